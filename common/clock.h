@@ -9,7 +9,8 @@
 int64_t clock_now_us(void);
 int64_t clock_mono_us(void);
 
-/* Tests: from now on both clocks stand still at `now_us` and move only by clock_advance. Real time again: clock_real. */
+/* Tests: from now on both clocks stand still at `now_us` and move only by clock_advance. Real time again: clock_real.
+ */
 void clock_fake(int64_t now_us);
 void clock_advance(int64_t delta_us);
 void clock_real(void);

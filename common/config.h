@@ -1,6 +1,8 @@
-/* Configuration by one table: name, type, default, doc, and whether a change needs a restart. Sources, later wins: defaults, file
- * (key = value lines, # comments, optional [sections] are refused), environment (VIRGA_<NAME>), flags (--name value, --name=value, dashes for
- * underscores). --help and the man page come from the table. An unknown key is an error that names the nearest known one. */
+/* Configuration by one table: name, type, default, doc, and whether a change needs a restart. Sources, later wins:
+ * defaults, file (key = value lines, # comments, optional [sections] are refused), environment (VIRGA_<NAME>), flags
+ * (--name value, --name=value, dashes for underscores; --name and --no-name for booleans). --help and the man page come
+ * from the table. An unknown key is an error that names the nearest known one. Empty text for an option whose default
+ * is unset leaves it unset. In the file, "..." keeps blanks at the ends. */
 #pragma once
 #include "common/error.h"
 #include <stdbool.h>
@@ -32,18 +34,22 @@ struct config_spec {
     size_t count;
 };
 
-enum config_outcome { CONFIG_RUN, CONFIG_EXIT }; /* CONFIG_EXIT: --help, --version or --man was printed */
+enum config_outcome { CONFIG_RUN, CONFIG_EXIT }; /* CONFIG_EXIT: --help, --version, --man or --example was printed */
 
-/* Fills the zeroed `target`. --config FILE names the file (default: `default_path`, which may be absent; a named one may not).
- * Positional arguments are refused unless `ret_rest` is given (then it gets the index of the first one in argv).
- * 0 or ERR_INVALID with file and line, the environment's name or the flag. */
+/* Fills the zeroed `target`. --config FILE names the file (default: `default_path`, which may be absent; a named one
+ * may not). When the table has an option `prefix`, its flag or environment variable moves the default path below it.
+ * `argv` must stay until config_done. Positional arguments are refused unless `ret_rest` is given (then it gets the
+ * index of the first one in argv). 0 or ERR_INVALID with file and line, the environment's name or the flag. */
 int config_load(const struct config_spec *spec, void *target, const char *default_path, int argc, char **argv,
                 int *ret_rest, enum config_outcome *ret_outcome, struct error *e);
-/* Reads the file again and applies the options marked reload; `ret_restart` names (comma separated, static buffer) changed ones that wait for a restart. */
+/* Reads the file again and applies the options marked reload; `ret_restart` names (comma separated, static buffer, ""
+ * for none) changed ones that wait for a restart. On an error nothing changes. Replaced text stays readable until
+ * config_done; one thread at a time. */
 int config_reload(const struct config_spec *spec, void *target, const char **ret_restart, struct error *e);
 void config_done(const struct config_spec *spec, void *target);
 /* The options as the man page in roff / as a commented example file; caller frees. */
 char *config_man(const struct config_spec *spec);
 char *config_example(const struct config_spec *spec);
-/* Every daemon's places. All are under `prefix` when one is given: "/etc/virga" becomes "<prefix>/etc/virga". Caller frees. */
+/* Every daemon's places. All are under `prefix` when one is given: "/etc/virga" becomes "<prefix>/etc/virga". Caller
+ * frees. */
 char *config_place(const char *prefix, const char *path);

@@ -20,7 +20,7 @@ struct error {
 /* Records `code` and the formatted sentence in `e` unless one is there already (first writer wins). `e` may be NULL.
  * Returns `code`, so that callers write `return error_set(...)`. Truncates at the size of text. */
 int error_set(struct error *e, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
-int error_setv(struct error *e, int code, const char *format, va_list args);
+int error_setv(struct error *e, int code, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
 
 /* Puts "prefix: " before the recorded sentence; nothing when none is recorded. Returns e->code (0 for NULL). */
 int error_prefix(struct error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));

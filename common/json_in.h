@@ -1,7 +1,8 @@
 /* JSON in: text is parsed by json-c, then a table of fields fills a struct and refuses, by name, what is not in it.
  *
- * Everything found is copied into or referenced from memory of the arena; struct json_value stays valid as long as the arena's
- * owner keeps the document (json_in_parse registers the document with the arena holder: see struct json_doc). */
+ * Everything found is copied into or referenced from memory of the arena; struct json_value stays valid as long as the
+ * arena's owner keeps the document (json_in_parse registers the document with the arena holder: see struct json_doc).
+ */
 #pragma once
 #include "common/arena.h"
 #include "common/error.h"
@@ -16,8 +17,8 @@ struct json_doc {
     json_value *root; /* NULL for JSON null */
 };
 
-/* Parses `size` bytes. Limits: depth 32, duplicate keys: the last wins, trailing bytes, NaN and invalid UTF-8 are refused.
- * 0, or ERR_INVALID with the place. On success call json_in_done. */
+/* Parses `size` bytes. Limits: depth 32, duplicate keys: the last wins, trailing bytes, NaN and invalid UTF-8 are
+ * refused. 0, or ERR_INVALID with the place. On success call json_in_done. */
 int json_in_parse(const char *text, size_t size, struct json_doc *ret_doc, struct error *e);
 void json_in_done(struct json_doc *doc);
 
@@ -61,9 +62,9 @@ struct json_field {
 };
 struct json_table {
     const struct json_field *fields;
-    size_t count;           /* at most 64 */
-    bool open;              /* unknown names are ignored instead of refused */
-    size_t seen_offset;     /* offsetof a struct json_seen in the target; use JSON_NO_SEEN when there is none */
+    size_t count;       /* at most 64 */
+    bool open;          /* unknown names are ignored instead of refused */
+    size_t seen_offset; /* offsetof a struct json_seen in the target; use JSON_NO_SEEN when there is none */
 };
 #define JSON_NO_SEEN    ((size_t)-1)
 #define JSON_COUNT(arr) (sizeof(arr) / sizeof((arr)[0]))

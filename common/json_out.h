@@ -1,6 +1,6 @@
-/* JSON out: a streaming writer into a strbuf that cannot emit bad JSON: misuse (a key in an array, an unclosed object) is
- * asserted, text is escaped and repaired to valid UTF-8, overflow of the buffer is sticky and seen once, at json_out_error.
- * `key` is the member's name inside an object and NULL inside an array or at the top. */
+/* JSON out: a streaming writer into a strbuf that cannot emit bad JSON: misuse (a key in an array, an unclosed object)
+ * is asserted, text is escaped and repaired to valid UTF-8, overflow of the buffer is sticky and seen once, at
+ * json_out_error. `key` is the member's name inside an object and NULL inside an array or at the top. */
 #pragma once
 #include "common/strbuf.h"
 #include <stdbool.h>
@@ -10,8 +10,8 @@
 struct json_out {
     struct strbuf *buf;
     unsigned depth;
-    unsigned char kind[JSON_OUT_DEPTH];  /* 'o' or 'a' per level */
-    bool comma[JSON_OUT_DEPTH];          /* something was written at this level */
+    unsigned char kind[JSON_OUT_DEPTH]; /* 'o' or 'a' per open level */
+    bool comma[JSON_OUT_DEPTH + 1];     /* something was written at this level; 0 is the top */
 };
 
 void json_out_init(struct json_out *o, struct strbuf *buf);
@@ -24,7 +24,8 @@ void json_out_text_n(struct json_out *o, const char *key, const char *value, siz
 void json_out_textf(struct json_out *o, const char *key, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void json_out_int(struct json_out *o, const char *key, int64_t value);
 void json_out_uint(struct json_out *o, const char *key, uint64_t value);
-void json_out_number(struct json_out *o, const char *key, double value); /* shortest form that reads back; never NaN */
+void json_out_number(struct json_out *o, const char *key,
+                     double value); /* 15 to 17 digits, as few as read back; null for NaN and infinity */
 void json_out_bool(struct json_out *o, const char *key, bool value);
 void json_out_null(struct json_out *o, const char *key);
 /* Text that is JSON already (a stored column that was validated on its way in); NULL or "" writes null. */

@@ -1,6 +1,6 @@
 /* Logging: key=value, one line per event, to stderr (under systemd the journal adds the rest). Any thread.
- * Values are quoted when they need it. Context bound on a thread is added to each of its lines. Equal events beyond 20 a second are counted
- * and reported once a second ("suppressed=N"). Never log secrets. */
+ * Values are quoted when they need it. Context bound on a thread is added to each of its lines. Equal events beyond 20
+ * a second are counted and reported once a second ("suppressed=N"). Never log secrets. */
 #pragma once
 #include <stdbool.h>
 
@@ -12,7 +12,8 @@ void log_set_level(enum log_level least);
 bool log_level_parse(const char *text, enum log_level *ret);
 void log_reopen(void);
 
-/* log_info("server placed", "server=%s host=%s", id, host): `event` is a constant sentence, `format` builds key=value pairs ("" for none). */
+/* log_info("server placed", "server=%s host=%s", id, host): `event` is a constant sentence, `format` builds key=value
+ * pairs ("" for none). */
 #define log_debug(event, ...) log_write(LOG_LEVEL_DEBUG, event, __VA_ARGS__)
 #define log_info(event, ...)  log_write(LOG_LEVEL_INFO, event, __VA_ARGS__)
 #define log_warn(event, ...)  log_write(LOG_LEVEL_WARN, event, __VA_ARGS__)

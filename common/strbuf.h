@@ -19,9 +19,9 @@ int strbuf_append(struct strbuf *s, const void *data, size_t size);
 int strbuf_append_text(struct strbuf *s, const char *text);
 int strbuf_append_char(struct strbuf *s, char c);
 int strbuf_appendf(struct strbuf *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-int strbuf_appendv(struct strbuf *s, const char *format, va_list args);
-/* Room for `size` more bytes at data + size of the buffer; NULL past the ceiling. The caller then adds to s->size itself
- * and leaves data terminated. */
+int strbuf_appendv(struct strbuf *s, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+/* Room for `size` more bytes at data + size of the buffer; NULL past the ceiling. The caller then adds to s->size
+ * itself and leaves data terminated. */
 char *strbuf_reserve(struct strbuf *s, size_t size);
 /* Hands the text over to the caller (free()), and empties the buffer. */
 char *strbuf_take(struct strbuf *s);

@@ -1,9 +1,9 @@
-/* Identifiers. Servers, ports, hosts ... are time-ordered UUIDs (RFC 9562 version 7), so that new rows go to the end of their index; identity's
- * are 32 hex digits as Keystone's are. */
+/* Identifiers. Servers, ports, hosts ... are time-ordered UUIDs (RFC 9562 version 7), so that new rows go to the end of
+ * their index; identity's are 32 hex digits as Keystone's are. */
 #pragma once
 #include <stdbool.h>
 
-#define UUID_SIZE 37 /* with the terminator */
+#define UUID_SIZE     37 /* with the terminator */
 #define UUID_HEX_SIZE 33
 
 /* Each writes into `ret` and returns it; any thread. */

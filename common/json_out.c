@@ -1,0 +1,211 @@
+/* JSON out. Plain characters are copied in runs found by a table; only what the table marks is looked at: quotes,
+ * backslashes, control characters are escaped, bytes that are not UTF-8 become U+FFFD. Numbers are written by hand. */
+#include "common/json_out.h"
+#include "common/error.h"
+#include "common/utf8.h"
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void json_out_init(struct json_out *o, struct strbuf *buf)
+{
+    *o = (struct json_out){.buf = buf};
+}
+
+/* 0: plain; 'u': \u00XX; 'm': a byte of a longer UTF-8 sequence; else the letter after the backslash. */
+#define U5 'u', 'u', 'u', 'u', 'u'
+#define M8 'm', 'm', 'm', 'm', 'm', 'm', 'm', 'm'
+static const char json_out_escapes[256] = {
+    U5,          'u',
+    'u',         'u',
+    'b',         't',
+    'n',         'u',
+    'f',         'r',
+    'u',         'u', /* 00 to 0f */
+    U5,          U5,
+    U5,          'u', /* 10 to 1f */
+    ['"'] = '"', ['\\'] = '\\',
+    [0x80] = M8, M8,
+    M8,          M8,
+    M8,          M8,
+    M8,          M8,
+    M8,          M8,
+    M8,          M8,
+    M8,          M8,
+    M8,          M8,
+};
+
+static void json_out_escape(struct strbuf *s, unsigned char c, char letter)
+{
+    static const char digits[] = "0123456789abcdef";
+    char text[6] = {'\\', letter, '0', '0', digits[c >> 4], digits[c & 15]};
+    strbuf_append(s, text, letter == 'u' ? 6 : 2);
+}
+
+static void json_out_string(struct strbuf *s, const char *text, size_t size)
+{
+    strbuf_append_char(s, '"');
+    size_t plain = 0; /* start of the run not yet copied */
+    for (size_t i = 0; i < size;) {
+        unsigned char c = (unsigned char)text[i];
+        char escape = json_out_escapes[c];
+        size_t step = escape == 'm' ? utf8_step(text + i, size - i) : !escape;
+        if (step) {
+            i += step;
+            continue;
+        }
+        strbuf_append(s, text + plain, i - plain);
+        if (escape == 'm')
+            strbuf_append(s, "\xef\xbf\xbd", 3);
+        else
+            json_out_escape(s, c, escape);
+        plain = ++i;
+    }
+    strbuf_append(s, text + plain, size - plain);
+    strbuf_append_char(s, '"');
+}
+
+/* The comma and the key before a value. */
+static void json_out_begin(struct json_out *o, const char *key)
+{
+    if (!o->depth) {
+        assert(!key && "a key at the top");
+        assert(!o->comma[0] && "a second value at the top");
+        o->comma[0] = true;
+        return;
+    }
+    unsigned level = o->depth - 1;
+    assert((o->kind[level] == 'o') == (key != NULL));
+    if (o->comma[level + 1])
+        strbuf_append_char(o->buf, ',');
+    o->comma[level + 1] = true;
+    if (key) {
+        json_out_string(o->buf, key, strlen(key));
+        strbuf_append_char(o->buf, ':');
+    }
+}
+
+static void json_out_open(struct json_out *o, const char *key, char kind, char bracket)
+{
+    json_out_begin(o, key);
+    assert(o->depth < JSON_OUT_DEPTH);
+    o->kind[o->depth++] = (unsigned char)kind;
+    o->comma[o->depth] = false;
+    strbuf_append_char(o->buf, bracket);
+}
+
+static void json_out_close(struct json_out *o, char kind, char bracket)
+{
+    assert(o->depth && o->kind[o->depth - 1] == (unsigned char)kind);
+    o->depth--;
+    strbuf_append_char(o->buf, bracket);
+}
+
+void json_out_object(struct json_out *o, const char *key)
+{
+    json_out_open(o, key, 'o', '{');
+}
+
+void json_out_object_end(struct json_out *o)
+{
+    json_out_close(o, 'o', '}');
+}
+
+void json_out_array(struct json_out *o, const char *key)
+{
+    json_out_open(o, key, 'a', '[');
+}
+
+void json_out_array_end(struct json_out *o)
+{
+    json_out_close(o, 'a', ']');
+}
+
+void json_out_text(struct json_out *o, const char *key, const char *value)
+{
+    if (value)
+        json_out_text_n(o, key, value, strlen(value));
+    else
+        json_out_null(o, key);
+}
+
+void json_out_text_n(struct json_out *o, const char *key, const char *value, size_t size)
+{
+    json_out_begin(o, key);
+    json_out_string(o->buf, value, size);
+}
+
+void json_out_textf(struct json_out *o, const char *key, const char *format, ...)
+{
+    struct strbuf text;
+    va_list args;
+    strbuf_init(&text, o->buf->ceiling);
+    va_start(args, format);
+    strbuf_appendv(&text, format, args);
+    va_end(args);
+    if (text.error)
+        o->buf->error = text.error;
+    json_out_text_n(o, key, text.data, text.size);
+    strbuf_done(&text);
+}
+
+static void json_out_digits(struct json_out *o, const char *key, uint64_t value, bool negative)
+{
+    char text[21];
+    size_t at = sizeof(text);
+    do
+        text[--at] = (char)('0' + value % 10);
+    while (value /= 10);
+    if (negative)
+        text[--at] = '-';
+    json_out_begin(o, key);
+    strbuf_append(o->buf, text + at, sizeof(text) - at);
+}
+
+void json_out_int(struct json_out *o, const char *key, int64_t value)
+{
+    json_out_digits(o, key, value < 0 ? -(uint64_t)value : (uint64_t)value, value < 0);
+}
+
+void json_out_uint(struct json_out *o, const char *key, uint64_t value)
+{
+    json_out_digits(o, key, value, false);
+}
+
+void json_out_number(struct json_out *o, const char *key, double value)
+{
+    char text[32] = "null";
+    for (int precision = 15; isfinite(value) && precision <= 17; precision++) {
+        snprintf(text, sizeof(text), "%.*g", precision, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    json_out_begin(o, key);
+    strbuf_append_text(o->buf, text);
+}
+
+void json_out_bool(struct json_out *o, const char *key, bool value)
+{
+    json_out_begin(o, key);
+    strbuf_append_text(o->buf, value ? "true" : "false");
+}
+
+void json_out_null(struct json_out *o, const char *key)
+{
+    json_out_begin(o, key);
+    strbuf_append(o->buf, "null", 4);
+}
+
+void json_out_raw(struct json_out *o, const char *key, const char *json)
+{
+    json_out_begin(o, key);
+    strbuf_append_text(o->buf, json && *json ? json : "null");
+}
+
+int json_out_error(const struct json_out *o)
+{
+    assert(!o->depth && "an object or array was not closed");
+    return o->buf->error;
+}
