@@ -1,0 +1,140 @@
+/* fork, limits, execvp; two pipes are read until both end or the deadline passes, then the child's own process group is killed and reaped. */
+#include "compute-agent/child.h"
+#include "common/clock.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CHILD_ERROR_TEXT 2048
+#define CHILD_NO_PROGRAM 127
+
+/* Between fork and exec: only async-signal-safe calls. */
+static void child_exec(const struct child *c, int out, int err)
+{
+    setpgid(0, 0);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_DFL);
+    int in = open("/dev/null", O_RDONLY);
+    dup2(in, 0);
+    dup2(out, 1);
+    dup2(err, 2);
+    if (c->memory_bytes) {
+        struct rlimit limit = {(rlim_t)c->memory_bytes, (rlim_t)c->memory_bytes};
+        setrlimit(RLIMIT_AS, &limit);
+    }
+    if (c->cpu_seconds) {
+        struct rlimit limit = {(rlim_t)c->cpu_seconds, (rlim_t)c->cpu_seconds};
+        setrlimit(RLIMIT_CPU, &limit);
+    }
+    if (!c->directory || chdir(c->directory) == 0)
+        execvp(c->argv[0], (char *const *)(uintptr_t)c->argv);
+    _exit(errno == ENOENT ? CHILD_NO_PROGRAM : CHILD_NO_PROGRAM - 1);
+}
+
+struct child_pipe {
+    int fd;
+    struct strbuf *to;
+};
+
+/* Reads what is there; closes at the end. */
+static void child_drain(struct child_pipe *p)
+{
+    char buffer[8192];
+    ssize_t got = read(p->fd, buffer, sizeof(buffer));
+    if (got < 0 && errno == EINTR)
+        return;
+    if (got <= 0) {
+        close(p->fd);
+        p->fd = -1;
+    } else if (p->to) {
+        strbuf_append(p->to, buffer, (size_t)got);
+    }
+}
+
+/* Until both pipes end: true. At the deadline: false. */
+static bool child_read(struct child_pipe pipes[2], int64_t deadline_mono_us)
+{
+    while (pipes[0].fd >= 0 || pipes[1].fd >= 0) {
+        struct pollfd fds[2] = {{.fd = pipes[0].fd, .events = POLLIN}, {.fd = pipes[1].fd, .events = POLLIN}};
+        int64_t left_us = deadline_mono_us - clock_mono_us();
+        if (left_us <= 0)
+            return false;
+        int ready = poll(fds, 2, (int)(left_us / 1000 + 1));
+        if (ready < 0 && errno != EINTR)
+            return false;
+        for (int i = 0; ready > 0 && i < 2; i++) {
+            if (fds[i].revents)
+                child_drain(&pipes[i]);
+        }
+    }
+    return true;
+}
+
+static int child_verdict(const struct child *c, int status, struct strbuf *complaint, struct error *e)
+{
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return 0;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_NO_PROGRAM)
+        return error_set(e, ERR_NOT_FOUND, "There is no program %s on this host", c->argv[0]);
+    while (complaint->size && strchr("\n\r ", complaint->data[complaint->size - 1]))
+        complaint->data[--complaint->size] = '\0';
+    const char *line = complaint->size ? strrchr(complaint->data, '\n') : NULL;
+    line = line ? line + 1 : complaint->data;
+    if (WIFSIGNALED(status))
+        return error_set(e, ERR_IO, "%s was killed by signal %d: %s", c->argv[0], WTERMSIG(status), line);
+    return error_set(e, ERR_IO, "%s failed with status %d: %s", c->argv[0], WEXITSTATUS(status), line);
+}
+
+static int child_reap(const struct child *c, pid_t pid, struct child_pipe pipes[2], struct error *e)
+{
+    bool ended = child_read(pipes, clock_mono_us() + c->deadline_ms * 1000);
+    if (!ended) {
+        kill(-pid, SIGKILL);
+        kill(pid, SIGKILL);
+    }
+    for (int i = 0; i < 2; i++) {
+        if (pipes[i].fd >= 0)
+            close(pipes[i].fd);
+    }
+    int status = 0;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    if (!ended)
+        return error_set(e, ERR_TIMEOUT, "%s did not end within %lld ms", c->argv[0], (long long)c->deadline_ms);
+    return child_verdict(c, status, pipes[1].to, e);
+}
+
+int child_run(const struct child *c, struct strbuf *output, struct error *e)
+{
+    int out[2], err[2];
+    if (pipe2(out, O_CLOEXEC))
+        return error_set(e, ERR_IO, "No pipe for %s: %s", c->argv[0], strerror(errno));
+    if (pipe2(err, O_CLOEXEC)) {
+        close(out[0]);
+        close(out[1]);
+        return error_set(e, ERR_IO, "No pipe for %s: %s", c->argv[0], strerror(errno));
+    }
+    pid_t pid = fork();
+    if (pid == 0)
+        child_exec(c, out[1], err[1]);
+    close(out[1]);
+    close(err[1]);
+    if (pid < 0) {
+        close(out[0]);
+        close(err[0]);
+        return error_set(e, ERR_IO, "Cannot start %s: %s", c->argv[0], strerror(errno));
+    }
+    struct strbuf complaint;
+    strbuf_init(&complaint, CHILD_ERROR_TEXT);
+    struct child_pipe pipes[2] = {{out[0], output}, {err[0], &complaint}};
+    int code = child_reap(c, pid, pipes, e);
+    strbuf_done(&complaint);
+    return code;
+}
