@@ -1,7 +1,7 @@
-/* JSON in. json-c parses in its strict mode; what that lets through and we do not (bad UTF-8, NUL characters, NaN,
- * numbers beyond 64 bits) is refused here. Then a table fills a struct: each member is looked up among the fields,
- * starting after the last one found, since clients tend to keep an order. The path to the place is a chain of frames on
- * the stack, put into words only when something is wrong. */
+/* JSON in. json-c parses in its strict mode; what that lets through and RFC 8259 or we do not (bad UTF-8, control and NUL
+ * characters in strings, NaN, 01, 1., numbers beyond 64 bits) is refused by a scan before it. Then a table fills a
+ * struct: each member is looked up among the fields, starting after the last one found, since clients tend to keep an
+ * order. The path to the place is a chain of frames on the stack, put into words only when something is wrong. */
 #include "common/json_in.h"
 #include "common/strbuf.h"
 #include "common/utf8.h"
@@ -19,40 +19,87 @@
 
 /* ---- text to document ---- */
 
-/* A NUL spelled \u0000 would cut the text short for everybody who reads it as a C string. */
-static bool json_in_has_nul(const char *text, size_t size)
+/* Past the digits at `at`; `at` itself when there is none. */
+static size_t json_in_digits(const char *text, size_t size, size_t at)
 {
-    const char *at = text, *end = text + size;
-    if (memchr(text, 0, size))
-        return true;
-    while ((at = memmem(at, (size_t)(end - at), "\\u0000", 6))) {
-        size_t slashes = 1;
-        for (const char *back = at; back > text && back[-1] == '\\'; back--)
-            slashes++;
-        if (slashes % 2)
-            return true;
-        at += 6;
-    }
-    return false;
+    while (at < size && text[at] >= '0' && text[at] <= '9')
+        at++;
+    return at;
 }
 
-static bool json_in_is_finite(json_value *value)
+/* Past the number at `at`; 0 when it is none by the grammar of RFC 8259, section 6, or has no place in 64 bits or a
+ * double. */
+static size_t json_in_scan_number(const char *text, size_t size, size_t at)
 {
-    if (json_object_is_type(value, json_type_double))
-        return isfinite(json_object_get_double(value));
-    if (json_object_is_type(value, json_type_array))
-        for (size_t i = 0; i < json_object_array_length(value); i++)
-            if (!json_in_is_finite(json_object_array_get_idx(value, i)))
-                return false;
-    if (json_object_is_type(value, json_type_object)) {
-        json_object_object_foreach(value, name, member)
-        {
-            (void)name;
-            if (!json_in_is_finite(member))
-                return false;
-        }
+    char copy[400]; /* longer numbers than a double's 309 digits and its fraction are nobody's */
+    size_t start = at, first = at + (text[at] == '-'), end = json_in_digits(text, size, first);
+    bool whole = true;
+    if (end == first || (text[first] == '0' && end > first + 1))
+        return 0;
+    if (end < size && text[end] == '.') {
+        whole = false;
+        at = end + 1;
+        if ((end = json_in_digits(text, size, at)) == at)
+            return 0;
     }
-    return true;
+    if (end < size && (text[end] == 'e' || text[end] == 'E')) {
+        whole = false;
+        at = end + 1;
+        at += at < size && (text[at] == '+' || text[at] == '-');
+        if ((end = json_in_digits(text, size, at)) == at)
+            return 0;
+    }
+    if (whole && end - first < 19)
+        return end;
+    if (end - start >= sizeof(copy))
+        return 0;
+    memcpy(copy, text + start, end - start);
+    copy[end - start] = 0;
+    errno = 0;
+    if (!whole)
+        return isfinite(strtod(copy, NULL)) ? end : 0;
+    if (copy[0] == '-')
+        strtoll(copy, NULL, 10);
+    else
+        strtoull(copy, NULL, 10);
+    return errno ? 0 : end;
+}
+
+/* Past the closing quote of the string whose opening quote is before `at`; 0 when it holds what must not be there. */
+static size_t json_in_scan_string(const char *text, size_t size, size_t at)
+{
+    for (; at < size; at++) {
+        unsigned char c = (unsigned char)text[at];
+        if (c == '"')
+            return at + 1;
+        if (c < ' ')
+            return 0;
+        if (c != '\\')
+            continue;
+        at++;
+        if (size - at >= 5 && memcmp(text + at, "u0000", 5) == 0)
+            return 0; /* would cut the text short for everybody who reads it as a C string */
+    }
+    return size;
+}
+
+/* Refuses the lexical liberties that json-c's strict mode still takes. The structure is left to json-c. */
+static int json_in_scan(const char *text, size_t size, struct error *e)
+{
+    for (size_t at = 0, next; at < size; at = next) {
+        char c = text[at];
+        next = at + 1;
+        if (c == '"')
+            next = json_in_scan_string(text, size, at + 1);
+        else if (c == '-' || (c >= '0' && c <= '9'))
+            next = json_in_scan_number(text, size, at);
+        else if (c == 'N' || c == 'I' || c == 0)
+            next = 0;
+        if (!next)
+            return error_set(e, ERR_INVALID, "malformed JSON at byte %zu: %s", at,
+                             c == '"' ? "a string with a control or NUL character" : "not a JSON value");
+    }
+    return 0;
 }
 
 static int json_in_parse_with(struct json_tokener *tok, const char *text, size_t size, json_value **ret_root,
@@ -88,23 +135,19 @@ int json_in_parse(const char *text, size_t size, struct json_doc *ret_doc, struc
         return error_set(e, ERR_INVALID, "malformed JSON: too large");
     if (!utf8_valid(text, size))
         return error_set(e, ERR_INVALID, "malformed JSON: the text is not UTF-8");
-    if (json_in_has_nul(text, size))
-        return error_set(e, ERR_INVALID, "malformed JSON: NUL characters are not allowed");
+    int rc = json_in_scan(text, size, e);
+    if (rc)
+        return rc;
     struct json_tokener *tok = json_tokener_new_ex(JSON_IN_DEPTH);
     if (!tok)
         abort();
     json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
     json_value *root = NULL;
-    int rc = json_in_parse_with(tok, text, size, &root, e);
+    rc = json_in_parse_with(tok, text, size, &root, e);
     json_tokener_free(tok);
-    if (rc)
-        return rc;
-    if ((memmem(text, size, "NaN", 3) || memmem(text, size, "Infinity", 8)) && !json_in_is_finite(root)) {
-        json_object_put(root);
-        return error_set(e, ERR_INVALID, "malformed JSON: NaN and Infinity are not JSON");
-    }
-    ret_doc->root = root;
-    return 0;
+    if (!rc)
+        ret_doc->root = root;
+    return rc;
 }
 
 void json_in_done(struct json_doc *doc)
