@@ -20,6 +20,9 @@ struct credential {
     char audit_id[32];
     char app_credential_id[40];
     bool restricted;  /* an application credential that may not make credentials */
+    bool ruled;       /* of an application credential with access rules: only what they allow */
+    unsigned methods; /* identity's: how one logged in, enum auth_method bits */
+    char chain_id[32]; /* identity's: audit id of the first token, when this one was had by another token */
     char host_id[40]; /* PERMISSION_AGENT: whose certificate */
 };
 
