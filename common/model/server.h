@@ -1,15 +1,23 @@
-/* The server: what its tenant wants, what its host last said, and the OpenStack words that follow from both. Pure: no I/O, no clock.
+/* The server: what its tenant wants, what its host last said, and the OpenStack words that follow from both. Pure: no
+ * I/O, no clock.
  *
  *   desired (rows written by the API)          observed (rows written from agents' reports)
  *   exists / power / host / revision           state / revision / fault
  *
- * `status`, `task_state` and `vm_state` are a function of desired, observed, placement and the running operation; they are stored nowhere. */
+ * `status`, `task_state` and `vm_state` are a function of desired, observed, placement and the running operation; they
+ * are stored nowhere. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
 
 /* What the tenant wants the domain to be. Stored as text (server_power_name). */
-enum server_power { SERVER_POWER_RUNNING, SERVER_POWER_STOPPED, SERVER_POWER_PAUSED, SERVER_POWER_SUSPENDED, SERVER_POWER_COUNT };
+enum server_power {
+    SERVER_POWER_RUNNING,
+    SERVER_POWER_STOPPED,
+    SERVER_POWER_PAUSED,
+    SERVER_POWER_SUSPENDED,
+    SERVER_POWER_COUNT
+};
 
 /* What the host last reported. Stored as text (server_state_name). */
 enum server_state {
@@ -25,7 +33,12 @@ enum server_state {
 };
 
 /* Where placement is. */
-enum server_placement { SERVER_PLACEMENT_WAITING, SERVER_PLACEMENT_PLACED, SERVER_PLACEMENT_FAILED, SERVER_PLACEMENT_COUNT };
+enum server_placement {
+    SERVER_PLACEMENT_WAITING,
+    SERVER_PLACEMENT_PLACED,
+    SERVER_PLACEMENT_FAILED,
+    SERVER_PLACEMENT_COUNT
+};
 
 /* The running one-time operation, if any (see operation.h); the ones that change what a status shows. */
 enum server_operation {
@@ -46,7 +59,8 @@ struct server_situation {
 
 /* OpenStack's words; static text, task_state NULL for none. */
 struct server_words {
-    const char *status;     /* "BUILD", "ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED", "REBOOT", "HARD_REBOOT", "ERROR", "DELETED" */
+    const char
+        *status; /* "BUILD", "ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED", "REBOOT", "HARD_REBOOT", "ERROR", "DELETED" */
     const char *vm_state;   /* "building", "active", "stopped", "paused", "suspended", "error", "deleted" */
     const char *task_state; /* "scheduling", "spawning", "powering-off", "powering-on", "pausing", ..., "deleting" */
     int power_state;        /* 0 none, 1 running, 3 paused, 4 shutdown, 6 crashed, 7 suspended */
@@ -76,4 +90,43 @@ const char *server_state_name(enum server_state s);
 int server_state_parse(const char *text);
 const char *server_placement_name(enum server_placement p);
 int server_placement_parse(const char *text);
-const char *server_action_name(enum server_action a); /* as os-instance-actions shows it: "start", "stop", "reboot", "delete" ... */
+const char *
+server_action_name(enum server_action a); /* as os-instance-actions shows it: "start", "stop", "reboot", "delete" ... */
+const char *server_operation_name(enum server_operation o); /* "reboot-soft", "reboot-hard"; NULL for none */
+int server_operation_parse(const char *text);               /* NULL gives SERVER_OPERATION_NONE */
+
+/* Why server_allows said no, in the words of Nova's "Cannot 'stop' instance %s while it is in vm_state stopped":
+ * returns "vm_state", "task_state" or "launched_at" and the offending word in *ret_value ("None" for no task or no
+ * launch). NULL when it is allowed. */
+const char *server_refusal(const struct server_situation *s, enum server_action action, const char **ret_value);
+
+/* The power that a domain in `state` has at rest (a crashed one is stopped); false for states without one (none,
+ * building, gone). */
+bool server_power_of(enum server_state state, enum server_power *ret_power);
+/* The host did what is desired: nothing is under way. */
+bool server_settled(const struct server_situation *s);
+
+/* What a host's report or an expired deadline makes of a server. The one mover of observed states: rows are changed by
+ * nothing else. */
+struct server_report {
+    enum server_state state;
+    bool current;   /* the host says that it has carried out the newest desired revision */
+    bool failed;    /* carrying out failed for good */
+    bool operation; /* the report names the running operation as ended */
+};
+enum server_outcome { SERVER_OUTCOME_OPEN, SERVER_OUTCOME_DONE, SERVER_OUTCOME_FAILED };
+struct server_change {
+    struct server_situation after;
+    enum server_outcome outcome; /* of the running operation row */
+    bool rest;                   /* no deadline stands any more */
+    bool redesire;               /* the desired power was changed to what is: the host must see the new revision */
+    bool gone;                   /* every trace is removed as asked: the row goes to history */
+};
+/* Rules: a delete stays until the host says gone, whatever fails. A failed build is a fault. A failed action goes back
+ * to what is there. A guest that stops or crashes while nothing is under way becomes one that is desired stopped.
+ * Success clears an earlier fault. */
+void server_observe(const struct server_situation *before, const struct server_report *report,
+                    struct server_change *ret);
+/* The deadline of the transition passed: a build becomes a fault, an action goes back to what is there, a delete stays
+ * a delete. */
+void server_expire(const struct server_situation *before, struct server_change *ret);

@@ -1,0 +1,85 @@
+/* Operations as a table: names, Nova's event names and deadlines; and the three states that one goes through. */
+#include "common/model/operation.h"
+#include <assert.h>
+#include <string.h>
+
+#define SECOND_US ((int64_t)1000000)
+
+struct operation_row {
+    const char *name, *event;
+    int64_t deadline_us;
+};
+static const struct operation_row rows[OPERATION_COUNT] = {
+    /* A build downloads its image: generous. */
+    [OPERATION_CREATE] = {"create", "compute__do_build_and_run_instance", 900 * SECOND_US},
+    [OPERATION_DELETE] = {"delete", "compute_terminate_instance", 120 * SECOND_US},
+    [OPERATION_START] = {"start", "compute_start_instance", 180 * SECOND_US},
+    /* A guest gets a minute to shut down by itself. */
+    [OPERATION_STOP] = {"stop", "compute_stop_instance", 180 * SECOND_US},
+    [OPERATION_REBOOT] = {"reboot", "compute_reboot_instance", 240 * SECOND_US},
+    [OPERATION_PAUSE] = {"pause", "compute_pause_instance", 60 * SECOND_US},
+    [OPERATION_UNPAUSE] = {"unpause", "compute_unpause_instance", 60 * SECOND_US},
+    /* These write or read the guest's whole memory. */
+    [OPERATION_SUSPEND] = {"suspend", "compute_suspend_instance", 600 * SECOND_US},
+    [OPERATION_RESUME] = {"resume", "compute_resume_instance", 600 * SECOND_US},
+    [OPERATION_LOCK] = {"lock", NULL, 0},
+    [OPERATION_UNLOCK] = {"unlock", NULL, 0},
+    [OPERATION_RESET_STATE] = {"resetState", NULL, 0},
+};
+
+static const enum operation_kind action_operations[SERVER_ACTION_COUNT] = {
+    [SERVER_ACTION_START] = OPERATION_START,        [SERVER_ACTION_STOP] = OPERATION_STOP,
+    [SERVER_ACTION_PAUSE] = OPERATION_PAUSE,        [SERVER_ACTION_UNPAUSE] = OPERATION_UNPAUSE,
+    [SERVER_ACTION_SUSPEND] = OPERATION_SUSPEND,    [SERVER_ACTION_RESUME] = OPERATION_RESUME,
+    [SERVER_ACTION_REBOOT_SOFT] = OPERATION_REBOOT, [SERVER_ACTION_REBOOT_HARD] = OPERATION_REBOOT,
+    [SERVER_ACTION_DELETE] = OPERATION_DELETE,
+};
+
+static const char *const state_names[OPERATION_STATE_COUNT] = {"running", "done", "failed"};
+static const char *const step_names[OPERATION_STEP_COUNT] = {"finish", "fail"};
+static const struct fsm_row moves[] = {
+    {OPERATION_RUNNING, OPERATION_FINISH, OPERATION_DONE},
+    {OPERATION_RUNNING, OPERATION_FAIL, OPERATION_FAILED},
+};
+const struct fsm operation_fsm = {
+    .name = "operation",
+    .states = state_names,
+    .state_count = OPERATION_STATE_COUNT,
+    .events = step_names,
+    .event_count = OPERATION_STEP_COUNT,
+    .rows = moves,
+    .row_count = sizeof(moves) / sizeof(moves[0]),
+};
+
+const char *operation_name(enum operation_kind kind)
+{
+    assert(kind < OPERATION_COUNT);
+    return rows[kind].name;
+}
+
+int operation_parse(const char *text)
+{
+    for (int i = 0; i < OPERATION_COUNT; i++) {
+        if (text != NULL && strcmp(rows[i].name, text) == 0)
+            return i;
+    }
+    return -1;
+}
+
+const char *operation_event(enum operation_kind kind)
+{
+    assert(kind < OPERATION_COUNT);
+    return rows[kind].event;
+}
+
+int64_t operation_deadline_us(enum operation_kind kind)
+{
+    assert(kind < OPERATION_COUNT);
+    return rows[kind].deadline_us;
+}
+
+enum operation_kind operation_of_action(enum server_action action)
+{
+    assert(action < SERVER_ACTION_COUNT);
+    return action_operations[action];
+}

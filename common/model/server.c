@@ -1,0 +1,342 @@
+/* The server's words, permissions and moves. The happy path: waiting, placed, building, running, and what its tenant
+ * wants next. A host's report goes through server_observe, a passed deadline through server_expire; nothing else
+ * changes what is observed. Failures keep the promise that a delete always wins and that no state lasts for ever. */
+#include "common/model/server.h"
+#include <assert.h>
+#include <stddef.h>
+#include <string.h>
+
+static const char *const power_names[SERVER_POWER_COUNT] = {
+    [SERVER_POWER_RUNNING] = "running",
+    [SERVER_POWER_STOPPED] = "stopped",
+    [SERVER_POWER_PAUSED] = "paused",
+    [SERVER_POWER_SUSPENDED] = "suspended",
+};
+static const char *const state_names[SERVER_STATE_COUNT] = {
+    [SERVER_STATE_NONE] = "none",       [SERVER_STATE_BUILDING] = "building", [SERVER_STATE_RUNNING] = "running",
+    [SERVER_STATE_STOPPED] = "stopped", [SERVER_STATE_PAUSED] = "paused",     [SERVER_STATE_SUSPENDED] = "suspended",
+    [SERVER_STATE_CRASHED] = "crashed", [SERVER_STATE_GONE] = "gone",
+};
+static const char *const placement_names[SERVER_PLACEMENT_COUNT] = {
+    [SERVER_PLACEMENT_WAITING] = "waiting",
+    [SERVER_PLACEMENT_PLACED] = "placed",
+    [SERVER_PLACEMENT_FAILED] = "failed",
+};
+static const char *const operation_names[SERVER_OPERATION_COUNT] = {
+    [SERVER_OPERATION_NONE] = NULL,
+    [SERVER_OPERATION_REBOOT_SOFT] = "reboot-soft",
+    [SERVER_OPERATION_REBOOT_HARD] = "reboot-hard",
+};
+
+/* A placed server without a fault, by what its host last said. */
+struct state_row {
+    const char *vm_state, *status;
+    int power_state;
+    bool launched;
+    enum server_power rest; /* when launched */
+};
+static const struct state_row state_rows[SERVER_STATE_COUNT] = {
+    [SERVER_STATE_NONE] = {"building", "BUILD", 0, false, SERVER_POWER_RUNNING},
+    [SERVER_STATE_BUILDING] = {"building", "BUILD", 0, false, SERVER_POWER_RUNNING},
+    [SERVER_STATE_RUNNING] = {"active", "ACTIVE", 1, true, SERVER_POWER_RUNNING},
+    [SERVER_STATE_STOPPED] = {"stopped", "SHUTOFF", 4, true, SERVER_POWER_STOPPED},
+    [SERVER_STATE_PAUSED] = {"paused", "PAUSED", 3, true, SERVER_POWER_PAUSED},
+    [SERVER_STATE_SUSPENDED] = {"suspended", "SUSPENDED", 7, true, SERVER_POWER_SUSPENDED},
+    [SERVER_STATE_CRASHED] = {"stopped", "SHUTOFF", 6, true, SERVER_POWER_STOPPED},
+    [SERVER_STATE_GONE] = {"deleted", "DELETED", 0, false, SERVER_POWER_STOPPED},
+};
+
+/* What is under way when the host has one power at rest (row) and another is desired (column). */
+static const char *const task_words[SERVER_POWER_COUNT][SERVER_POWER_COUNT] = {
+    [SERVER_POWER_RUNNING] = {NULL, "powering-off", "pausing", "suspending"},
+    [SERVER_POWER_STOPPED] = {"powering-on", NULL, "powering-on", "powering-on"},
+    [SERVER_POWER_PAUSED] = {"unpausing", "powering-off", NULL, "suspending"},
+    [SERVER_POWER_SUSPENDED] = {"resuming", "powering-off", "resuming", NULL},
+};
+
+/* Bits of vm_state for the table of actions. */
+enum vm_bit { VM_ACTIVE = 1, VM_STOPPED = 2, VM_PAUSED = 4, VM_SUSPENDED = 8, VM_ERROR = 16, VM_ANY = 0xff };
+struct action_row {
+    const char *name;
+    unsigned from;
+    enum server_power power;
+    bool any_task, reboot_tasks;
+};
+/* nova/compute/api.py, the check_instance_state of each method. */
+static const struct action_row action_rows[SERVER_ACTION_COUNT] = {
+    [SERVER_ACTION_START] = {"start", VM_STOPPED, SERVER_POWER_RUNNING, false, false},
+    [SERVER_ACTION_STOP] = {"stop", VM_ACTIVE | VM_ERROR, SERVER_POWER_STOPPED, false, false},
+    [SERVER_ACTION_PAUSE] = {"pause", VM_ACTIVE, SERVER_POWER_PAUSED, false, false},
+    [SERVER_ACTION_UNPAUSE] = {"unpause", VM_PAUSED, SERVER_POWER_RUNNING, false, false},
+    [SERVER_ACTION_SUSPEND] = {"suspend", VM_ACTIVE, SERVER_POWER_SUSPENDED, false, false},
+    [SERVER_ACTION_RESUME] = {"resume", VM_SUSPENDED, SERVER_POWER_RUNNING, false, false},
+    [SERVER_ACTION_REBOOT_SOFT] = {"reboot", VM_ACTIVE, SERVER_POWER_RUNNING, false, false},
+    [SERVER_ACTION_REBOOT_HARD] = {"reboot", VM_ACTIVE | VM_STOPPED | VM_PAUSED | VM_SUSPENDED | VM_ERROR,
+                                   SERVER_POWER_RUNNING, false, true},
+    [SERVER_ACTION_DELETE] = {"delete", VM_ANY, SERVER_POWER_STOPPED, true, false},
+};
+/* nova/compute/task_states.py, ALLOW_REBOOT. */
+static const char *const reboot_tasks[] = {"rebooting", "rebooting_hard", "resuming",
+                                           "unpausing", "pausing",        "suspending"};
+
+static bool faulty(const struct server_situation *s)
+{
+    return s->fault || s->placement == SERVER_PLACEMENT_FAILED;
+}
+
+static const char *task_word(const struct server_situation *s)
+{
+    const struct state_row *row = &state_rows[s->state];
+    if (!s->exists)
+        return s->state == SERVER_STATE_GONE ? NULL : "deleting";
+    if (s->operation == SERVER_OPERATION_REBOOT_SOFT)
+        return "rebooting";
+    if (s->operation == SERVER_OPERATION_REBOOT_HARD)
+        return "rebooting_hard";
+    if (s->placement == SERVER_PLACEMENT_WAITING)
+        return faulty(s) ? NULL : "scheduling";
+    if (s->state == SERVER_STATE_GONE || s->placement == SERVER_PLACEMENT_FAILED)
+        return NULL;
+    if (!row->launched)
+        return faulty(s) ? NULL : "spawning";
+    return task_words[row->rest][s->power];
+}
+
+struct server_words server_words(const struct server_situation *s)
+{
+    const struct state_row *row = &state_rows[s->placement == SERVER_PLACEMENT_PLACED ? s->state : SERVER_STATE_NONE];
+    struct server_words words = {
+        .status = row->status, .vm_state = row->vm_state, .power_state = row->power_state, .task_state = task_word(s)};
+    if (s->state == SERVER_STATE_GONE && !s->exists)
+        return (struct server_words){.status = "DELETED", .vm_state = "deleted"};
+    if (faulty(s) || s->state == SERVER_STATE_GONE) {
+        words.status = "ERROR";
+        words.vm_state = "error";
+    } else if (s->exists && s->state == SERVER_STATE_RUNNING && s->operation == SERVER_OPERATION_REBOOT_SOFT) {
+        words.status = "REBOOT";
+    } else if (s->exists && s->state == SERVER_STATE_RUNNING && s->operation == SERVER_OPERATION_REBOOT_HARD) {
+        words.status = "HARD_REBOOT";
+    }
+    return words;
+}
+
+static unsigned vm_bit(const struct server_words *words)
+{
+    static const struct {
+        const char *word;
+        enum vm_bit bit;
+    } bits[] = {{"active", VM_ACTIVE},
+                {"stopped", VM_STOPPED},
+                {"paused", VM_PAUSED},
+                {"suspended", VM_SUSPENDED},
+                {"error", VM_ERROR}};
+    for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
+        if (strcmp(words->vm_state, bits[i].word) == 0)
+            return bits[i].bit;
+    }
+    return 0;
+}
+
+static bool task_allowed(const struct action_row *row, const char *task)
+{
+    if (task == NULL || row->any_task)
+        return true;
+    for (size_t i = 0; row->reboot_tasks && i < sizeof(reboot_tasks) / sizeof(reboot_tasks[0]); i++) {
+        if (strcmp(task, reboot_tasks[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+const char *server_refusal(const struct server_situation *s, enum server_action action, const char **ret_value)
+{
+    const struct action_row *row = &action_rows[action];
+    struct server_words words = server_words(s);
+    if (row->from != VM_ANY && (row->from & vm_bit(&words)) == 0) {
+        *ret_value = words.vm_state;
+        return "vm_state";
+    }
+    if (!task_allowed(row, words.task_state)) {
+        *ret_value = words.task_state;
+        return "task_state";
+    }
+    if (row->from != VM_ANY && (s->placement != SERVER_PLACEMENT_PLACED || !state_rows[s->state].launched)) {
+        *ret_value = "None";
+        return "launched_at";
+    }
+    return NULL;
+}
+
+bool server_allows(const struct server_situation *s, enum server_action action, enum server_power *ret_power)
+{
+    const char *value;
+    assert(action < SERVER_ACTION_COUNT);
+    if (server_refusal(s, action, &value) != NULL)
+        return false;
+    *ret_power = action_rows[action].power;
+    return true;
+}
+
+bool server_power_of(enum server_state state, enum server_power *ret_power)
+{
+    if (!state_rows[state].launched)
+        return false;
+    *ret_power = state_rows[state].rest;
+    return true;
+}
+
+bool server_settled(const struct server_situation *s)
+{
+    enum server_power rest;
+    if (!s->exists)
+        return s->state == SERVER_STATE_GONE;
+    return s->placement == SERVER_PLACEMENT_PLACED && s->operation == SERVER_OPERATION_NONE &&
+           server_power_of(s->state, &rest) && rest == s->power;
+}
+
+/* What was wanted is given up: the server is wanted as it is. Without a usable state it is a fault. */
+static void give_up(struct server_change *change)
+{
+    struct server_situation *after = &change->after;
+    enum server_power rest;
+    change->outcome = SERVER_OUTCOME_FAILED;
+    change->rest = true;
+    after->operation = SERVER_OPERATION_NONE;
+    if (!server_power_of(after->state, &rest) || after->state == SERVER_STATE_CRASHED)
+        after->fault = true;
+    else if (rest != after->power) {
+        after->power = rest;
+        change->redesire = true;
+    }
+}
+
+static void observe_deleted(const struct server_report *report, struct server_change *ret)
+{
+    ret->after.state = report->state;
+    ret->gone = report->state == SERVER_STATE_GONE;
+    if (ret->gone) {
+        ret->outcome = SERVER_OUTCOME_DONE;
+        ret->rest = true;
+    }
+}
+
+static void observe_failure(const struct server_situation *before, const struct server_report *report,
+                            struct server_change *ret)
+{
+    bool building = !state_rows[before->state].launched;
+    /* A build that failed stays a build: what the host has of it was never usable. */
+    ret->after.state = building ? SERVER_STATE_BUILDING : report->state;
+    if (building || report->current || report->operation)
+        give_up(ret);
+}
+
+static void observe_state(const struct server_situation *before, const struct server_report *report,
+                          struct server_change *ret)
+{
+    struct server_situation *after = &ret->after;
+    enum server_power rest;
+    after->state = report->state;
+    if (report->operation)
+        after->operation = SERVER_OPERATION_NONE;
+    if (!report->current || !server_power_of(after->state, &rest) || after->operation != SERVER_OPERATION_NONE)
+        return;
+    if (rest == after->power) {
+        after->fault = false;
+        ret->outcome = SERVER_OUTCOME_DONE;
+        ret->rest = true;
+    } else if (rest == SERVER_POWER_STOPPED && (server_settled(before) || report->operation)) {
+        after->power = SERVER_POWER_STOPPED;
+        ret->redesire = true;
+        ret->rest = true;
+        ret->outcome = report->operation ? SERVER_OUTCOME_DONE : SERVER_OUTCOME_OPEN;
+    }
+}
+
+void server_observe(const struct server_situation *before, const struct server_report *report,
+                    struct server_change *ret)
+{
+    *ret = (struct server_change){.after = *before};
+    if (!before->exists) {
+        observe_deleted(report, ret);
+    } else if (report->state == SERVER_STATE_GONE) {
+        ret->after.state = SERVER_STATE_GONE;
+        give_up(ret);
+    } else if (report->failed) {
+        observe_failure(before, report, ret);
+    } else {
+        observe_state(before, report, ret);
+    }
+}
+
+void server_expire(const struct server_situation *before, struct server_change *ret)
+{
+    *ret = (struct server_change){.after = *before};
+    if (!before->exists)
+        return;
+    if (before->placement == SERVER_PLACEMENT_WAITING)
+        ret->after.placement = SERVER_PLACEMENT_FAILED;
+    if (server_settled(before)) {
+        ret->rest = true;
+        return;
+    }
+    give_up(ret);
+}
+
+static int parse(const char *const *names, int count, const char *text)
+{
+    for (int i = 0; i < count; i++) {
+        if (names[i] != NULL && text != NULL && strcmp(names[i], text) == 0)
+            return i;
+    }
+    return -1;
+}
+
+const char *server_power_name(enum server_power p)
+{
+    assert(p < SERVER_POWER_COUNT);
+    return power_names[p];
+}
+
+int server_power_parse(const char *text)
+{
+    return parse(power_names, SERVER_POWER_COUNT, text);
+}
+
+const char *server_state_name(enum server_state s)
+{
+    assert(s < SERVER_STATE_COUNT);
+    return state_names[s];
+}
+
+int server_state_parse(const char *text)
+{
+    return parse(state_names, SERVER_STATE_COUNT, text);
+}
+
+const char *server_placement_name(enum server_placement p)
+{
+    assert(p < SERVER_PLACEMENT_COUNT);
+    return placement_names[p];
+}
+
+int server_placement_parse(const char *text)
+{
+    return parse(placement_names, SERVER_PLACEMENT_COUNT, text);
+}
+
+const char *server_action_name(enum server_action a)
+{
+    assert(a < SERVER_ACTION_COUNT);
+    return action_rows[a].name;
+}
+
+const char *server_operation_name(enum server_operation o)
+{
+    assert(o < SERVER_OPERATION_COUNT);
+    return operation_names[o];
+}
+
+int server_operation_parse(const char *text)
+{
+    return text == NULL ? SERVER_OPERATION_NONE : parse(operation_names, SERVER_OPERATION_COUNT, text);
+}
