@@ -104,6 +104,7 @@ static const char *task_word(const struct server_situation *s)
 
 struct server_words server_words(const struct server_situation *s)
 {
+    static const struct state_row *const running = &state_rows[SERVER_STATE_RUNNING];
     const struct state_row *row = &state_rows[s->placement == SERVER_PLACEMENT_PLACED ? s->state : SERVER_STATE_NONE];
     struct server_words words = {
         .status = row->status, .vm_state = row->vm_state, .power_state = row->power_state, .task_state = task_word(s)};
@@ -112,9 +113,9 @@ struct server_words server_words(const struct server_situation *s)
     if (faulty(s) || s->state == SERVER_STATE_GONE) {
         words.status = "ERROR";
         words.vm_state = "error";
-    } else if (s->exists && s->state == SERVER_STATE_RUNNING && s->operation == SERVER_OPERATION_REBOOT_SOFT) {
+    } else if (s->exists && row == running && s->operation == SERVER_OPERATION_REBOOT_SOFT) {
         words.status = "REBOOT";
-    } else if (s->exists && s->state == SERVER_STATE_RUNNING && s->operation == SERVER_OPERATION_REBOOT_HARD) {
+    } else if (s->exists && row == running && s->operation == SERVER_OPERATION_REBOOT_HARD) {
         words.status = "HARD_REBOOT";
     }
     return words;
@@ -202,9 +203,10 @@ static void give_up(struct server_change *change)
     change->outcome = SERVER_OUTCOME_FAILED;
     change->rest = true;
     after->operation = SERVER_OPERATION_NONE;
-    if (!server_power_of(after->state, &rest) || after->state == SERVER_STATE_CRASHED)
+    bool at_rest = server_power_of(after->state, &rest);
+    if (!at_rest || after->state == SERVER_STATE_CRASHED)
         after->fault = true;
-    else if (rest != after->power) {
+    if (at_rest && rest != after->power) {
         after->power = rest;
         change->redesire = true;
     }
