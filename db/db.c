@@ -16,7 +16,7 @@ static const struct engine *engine_of_url(const char *url, const char **ret_targ
 {
     *ret_target = url;
     if (!strncmp(url, "postgres://", 11) || !strncmp(url, "postgresql://", 13))
-        return NULL;
+        return &engine_postgres;
     if (!strncmp(url, "sqlite:", 7))
         *ret_target = url + 7;
     return &engine_sqlite;
@@ -26,8 +26,6 @@ int engine_open(const char *url, struct db **ret_db, struct error *e)
 {
     const char *target;
     const struct engine *engine = engine_of_url(url, &target);
-    if (!engine)
-        return error_set(e, ERR_NOT_IMPLEMENTED, "PostgreSQL is not served");
     struct db *db = memory_new(sizeof *db);
     db->engine = engine;
     db->target = memory_strdup(target);
