@@ -1,0 +1,62 @@
+/* The scheduler's rows: hosts as they change, servers that wait, and the commit of what was decided. */
+#pragma once
+#include "common/model/resources.h"
+#include "db/db.h"
+
+struct placement_host_row {
+    const char *id, *zone, *hypervisor, *architecture;
+    const char *traits;     /* JSON array of names */
+    const char *aggregates; /* JSON array of the metadata objects of its aggregates */
+    bool enabled;
+    int64_t seen_us;
+    struct resource_inventory inventory[RESOURCE_COUNT];
+    struct resources used;
+    int64_t server_count, allocation_revision, feed;
+};
+/* Called per row; text is borrowed until it returns. Returns 0 or an error that ends the walk. */
+typedef int (*placement_host_fn)(void *arg, const struct placement_host_row *row, struct error *e);
+/* Hosts whose feed is above `feed`, in its order. */
+int store_placement_hosts(struct db_conn *c, int64_t feed, placement_host_fn fn, void *arg, struct error *e);
+/* Ids and last-seen times of all hosts: fn's row has id and seen_us only. */
+int store_placement_seen(struct db_conn *c, placement_host_fn fn, void *arg, struct error *e);
+
+struct placement_waiting_row {
+    char id[40];
+    const char *project_id, *zone, *group_id;            /* zone, group_id: NULL for none */
+    const char *flavor_extra, *hints, *image_properties; /* JSON objects; image_properties NULL for none */
+    struct resources need;
+    int64_t queued_us;
+};
+/* The first `limit` servers of the queue, oldest first, copied into the arena. */
+int store_placement_waiting(struct db_conn *c, int64_t limit, struct arena *a, struct placement_waiting_row **ret_rows,
+                            size_t *ret_count, struct error *e);
+int store_placement_queue_depth(struct db_conn *c, int64_t *ret, struct error *e);
+
+struct placement_group_row {
+    char policy[32];
+    int64_t max_per_host;
+    struct placement_group_member {
+        char host_id[40];
+        int64_t count;
+    } * members;
+    size_t member_count;
+};
+/* The group's policy and where its placed members are. ERR_NOT_FOUND. */
+int store_placement_group(struct db_conn *c, const char *group_id, struct arena *a, struct placement_group_row *ret,
+                          struct error *e);
+/* Host of a server, "" when it has none. ERR_NOT_FOUND for unknown servers. */
+int store_placement_host_of(struct db_conn *c, const char *server_id, char ret_host_id[40], struct error *e);
+
+/* Within the transaction of a batch. Adds `sum` of `count` servers to the host when its allocation_revision is
+ * `expected`: ERR_CONFLICT otherwise. Gives the desired_revision of the first of them (the others follow by one). */
+int store_placement_take(struct db_conn *c, const char *host_id, int64_t expected, const struct resources *sum,
+                         int64_t count, int64_t feed, int64_t *ret_first_revision, struct error *e);
+/* Undoes one server's share of the above in the same transaction. */
+int store_placement_untake(struct db_conn *c, const char *host_id, const struct resources *need, struct error *e);
+/* Binds the server, writes its allocation, takes it off the queue. ERR_NOT_FOUND when it waits no more (deleted
+ * meanwhile). */
+int store_placement_bind(struct db_conn *c, const struct placement_waiting_row *server, const char *host_id,
+                         int64_t desired_revision, int64_t now_us, struct error *e);
+/* Ends the waiting with a fault. Nothing when it waits no more. */
+int store_placement_fail(struct db_conn *c, const char *server_id, const char *message, int64_t now_us,
+                         struct error *e);

@@ -1,0 +1,22 @@
+/* Claims waiting servers in batches, places them, and commits each batch in one transaction. */
+#pragma once
+#include "db/db.h"
+#include "scheduler/feed.h"
+
+struct dispatch {
+    struct db *db;
+    struct db_conn *conn;
+    struct feed feed;
+    char holder[40]; /* who this scheduler is, in the lease */
+    int64_t epoch;   /* of the lease */
+    bool leader;
+    int64_t batch; /* servers per transaction */
+    /* Counts since start. */
+    uint64_t placed, failed, conflicts, batches;
+    int64_t placing_us; /* spent in the library */
+};
+
+/* Takes or renews the lease; on gaining it everything is read anew. */
+int dispatch_lead(struct dispatch *d, int64_t ttl_us, struct error *e);
+/* Places what waits until the queue is empty. 0 also when this scheduler does not lead. */
+int dispatch_run(struct dispatch *d, struct error *e);

@@ -1,0 +1,172 @@
+/* Host rows in, placement hosts out. A row whose JSON columns are damaged keeps the host out of placement's reach
+ * (disabled) and is logged; others go on. */
+#include "scheduler/feed.h"
+#include "common/json_in.h"
+#include "common/log.h"
+#include "db/store_placement.h"
+#include <ctype.h>
+#include <string.h>
+
+#define HOST_NAMES_MAX 256 /* traits, or properties, or tenants of one host */
+
+struct names {
+    const char *items[HOST_NAMES_MAX + 1];
+    size_t count;
+};
+
+struct refresh {
+    struct feed *feed;
+    int64_t now_us;
+    struct arena arena;
+};
+
+static void names_add(struct names *n, const char *text)
+{
+    if (text && n->count < HOST_NAMES_MAX) {
+        n->items[n->count++] = text;
+        n->items[n->count] = NULL;
+    }
+}
+
+char *feed_hypervisor(const char *name, char *ret, size_t size)
+{
+    size_t i = 0;
+    for (; name[i] && i + 1 < size; i++) {
+        ret[i] = (char)tolower((unsigned char)name[i]);
+    }
+    ret[i] = '\0';
+    if (strcmp(ret, "kvm") == 0 && size > strlen("qemu")) {
+        memcpy(ret, "qemu", sizeof("qemu"));
+    }
+    return ret;
+}
+
+static void add_tenants(struct arena *a, struct names *tenants, const char *list)
+{
+    char *copy = arena_strdup(a, list), *rest = NULL;
+    for (char *item = strtok_r(copy, ", ", &rest); item; item = strtok_r(NULL, ", ", &rest)) {
+        names_add(tenants, item);
+    }
+}
+
+struct aggregate_walk {
+    struct arena *arena;
+    struct names *properties, *tenants;
+};
+
+static int add_property(void *arg, const char *name, json_value *value)
+{
+    struct aggregate_walk *w = arg;
+    const char *text = json_in_text(value);
+    if (!text) {
+        return 0;
+    }
+    if (strncmp(name, "filter_tenant_id", strlen("filter_tenant_id")) == 0) {
+        add_tenants(w->arena, w->tenants, text);
+    }
+    names_add(w->properties, arena_printf(w->arena, "%s=%s", name, text));
+    return 0;
+}
+
+static int read_traits(struct arena *a, const char *json, struct names *ret, struct error *e)
+{
+    struct json_doc doc;
+    int rc = json_in_parse(json, strlen(json), &doc, e);
+    if (rc) {
+        return rc;
+    }
+    for (size_t i = 0; i < json_in_count(doc.root); i++) {
+        names_add(ret, arena_strdup(a, json_in_text(json_in_item(doc.root, i))));
+    }
+    json_in_done(&doc);
+    return 0;
+}
+
+static int read_aggregates(struct arena *a, const char *json, struct names *properties, struct names *tenants,
+                           struct error *e)
+{
+    if (!json) {
+        return 0;
+    }
+    struct json_doc doc;
+    int rc = json_in_parse(json, strlen(json), &doc, e);
+    if (rc) {
+        return rc;
+    }
+    struct aggregate_walk w = {.arena = a, .properties = properties, .tenants = tenants};
+    for (size_t i = 0; i < json_in_count(doc.root); i++) {
+        json_in_each(json_in_item(doc.root, i), add_property, &w);
+    }
+    json_in_done(&doc);
+    return 0;
+}
+
+static int take_over(void *arg, const struct placement_host_row *row, struct error *e)
+{
+    (void)e;
+    struct refresh *r = arg;
+    struct names traits = {0}, properties = {0}, tenants = {0};
+    struct error bad = {0};
+    arena_reset(&r->arena);
+    int rc = read_traits(&r->arena, row->traits, &traits, &bad);
+    rc = rc ? rc : read_aggregates(&r->arena, row->aggregates, &properties, &tenants, &bad);
+    if (rc) {
+        log_error("host row damaged", "host=%s error=\"%s\"", row->id, error_text(&bad));
+    }
+    char hypervisor[64];
+    struct placement_host host = {
+        .id = row->id,
+        .zone = row->zone,
+        .hypervisor = feed_hypervisor(row->hypervisor, hypervisor, sizeof(hypervisor)),
+        .architecture = row->architecture,
+        .enabled = row->enabled && rc == 0,
+        .alive = r->now_us - row->seen_us <= r->feed->alive_limit_us,
+        .used = row->used,
+        .server_count = row->server_count,
+        .revision = row->allocation_revision,
+        .traits = traits.items,
+        .trait_count = traits.count,
+        .aggregates = properties.items,
+        .aggregate_count = properties.count,
+        .tenants = tenants.count ? tenants.items : NULL,
+    };
+    memcpy(host.inventory, row->inventory, sizeof(host.inventory));
+    placement_set_host(r->feed->placement, &host);
+    if (row->feed > r->feed->position) {
+        r->feed->position = row->feed;
+    }
+    return 0;
+}
+
+int feed_refresh(struct feed *f, struct db_conn *c, int64_t now_us, struct error *e)
+{
+    struct refresh r = {.feed = f, .now_us = now_us};
+    arena_init(&r.arena);
+    int rc = store_placement_hosts(c, f->position, take_over, &r, e);
+    arena_done(&r.arena);
+    return rc;
+}
+
+static int note_seen(void *arg, const struct placement_host_row *row, struct error *e)
+{
+    (void)e;
+    struct refresh *r = arg;
+    int32_t slot = placement_slot(r->feed->placement, row->id);
+    if (slot != PLACEMENT_NO_SLOT) {
+        placement_set_alive(r->feed->placement, slot, r->now_us - row->seen_us <= r->feed->alive_limit_us);
+    }
+    return 0;
+}
+
+int feed_refresh_alive(struct feed *f, struct db_conn *c, int64_t now_us, struct error *e)
+{
+    struct refresh r = {.feed = f, .now_us = now_us};
+    return store_placement_seen(c, note_seen, &r, e);
+}
+
+void feed_skip_own(struct feed *f, int64_t number)
+{
+    if (number == f->position + 1) {
+        f->position = number;
+    }
+}

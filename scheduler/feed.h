@@ -1,0 +1,21 @@
+/* Keeps the placement library in step with the host rows: reads what changed since it last looked, and notices hosts
+ * that fell silent. */
+#pragma once
+#include "db/db.h"
+#include "scheduler/placement/placement.h"
+
+struct feed {
+    struct placement *placement;
+    int64_t position;       /* highest host.feed taken over */
+    int64_t alive_limit_us; /* a host unseen for longer is not alive */
+};
+
+/* Takes over all rows above the position. */
+int feed_refresh(struct feed *f, struct db_conn *c, int64_t now_us, struct error *e);
+/* Looks at every host's last-seen time. */
+int feed_refresh_alive(struct feed *f, struct db_conn *c, int64_t now_us, struct error *e);
+/* The caller committed a change numbered `number` itself and has told the library already: skips it when nobody else's
+ * lies between. */
+void feed_skip_own(struct feed *f, int64_t number);
+/* "KVM" and "QEMU" are one driver: the name that both hosts and images are compared by, lower case. Returns ret. */
+char *feed_hypervisor(const char *name, char *ret, size_t size);

@@ -1,0 +1,220 @@
+/* Requirements: flavor extra specs "trait:NAME" = required|forbidden and "aggregate_instance_extra_specs:KEY" = VALUE,
+ * image properties "trait:NAME", "hypervisor_type", "architecture", hints "same_host" and "different_host", the server
+ * group. Names are Nova's. */
+#include "scheduler/requirements.h"
+#include "common/json_in.h"
+#include "scheduler/feed.h"
+#include <string.h>
+
+struct reading {
+    struct placement_request *request;
+    struct arena *arena;
+    struct error *error;
+    size_t required, forbidden, properties;
+};
+
+static int push(struct reading *r, const char **list, size_t *count, const char *text)
+{
+    if (*count == PLACEMENT_NAMES_MAX) {
+        return error_set(r->error, ERR_NO_VALID_HOST, "more than %d traits or properties asked for",
+                         PLACEMENT_NAMES_MAX);
+    }
+    list[(*count)++] = arena_strdup(r->arena, text);
+    return 0;
+}
+
+static const char *after(const char *text, const char *prefix)
+{
+    size_t size = strlen(prefix);
+    return strncmp(text, prefix, size) == 0 ? text + size : NULL;
+}
+
+static int read_trait(struct reading *r, const char *trait, const char *value)
+{
+    if (strcmp(value, "required") == 0) {
+        return push(r, r->request->required, &r->required, trait);
+    }
+    if (strcmp(value, "forbidden") == 0) {
+        return push(r, r->request->forbidden, &r->forbidden, trait);
+    }
+    return error_set(r->error, ERR_NO_VALID_HOST, "trait:%s must be required or forbidden", trait);
+}
+
+static int read_extra_spec(void *arg, const char *name, json_value *value)
+{
+    struct reading *r = arg;
+    const char *text = json_in_text(value);
+    if (!text) {
+        return 0;
+    }
+    const char *trait = after(name, "trait:");
+    if (trait) {
+        return read_trait(r, trait, text);
+    }
+    const char *key = after(name, "aggregate_instance_extra_specs:");
+    if (key) {
+        return push(r, r->request->properties, &r->properties, arena_printf(r->arena, "%s=%s", key, text));
+    }
+    return 0;
+}
+
+static int read_image_property(void *arg, const char *name, json_value *value)
+{
+    struct reading *r = arg;
+    const char *text = json_in_text(value);
+    if (!text) {
+        return 0;
+    }
+    const char *trait = after(name, "trait:");
+    if (trait) {
+        return read_trait(r, trait, text);
+    }
+    if (strcmp(name, "hypervisor_type") == 0 || strcmp(name, "img_hv_type") == 0) {
+        char *lower = arena_alloc(r->arena, 64);
+        r->request->hypervisor = feed_hypervisor(text, lower, 64);
+    } else if (strcmp(name, "architecture") == 0 || strcmp(name, "hw_architecture") == 0) {
+        r->request->architecture = arena_strdup(r->arena, text);
+    }
+    return 0;
+}
+
+static int each_member(const char *json, json_in_each_fn fn, struct reading *r)
+{
+    if (!json || !*json) {
+        return 0;
+    }
+    struct json_doc doc;
+    int rc = json_in_parse(json, strlen(json), &doc, r->error);
+    if (rc) {
+        return rc;
+    }
+    rc = json_in_each(doc.root, fn, r);
+    json_in_done(&doc);
+    return rc;
+}
+
+/* A hint is one server id or a list of them. */
+static size_t hint_count(json_value *hint)
+{
+    return json_in_is_array(hint) ? json_in_count(hint) : hint ? 1 : 0;
+}
+
+static const char *hint_item(json_value *hint, size_t index)
+{
+    return json_in_is_array(hint) ? json_in_text(json_in_item(hint, index)) : json_in_text(hint);
+}
+
+static int host_of(struct db_conn *c, struct reading *r, const char *server_id, char **ret)
+{
+    char *host = arena_alloc(r->arena, 40);
+    struct error none = {0};
+    int rc = server_id ? store_placement_host_of(c, server_id, host, &none) : ERR_NOT_FOUND;
+    if (rc == ERR_NOT_FOUND) {
+        return error_set(r->error, ERR_NO_VALID_HOST, "server %s of a scheduler hint could not be found",
+                         server_id ? server_id : "(none)");
+    }
+    if (rc) {
+        return error_set(r->error, rc, "%s", error_text(&none));
+    }
+    *ret = host;
+    return 0;
+}
+
+static int read_host_hints(struct db_conn *c, struct reading *r, json_value *hints)
+{
+    json_value *same = json_in_member(hints, "same_host"), *different = json_in_member(hints, "different_host");
+    for (size_t i = 0; i < hint_count(same); i++) {
+        char *host;
+        int rc = host_of(c, r, hint_item(same, i), &host);
+        if (rc) {
+            return rc;
+        }
+        if (r->request->only_host && strcmp(r->request->only_host, host) != 0) {
+            return error_set(r->error, ERR_NO_VALID_HOST, "the servers of same_host are on different hosts");
+        }
+        r->request->only_host = host;
+    }
+    size_t avoided = 0;
+    for (size_t i = 0; i < hint_count(different); i++) {
+        char *host;
+        int rc = host_of(c, r, hint_item(different, i), &host);
+        if (rc) {
+            return rc;
+        }
+        if (*host && avoided < PLACEMENT_NAMES_MAX) {
+            r->request->avoid_hosts[avoided++] = host;
+        }
+    }
+    return 0;
+}
+
+static int read_hints(struct db_conn *c, struct reading *r, const char *json)
+{
+    struct json_doc doc;
+    int rc = json_in_parse(json, strlen(json), &doc, r->error);
+    if (rc) {
+        return rc;
+    }
+    rc = read_host_hints(c, r, doc.root);
+    json_in_done(&doc);
+    return rc;
+}
+
+static enum placement_group_policy policy_of(const char *name)
+{
+    static const struct {
+        const char *name;
+        enum placement_group_policy policy;
+    } policies[] = {{"affinity", PLACEMENT_AFFINITY},
+                    {"anti-affinity", PLACEMENT_ANTI_AFFINITY},
+                    {"soft-affinity", PLACEMENT_SOFT_AFFINITY},
+                    {"soft-anti-affinity", PLACEMENT_SOFT_ANTI_AFFINITY}};
+    for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
+        if (strcmp(policies[i].name, name) == 0) {
+            return policies[i].policy;
+        }
+    }
+    return PLACEMENT_GROUP_NONE;
+}
+
+static int read_group(struct db_conn *c, const struct placement *p, struct reading *r, const char *group_id)
+{
+    struct placement_group_row group;
+    struct error none = {0};
+    int rc = store_placement_group(c, group_id, r->arena, &group, &none);
+    if (rc) {
+        return error_set(r->error, rc == ERR_NOT_FOUND ? ERR_NO_VALID_HOST : rc, "%s", error_text(&none));
+    }
+    struct placement_group_host *members = arena_array(r->arena, group.member_count + 1, sizeof(*members));
+    size_t count = 0;
+    for (size_t i = 0; i < group.member_count; i++) {
+        int32_t slot = placement_slot(p, group.members[i].host_id);
+        if (slot != PLACEMENT_NO_SLOT) {
+            members[count++] = (struct placement_group_host){.slot = slot, .count = (int32_t)group.members[i].count};
+        }
+    }
+    r->request->policy = policy_of(group.policy);
+    r->request->max_per_host = (int32_t)group.max_per_host;
+    r->request->members = members;
+    r->request->member_count = count;
+    return 0;
+}
+
+int requirements_read(struct db_conn *c, const struct placement *p, const struct placement_waiting_row *row,
+                      struct arena *a, struct placement_request *ret, struct error *e)
+{
+    memset(ret, 0, sizeof(*ret));
+    ret->need = row->need;
+    ret->project_id = row->project_id;
+    ret->zone = row->zone;
+    struct reading r = {.request = ret, .arena = a, .error = e};
+    int rc = each_member(row->image_properties, read_image_property, &r);
+    rc = rc ? rc : each_member(row->flavor_extra, read_extra_spec, &r);
+    if (!rc && row->hints && strcmp(row->hints, "{}") != 0) {
+        rc = read_hints(c, &r, row->hints);
+    }
+    if (!rc && row->group_id) {
+        rc = read_group(c, p, &r, row->group_id);
+    }
+    return rc;
+}
