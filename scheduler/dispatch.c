@@ -15,6 +15,8 @@
 #include <string.h>
 
 #define LEASE_NAME "scheduler"
+/* Rounds of conflicts alone after which every host is read anew, should a change have come without its feed. */
+#define BARREN_LIMIT 3
 
 struct decision {
     const struct placement_waiting_row *server;
@@ -271,11 +273,17 @@ static int run_batch(struct dispatch *d, struct arena *a, bool *ret_more, struct
         return rc;
     }
     d->batches++;
+    *ret_more = true;
+    uint64_t settled = d->placed + d->failed;
     if (settle(&b)) {
         log_info("hosts changed while placing", "batch=%zu", b.count);
     }
+    d->barren = d->placed + d->failed > settled ? 0 : d->barren + 1;
+    if (d->barren >= BARREN_LIMIT) {
+        d->barren = 0;
+        return start_afresh(d, e);
+    }
     feed_skip_own(&d->feed, b.feed_number);
-    *ret_more = true;
     return 0;
 }
 

@@ -10,7 +10,8 @@ struct dispatch {
     char holder[40]; /* who this scheduler is, in the lease */
     int64_t epoch;   /* of the lease */
     bool leader;
-    int64_t batch; /* servers per transaction */
+    unsigned barren; /* rounds in a row that only met conflicts */
+    int64_t batch;   /* servers per transaction */
     /* Counts since start. */
     uint64_t placed, failed, conflicts, batches;
     int64_t placing_us; /* spent in the library */

@@ -1,0 +1,45 @@
+/* The table of options; --help and the man page come from it. */
+#include "scheduler/config.h"
+
+#define OPTION(member) .name = #member, .offset = offsetof(struct scheduler_config, member)
+
+static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
+
+static const struct config_option options[] = {
+    {OPTION(prefix), .type = CONFIG_TEXT, .doc = "Folder under which all default places lie."},
+    {OPTION(database), .type = CONFIG_TEXT,
+     .doc = "Path of the SQLite file or postgres:// URL. Default: <prefix>/var/lib/virga/virga.db."},
+    {OPTION(log_file), .type = CONFIG_TEXT, .doc = "File to append the log to; unset: standard error."},
+    {OPTION(log_level), .type = CONFIG_CHOICE, .fallback = "info", .choices = levels, .reload = true,
+     .doc = "Least severity that is logged."},
+    {OPTION(pid_file), .type = CONFIG_TEXT, .doc = "File that holds the process id and a lock; unset: none."},
+    {OPTION(metrics_file), .type = CONFIG_TEXT,
+     .doc = "File that is rewritten every few seconds with Prometheus text (for a textfile collector); unset: none."},
+    {OPTION(batch), .type = CONFIG_INT, .fallback = "512", .min = 1, .max = 4096, .reload = true,
+     .doc = "Most servers placed in one transaction."},
+    {OPTION(lease_ms), .type = CONFIG_DURATION, .fallback = "6s", .min = 1000, .max = 600000,
+     .doc = "How long the lease of the leading scheduler lasts without renewal."},
+    {OPTION(poll_ms), .type = CONFIG_DURATION, .fallback = "1s", .min = 10, .max = 60000,
+     .doc = "How often the queue is looked at when no wake-up came."},
+    {OPTION(alive_ms), .type = CONFIG_DURATION, .fallback = "20s", .min = 1000, .max = 3600000, .reload = true,
+     .doc = "A host that was silent for longer gets no servers."},
+    {OPTION(weight_memory), .type = CONFIG_INT, .fallback = "2", .min = -1000, .max = 1000,
+     .doc = "Weigher: memory left free; positive spreads, negative packs."},
+    {OPTION(weight_vcpu), .type = CONFIG_INT, .fallback = "1", .min = -1000, .max = 1000,
+     .doc = "Weigher: VCPUs left free."},
+    {OPTION(weight_disk), .type = CONFIG_INT, .fallback = "0", .min = -1000, .max = 1000,
+     .doc = "Weigher: disk left free."},
+    {OPTION(weight_servers), .type = CONFIG_INT, .fallback = "0", .min = -1000, .max = 1000,
+     .doc = "Weigher: fewer servers on the host."},
+    {OPTION(weight_soft_affinity), .type = CONFIG_INT, .fallback = "4", .min = 0, .max = 1000,
+     .doc = "Weigher: members of a soft-affinity group on the host."},
+    {OPTION(weight_soft_anti_affinity), .type = CONFIG_INT, .fallback = "4", .min = 0, .max = 1000,
+     .doc = "Weigher: members of a soft-anti-affinity group on the host."},
+};
+
+const struct config_spec config_scheduler = {
+    .program = "virga-scheduler",
+    .summary = "places waiting servers on hosts",
+    .options = options,
+    .count = sizeof(options) / sizeof(options[0]),
+};
