@@ -1,4 +1,5 @@
-/* Secrets at rest. The sealed form is base64 of nonce and box; a nonce is random, of 24 bytes, so that it never repeats in practice. */
+/* Secrets at rest. The sealed form is base64 of nonce and box; a nonce is random, of 24 bytes, so that it never repeats
+ * in practice. */
 #include "common/seal.h"
 #include "common/file.h"
 #include "common/strbuf.h"
@@ -14,7 +15,8 @@ static int parse(const char *path, const char *text, size_t size, struct seal_ke
     size_t got = 0;
     while (size && (text[size - 1] == '\n' || text[size - 1] == '\r'))
         size--;
-    if (size != KEY_TEXT_SIZE || sodium_hex2bin(ret->bytes, SEAL_KEY_SIZE, text, size, NULL, &got, NULL) || got != SEAL_KEY_SIZE)
+    if (size != KEY_TEXT_SIZE || sodium_hex2bin(ret->bytes, SEAL_KEY_SIZE, text, size, NULL, &got, NULL) ||
+        got != SEAL_KEY_SIZE)
         return error_set(e, ERR_INVALID, "%s is not a master key: it should hold %d hex digits", path, KEY_TEXT_SIZE);
     return 0;
 }
@@ -23,7 +25,8 @@ int seal_key_read(const char *path, struct seal_key *ret, struct error *e)
 {
     struct stat st;
     if (stat(path, &st) == 0 && (st.st_mode & 077))
-        return error_set(e, ERR_INVALID, "the master key %s may be read by others than its owner (mode %04o): chmod 600 it", path,
+        return error_set(e, ERR_INVALID,
+                         "the master key %s may be read by others than its owner (mode %04o): chmod 600 it", path,
                          (unsigned)(st.st_mode & 07777));
     struct strbuf text;
     struct seal_key key;
@@ -76,16 +79,20 @@ char *seal_close(const struct seal_key *key, const void *secret, size_t size, st
     return sodium_bin2base64(text, text_size, box, box_size, sodium_base64_VARIANT_ORIGINAL);
 }
 
-int seal_open(const struct seal_key *key, const char *text, struct arena *arena, void **ret, size_t *ret_size, struct error *e)
+int seal_open(const struct seal_key *key, const char *text, struct arena *arena, void **ret, size_t *ret_size,
+              struct error *e)
 {
     const size_t head = crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES;
     size_t text_size = strlen(text), size = 0;
     unsigned char *box = arena_alloc(arena, text_size + 1);
-    if (sodium_base642bin(box, text_size + 1, text, text_size, NULL, &size, NULL, sodium_base64_VARIANT_ORIGINAL) || size < head)
+    if (sodium_base642bin(box, text_size + 1, text, text_size, NULL, &size, NULL, sodium_base64_VARIANT_ORIGINAL) ||
+        size < head)
         return error_set(e, ERR_CORRUPT, "a sealed secret is damaged");
     unsigned char *secret = arena_alloc(arena, size - head + 1);
-    if (crypto_secretbox_open_easy(secret, box + crypto_secretbox_NONCEBYTES, size - crypto_secretbox_NONCEBYTES, box, key->bytes))
-        return error_set(e, ERR_CORRUPT, "a sealed secret does not open: it is damaged, or the master key is another one");
+    if (crypto_secretbox_open_easy(secret, box + crypto_secretbox_NONCEBYTES, size - crypto_secretbox_NONCEBYTES, box,
+                                   key->bytes))
+        return error_set(e, ERR_CORRUPT,
+                         "a sealed secret does not open: it is damaged, or the master key is another one");
     *ret = secret;
     *ret_size = size - head;
     return 0;

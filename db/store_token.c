@@ -53,7 +53,8 @@ int store_token_revocations(struct db_conn *c, int64_t seq, store_token_revocati
 
 DB_STATEMENT(token_revocation_add, "INSERT INTO token_revocation (seq, kind, subject, target, before_us, expires_us) "
                                    "VALUES ($1, $2, $3, $4, $5, $6)");
-int store_token_revocation_insert(struct db_conn *c, const struct token_revocation_row *row, int64_t *ret_seq, struct error *e)
+int store_token_revocation_insert(struct db_conn *c, const struct token_revocation_row *row, int64_t *ret_seq,
+                                  struct error *e)
 {
     int64_t seq;
     int rc = db_counter_next(c, "token_revocation", 1, &seq, e);

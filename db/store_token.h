@@ -13,7 +13,8 @@ struct token_revocation_row {
     int64_t before_us, expires_us;
 };
 
-/* Calls `each` for every key, ascending by id, until it returns non-zero, which is returned. Texts are borrowed during the call. */
+/* Calls `each` for every key, ascending by id, until it returns non-zero, which is returned. Texts are borrowed during
+ * the call. */
 typedef int (*store_token_key_fn)(void *arg, const struct token_key_row *row, struct error *e);
 int store_token_keys(struct db_conn *c, store_token_key_fn each, void *arg, struct error *e);
 /* ERR_CONFLICT when the id is taken. */
@@ -25,5 +26,6 @@ int store_token_keys_delete_below(struct db_conn *c, int64_t id, struct error *e
 typedef int (*store_token_revocation_fn)(void *arg, const struct token_revocation_row *row, struct error *e);
 int store_token_revocations(struct db_conn *c, int64_t seq, store_token_revocation_fn each, void *arg, struct error *e);
 /* Gives the row the next number, in *ret_seq. */
-int store_token_revocation_insert(struct db_conn *c, const struct token_revocation_row *row, int64_t *ret_seq, struct error *e);
+int store_token_revocation_insert(struct db_conn *c, const struct token_revocation_row *row, int64_t *ret_seq,
+                                  struct error *e);
 int store_token_revocations_purge(struct db_conn *c, int64_t now_us, struct error *e);

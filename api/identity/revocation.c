@@ -1,5 +1,5 @@
-/* Void tokens in memory. Keys are 128-bit SipHashes under a key of this process, so that an entry has 32 bytes whatever it names, and nobody outside can
- * make collisions. Open addressing; the table doubles at half full. */
+/* Void tokens in memory. Keys are 128-bit SipHashes under a key of this process, so that an entry has 32 bytes whatever
+ * it names, and nobody outside can make collisions. Open addressing; the table doubles at half full. */
 #include "api/identity/revocation.h"
 #include "common/memory.h"
 #include <assert.h>
@@ -18,8 +18,9 @@ struct revocations {
 };
 
 static const char *const kind_names[TOKEN_REVOKE_COUNT] = {
-    [TOKEN_REVOKE_AUDIT] = "audit",   [TOKEN_REVOKE_USER] = "user",   [TOKEN_REVOKE_PROJECT] = "project",
-    [TOKEN_REVOKE_DOMAIN] = "domain", [TOKEN_REVOKE_GRANT] = "grant", [TOKEN_REVOKE_APPLICATION] = "application-credential",
+    [TOKEN_REVOKE_AUDIT] = "audit",     [TOKEN_REVOKE_USER] = "user",
+    [TOKEN_REVOKE_PROJECT] = "project", [TOKEN_REVOKE_DOMAIN] = "domain",
+    [TOKEN_REVOKE_GRANT] = "grant",     [TOKEN_REVOKE_APPLICATION] = "application-credential",
 };
 
 const char *token_revocation_kind_name(enum token_revocation_kind kind)
@@ -46,8 +47,8 @@ void revocations_free(struct revocations **set)
     *set = NULL;
 }
 
-static void hash(const struct revocations *set, enum token_revocation_kind kind, const char *subject, const char *target,
-                 unsigned char ret[16])
+static void hash(const struct revocations *set, enum token_revocation_kind kind, const char *subject,
+                 const char *target, unsigned char ret[16])
 {
     char text[256];
     size_t subject_size = strlen(subject), target_size = strlen(target);

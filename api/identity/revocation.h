@@ -1,4 +1,5 @@
-/* Void tokens in memory: a hash table from (kind, subject, target) to the instant up to which tokens are void. Pure; the caller locks. */
+/* Void tokens in memory: a hash table from (kind, subject, target) to the instant up to which tokens are void. Pure;
+ * the caller locks. */
 #pragma once
 #include "api/identity/token.h"
 

@@ -6,11 +6,11 @@
 #include <pthread.h>
 #include <sodium.h>
 
-#define TOKEN_POLL_US       (CLOCK_SECOND_US / 2) /* revocations are read at least so often */
-#define TOKEN_STALE_US      (5 * CLOCK_SECOND_US) /* revocations older than this are not trusted */
-#define TOKEN_KEYS_POLL_US  (5 * CLOCK_SECOND_US) /* keys are read at least so often */
+#define TOKEN_POLL_US       (CLOCK_SECOND_US / 2)  /* revocations are read at least so often */
+#define TOKEN_STALE_US      (5 * CLOCK_SECOND_US)  /* revocations older than this are not trusted */
+#define TOKEN_KEYS_POLL_US  (5 * CLOCK_SECOND_US)  /* keys are read at least so often */
 #define TOKEN_KEY_NOTICE_US (20 * CLOCK_SECOND_US) /* a new key signs only after this, so that all replicas know it */
-#define TOKEN_KEY_RELOAD_US (CLOCK_SECOND_US / 5) /* an unknown key id reads the keys again at most so often */
+#define TOKEN_KEY_RELOAD_US (CLOCK_SECOND_US / 5)  /* an unknown key id reads the keys again at most so often */
 #define TOKEN_PURGE_US      (600 * CLOCK_SECOND_US)
 #define TOKEN_KEY_SIZE      32
 #define TOKEN_KEYS_MAX      16
@@ -34,12 +34,13 @@ struct token_keys {
     int64_t last_seq; /* highest revocation in memory */
 
     /* Atomics. */
-    int64_t newest_us;       /* no epoch in memory is later: younger tokens need no look-up */
-    int64_t fresh_mono_us;   /* when the last successful reading of revocations began */
-    int64_t keys_mono_us;    /* when keys were last read */
-    int64_t pending_seq;     /* a revocation of ours that may have committed unseen: read rows before trusting memory; 0: none */
+    int64_t newest_us;     /* no epoch in memory is later: younger tokens need no look-up */
+    int64_t fresh_mono_us; /* when the last successful reading of revocations began */
+    int64_t keys_mono_us;  /* when keys were last read */
+    int64_t pending_seq;   /* a revocation of ours that may have committed unseen: read rows before trusting memory; 0:
+                              none */
     int64_t pending_until_us; /* by the monotonic clock: after it, that transaction failed */
-    int64_t purge_mono_us;   /* the keeper's: next purge */
+    int64_t purge_mono_us;    /* the keeper's: next purge */
 
     pthread_t thread;
     bool threaded, stop, woken; /* stop and woken under wait_lock */

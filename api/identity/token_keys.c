@@ -1,8 +1,10 @@
-/* The keys and revocations behind tokens, and the keeper: a thread that reads both again, makes the next key in time, and purges.
+/* The keys and revocations behind tokens, and the keeper: a thread that reads both again, makes the next key in time,
+ * and purges.
  *
- * Revocations are read by number, which grows in the order of commits, so that a reading takes only what is new. A process that revokes remembers
- * the number that it wrote (`pending`) and reads rows before the next checks until that number was seen; so its own clients never see a token
- * work after the answer that revoked it. If the transaction failed, that ends after 5 s. */
+ * Revocations are read by number, which grows in the order of commits, so that a reading takes only what is new. A
+ * process that revokes remembers the number that it wrote (`pending`) and reads rows before the next checks until that
+ * number was seen; so its own clients never see a token work after the answer that revoked it. If the transaction
+ * failed, that ends after 5 s. */
 #include "api/identity/token_internal.h"
 #include "common/log.h"
 #include "common/memory.h"
@@ -141,7 +143,8 @@ static int make_key(struct token_keys *keys, int64_t id, int64_t now_us, int64_t
     arena_init(&arena);
     randombytes_buf(secret, sizeof(secret));
     memcpy(master.bytes, keys->master, sizeof(master.bytes));
-    struct making m = {{.id = id, .secret = seal_close(&master, secret, sizeof(secret), &arena), .active_us = active_us}, now_us};
+    struct making m = {
+        {.id = id, .secret = seal_close(&master, secret, sizeof(secret), &arena), .active_us = active_us}, now_us};
     sodium_memzero(secret, sizeof(secret));
     seal_key_wipe(&master);
     rc = db_transact(keys->conn, insert_key, &m, &err);
@@ -188,7 +191,8 @@ static int take_revocation(void *arg, const struct token_revocation_row *row, st
     if (kind < 0 || strlen(row->subject) > SUBJECT_MAX || strlen(row->target) > TARGET_MAX)
         return error_set(e, ERR_CORRUPT, "token revocation %lld is damaged", (long long)row->seq);
     pthread_rwlock_wrlock(&keys->lock);
-    revocations_add(keys->revocations, (enum token_revocation_kind)kind, row->subject, row->target, row->before_us, row->expires_us);
+    revocations_add(keys->revocations, (enum token_revocation_kind)kind, row->subject, row->target, row->before_us,
+                    row->expires_us);
     pthread_rwlock_unlock(&keys->lock);
     raise_to(&keys->newest_us, row->before_us);
     raise_to(&keys->last_seq, row->seq);
