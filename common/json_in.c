@@ -93,7 +93,7 @@ static int json_in_scan(const char *text, size_t size, struct error *e)
             next = json_in_scan_string(text, size, at + 1);
         else if (c == '-' || (c >= '0' && c <= '9'))
             next = json_in_scan_number(text, size, at);
-        else if (c == 'N' || c == 'I' || c == 0)
+        else if (!c || !strchr("{}[]:, \t\r\ntruefalsn", c)) /* true, false, null */
             next = 0;
         if (!next)
             return error_set(e, ERR_INVALID, "malformed JSON at byte %zu: %s", at,
