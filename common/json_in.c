@@ -1,5 +1,5 @@
-/* JSON in. json-c parses in its strict mode; what that lets through and RFC 8259 or we do not (bad UTF-8, control and NUL
- * characters in strings, NaN, 01, 1., numbers beyond 64 bits) is refused by a scan before it. Then a table fills a
+/* JSON in. json-c parses in its strict mode; what that lets through and RFC 8259 or we do not (bad UTF-8, control and
+ * NUL characters in strings, NaN, 01, 1., numbers beyond 64 bits) is refused by a scan before it. Then a table fills a
  * struct: each member is looked up among the fields, starting after the last one found, since clients tend to keep an
  * order. The path to the place is a chain of frames on the stack, put into words only when something is wrong. */
 #include "common/json_in.h"

@@ -17,7 +17,7 @@ set(CMAKE_C_FLAGS_DEBUG "-Og -g")
 
 add_compile_definitions(_GNU_SOURCE VIRGA_VERSION="${PROJECT_VERSION}")
 add_compile_options(
-    -Wall -Wextra -Wconversion -Wshadow -Werror -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wformat=2
+    -Wall -Wextra -Wconversion -Wshadow -Werror -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wformat=2 -Wno-format-zero-length
     -fno-omit-frame-pointer -fno-common "-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=")
 
 if(VIRGA_SANITIZE STREQUAL "address")
