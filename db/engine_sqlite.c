@@ -18,6 +18,7 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FOREIGN_BUSY_MS 5000
@@ -25,7 +26,7 @@
 /* Each page is cached once per connection; the kernel's page cache stands behind. Memory mapping would count the whole
  * file as resident in every connection. temp_store and the sub-journal of savepoints stay in memory. */
 #define SETTINGS                                                                                                       \
-    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;"      \
+    "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;"                                 \
     "PRAGMA secure_delete = FAST; PRAGMA trusted_schema = OFF; PRAGMA mmap_size = 0;"                                  \
     "PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;"
 #define SETTINGS_WRITE SETTINGS "PRAGMA cache_size = -8000;"
@@ -107,22 +108,71 @@ static void library_settings(void)
     sqlite3_initialize();
 }
 
-/* The file is made here, so that only its owner may read it, and named as the kernel does, so that everyone finds the
- * same lock. */
-static int sqlite_attach(struct db *db, struct error *e)
+/* The file is made here, so that only its owner may read it. An existing one is never opened but by SQLite: closing it
+ * would drop the locks that SQLite has on it for the whole process. */
+static int file_make(struct db *db, struct error *e)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, library_settings);
-    int fd = open(db->target, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd == -1)
-        return error_set(e, ERR_DATABASE, "cannot open the database file %s: %s", db->target, strerror(errno));
-    close(fd);
-    char *path = realpath(db->target, NULL);
+    struct stat status;
+    int fd = stat(db->target, &status) ? open(db->target, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
+    if (fd != -1)
+        close(fd);
+    char *path = realpath(db->target, NULL); /* one name for everybody: the lock's hangs on it */
     if (!path)
         return error_set(e, ERR_DATABASE, "cannot open the database file %s: %s", db->target, strerror(errno));
     free(db->target);
     db->target = path;
     return 0;
+}
+
+static int lock_open(const struct db *db, int *ret_fd, struct error *e)
+{
+    struct strbuf path;
+    strbuf_init(&path, 0);
+    strbuf_appendf(&path, "%s.lock", db->target);
+    int rc = write_lock_open(path.data, ret_fd, e);
+    strbuf_done(&path);
+    return rc;
+}
+
+static int enter_wal(struct db *db, struct error *e)
+{
+    sqlite3 *sqlite;
+    int status = sqlite3_open_v2(db->target, &sqlite, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    sqlite3_busy_timeout(sqlite, FOREIGN_BUSY_MS);
+    if (status == SQLITE_OK)
+        status = sqlite3_exec(sqlite, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+    int rc = 0;
+    if (status != SQLITE_OK)
+        rc = error_set(e, code_of(sqlite, status), "%s: %s", db->target, sqlite3_errmsg(sqlite));
+    sqlite3_close(sqlite);
+    return rc;
+}
+
+/* SQLite does not wait when several want to switch a file to WAL at once, hence the lock. */
+static int enter_wal_alone(struct db *db, struct error *e)
+{
+    int fd;
+    int rc = lock_open(db, &fd, e);
+    if (rc)
+        return rc;
+    rc = write_lock_take(fd, e);
+    if (!rc)
+        rc = enter_wal(db, e);
+    close(fd);
+    return rc;
+}
+
+static int sqlite_attach(struct db *db, struct error *e)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+    pthread_once(&once, library_settings);
+    pthread_mutex_lock(&one_at_a_time);
+    int rc = file_make(db, e);
+    if (!rc)
+        rc = enter_wal_alone(db, e);
+    pthread_mutex_unlock(&one_at_a_time);
+    return rc;
 }
 
 static void sqlite_detach(struct db *db)
@@ -202,13 +252,8 @@ static int lock_take(struct db_conn *c, struct error *e)
 {
     struct handle *h = handle_of(c);
     int rc = 0;
-    if (h->lock_fd == -1) {
-        struct strbuf path;
-        strbuf_init(&path, 0);
-        strbuf_appendf(&path, "%s.lock", c->db->target);
-        rc = write_lock_open(path.data, &h->lock_fd, e);
-        strbuf_done(&path);
-    }
+    if (h->lock_fd == -1)
+        rc = lock_open(c->db, &h->lock_fd, e);
     if (!rc)
         rc = write_lock_take(h->lock_fd, e);
     h->locked = !rc;
