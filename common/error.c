@@ -23,6 +23,17 @@ int error_set(struct error *e, int code, const char *format, ...)
     return code;
 }
 
+int error_set_type(struct error *e, int code, const char *type, const char *format, ...)
+{
+    if (e && !e->code)
+        e->type = type;
+    va_list args;
+    va_start(args, format);
+    error_setv(e, code, format, args);
+    va_end(args);
+    return code;
+}
+
 int error_setv(struct error *e, int code, const char *format, va_list args)
 {
     if (e && !e->code) {

@@ -15,11 +15,15 @@ enum error_code {
 struct error {
     int code;       /* enum error_code, 0 while unset */
     char text[480]; /* a sentence for people, never compared, never a secret */
+    const char *type; /* static text: the name that a service's API gives this fault ("SubnetInUse"), NULL for none */
 };
 
 /* Records `code` and the formatted sentence in `e` unless one is there already (first writer wins). `e` may be NULL.
  * Returns `code`, so that callers write `return error_set(...)`. Truncates at the size of text. */
 int error_set(struct error *e, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* As error_set, with the service's name for the fault; `type` is static text. */
+int error_set_type(struct error *e, int code, const char *type, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 int error_setv(struct error *e, int code, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
 
 /* Puts "prefix: " before the recorded sentence; nothing when none is recorded. Returns e->code (0 for NULL). */
