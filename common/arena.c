@@ -133,3 +133,15 @@ char *arena_vprintf(struct arena *a, const char *format, va_list args)
     va_end(again);
     return text;
 }
+
+void *arena_more(struct arena *a, void *items, size_t count, size_t *room, size_t size)
+{
+    if (count < *room)
+        return items;
+    size_t more = *room == 0 ? 8 : *room * 2;
+    void *larger = arena_array(a, more, size);
+    if (count > 0)
+        memcpy(larger, items, count * size);
+    *room = more;
+    return larger;
+}

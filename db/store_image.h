@@ -19,3 +19,37 @@ struct image_row {
  * ERR_NOT_FOUND when there is none or it may not be seen. */
 int store_image_get(struct db_conn *c, const char *id, const char *project_id, bool admin, struct arena *a,
                     struct image_row *ret, struct error *e);
+
+/* Which images, newest first. */
+struct image_filter {
+    const char *project_id;    /* who asks; NULL: an administrator, who sees all */
+    const char *member_status; /* of the images shared with project_id: pending, accepted, rejected; NULL: any */
+    bool community;            /* also community images of others */
+    int64_t before_us;         /* only what comes after this place in the order: created_us and id of the last one seen; */
+    const char *before_id;     /* before_id NULL: from the newest */
+    int64_t limit;
+};
+int store_image_list(struct db_conn *c, const struct image_filter *filter, struct arena *a, struct image_row **ret,
+                     size_t *ret_count, struct error *e);
+/* ERR_CONFLICT when the id is taken. */
+int store_image_insert(struct db_conn *c, const struct image_row *row, struct error *e);
+/* Writes all columns; compares and grows the revision (ERR_CONFLICT). */
+int store_image_update(struct db_conn *c, const struct image_row *row, struct error *e);
+/* Deletes the image and its members. The file is the caller's. */
+int store_image_delete(struct db_conn *c, const char *id, struct error *e);
+/* Whether a row with this id is there and says that its bytes are. */
+int store_image_has_bytes(struct db_conn *c, const char *id, bool *ret, struct error *e);
+
+struct image_member_row {
+    const char *image_id, *project_id, *status;
+    int64_t created_us, updated_us;
+};
+int store_image_member_list(struct db_conn *c, const char *image_id, struct arena *a, struct image_member_row **ret,
+                            size_t *ret_count, struct error *e);
+/* ERR_NOT_FOUND without a sentence. */
+int store_image_member_get(struct db_conn *c, const char *image_id, const char *project_id, struct arena *a,
+                           struct image_member_row *ret, struct error *e);
+/* ERR_CONFLICT when it is there. */
+int store_image_member_insert(struct db_conn *c, const struct image_member_row *row, struct error *e);
+int store_image_member_update(struct db_conn *c, const struct image_member_row *row, struct error *e);
+int store_image_member_delete(struct db_conn *c, const char *image_id, const char *project_id, struct error *e);

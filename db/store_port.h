@@ -1,11 +1,11 @@
-/* Ports and the addresses that they hold. IPAM lives here: an address leaves subnet_free in the transaction that writes port_address, and
- * comes back in the one that removes it. Everything runs inside the caller's transaction. */
+/* Ports: what ties a device to a network. The addresses that one holds come from db/store_ipam.h. Everything runs inside the caller's
+ * transaction. */
 #pragma once
 #include "common/json_out.h"
-#include "db/db.h"
+#include "db/store_ipam.h"
 #include "db/store_network.h"
 
-/* ---- what compute needs ---- */
+/* ---- what compute needs (store_port_server.c) ---- */
 
 /* One interface that a new server asks for: a port that exists, or a network (with an address of the tenant's choice, or NULL). */
 struct port_request {
@@ -19,10 +19,54 @@ struct port_request {
 int store_port_attach(struct db_conn *c, const char *server_id, const char *project_id,
                       const struct port_request *requests, size_t count, int64_t now_us, struct arena *a,
                       char **ret_addresses_json, struct error *e);
-/* The server is gone: ports that were made with it are deleted, those of the tenant are unbound. Nothing to do is not an error. */
+/* The server is gone: ports that were made with it are deleted, those of the tenant are unbound. Nothing to do is not an error. The
+ * addresses are free at once (but come last when new ones are given out), so call this when the guest no longer runs. */
 int store_port_detach_all(struct db_conn *c, const char *server_id, int64_t now_us, struct error *e);
 /* Writes the member "nics" of an agent's SPEC (docs/agent-protocol.md) into the open object of `out`. */
 int store_port_write_nics(struct db_conn *c, const char *server_id, struct json_out *out, struct arena *a,
                           struct error *e);
 /* The `addresses` object of a server as its ports are now. */
 int store_port_addresses(struct db_conn *c, const char *server_id, struct arena *a, char **ret_json, struct error *e);
+
+/* ---- rows ---- */
+
+struct port_row {
+    const char *id, *network_id, *project_id, *name, *description;
+    const char *mac; /* NULL on insert: one is made */
+    bool admin_state_up, port_security;
+    const char *device_id, *device_owner; /* "" for none */
+    int64_t nic;
+    bool made_for_server;
+    const char *fixed_ips, *security_groups;     /* JSON arrays, see store_ipam_print; of ids */
+    const char *address_pairs, *dhcp_opts, *tags; /* JSON arrays */
+    const char *vnic_type, *binding_profile, *binding_host;
+    int64_t created_us, updated_us, revision;
+    const char *server_state, *server_host; /* of the server that is its device: observed_state and the host's name; NULL; ignored on write */
+};
+
+/* Which ports: all members that are not NULL must match. At most one of id, device_id, network_id is used for the search, in that order. */
+struct port_filter {
+    const char *id, *project_id, *network_id, *device_id;
+};
+/* The port of this project (NULL: any). ERR_NOT_FOUND. */
+int store_port_get(struct db_conn *c, const char *id, const char *project_id, struct arena *a, struct port_row *ret,
+                   struct error *e);
+/* Up to `limit` ports, ordered by id, above `after` (NULL: from the first). */
+int store_port_list(struct db_conn *c, const struct port_filter *filter, const char *after, int64_t limit,
+                    struct arena *a, struct port_row **ret, size_t *ret_count, struct error *e);
+/* Writes the port, its addresses and groups. row->mac NULL: a MAC that the network does not have yet is made and put into the row.
+ * ERR_CONFLICT: MacAddressInUse, IpAddressAlreadyAllocated. The addresses were taken by store_ipam_take. */
+int store_port_insert(struct db_conn *c, struct port_row *row, const struct ip_assigned *addresses, size_t count,
+                      const char *const *groups, size_t group_count, struct arena *a, struct error *e);
+/* A MAC that no port of the network has, in the arena. */
+int store_port_make_mac(struct db_conn *c, const char *network_id, struct arena *a, const char **ret, struct error *e);
+/* Writes all columns but ids, fixed_ips and security_groups; compares and grows the revision (ERR_CONFLICT; MacAddressInUse). */
+int store_port_update(struct db_conn *c, const struct port_row *row, struct error *e);
+/* Replaces the security groups; the ids must exist. */
+int store_port_set_groups(struct db_conn *c, const char *id, const char *const *groups, size_t count, struct arena *a,
+                          struct error *e);
+/* Writes the column fixed_ips. Holding and releasing is the caller's. */
+int store_port_set_fixed_ips(struct db_conn *c, const char *id, const struct ip_assigned *list, size_t count,
+                             struct arena *a, struct error *e);
+/* Deletes the port; its addresses are free again. */
+int store_port_delete(struct db_conn *c, const struct port_row *row, int64_t now_us, struct arena *a, struct error *e);

@@ -1,4 +1,5 @@
-/* Addresses: see ip.h. Text forms go through inet_pton and inet_ntop, which touch no name service; all else is arithmetic on 16 bytes. */
+/* Addresses: see ip.h. Text forms go through inet_pton and inet_ntop, which touch no name service; all else is
+ * arithmetic on 16 bytes. */
 #include "common/model/ip.h"
 #include <arpa/inet.h>
 #include <assert.h>

@@ -1,0 +1,378 @@
+/* The ports of servers: attach, detach, and what agents and clients are told of them. */
+#include "common/json_in.h"
+#include "common/uuid.h"
+#include "db/store_port.h"
+#include "db/store_secgroup.h"
+#include <string.h>
+
+/* An interface, as the `addresses` object needs it. */
+struct nic {
+    const char *network_name, *mac, *fixed_ips;
+};
+
+struct attaching {
+    struct db_conn *c;
+    const char *server_id, *project_id;
+    int64_t now_us;
+    struct arena *a;
+    const char *group_id; /* the project's `default`, once it is needed */
+    struct nic *nics;
+    size_t nic_count;
+};
+
+static void write_nic_addresses(struct json_out *out, const struct nic *nic, struct arena *a)
+{
+    struct ip_assigned *held = NULL;
+    size_t count = 0;
+    if (store_ipam_parse(nic->fixed_ips, a, &held, &count, NULL) != 0)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        json_out_object(out, NULL);
+        json_out_int(out, "version", strchr(held[i].ip, ':') == NULL ? 4 : 6);
+        json_out_text(out, "addr", held[i].ip);
+        json_out_text(out, "OS-EXT-IPS:type", "fixed");
+        json_out_text(out, "OS-EXT-IPS-MAC:mac_addr", nic->mac);
+        json_out_object_end(out);
+    }
+}
+
+/* Several interfaces on networks of one name share a member, as with Nova. */
+static char *print_addresses(const struct nic *nics, size_t count, struct arena *a)
+{
+    struct strbuf text;
+    struct json_out out;
+    bool *done = arena_array(a, count + 1, sizeof(*done));
+    strbuf_init(&text, 0);
+    json_out_init(&out, &text);
+    json_out_object(&out, NULL);
+    for (size_t i = 0; i < count; i++) {
+        if (done[i] || strcmp(nics[i].fixed_ips, "[]") == 0)
+            continue;
+        json_out_array(&out, nics[i].network_name);
+        for (size_t k = i; k < count; k++) {
+            if (strcmp(nics[k].network_name, nics[i].network_name) != 0)
+                continue;
+            write_nic_addresses(&out, &nics[k], a);
+            done[k] = true;
+        }
+        json_out_array_end(&out);
+    }
+    json_out_object_end(&out);
+    char *result = arena_strdup(a, text.data);
+    strbuf_done(&text);
+    return result;
+}
+
+/* Nova says "bad request" where the network service says "not found". */
+static int as_invalid(int rc, const struct error *found, struct error *e)
+{
+    if (rc == 0)
+        return 0;
+    return error_set(e, rc == ERR_NOT_FOUND ? ERR_INVALID : rc, "%s", error_text(found));
+}
+
+static int check_quota(struct attaching *t, int64_t more, struct error *e)
+{
+    struct error found = {0};
+    int rc = store_network_quota_check(t->c, t->project_id, QUOTA_PORT, more, &found);
+    if (rc == ERR_CONFLICT)
+        return error_set(e, ERR_QUOTA, "Maximum number of ports exceeded");
+    return as_invalid(rc, &found, e);
+}
+
+static int load_network(struct attaching *t, const char *id, struct network_row *ret, struct error *e)
+{
+    struct error found = {0};
+    int rc = store_network_get(t->c, id, t->project_id, t->a, ret, &found);
+    if (rc == 0 && ret->external && !ret->shared && strcmp(ret->project_id, t->project_id) != 0)
+        return error_set(e, ERR_FORBIDDEN, "It is not allowed to create an interface on external network %s", id);
+    return as_invalid(rc, &found, e);
+}
+
+/* The address that the tenant chose is taken: say by whom, as Nova does. */
+DB_STATEMENT(port_holding, "SELECT p.device_id FROM port_address a JOIN port p ON p.id = a.port_id "
+                           "WHERE a.subnet_id = $1 AND a.ip = $2");
+static int check_not_held(struct attaching *t, const struct ip_assigned *list, size_t count, struct error *e)
+{
+    int rc = 0;
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        struct db_rows rows;
+        const char *holder = NULL;
+        rc = db_query(t->c, &port_holding, &rows, e, DB_ARGS(db_text(list[i].subnet_id), db_text(list[i].ip)));
+        if (rc != 0)
+            return rc;
+        while (db_next(&rows))
+            holder = db_dup_text(&rows, 0, t->a);
+        rc = db_rows_done(&rows, e);
+        if (rc == 0 && holder != NULL)
+            rc = error_set(e, ERR_INVALID, "Fixed IP address %s is already in use on instance %s.", list[i].ip, holder);
+    }
+    return rc;
+}
+
+static int take_addresses(struct attaching *t, const struct network_row *network, const struct port_request *request,
+                          const char **mac, struct ip_assigned **ret, size_t *ret_count, struct error *e)
+{
+    struct subnet_row *subnets = NULL;
+    struct ip_request wanted = {.ip = request->fixed_ip};
+    struct ipam_query query = {
+        .network_id = network->id,
+        .device_owner = "compute:nova",
+        .requests = &wanted,
+        .request_count = request->fixed_ip != NULL ? 1 : 0,
+    };
+    int rc = store_subnet_of_network(t->c, network->id, t->a, &subnets, &query.subnet_count, e);
+    if (rc == 0 && query.subnet_count == 0)
+        rc = error_set(e, ERR_INVALID, "Network %s requires a subnet in order to boot instances on.", network->id);
+    for (size_t i = 0; i < query.subnet_count && rc == 0 && *mac == NULL; i++)
+        if (subnets[i].ipv6_address_mode != NULL) /* the address may follow from the MAC */
+            rc = store_port_make_mac(t->c, network->id, t->a, mac, e);
+    if (rc != 0)
+        return rc;
+    query.subnets = subnets;
+    query.mac = *mac;
+    rc = store_ipam_take(t->c, &query, t->a, ret, ret_count, e);
+    if (rc == 0 && request->fixed_ip != NULL)
+        rc = check_not_held(t, *ret, *ret_count, e);
+    return rc;
+}
+
+static int make_port(struct attaching *t, const struct port_request *request, struct error *e)
+{
+    char id[UUID_SIZE];
+    struct network_row network;
+    struct ip_assigned *addresses = NULL;
+    size_t count = 0;
+    const char *mac = NULL;
+    int rc = load_network(t, request->network_id, &network, e);
+    if (rc == 0)
+        rc = take_addresses(t, &network, request, &mac, &addresses, &count, e);
+    bool secured = rc == 0 && network.port_security;
+    if (secured && t->group_id == NULL)
+        rc = store_secgroup_default(t->c, t->project_id, t->now_us, t->a, &t->group_id, e);
+    if (rc != 0)
+        return rc;
+    struct port_row row = {
+        .id = uuid_ordered(id),
+        .network_id = network.id,
+        .project_id = t->project_id,
+        .name = "",
+        .description = "",
+        .mac = mac,
+        .admin_state_up = true,
+        .port_security = network.port_security,
+        .device_id = t->server_id,
+        .device_owner = "compute:nova",
+        .nic = (int64_t)t->nic_count,
+        .made_for_server = true,
+        .address_pairs = "[]",
+        .dhcp_opts = "[]",
+        .tags = "[]",
+        .vnic_type = "normal",
+        .binding_profile = "{}",
+        .binding_host = "",
+        .created_us = t->now_us,
+        .updated_us = t->now_us,
+        .revision = 1,
+    };
+    rc = store_port_insert(t->c, &row, addresses, count, &t->group_id, secured ? 1 : 0, t->a, e);
+    if (rc == 0)
+        t->nics[t->nic_count++] = (struct nic){network.name, row.mac, row.fixed_ips};
+    return rc;
+}
+
+static int bind_port(struct attaching *t, const struct port_request *request, struct error *e)
+{
+    struct port_row row;
+    struct network_row network;
+    struct error found = {0};
+    int rc = store_port_get(t->c, request->port_id, t->project_id, t->a, &row, &found);
+    if (rc == ERR_NOT_FOUND)
+        return error_set(e, ERR_INVALID, "Port id %s could not be found.", request->port_id);
+    if (rc != 0)
+        return as_invalid(rc, &found, e);
+    if (row.device_id[0] != 0)
+        return error_set(e, ERR_CONFLICT, "Port %s is still in use.", row.id);
+    if (strcmp(row.fixed_ips, "[]") == 0)
+        return error_set(e, ERR_INVALID, "Port %s requires a FixedIP in order to be used.", row.id);
+    row.device_id = t->server_id;
+    row.device_owner = "compute:nova";
+    row.nic = (int64_t)t->nic_count;
+    row.updated_us = t->now_us;
+    rc = store_port_update(t->c, &row, e);
+    if (rc == 0)
+        rc = store_network_get(t->c, row.network_id, NULL, t->a, &network, e);
+    if (rc == 0)
+        t->nics[t->nic_count++] = (struct nic){network.name, row.mac, row.fixed_ips};
+    return rc;
+}
+
+int store_port_attach(struct db_conn *c, const char *server_id, const char *project_id,
+                      const struct port_request *requests, size_t count, int64_t now_us, struct arena *a,
+                      char **ret_addresses_json, struct error *e)
+{
+    struct attaching t = {.c = c, .server_id = server_id, .project_id = project_id, .now_us = now_us, .a = a};
+    int64_t made = 0;
+    for (size_t i = 0; i < count; i++)
+        made += requests[i].port_id == NULL;
+    t.nics = arena_array(a, count + 1, sizeof(*t.nics));
+    int rc = made > 0 ? check_quota(&t, made, e) : 0;
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = requests[i].port_id != NULL ? bind_port(&t, &requests[i], e) : make_port(&t, &requests[i], e);
+    if (rc == 0)
+        *ret_addresses_json = print_addresses(t.nics, t.nic_count, a);
+    return rc;
+}
+
+int store_port_detach_all(struct db_conn *c, const char *server_id, int64_t now_us, struct error *e)
+{
+    struct arena scratch;
+    struct port_row *ports = NULL;
+    size_t count = 0;
+    arena_init(&scratch);
+    int rc =
+        store_port_list(c, &(struct port_filter){.device_id = server_id}, NULL, INT64_MAX, &scratch, &ports, &count, e);
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        struct port_row row = ports[i];
+        if (row.made_for_server) {
+            rc = store_port_delete(c, &row, now_us, &scratch, e);
+            continue;
+        }
+        row.device_id = "";
+        row.device_owner = "";
+        row.nic = 0;
+        row.updated_us = now_us;
+        rc = store_port_update(c, &row, e);
+    }
+    arena_done(&scratch);
+    return rc;
+}
+
+#define SERVER_NIC_COLUMNS "p.id, p.mac, p.fixed_ips, n.id, n.name, n.mtu"
+DB_STATEMENT(port_server_nics, "SELECT " SERVER_NIC_COLUMNS " FROM port p JOIN network n ON n.id = p.network_id "
+                               "WHERE p.device_id = $1 AND p.device_id <> '' ORDER BY p.nic, p.id");
+struct server_nic {
+    const char *port_id, *mac, *fixed_ips, *network_id, *network_name;
+    int64_t mtu;
+};
+
+static int load_nics(struct db_conn *c, const char *server_id, struct arena *a, struct server_nic **ret,
+                     size_t *ret_count, struct error *e)
+{
+    struct db_rows rows;
+    struct server_nic *list = NULL;
+    size_t count = 0, room = 0;
+    int rc = db_query(c, &port_server_nics, &rows, e, DB_ARGS(db_text(server_id)));
+    if (rc != 0)
+        return rc;
+    while (db_next(&rows)) {
+        list = arena_more(a, list, count, &room, sizeof(*list));
+        list[count++] = (struct server_nic){
+            .port_id = db_dup_text(&rows, 0, a),
+            .mac = db_dup_text(&rows, 1, a),
+            .fixed_ips = db_dup_text(&rows, 2, a),
+            .network_id = db_dup_text(&rows, 3, a),
+            .network_name = db_dup_text(&rows, 4, a),
+            .mtu = db_get_int(&rows, 5),
+        };
+    }
+    rc = db_rows_done(&rows, e);
+    if (rc == 0) {
+        *ret = list;
+        *ret_count = count;
+    }
+    return rc;
+}
+
+int store_port_addresses(struct db_conn *c, const char *server_id, struct arena *a, char **ret_json, struct error *e)
+{
+    struct server_nic *list = NULL;
+    size_t count = 0;
+    int rc = load_nics(c, server_id, a, &list, &count, e);
+    if (rc != 0)
+        return rc;
+    struct nic *nics = arena_array(a, count + 1, sizeof(*nics));
+    for (size_t i = 0; i < count; i++)
+        nics[i] = (struct nic){list[i].network_name, list[i].mac, list[i].fixed_ips};
+    *ret_json = print_addresses(nics, count, a);
+    return 0;
+}
+
+static int subnet_prefix(const struct subnet_row *subnets, size_t count, const char *id)
+{
+    struct ip_net net;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(subnets[i].id, id) == 0 && ip_net_parse(subnets[i].cidr, &net))
+            return net.prefix;
+    return 0;
+}
+
+/* The first pool's ends: what the host's DHCP server may be told to keep to. */
+static void write_pool(struct json_out *out, const char *pools)
+{
+    struct json_doc doc;
+    if (json_in_parse(pools, strlen(pools), &doc, NULL) != 0)
+        return;
+    size_t count = json_in_count(doc.root);
+    json_value *first = json_in_item(doc.root, 0), *last = json_in_item(doc.root, count == 0 ? 0 : count - 1);
+    json_out_text(out, "pool_start", json_in_text(json_in_member(first, "start")));
+    json_out_text(out, "pool_end", json_in_text(json_in_member(last, "end")));
+    json_in_done(&doc);
+}
+
+static void write_nic(struct json_out *out, const struct server_nic *nic, const struct subnet_row *subnets,
+                      size_t count, const struct ip_assigned *held, size_t held_count)
+{
+    json_out_object(out, NULL);
+    json_out_text(out, "port_id", nic->port_id);
+    json_out_text(out, "mac", nic->mac);
+    json_out_array(out, "addresses");
+    for (size_t i = 0; i < held_count; i++) {
+        json_out_object(out, NULL);
+        json_out_text(out, "ip", held[i].ip);
+        json_out_int(out, "prefix", subnet_prefix(subnets, count, held[i].subnet_id));
+        json_out_object_end(out);
+    }
+    json_out_array_end(out);
+    json_out_object(out, "network");
+    json_out_text(out, "id", nic->network_id);
+    json_out_text(out, "name", nic->network_name);
+    json_out_int(out, "mtu", nic->mtu);
+    json_out_array(out, "subnets");
+    for (size_t i = 0; i < count; i++) {
+        json_out_object(out, NULL);
+        json_out_text(out, "id", subnets[i].id);
+        json_out_text(out, "cidr", subnets[i].cidr);
+        json_out_text(out, "gateway", subnets[i].gateway_ip);
+        json_out_bool(out, "dhcp", subnets[i].enable_dhcp);
+        json_out_raw(out, "dns", subnets[i].dns_nameservers);
+        write_pool(out, subnets[i].pools);
+        json_out_object_end(out);
+    }
+    json_out_array_end(out);
+    json_out_object_end(out);
+    json_out_object_end(out);
+}
+
+int store_port_write_nics(struct db_conn *c, const char *server_id, struct json_out *out, struct arena *a,
+                          struct error *e)
+{
+    struct server_nic *nics = NULL;
+    size_t count = 0;
+    int rc = load_nics(c, server_id, a, &nics, &count, e);
+    if (rc != 0)
+        return rc;
+    json_out_array(out, "nics");
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        struct subnet_row *subnets = NULL;
+        struct ip_assigned *held = NULL;
+        size_t subnet_count = 0, held_count = 0;
+        rc = store_subnet_of_network(c, nics[i].network_id, a, &subnets, &subnet_count, e);
+        if (rc == 0)
+            rc = store_ipam_parse(nics[i].fixed_ips, a, &held, &held_count, e);
+        if (rc == 0)
+            write_nic(out, &nics[i], subnets, subnet_count, held, held_count);
+    }
+    json_out_array_end(out);
+    return rc;
+}
