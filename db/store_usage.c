@@ -1,0 +1,214 @@
+/* Usage intervals. The meter's cursor moves in the transaction that writes the intervals, so each event counts once
+ * whatever dies when. */
+#include "db/store_usage.h"
+#include <string.h>
+
+static void copy_text(char *to, size_t size, const char *from)
+{
+    if (from) {
+        strncpy(to, from, size - 1);
+    }
+}
+
+static enum server_state state_of(const char *name)
+{
+    int state = server_state_parse(name);
+    return state < 0 ? SERVER_STATE_NONE : (enum server_state)state;
+}
+
+DB_STATEMENT(usage_events,
+             "SELECT id, server_id, project_id, host_id, flavor_name, state, vcpus, memory_mib, disk_gib, "
+             "at_us FROM lifecycle_event WHERE id > $1 ORDER BY id LIMIT $2");
+int store_usage_events(struct db_conn *c, int64_t position, int64_t limit, struct arena *a,
+                       struct usage_event **ret_events, size_t *ret_count, struct error *e)
+{
+    struct usage_event *events = arena_array(a, (size_t)limit, sizeof(*events));
+    size_t count = 0;
+    struct db_rows rows;
+    int rc = db_query(c, &usage_events, &rows, e, DB_ARGS(db_int(position), db_int(limit)));
+    if (rc) {
+        return rc;
+    }
+    while (count < (size_t)limit && db_next(&rows)) {
+        struct usage_event *x = &events[count++];
+        x->id = db_get_int(&rows, 0);
+        copy_text(x->server_id, sizeof(x->server_id), db_get_text(&rows, 1));
+        copy_text(x->project_id, sizeof(x->project_id), db_get_text(&rows, 2));
+        copy_text(x->host_id, sizeof(x->host_id), db_get_text(&rows, 3));
+        copy_text(x->flavor, sizeof(x->flavor), db_get_text(&rows, 4));
+        x->state = state_of(db_get_text(&rows, 5));
+        x->vcpus = db_get_int(&rows, 6);
+        x->memory_mib = db_get_int(&rows, 7);
+        x->disk_gib = db_get_int(&rows, 8);
+        x->at_us = db_get_int(&rows, 9);
+    }
+    rc = db_rows_done(&rows, e);
+    if (!rc) {
+        *ret_events = events;
+        *ret_count = count;
+    }
+    return rc;
+}
+
+DB_STATEMENT(usage_newest_event, "SELECT coalesce(max(id), 0) FROM lifecycle_event");
+int store_usage_newest_event(struct db_conn *c, int64_t *ret, struct error *e)
+{
+    return db_query_int(c, &usage_newest_event, ret, e, DB_NO_ARGS);
+}
+
+DB_STATEMENT(usage_cursor, "SELECT coalesce(max(position), 0) FROM meter_cursor WHERE name = $1");
+int store_usage_cursor(struct db_conn *c, const char *name, int64_t *ret_position, struct error *e)
+{
+    return db_query_int(c, &usage_cursor, ret_position, e, DB_ARGS(db_text(name)));
+}
+
+DB_STATEMENT(usage_cursor_start, "INSERT INTO meter_cursor (name, position, updated_us, clamped) "
+                                 "VALUES ($1, 0, $2, 0) ON CONFLICT (name) DO NOTHING");
+DB_STATEMENT(usage_cursor_move, "UPDATE meter_cursor SET position = $3, clamped = clamped + $4, updated_us = $5 "
+                                "WHERE name = $1 AND position = $2");
+int store_usage_advance(struct db_conn *c, const char *name, int64_t expected, int64_t position, int64_t clamped,
+                        int64_t now_us, struct error *e)
+{
+    int64_t changed = 0;
+    int rc = db_exec(c, &usage_cursor_start, NULL, e, DB_ARGS(db_text(name), db_int(now_us)));
+    rc = rc ? rc
+            : db_exec(c, &usage_cursor_move, &changed, e,
+                      DB_ARGS(db_text(name), db_int(expected), db_int(position), db_int(clamped), db_int(now_us)));
+    if (!rc && changed == 0) {
+        rc = error_set(e, ERR_CONFLICT, "another meter has moved the cursor %s", name);
+    }
+    return rc;
+}
+
+#define INTERVAL_COLUMNS                                                                                               \
+    "server_id, begin_event, project_id, host_id, state, flavor_name, vcpus, memory_mib, disk_gib, begin_us, end_us"
+
+static void read_interval(const struct db_rows *rows, struct usage_row *ret)
+{
+    memset(ret, 0, sizeof(*ret));
+    copy_text(ret->server_id, sizeof(ret->server_id), db_get_text(rows, 0));
+    ret->begin_event = db_get_int(rows, 1);
+    copy_text(ret->project_id, sizeof(ret->project_id), db_get_text(rows, 2));
+    copy_text(ret->host_id, sizeof(ret->host_id), db_get_text(rows, 3));
+    ret->interval.state = state_of(db_get_text(rows, 4));
+    copy_text(ret->flavor, sizeof(ret->flavor), db_get_text(rows, 5));
+    ret->interval.flavor = ret->flavor;
+    ret->interval.vcpus = db_get_int(rows, 6);
+    ret->interval.memory_mib = db_get_int(rows, 7);
+    ret->interval.disk_gib = db_get_int(rows, 8);
+    ret->interval.begin_us = db_get_int(rows, 9);
+    ret->interval.end_us = db_get_int(rows, 10);
+}
+
+DB_STATEMENT(usage_open,
+             "SELECT " INTERVAL_COLUMNS " FROM usage_interval WHERE server_id = $1 AND end_us = 9223372036854775807");
+int store_usage_open(struct db_conn *c, const char *server_id, struct usage_row *ret, bool *ret_found, struct error *e)
+{
+    struct db_rows rows;
+    int rc = db_query(c, &usage_open, &rows, e, DB_ARGS(db_text(server_id)));
+    if (rc) {
+        return rc;
+    }
+    *ret_found = db_next(&rows);
+    if (*ret_found) {
+        read_interval(&rows, ret);
+    }
+    return db_rows_done(&rows, e);
+}
+
+DB_STATEMENT(usage_insert, "INSERT INTO usage_interval (" INTERVAL_COLUMNS
+                           ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 9223372036854775807)");
+int store_usage_insert(struct db_conn *c, const struct usage_event *event, int64_t begin_us, struct error *e)
+{
+    return db_exec(c, &usage_insert, NULL, e,
+                   DB_ARGS(db_text(event->server_id), db_int(event->id), db_text(event->project_id),
+                           db_text(event->host_id), db_text(server_state_name(event->state)), db_text(event->flavor),
+                           db_int(event->vcpus), db_int(event->memory_mib), db_int(event->disk_gib), db_int(begin_us)));
+}
+
+DB_STATEMENT(usage_close, "UPDATE usage_interval SET end_us = $3, end_event = $4 "
+                          "WHERE server_id = $1 AND begin_event = $2");
+int store_usage_close(struct db_conn *c, const struct usage_row *row, int64_t end_us, int64_t end_event,
+                      struct error *e)
+{
+    return db_exec(c, &usage_close, NULL, e,
+                   DB_ARGS(db_text(row->server_id), db_int(row->begin_event), db_int(end_us), db_int(end_event)));
+}
+
+DB_STATEMENT(usage_each_project,
+             "SELECT " INTERVAL_COLUMNS " FROM usage_interval WHERE project_id = $1 AND end_us > $2 "
+             "AND begin_us < $3 AND (server_id = $4 OR $4 IS NULL) "
+             "ORDER BY server_id, begin_us, begin_event");
+DB_STATEMENT(usage_each_all, "SELECT " INTERVAL_COLUMNS " FROM usage_interval WHERE end_us > $1 AND begin_us < $2 "
+                             "AND (server_id = $3 OR $3 IS NULL) ORDER BY server_id, begin_us, begin_event");
+int store_usage_each(struct db_conn *c, const char *project_id, const char *server_id, int64_t from_us, int64_t to_us,
+                     usage_row_fn fn, void *arg, struct error *e)
+{
+    struct db_rows rows;
+    int rc = project_id
+                 ? db_query(c, &usage_each_project, &rows, e,
+                            DB_ARGS(db_text(project_id), db_int(from_us), db_int(to_us), db_text(server_id)))
+                 : db_query(c, &usage_each_all, &rows, e, DB_ARGS(db_int(from_us), db_int(to_us), db_text(server_id)));
+    if (rc) {
+        return rc;
+    }
+    while (!rc && db_next(&rows)) {
+        struct usage_row row;
+        read_interval(&rows, &row);
+        rc = fn(arg, &row, e);
+    }
+    int end = db_rows_done(&rows, e);
+    return rc ? rc : end;
+}
+
+DB_STATEMENT(usage_books, "SELECT from_us, currency, digest, prices FROM price_book ORDER BY from_us");
+int store_usage_books(struct db_conn *c, struct arena *a, struct usage_book_row **ret_books, size_t *ret_count,
+                      struct error *e)
+{
+    struct usage_book_row *books = NULL;
+    size_t count = 0, capacity = 0;
+    struct db_rows rows;
+    int rc = db_query(c, &usage_books, &rows, e, DB_NO_ARGS);
+    if (rc) {
+        return rc;
+    }
+    while (db_next(&rows)) {
+        if (count == capacity) {
+            capacity = capacity ? capacity * 2 : 8;
+            struct usage_book_row *grown = arena_array(a, capacity, sizeof(*grown));
+            if (count > 0) {
+                memcpy(grown, books, count * sizeof(*grown));
+            }
+            books = grown;
+        }
+        struct usage_book_row *b = &books[count++];
+        b->from_us = db_get_int(&rows, 0);
+        copy_text(b->currency, sizeof(b->currency), db_get_text(&rows, 1));
+        copy_text(b->digest, sizeof(b->digest), db_get_text(&rows, 2));
+        b->prices = db_dup_text(&rows, 3, a);
+    }
+    rc = db_rows_done(&rows, e);
+    if (!rc) {
+        *ret_books = books;
+        *ret_count = count;
+    }
+    return rc;
+}
+
+DB_STATEMENT(usage_put_book,
+             "INSERT INTO price_book (from_us, currency, prices, digest, loaded_us) VALUES ($1, $2, $3, $4, $5) "
+             "ON CONFLICT (from_us) DO UPDATE SET currency = excluded.currency, prices = excluded.prices, "
+             "digest = excluded.digest, loaded_us = excluded.loaded_us "
+             "WHERE price_book.from_us > excluded.loaded_us OR price_book.digest = excluded.digest");
+int store_usage_put_book(struct db_conn *c, const struct usage_book_row *book, int64_t now_us, struct error *e)
+{
+    int64_t changed = 0;
+    int rc = db_exec(c, &usage_put_book, &changed, e,
+                     DB_ARGS(db_int(book->from_us), db_text(book->currency), db_text(book->prices),
+                             db_text(book->digest), db_int(now_us)));
+    if (!rc && changed == 0) {
+        rc = error_set(e, ERR_CONFLICT,
+                       "a price book in effect never changes; add one with a later date instead of editing it");
+    }
+    return rc;
+}

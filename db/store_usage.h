@@ -1,0 +1,51 @@
+/* Metering's rows: lifecycle events in, usage intervals out, price books. */
+#pragma once
+#include "common/model/usage.h"
+#include "db/db.h"
+
+struct usage_event {
+    int64_t id;
+    char server_id[40], project_id[64], host_id[40], flavor[256];
+    enum server_state state;
+    int64_t vcpus, memory_mib, disk_gib, at_us;
+};
+/* Lifecycle events above `position`, oldest first, at most `limit`, into the arena. */
+int store_usage_events(struct db_conn *c, int64_t position, int64_t limit, struct arena *a,
+                       struct usage_event **ret_events, size_t *ret_count, struct error *e);
+/* Newest lifecycle event's id, 0 for none. */
+int store_usage_newest_event(struct db_conn *c, int64_t *ret, struct error *e);
+
+/* How far the consumer has come; 0 before its first step. */
+int store_usage_cursor(struct db_conn *c, const char *name, int64_t *ret_position, struct error *e);
+/* Moves the cursor; `expected` must be where it stands, ERR_CONFLICT otherwise (another meter was faster). */
+int store_usage_advance(struct db_conn *c, const char *name, int64_t expected, int64_t position, int64_t clamped,
+                        int64_t now_us, struct error *e);
+
+struct usage_row {
+    char server_id[40], project_id[64], host_id[40], flavor[256];
+    int64_t begin_event;
+    struct usage_interval interval; /* its flavor points into this row */
+};
+/* The server's open interval. *ret_found false when there is none. */
+int store_usage_open(struct db_conn *c, const char *server_id, struct usage_row *ret, bool *ret_found, struct error *e);
+int store_usage_insert(struct db_conn *c, const struct usage_event *event, int64_t begin_us, struct error *e);
+int store_usage_close(struct db_conn *c, const struct usage_row *row, int64_t end_us, int64_t end_event,
+                      struct error *e);
+
+typedef int (*usage_row_fn)(void *arg, const struct usage_row *row, struct error *e);
+/* Intervals that overlap [from_us, to_us), ordered by server and begin: of one project, or of all when project_id is
+ * NULL; of one server when server_id is not NULL. */
+int store_usage_each(struct db_conn *c, const char *project_id, const char *server_id, int64_t from_us, int64_t to_us,
+                     usage_row_fn fn, void *arg, struct error *e);
+
+struct usage_book_row {
+    int64_t from_us;
+    char currency[8], digest[72];
+    const char *prices; /* JSON */
+};
+/* All books, ascending. */
+int store_usage_books(struct db_conn *c, struct arena *a, struct usage_book_row **ret_books, size_t *ret_count,
+                      struct error *e);
+/* Adds a book, or replaces one that has not taken effect at now_us. ERR_CONFLICT when a different one is in effect
+ * already. */
+int store_usage_put_book(struct db_conn *c, const struct usage_book_row *book, int64_t now_us, struct error *e);
