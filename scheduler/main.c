@@ -5,8 +5,8 @@
  * takes over at once. */
 #include "common/clock.h"
 #include "common/daemon.h"
-#include "common/file.h"
 #include "common/log.h"
+#include "common/loop/loop.h"
 #include "common/uuid.h"
 #include "db/db.h"
 #include "db/lease.h"
@@ -17,24 +17,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
-#include <uv.h>
 
 struct scheduler {
     struct scheduler_config config;
     struct dispatch dispatch;
     struct wake *wake;
-    uv_loop_t loop;
-    uv_async_t woken;
-    uv_timer_t poll, lease, watchdog;
-    uv_poll_t signals;
-    int signal_fd;
+    struct loop *loop;
     int64_t alive_checked_us;
 };
 
-static void work(struct scheduler *s)
+static void work(void *arg)
 {
+    struct scheduler *s = arg;
     struct error e = {0};
     int64_t now = clock_now_us();
     int rc = 0;
@@ -46,31 +40,12 @@ static void work(struct scheduler *s)
     if (rc) {
         log_error("placing failed", "code=%s error=\"%s\"", error_name(rc), error_text(&e));
     }
-}
-
-static void on_wake_thread(void *arg, const char *topic)
-{
-    struct scheduler *s = arg;
-    if (strcmp(topic, "placement") == 0 || strcmp(topic, "*") == 0) {
-        uv_async_send(&s->woken);
-    }
-}
-
-static void on_woken(uv_async_t *handle)
-{
-    work(handle->data);
-}
-
-static void on_poll(uv_timer_t *timer)
-{
-    struct scheduler *s = timer->data;
-    work(s);
     metrics_write(s->config.metrics_file, &s->dispatch);
 }
 
-static void on_lease(uv_timer_t *timer)
+static void lead(void *arg)
 {
-    struct scheduler *s = timer->data;
+    struct scheduler *s = arg;
     struct error e = {0};
     bool led = s->dispatch.leader;
     if (dispatch_lead(&s->dispatch, s->config.lease_ms * 1000, &e)) {
@@ -80,14 +55,9 @@ static void on_lease(uv_timer_t *timer)
     }
 }
 
-static void on_watchdog(uv_timer_t *timer)
+static void reload(void *arg)
 {
-    (void)timer;
-    daemon_watchdog();
-}
-
-static void reload(struct scheduler *s)
-{
+    struct scheduler *s = arg;
     struct error e = {0};
     const char *restart = NULL;
     enum log_level level;
@@ -104,17 +74,11 @@ static void reload(struct scheduler *s)
     log_info("configuration reloaded", "restart_needed=%s", restart ? restart : "");
 }
 
-static void on_signal(uv_poll_t *handle, int status, int events)
+static void on_wake(void *arg, const char *topic)
 {
-    (void)status, (void)events;
-    struct scheduler *s = handle->data;
-    struct signalfd_siginfo info;
-    while (read(s->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        if (info.ssi_signo == SIGHUP) {
-            reload(s);
-        } else {
-            uv_stop(&s->loop);
-        }
+    struct scheduler *s = arg;
+    if (strcmp(topic, "placement") == 0 || strcmp(topic, "*") == 0) {
+        loop_wake(s->loop);
     }
 }
 
@@ -128,50 +92,31 @@ static struct placement_weights weights(const struct scheduler_config *c)
                                       .soft_anti_affinity = (int32_t)c->weight_soft_anti_affinity};
 }
 
-static int start_dispatch(struct scheduler *s, struct error *e)
+static int start(struct scheduler *s, struct error *e)
 {
     struct dispatch *d = &s->dispatch;
+    struct loop_plan plan = {.arg = s,
+                             .work = work,
+                             .lead = lead,
+                             .reload = reload,
+                             .poll_ms = s->config.poll_ms,
+                             .lead_ms = s->config.lease_ms / 3};
+    s->loop = loop_new(&plan, daemon_signal_fd());
+    int rc = daemon_pid_file(s->config.pid_file, e);
     char *database =
         s->config.database ? strdup(s->config.database) : config_place(s->config.prefix, "/var/lib/virga/virga.db");
-    int rc = db_open(database, 0, &d->db, e);
+    rc = rc ? rc : db_open(database, 0, &d->db, e);
     free(database);
-    if (rc) {
-        return rc;
-    }
     struct placement_weights w = weights(&s->config);
     d->feed.placement = placement_new(&w);
     d->feed.alive_limit_us = s->config.alive_ms * 1000;
     d->batch = s->config.batch;
     uuid_random(d->holder);
-    rc = db_conn_open(d->db, &d->conn, e);
-    return rc ? rc : wake_listen(d->db, on_wake_thread, s, &s->wake, e);
+    rc = rc ? rc : db_conn_open(d->db, &d->conn, e);
+    return rc ? rc : wake_listen(d->db, on_wake, s, &s->wake, e);
 }
 
-static void start_timer(struct scheduler *s, uv_timer_t *timer, uv_timer_cb fn, int64_t interval_ms)
-{
-    uv_timer_init(&s->loop, timer);
-    timer->data = s;
-    uv_timer_start(timer, fn, 0, (uint64_t)interval_ms);
-}
-
-static void run(struct scheduler *s)
-{
-    start_timer(s, &s->lease, on_lease, s->config.lease_ms / 3);
-    start_timer(s, &s->poll, on_poll, s->config.poll_ms);
-    int64_t watchdog_us = daemon_watchdog_interval_us();
-    if (watchdog_us > 0) {
-        start_timer(s, &s->watchdog, on_watchdog, watchdog_us / 1000);
-    }
-    uv_poll_init(&s->loop, &s->signals, s->signal_fd);
-    s->signals.data = s;
-    uv_poll_start(&s->signals, UV_READABLE, on_signal);
-    daemon_ready();
-    log_info("ready", "holder=%s", s->dispatch.holder);
-    uv_run(&s->loop, UV_RUN_DEFAULT);
-    daemon_stopping();
-}
-
-static int release_step(struct db_conn *c, void *arg, struct error *e)
+static int release(struct db_conn *c, void *arg, struct error *e)
 {
     const struct dispatch *d = arg;
     return lease_release(c, "scheduler", d->holder, e);
@@ -181,13 +126,14 @@ static void stop(struct scheduler *s)
 {
     struct error e = {0};
     wake_close(&s->wake);
-    if (s->dispatch.leader && db_transact(s->dispatch.conn, release_step, &s->dispatch, &e)) {
+    if (s->dispatch.leader && db_transact(s->dispatch.conn, release, &s->dispatch, &e)) {
         log_warn("lease not released", "error=\"%s\"", error_text(&e));
     }
     placement_free(&s->dispatch.feed.placement);
     db_conn_close(&s->dispatch.conn);
     db_close(&s->dispatch.db);
-    log_info("stopped", "placed=%llu failed=%llu", (unsigned long long)s->dispatch.placed,
+    loop_free(&s->loop);
+    log_info("stopped", "placed=%llu refused=%llu", (unsigned long long)s->dispatch.placed,
              (unsigned long long)s->dispatch.failed);
 }
 
@@ -206,17 +152,11 @@ int main(int argc, char **argv)
     }
     log_level_parse(s.config.log_level, &level);
     log_init("virga-scheduler", s.config.log_file, level);
-    s.signal_fd = daemon_signal_fd();
-    uv_loop_init(&s.loop);
-    uv_async_init(&s.loop, &s.woken, on_woken);
-    s.woken.data = &s;
-    int rc = daemon_pid_file(s.config.pid_file, &e);
-    rc = rc ? rc : start_dispatch(&s, &e);
-    if (rc) {
+    if (start(&s, &e)) {
         log_error("cannot start", "error=\"%s\"", error_text(&e));
         return 1;
     }
-    run(&s);
+    loop_run(s.loop);
     stop(&s);
     config_done(&config_scheduler, &s.config);
     return 0;

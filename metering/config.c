@@ -1,0 +1,34 @@
+/* The table of options; --help and the man page come from it. */
+#include "metering/config.h"
+
+#define OPTION(member) .name = #member, .offset = offsetof(struct metering_config, member)
+
+static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
+
+static const struct config_option options[] = {
+    {OPTION(prefix), .type = CONFIG_TEXT, .doc = "Folder under which all default places lie."},
+    {OPTION(database), .type = CONFIG_TEXT,
+     .doc = "Path of the SQLite file or postgres:// URL. Default: <prefix>/var/lib/virga/virga.db."},
+    {OPTION(prices), .type = CONFIG_TEXT,
+     .doc = "Price book file (YAML), read at start and on SIGHUP. Default: <prefix>/etc/virga/prices.yaml, which may "
+            "be absent."},
+    {OPTION(log_file), .type = CONFIG_TEXT, .doc = "File to append the log to; unset: standard error."},
+    {OPTION(log_level), .type = CONFIG_CHOICE, .fallback = "info", .choices = levels, .reload = true,
+     .doc = "Least severity that is logged."},
+    {OPTION(pid_file), .type = CONFIG_TEXT, .doc = "File that holds the process id and a lock; unset: none."},
+    {OPTION(metrics_file), .type = CONFIG_TEXT,
+     .doc = "File that is rewritten every few seconds with Prometheus text (for a textfile collector); unset: none."},
+    {OPTION(batch), .type = CONFIG_INT, .fallback = "1000", .min = 1, .max = 100000, .reload = true,
+     .doc = "Most lifecycle events taken over in one transaction."},
+    {OPTION(lease_ms), .type = CONFIG_DURATION, .fallback = "6s", .min = 1000, .max = 600000,
+     .doc = "How long the lease of the active meter lasts without renewal."},
+    {OPTION(poll_ms), .type = CONFIG_DURATION, .fallback = "1s", .min = 10, .max = 60000,
+     .doc = "How often events are looked for when no wake-up came."},
+};
+
+const struct config_spec config_metering = {
+    .program = "virga-metering",
+    .summary = "turns the servers' lifecycle into usage intervals and keeps the price book",
+    .options = options,
+    .count = sizeof(options) / sizeof(options[0]),
+};

@@ -1,0 +1,195 @@
+/* virga-metering: one loop that wakes on "events", on a timer, and to renew its lease.
+ *
+ * Happy path: the holder of the lease takes over lifecycle events as they are committed. It may be killed anywhere: the
+ * cursor and the intervals are one transaction. Without the lease it stands by. A price file that does not read is an
+ * error in the log; the books that were loaded stay. */
+#include "common/clock.h"
+#include "common/daemon.h"
+#include "common/file.h"
+#include "common/log.h"
+#include "common/loop/loop.h"
+#include "common/uuid.h"
+#include "db/db.h"
+#include "db/lease.h"
+#include "db/wake.h"
+#include "metering/config.h"
+#include "metering/intervals.h"
+#include "metering/price_file.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LEASE_NAME "metering"
+
+struct metering {
+    struct metering_config config;
+    struct intervals intervals;
+    struct db *db;
+    struct wake *wake;
+    struct loop *loop;
+    char holder[UUID_SIZE];
+    bool leader;
+    int64_t epoch, metrics_us;
+};
+
+static void write_metrics(struct metering *m)
+{
+    int64_t now = clock_mono_us();
+    if (!m->config.metrics_file || now - m->metrics_us < 5 * CLOCK_SECOND_US) {
+        return;
+    }
+    struct strbuf out;
+    struct error e = {0};
+    m->metrics_us = now;
+    strbuf_init(&out, 0);
+    strbuf_appendf(&out, "# TYPE virga_metering_leading gauge\nvirga_metering_leading %d\n", m->leader);
+    strbuf_appendf(&out, "# TYPE virga_metering_events_total counter\nvirga_metering_events_total %llu\n",
+                   (unsigned long long)m->intervals.events);
+    strbuf_appendf(&out, "# TYPE virga_metering_clamped_total counter\nvirga_metering_clamped_total %llu\n",
+                   (unsigned long long)m->intervals.clamped);
+    if (file_replace(m->config.metrics_file, out.data, out.size, 0644, &e)) {
+        log_warn("metrics not written", "error=\"%s\"", error_text(&e));
+    }
+    strbuf_done(&out);
+}
+
+static void work(void *arg)
+{
+    struct metering *m = arg;
+    struct error e = {0};
+    int rc = m->leader ? intervals_run(&m->intervals, &e) : 0;
+    if (rc) {
+        log_error("events not taken over", "code=%s error=\"%s\"", error_name(rc), error_text(&e));
+    }
+    write_metrics(m);
+}
+
+static int acquire(struct db_conn *c, void *arg, struct error *e)
+{
+    struct metering *m = arg;
+    int64_t until;
+    return lease_acquire(c, LEASE_NAME, m->holder, clock_now_us(), m->config.lease_ms * 1000, &m->leader, &m->epoch,
+                         &until, e);
+}
+
+static void lead(void *arg)
+{
+    struct metering *m = arg;
+    struct error e = {0};
+    bool led = m->leader;
+    if (db_transact(m->intervals.conn, acquire, m, &e)) {
+        log_error("lease not renewed", "error=\"%s\"", error_text(&e));
+        return;
+    }
+    if (led != m->leader) {
+        log_info(m->leader ? "leading" : "standing by", "holder=%s epoch=%lld", m->holder, (long long)m->epoch);
+        work(m);
+    }
+}
+
+static void load_prices(struct metering *m)
+{
+    struct error e = {0};
+    char *path = m->config.prices ? strdup(m->config.prices) : config_place(m->config.prefix, "/etc/virga/prices.yaml");
+    int rc = price_file_load(m->intervals.conn, path, &e);
+    if (rc && (rc != ERR_NOT_FOUND || m->config.prices)) {
+        log_error("price book not loaded", "error=\"%s\"", error_text(&e));
+    } else {
+        log_info("price book", "path=%s found=%d", path, rc == 0);
+    }
+    free(path);
+}
+
+static void reload(void *arg)
+{
+    struct metering *m = arg;
+    struct error e = {0};
+    const char *restart = NULL;
+    enum log_level level;
+    log_reopen();
+    if (config_reload(&config_metering, &m->config, &restart, &e)) {
+        log_error("configuration not reloaded", "error=\"%s\"", error_text(&e));
+        return;
+    }
+    if (log_level_parse(m->config.log_level, &level)) {
+        log_set_level(level);
+    }
+    m->intervals.batch = m->config.batch;
+    load_prices(m);
+    log_info("configuration reloaded", "restart_needed=%s", restart ? restart : "");
+}
+
+static void on_wake(void *arg, const char *topic)
+{
+    struct metering *m = arg;
+    if (strcmp(topic, "events") == 0 || strcmp(topic, "*") == 0) {
+        loop_wake(m->loop);
+    }
+}
+
+static int start(struct metering *m, struct error *e)
+{
+    struct loop_plan plan = {.arg = m,
+                             .work = work,
+                             .lead = lead,
+                             .reload = reload,
+                             .poll_ms = m->config.poll_ms,
+                             .lead_ms = m->config.lease_ms / 3};
+    m->loop = loop_new(&plan, daemon_signal_fd());
+    int rc = daemon_pid_file(m->config.pid_file, e);
+    char *database =
+        m->config.database ? strdup(m->config.database) : config_place(m->config.prefix, "/var/lib/virga/virga.db");
+    rc = rc ? rc : db_open(database, 0, &m->db, e);
+    free(database);
+    m->intervals.batch = m->config.batch;
+    uuid_random(m->holder);
+    rc = rc ? rc : db_conn_open(m->db, &m->intervals.conn, e);
+    if (!rc) {
+        load_prices(m);
+    }
+    return rc ? rc : wake_listen(m->db, on_wake, m, &m->wake, e);
+}
+
+static int release(struct db_conn *c, void *arg, struct error *e)
+{
+    const struct metering *m = arg;
+    return lease_release(c, LEASE_NAME, m->holder, e);
+}
+
+static void stop(struct metering *m)
+{
+    struct error e = {0};
+    wake_close(&m->wake);
+    if (m->leader && db_transact(m->intervals.conn, release, m, &e)) {
+        log_warn("lease not released", "error=\"%s\"", error_text(&e));
+    }
+    db_conn_close(&m->intervals.conn);
+    db_close(&m->db);
+    loop_free(&m->loop);
+    log_info("stopped", "events=%llu", (unsigned long long)m->intervals.events);
+}
+
+int main(int argc, char **argv)
+{
+    static struct metering m;
+    struct error e = {0};
+    enum config_outcome outcome;
+    enum log_level level = LOG_LEVEL_INFO;
+    if (config_load(&config_metering, &m.config, "/etc/virga/virga-metering.conf", argc, argv, NULL, &outcome, &e)) {
+        fprintf(stderr, "virga-metering: %s\n", error_text(&e));
+        return 2;
+    }
+    if (outcome == CONFIG_EXIT) {
+        return 0;
+    }
+    log_level_parse(m.config.log_level, &level);
+    log_init("virga-metering", m.config.log_file, level);
+    if (start(&m, &e)) {
+        log_error("cannot start", "error=\"%s\"", error_text(&e));
+        return 1;
+    }
+    loop_run(m.loop);
+    stop(&m);
+    config_done(&config_metering, &m.config);
+    return 0;
+}
