@@ -126,7 +126,7 @@ TEST("of many that want a lease at once one gets it")
     pthread_barrier_init(&start, NULL, CONTENDERS);
     for (int i = 0; i < CONTENDERS; i++) {
         contests[i] = (struct contest){.db = db, .start = &start};
-        snprintf(contests[i].name, sizeof contests[i].name, "c%d", i);
+        snprintf(contests[i].name, sizeof contests[i].name, "c%u", (unsigned)i % 10);
         CHECK(!pthread_create(&threads[i], NULL, contend, &contests[i]));
     }
     int held = 0;

@@ -1,0 +1,234 @@
+/* Metering: whatever is repeated, cut into batches or killed between transactions, each server's intervals cover its
+ * life once. */
+#include "db/db.h"
+#include "db/store_usage.h"
+#include "metering/intervals.h"
+#include "metering/price_file.h"
+#include "tests/unit/check.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SERVERS 5
+
+struct life {
+    int64_t begin_us, end_us; /* first event that counts, "gone" */
+};
+
+struct fixture {
+    char dir[64], path[96];
+    struct db *db;
+    struct intervals meter;
+    int64_t next_event;
+    struct life lives[SERVERS];
+};
+
+static void fixture_open(struct fixture *f)
+{
+    struct error e = {0};
+    memset(f, 0, sizeof(*f));
+    snprintf(f->dir, sizeof(f->dir), "/tmp/virga-meter.XXXXXX");
+    CHECK(mkdtemp(f->dir));
+    snprintf(f->path, sizeof(f->path), "%s/v.db", f->dir);
+    CHECK_INT(db_open(f->path, 0, &f->db, &e), 0);
+    CHECK_INT(db_conn_open(f->db, &f->meter.conn, &e), 0);
+    f->meter.batch = 7;
+}
+
+static void fixture_close(struct fixture *f)
+{
+    char command[128];
+    db_conn_close(&f->meter.conn);
+    db_close(&f->db);
+    const char *suffixes[] = {"", "-wal", "-shm", ".lock"};
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(command, sizeof(command), "%s%s", f->path, suffixes[i]);
+        unlink(command);
+    }
+    snprintf(command, sizeof(command), "%s.wake", f->path);
+    rmdir(command);
+    rmdir(f->dir);
+}
+
+struct event {
+    int64_t id, at_us;
+    int server;
+    const char *state;
+};
+
+DB_STATEMENT(test_event,
+             "INSERT INTO lifecycle_event (id, host_id, host_seq, server_id, project_id, state, flavor_name, "
+             "vcpus, memory_mib, disk_gib, at_us, received_us) "
+             "VALUES ($1, 'h', $1, $2, 'p', $3, 'f', 2, 512, 1, $4, $4)");
+static int insert_event(struct db_conn *c, void *arg, struct error *e)
+{
+    const struct event *x = arg;
+    char id[16];
+    snprintf(id, sizeof(id), "server-%d", x->server);
+    return db_exec(c, &test_event, NULL, e, DB_ARGS(db_int(x->id), db_text(id), db_text(x->state), db_int(x->at_us)));
+}
+
+static void add_event(struct fixture *f, int server, const char *state, int64_t at_us)
+{
+    struct error e = {0};
+    struct event x = {.id = ++f->next_event, .at_us = at_us, .server = server, .state = state};
+    CHECK_INT(db_transact(f->meter.conn, insert_event, &x, &e), 0);
+}
+
+struct sweep {
+    const struct fixture *f;
+    char server[40];
+    int64_t last_end_us, total_us[SERVERS];
+    int rows;
+};
+
+static int check_row(void *arg, const struct usage_row *row, struct error *e)
+{
+    (void)e;
+    struct sweep *s = arg;
+    int server = atoi(row->server_id + strlen("server-"));
+    if (strcmp(s->server, row->server_id) == 0) {
+        CHECK_INT(row->interval.begin_us, s->last_end_us);
+    }
+    snprintf(s->server, sizeof(s->server), "%s", row->server_id);
+    s->last_end_us = row->interval.end_us;
+    s->total_us[server] += row->interval.end_us - row->interval.begin_us;
+    s->rows++;
+    return 0;
+}
+
+static void check_lives(struct fixture *f)
+{
+    struct error e = {0};
+    struct sweep s = {.f = f};
+    CHECK_INT(store_usage_each(f->meter.conn, "p", NULL, 0, INT64_MAX, check_row, &s, &e), 0);
+    for (int i = 0; i < SERVERS; i++) {
+        CHECK_INT(s.total_us[i], f->lives[i].end_us - f->lives[i].begin_us);
+    }
+}
+
+static void random_lives(struct fixture *f, unsigned seed)
+{
+    static const char *const states[] = {"building", "running", "stopped", "paused", "running"};
+    int64_t now = 1000000;
+    for (int i = 0; i < SERVERS; i++) {
+        f->lives[i].begin_us = 0;
+    }
+    for (int step = 0; step < 300; step++) {
+        int server = (int)((unsigned)rand_r(&seed) % SERVERS);
+        now += rand_r(&seed) % 1000000;
+        if (!f->lives[server].begin_us) {
+            f->lives[server].begin_us = now;
+        }
+        add_event(f, server, states[(unsigned)rand_r(&seed) % 5], now);
+    }
+    for (int i = 0; i < SERVERS; i++) {
+        now += 17;
+        add_event(f, i, "gone", now);
+        f->lives[i].end_us = f->lives[i].begin_us ? now : 0;
+    }
+}
+
+TEST("the intervals of a server neither overlap nor leave a gap and sum to its life")
+{
+    struct fixture f;
+    struct error e = {0};
+    fixture_open(&f);
+    random_lives(&f, 5);
+    CHECK_INT(intervals_run(&f.meter, &e), 0);
+    check_lives(&f);
+    CHECK_INT(intervals_run(&f.meter, &e), 0);
+    check_lives(&f);
+    fixture_close(&f);
+}
+
+TEST("a statement that fails anywhere loses and doubles nothing")
+{
+    struct fixture f;
+    fixture_open(&f);
+    random_lives(&f, 9);
+    int rc = -1;
+    for (int n = 1; rc != 0 && n < 100000; n++) {
+        struct error e = {0};
+        db_fail_at(f.meter.conn, 1 + n % 23, n % 2 ? ERR_NO_SPACE : ERR_DATABASE, false);
+        rc = intervals_run(&f.meter, &e);
+        db_fail_at(f.meter.conn, 0, 0, false);
+    }
+    CHECK_INT(rc, 0);
+    check_lives(&f);
+    fixture_close(&f);
+}
+
+TEST("a clock that stepped back never bills a second twice")
+{
+    struct fixture f;
+    struct error e = {0};
+    fixture_open(&f);
+    add_event(&f, 0, "running", 5000000);
+    add_event(&f, 0, "stopped", 3000000);
+    add_event(&f, 0, "gone", 9000000);
+    f.lives[0] = (struct life){5000000, 9000000};
+    CHECK_INT(intervals_run(&f.meter, &e), 0);
+    CHECK_INT(f.meter.clamped, 1);
+    check_lives(&f);
+    fixture_close(&f);
+}
+
+static int load_text(struct fixture *f, const char *text, struct error *e)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/prices.yaml", f->dir);
+    FILE *file = fopen(path, "w");
+    CHECK(file);
+    fputs(text, file);
+    fclose(file);
+    int rc = price_file_load(f->meter.conn, path, e);
+    unlink(path);
+    return rc;
+}
+
+TEST("a price file with a mistake is refused and names it")
+{
+    static const struct {
+        const char *text, *hint;
+    } rows[] = {
+        {"currency: EUR\nbooks:\n  - from: 2026-01-01\n    prices:\n      - {resource: gpu, price: '1'}\n", "gpu"},
+        {"currency: EUR\nbooks:\n  - from: 2026-01-01\n    prices:\n      - {resource: vcpu, price: '1e3'}\n", "1e3"},
+        {"currency: EUR\nbooks:\n  - from: someday\n    prices: []\n", "someday"},
+        {"currency: EUR\nbooks:\n  - from: 2026-01-01\n    prices: []\n    until: x\n", "until"},
+        {"currency: EUR\n", "books"},
+        {"currency: [EUR\n", "line"},
+        {"", "empty"},
+        {"currency: EUR\nbooks:\n  - from: 2026-01-01\n    prices:\n      - {resource: vcpu, price: '1', states: "
+         "[gone]}\n",
+         "gone"},
+    };
+    struct fixture f;
+    fixture_open(&f);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct error e = {0};
+        CHECK_INT(load_text(&f, rows[i].text, &e), ERR_INVALID);
+        CHECK(strstr(error_text(&e), rows[i].hint));
+    }
+    fixture_close(&f);
+}
+
+TEST("a book in effect never changes, a later one may follow")
+{
+    static const char first[] =
+        "currency: EUR\nbooks:\n  - {from: 2020-01-01, prices: [{resource: vcpu, price: '1'}]}\n";
+    static const char edited[] =
+        "currency: EUR\nbooks:\n  - {from: 2020-01-01, prices: [{resource: vcpu, price: '2'}]}\n";
+    static const char longer[] =
+        "currency: EUR\nbooks:\n  - {from: 2020-01-01, prices: [{resource: vcpu, price: '1'}]}\n"
+        "  - {from: 2021-01-01, prices: [{resource: vcpu, price: '2'}]}\n";
+    struct fixture f;
+    struct error e = {0}, refused = {0};
+    fixture_open(&f);
+    CHECK_INT(load_text(&f, first, &e), 0);
+    CHECK_INT(load_text(&f, first, &e), 0);
+    CHECK_INT(load_text(&f, edited, &refused), ERR_CONFLICT);
+    CHECK_INT(load_text(&f, longer, &e), 0);
+    fixture_close(&f);
+}
