@@ -296,7 +296,7 @@ static void sqlite_rollback(struct db_conn *c)
         struct error why;
         error_clear(&why);
         if (control_run(c, ROLLBACK, &why))
-            log_error("rollback failed", "error=\"%s\"", error_text(&why));
+            log_error("rollback failed", "error=%s", error_text(&why));
         assert(sqlite3_get_autocommit(h->sqlite));
     }
     lock_drop(c);

@@ -206,7 +206,7 @@ static void group_commit(struct worker *w, const struct writer_stats *before)
     if (!w->ran) /* it could not even begin */
         w->ran = w->count;
     if (rc)
-        log_error("write transaction failed", "jobs=%zu error=\"%s\"", w->count, error_text(&why));
+        log_error("write transaction failed", "jobs=%zu error=%s", w->count, error_text(&why));
     if (rc && w->lost)
         group_run_alone(w);
     else if (rc)
