@@ -151,7 +151,7 @@ TEST("a statement that fails anywhere loses and doubles nothing")
     int rc = -1;
     for (int n = 1; rc != 0 && n < 100000; n++) {
         struct error e = {0};
-        db_fail_at(f.meter.conn, 1 + n % 23, n % 2 ? ERR_NO_SPACE : ERR_DATABASE, false);
+        db_fail_at(f.meter.conn, n, n % 2 ? ERR_NO_SPACE : ERR_DATABASE, false);
         rc = intervals_run(&f.meter, &e);
         db_fail_at(f.meter.conn, 0, 0, false);
     }
