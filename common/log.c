@@ -160,13 +160,14 @@ static size_t log_key_length(const char *text)
     return n && text[n] == '=' ? n + 1 : 0;
 }
 
-/* The format with the separator in place of each space before a key. */
+/* The format with the separator in place of each space before a key, and without quotes: they come where they are
+ * needed. */
 static void log_mark_pairs(struct strbuf *s, const char *format)
 {
     for (const char *at = format; *at; at++) {
         if (*at == ' ' && log_key_length(at + 1))
             strbuf_append_text(s, log_state.separator);
-        else
+        else if (*at != '"')
             strbuf_append_char(s, *at);
     }
 }

@@ -70,6 +70,13 @@ TEST("values are quoted when they need it")
                "level=info program=virga-test event=x took=\"5 ms\" error=\"it is, well, broken\"\n");
 }
 
+TEST("quotes in a format do not quote twice")
+{
+    start(LOG_LEVEL_INFO);
+    log_info("x", "a=\"%s\" b=\"%s\"", "two words", "one");
+    CHECK_TEXT(seen(), "level=info program=virga-test event=x a=\"two words\" b=one\n");
+}
+
 TEST("what comes from outside cannot forge a line or a pair")
 {
     start(LOG_LEVEL_INFO);
