@@ -22,8 +22,17 @@ function(virga_library name)
     endif()
 endfunction()
 
+# virga_page(program flag page): a target that keeps `page` as what the program prints for the flag.
+function(virga_page program flag page)
+    add_custom_command(OUTPUT ${page}
+        COMMAND ${CMAKE_COMMAND} -Dprogram=$<TARGET_FILE:${program}> -Dflag=${flag} -Dpage=${page} -P ${PROJECT_SOURCE_DIR}/deploy/build/page.cmake
+        DEPENDS ${program} ${PROJECT_SOURCE_DIR}/deploy/build/page.cmake VERBATIM COMMENT "${program} ${flag}")
+    add_custom_target(${program}${flag} ALL DEPENDS ${page})
+endfunction()
+
 # virga_program(name directory section component LINKS libraries...)
-# The program made of main.c in this folder, when there is one; it goes to `directory` and its man page into `section`.
+# The program made of main.c in this folder, when there is one. It is installed into `directory`, with VIRGA_PAGES its man page into
+# `section` too, and a daemon (section 8) with its unit and its example configuration.
 function(virga_program name directory section component)
     cmake_parse_arguments(PARSE_ARGV 4 arg "" "" "LINKS")
     file(GLOB main CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/main.c)
@@ -34,17 +43,31 @@ function(virga_program name directory section component)
     target_link_libraries(${name} PRIVATE ${arg_LINKS})
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
     install(TARGETS ${name} RUNTIME DESTINATION ${directory} COMPONENT ${component})
-
-    set(page ${PROJECT_BINARY_DIR}/man/${name}.${section})
-    set(make_page ${CMAKE_COMMAND} -Dprogram=$<TARGET_FILE:${name}> -Dpage=${page} -P ${PROJECT_SOURCE_DIR}/deploy/build/man.cmake)
-    if(VIRGA_MAN)
-        add_custom_command(OUTPUT ${page} COMMAND ${make_page} DEPENDS ${name} VERBATIM COMMENT "Man page of ${name}")
-        add_custom_target(man-${name} ALL DEPENDS ${page})
-    else()
-        install(CODE "execute_process(COMMAND ${CMAKE_COMMAND} -Dprogram=$<TARGET_FILE:${name}> -Dpage=${page}
-            -P ${PROJECT_SOURCE_DIR}/deploy/build/man.cmake COMMAND_ERROR_IS_FATAL ANY)" COMPONENT ${component})
+    set_property(GLOBAL APPEND PROPERTY VIRGA_COMPONENTS ${component})
+    if(NOT VIRGA_PAGES)
+        return()
     endif()
+    set(page ${PROJECT_BINARY_DIR}/man/${name}.${section})
+    virga_page(${name} --man ${page})
     install(FILES ${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section} COMPONENT ${component})
+    if(section EQUAL 8)
+        set(example ${PROJECT_BINARY_DIR}/etc/${name}.conf)
+        virga_page(${name} --example ${example})
+        install(FILES ${example} DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/${name} COMPONENT ${component})
+        virga_install_service(${name} ${component} ${example})
+    endif()
+endfunction()
+
+# Unit files name the place where the program was put, which is known only while installing. /etc/virga gets the example as its first
+# configuration when all goes to /usr, as a package does; elsewhere the configuration is the operator's from the start.
+function(virga_install_service name component example)
+    install(CODE "
+        set(sbin \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_SBINDIR}\")
+        configure_file(${PROJECT_SOURCE_DIR}/deploy/systemd/${name}.service.in ${PROJECT_BINARY_DIR}/systemd/${name}.service @ONLY)
+        if(CMAKE_INSTALL_PREFIX STREQUAL \"/usr\" AND NOT EXISTS \"\$ENV{DESTDIR}/etc/virga/${name}.conf\")
+            file(INSTALL ${example} DESTINATION /etc/virga PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ)
+        endif()" COMPONENT ${component})
+    install(FILES ${PROJECT_BINARY_DIR}/systemd/${name}.service DESTINATION lib/systemd/system COMPONENT ${component})
 endfunction()
 
 # virga_each_program(suffix room LINKS libraries... [TEST label] [OPTIONS link options...])
