@@ -232,8 +232,7 @@ static void observe_failure(const struct server_situation *before, const struct 
         give_up(ret);
 }
 
-static void observe_state(const struct server_situation *before, const struct server_report *report,
-                          struct server_change *ret)
+static void observe_state(const struct server_report *report, struct server_change *ret)
 {
     struct server_situation *after = &ret->after;
     enum server_power rest;
@@ -246,8 +245,8 @@ static void observe_state(const struct server_situation *before, const struct se
         after->fault = false;
         ret->outcome = SERVER_OUTCOME_DONE;
         ret->rest = true;
-    } else if (rest == SERVER_POWER_STOPPED && (server_settled(before) || report->operation)) {
-        after->power = SERVER_POWER_STOPPED;
+    } else if (report->idle || report->operation) {
+        after->power = rest;
         ret->redesire = true;
         ret->rest = true;
         ret->outcome = report->operation ? SERVER_OUTCOME_DONE : SERVER_OUTCOME_OPEN;
@@ -266,7 +265,7 @@ void server_observe(const struct server_situation *before, const struct server_r
     } else if (report->failed) {
         observe_failure(before, report, ret);
     } else {
-        observe_state(before, report, ret);
+        observe_state(report, ret);
     }
 }
 

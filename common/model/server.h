@@ -113,6 +113,7 @@ struct server_report {
     bool current;   /* the host says that it has carried out the newest desired revision */
     bool failed;    /* carrying out failed for good */
     bool operation; /* the report names the running operation as ended */
+    bool idle;      /* nothing was under way here: no deadline stands */
 };
 enum server_outcome { SERVER_OUTCOME_OPEN, SERVER_OUTCOME_DONE, SERVER_OUTCOME_FAILED };
 struct server_change {

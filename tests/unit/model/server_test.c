@@ -257,18 +257,22 @@ TEST("reports move a server")
     CHECK_INT(c.outcome, SERVER_OUTCOME_DONE);
 }
 
-TEST("a guest that stops by itself is desired stopped")
+TEST("a guest that stops or pauses by itself is desired so")
 {
     struct server_situation s = {PLACED, .state = SERVER_STATE_RUNNING};
-    struct server_change c = observe(s, (struct server_report){.state = SERVER_STATE_STOPPED, .current = true});
+    struct server_change c =
+        observe(s, (struct server_report){.state = SERVER_STATE_STOPPED, .current = true, .idle = true});
     CHECK_INT(c.after.power, SERVER_POWER_STOPPED);
     CHECK(c.redesire && c.rest);
     CHECK_TEXT(server_words(&c.after).status, "SHUTOFF");
-    c = observe(s, (struct server_report){.state = SERVER_STATE_CRASHED, .current = true});
+    c = observe(s, (struct server_report){.state = SERVER_STATE_CRASHED, .current = true, .idle = true});
     CHECK_INT(c.after.power, SERVER_POWER_STOPPED);
     CHECK_INT(server_words(&c.after).power_state, 6);
+    c = observe(s, (struct server_report){.state = SERVER_STATE_PAUSED, .current = true, .idle = true});
+    CHECK_INT(c.after.power, SERVER_POWER_PAUSED);
+    CHECK(server_words(&c.after).task_state == NULL);
     /* Not while a newer wish is on its way, */
-    c = observe(s, (struct server_report){.state = SERVER_STATE_STOPPED, .current = false});
+    c = observe(s, (struct server_report){.state = SERVER_STATE_STOPPED, .idle = true});
     CHECK_INT(c.after.power, SERVER_POWER_RUNNING);
     /* nor while it starts or reboots. */
     s.operation = SERVER_OPERATION_REBOOT_HARD;
@@ -278,6 +282,11 @@ TEST("a guest that stops by itself is desired stopped")
     c = observe(s, (struct server_report){.state = SERVER_STATE_STOPPED, .current = true});
     CHECK_INT(c.after.power, SERVER_POWER_RUNNING);
     CHECK(!c.rest);
+    /* A faulty one shows what it does and stays faulty. */
+    s.fault = true;
+    c = observe(s, (struct server_report){.state = SERVER_STATE_STOPPED, .current = true, .idle = true});
+    CHECK(c.after.fault);
+    CHECK(server_words(&c.after).task_state == NULL);
 }
 
 TEST("a failed build is a fault until it runs")
