@@ -80,6 +80,8 @@ CREATE TABLE server (
     access_ipv4 TEXT NOT NULL,                      -- '' unless set
     access_ipv6 TEXT NOT NULL,                      -- '' unless set
     disk_config TEXT NOT NULL,                      -- "MANUAL" or "AUTO"
+    reservation_id TEXT NOT NULL,                   -- "r-..." of the request that made it
+    launch_index BIGINT NOT NULL,                   -- its place among the servers of that request
     desired_exists BIGINT NOT NULL,                 -- 0 once it is to be deleted
     desired_power TEXT NOT NULL,                    -- server_power_name
     desired_revision BIGINT NOT NULL,               -- its host's desired_revision at the last change that the agent must see
@@ -227,3 +229,19 @@ CREATE TABLE agent_query (
 );
 CREATE INDEX agent_query_by_host ON agent_query (host_id) WHERE answer IS NULL;
 CREATE INDEX agent_query_by_expiry ON agent_query (expires_us);
+
+-- What a project's servers hold, changed in the transaction that makes or removes one, so that a quota costs one row. /metrics proves it against the sum.
+CREATE TABLE project_usage (
+    project_id TEXT PRIMARY KEY,                    -- whose
+    instances BIGINT NOT NULL,                      -- servers that are not in history
+    cores BIGINT NOT NULL,                          -- their vcpus
+    ram BIGINT NOT NULL                             -- their MiB
+);
+
+-- Limits that differ from the built-in defaults.
+CREATE TABLE quota_limit (
+    project_id TEXT NOT NULL,                       -- whose; '' for all projects without their own
+    name TEXT NOT NULL,                             -- quota_name
+    value BIGINT NOT NULL,                          -- -1 for none
+    PRIMARY KEY (project_id, name)
+);
