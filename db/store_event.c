@@ -12,7 +12,7 @@ int store_event_insert(struct db_conn *c, int64_t id, const char *host_id, int64
     db_wake(c, "events");
     return db_exec(c, &event_insert, NULL, e,
                    DB_ARGS(db_int(id), db_text(host_id), db_int(host_seq), db_text(server->id),
-                           db_text(server->project_id), db_text(server_state_name(state)),
-                           db_text(server->flavor_name), db_int(server->vcpus), db_int(server->memory_mib),
+                           db_text(server->project_id), db_text(server_state_name(state)), db_text(server->flavor_name),
+                           db_int(server->vcpus), db_int(server->memory_mib),
                            db_int(server->root_gib + server->ephemeral_gib), db_int(at_us), db_int(now_us)));
 }

@@ -4,10 +4,10 @@
 #define FLAVOR_COLUMNS                                                                                                 \
     "f.id, f.name, f.description, f.vcpus, f.memory_mib, f.root_gib, f.ephemeral_gib, f.swap_mib, f.rxtx_permille, "   \
     "f.is_public, f.disabled, f.created_us"
-#define EXTRA_SQLITE                                                                                                   \
-    ", (SELECT json_group_object(x.name, x.value) FROM flavor_extra_spec x WHERE x.flavor_id = f.id)"
+#define EXTRA_SQLITE ", (SELECT json_group_object(x.name, x.value) FROM flavor_extra_spec x WHERE x.flavor_id = f.id)"
 #define EXTRA_POSTGRES                                                                                                 \
-    ", (SELECT COALESCE(json_object_agg(x.name, x.value)::text, '{}') FROM flavor_extra_spec x WHERE x.flavor_id = f.id)"
+    ", (SELECT COALESCE(json_object_agg(x.name, x.value)::text, '{}') FROM flavor_extra_spec x WHERE x.flavor_id = "   \
+    "f.id)"
 
 static void map(const struct db_rows *rows, struct arena *a, struct flavor_row *ret)
 {
@@ -52,9 +52,10 @@ int store_flavor_get(struct db_conn *c, const char *id, const char *project_id, 
     return rc;
 }
 
-DB_STATEMENT(flavor_insert,
-             "INSERT INTO flavor (id, name, description, vcpus, memory_mib, root_gib, ephemeral_gib, swap_mib, "
-             "rxtx_permille, is_public, disabled, created_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)");
+DB_STATEMENT(
+    flavor_insert,
+    "INSERT INTO flavor (id, name, description, vcpus, memory_mib, root_gib, ephemeral_gib, swap_mib, "
+    "rxtx_permille, is_public, disabled, created_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)");
 int store_flavor_insert(struct db_conn *c, const struct flavor_row *row, struct error *e)
 {
     return db_exec(c, &flavor_insert, NULL, e,
@@ -66,9 +67,10 @@ int store_flavor_insert(struct db_conn *c, const struct flavor_row *row, struct 
 
 DB_STATEMENT(flavor_place, "SELECT created_us FROM flavor WHERE id = $1");
 #define LIST(extra)                                                                                                    \
-    "SELECT " FLAVOR_COLUMNS extra " FROM flavor f WHERE (f.created_us, f.id) > ($1, $2) AND ($3 = 2 OR f.is_public "  \
-    "= 1 - $3) AND (f.is_public = 1 OR $4 IS NULL OR EXISTS (SELECT 1 FROM flavor_access y WHERE y.flavor_id = f.id "  \
-    "AND y.project_id = $4)) AND f.root_gib >= $5 AND f.memory_mib >= $6 ORDER BY f.created_us, f.id LIMIT $7"
+    "SELECT " FLAVOR_COLUMNS extra " FROM flavor f WHERE (f.created_us, f.id) > ($1, $2) AND (f.is_public = 1 - $3 "   \
+    "OR $3 = 2) AND (f.is_public = 1 OR EXISTS (SELECT 1 FROM flavor_access y WHERE y.flavor_id = f.id AND "           \
+    "y.project_id = $4) OR $4 IS NULL) AND f.root_gib >= $5 AND f.memory_mib >= $6 ORDER BY f.created_us, f.id "       \
+    "LIMIT $7"
 DB_STATEMENT2(flavor_list, LIST(EXTRA_SQLITE), LIST(EXTRA_POSTGRES));
 int store_flavor_list(struct db_conn *c, const struct flavor_query *q, struct arena *a, store_flavor_fn each, void *arg,
                       struct error *e)

@@ -10,7 +10,8 @@ struct flavor_row {
     const char *extra_specs; /* JSON object of text, "{}" when there are none */
 };
 
-/* The flavor that `project_id` may use; with `admin` any. Text is in the arena. ERR_NOT_FOUND "Flavor <id> could not be found." */
+/* The flavor that `project_id` may use; with `admin` any. Text is in the arena. ERR_NOT_FOUND "Flavor <id> could not be
+ * found." */
 int store_flavor_get(struct db_conn *c, const char *id, const char *project_id, bool admin, struct arena *a,
                      struct flavor_row *ret, struct error *e);
 /* ERR_CONFLICT when the id or the name is taken. extra_specs is ignored. */

@@ -1,5 +1,5 @@
-/* Hosts: the row mapper, enrolment, reports, and the numbers that order what others read: desired_revision for the agent, feed for the scheduler,
- * allocation_revision for whoever changes allocations. */
+/* Hosts: the row mapper, enrolment, reports, and the numbers that order what others read: desired_revision for the
+ * agent, feed for the scheduler, allocation_revision for whoever changes allocations. */
 #include "db/store_host.h"
 #include <stdio.h>
 
@@ -112,9 +112,9 @@ int store_host_enrol(struct db_conn *c, const char *id, const char *name, const 
     int64_t feed;
     int rc = db_counter_next(c, "host_feed", 1, &feed, e);
     if (!rc)
-        rc = db_exec(c, &host_enrol, NULL, e,
-                     DB_ARGS(db_text(id), db_text(name), db_text(zone), db_text(certificate), db_int(now_us),
-                             db_int(feed)));
+        rc = db_exec(
+            c, &host_enrol, NULL, e,
+            DB_ARGS(db_text(id), db_text(name), db_text(zone), db_text(certificate), db_int(now_us), db_int(feed)));
     return rc;
 }
 
@@ -147,8 +147,7 @@ int store_host_write_inventory(struct db_conn *c, const struct host_row *row, st
                            db_text(row->architecture), db_text(row->address), db_int(total[RESOURCE_VCPU]),
                            db_int(total[RESOURCE_MEMORY_MIB]), db_int(total[RESOURCE_DISK_GIB]),
                            db_int(reserved[RESOURCE_VCPU]), db_int(reserved[RESOURCE_MEMORY_MIB]),
-                           db_int(reserved[RESOURCE_DISK_GIB]), db_text(row->traits), db_text(row->cpu),
-                           db_int(feed)));
+                           db_int(reserved[RESOURCE_DISK_GIB]), db_text(row->traits), db_text(row->cpu), db_int(feed)));
 }
 
 DB_STATEMENT(host_seen, "UPDATE host SET seen_us = $2, boot_id = $3, agent_version = $4, event_seq = $5, "
@@ -204,10 +203,9 @@ static int delete_allocation(struct db_conn *c, const char *server_id, struct fr
     return db_rows_done(&rows, e);
 }
 
-DB_STATEMENT(host_release,
-             "UPDATE host SET used_vcpus = used_vcpus - $2, used_memory_mib = used_memory_mib - $3, "
-             "used_disk_gib = used_disk_gib - $4, server_count = server_count - 1, "
-             "allocation_revision = allocation_revision + 1, feed = $5 WHERE id = $1");
+DB_STATEMENT(host_release, "UPDATE host SET used_vcpus = used_vcpus - $2, used_memory_mib = used_memory_mib - $3, "
+                           "used_disk_gib = used_disk_gib - $4, server_count = server_count - 1, "
+                           "allocation_revision = allocation_revision + 1, feed = $5 WHERE id = $1");
 int store_host_release(struct db_conn *c, const char *server_id, struct error *e)
 {
     struct freed freed = {.found = false};
@@ -226,8 +224,8 @@ int store_host_release(struct db_conn *c, const char *server_id, struct error *e
 
 DB_STATEMENT(host_token_insert, "INSERT INTO host_token (token_hash, name, zone, created_us, expires_us, used_us, "
                                 "host_id) VALUES ($1, $2, $3, $4, $5, NULL, NULL)");
-int store_host_token_insert(struct db_conn *c, const char *token_hash, const char *name, const char *zone, int64_t now_us,
-                            int64_t expires_us, struct error *e)
+int store_host_token_insert(struct db_conn *c, const char *token_hash, const char *name, const char *zone,
+                            int64_t now_us, int64_t expires_us, struct error *e)
 {
     return db_exec(c, &host_token_insert, NULL, e,
                    DB_ARGS(db_text(token_hash), db_text(name), db_text(zone), db_int(now_us), db_int(expires_us)));
@@ -259,7 +257,8 @@ int store_host_token_get(struct db_conn *c, const char *token_hash, struct arena
 }
 
 DB_STATEMENT(host_token_use, "UPDATE host_token SET used_us = $3, host_id = $2 WHERE token_hash = $1");
-int store_host_token_use(struct db_conn *c, const char *token_hash, const char *host_id, int64_t now_us, struct error *e)
+int store_host_token_use(struct db_conn *c, const char *token_hash, const char *host_id, int64_t now_us,
+                         struct error *e)
 {
     return db_exec(c, &host_token_use, NULL, e, DB_ARGS(db_text(token_hash), db_text(host_id), db_int(now_us)));
 }
@@ -272,11 +271,12 @@ int store_host_token_purge(struct db_conn *c, int64_t now_us, struct error *e)
 
 DB_STATEMENT(host_total, "SELECT COUNT(*) FROM host");
 DB_STATEMENT(host_alive, "SELECT COUNT(*) FROM host WHERE seen_us >= $1");
-DB_STATEMENT(host_drift,
-             "SELECT COALESCE(SUM(ABS(h.used_vcpus - COALESCE(a.vcpus, 0)) + ABS(h.used_memory_mib - COALESCE(a.memory_mib, 0)) "
-             "+ ABS(h.used_disk_gib - COALESCE(a.disk_gib, 0)) + ABS(h.server_count - COALESCE(a.count, 0))), 0) "
-             "FROM host h LEFT JOIN (SELECT host_id, SUM(vcpus) AS vcpus, SUM(memory_mib) AS memory_mib, "
-             "SUM(disk_gib) AS disk_gib, COUNT(*) AS count FROM allocation GROUP BY host_id) a ON a.host_id = h.id");
+DB_STATEMENT(
+    host_drift,
+    "SELECT COALESCE(SUM(ABS(h.used_vcpus - COALESCE(a.vcpus, 0)) + ABS(h.used_memory_mib - COALESCE(a.memory_mib, 0)) "
+    "+ ABS(h.used_disk_gib - COALESCE(a.disk_gib, 0)) + ABS(h.server_count - COALESCE(a.count, 0))), 0) "
+    "FROM host h LEFT JOIN (SELECT host_id, SUM(vcpus) AS vcpus, SUM(memory_mib) AS memory_mib, "
+    "SUM(disk_gib) AS disk_gib, COUNT(*) AS count FROM allocation GROUP BY host_id) a ON a.host_id = h.id");
 DB_STATEMENT(usage_drift,
              "SELECT COALESCE(SUM(ABS(u.instances - COALESCE(s.instances, 0)) + ABS(u.cores - COALESCE(s.cores, 0)) "
              "+ ABS(u.ram - COALESCE(s.ram, 0))), 0) FROM project_usage u LEFT JOIN (SELECT project_id, "

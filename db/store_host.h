@@ -1,7 +1,7 @@
 /* Hosts: who they are, what they have, what their servers hold of them, and how far their agents are. */
 #pragma once
-#include "db/db.h"
 #include "common/model/resources.h"
+#include "db/db.h"
 
 struct host_row {
     const char *id, *name, *zone;
@@ -28,8 +28,9 @@ int store_host_get(struct db_conn *c, const char *id, struct arena *a, struct ho
 typedef int (*store_host_fn)(void *arg, const struct host_row *row, struct error *e);
 int store_host_list(struct db_conn *c, store_host_fn each, void *arg, struct error *e);
 
-/* A host joins, or joins again: new rows are enabled and have ratios 16000, 1500 and 1000 and nothing else yet; of an old one only the certificate (the
- * present one becomes the previous one) and the name change. ERR_CONFLICT when another host has that name. */
+/* A host joins, or joins again: new rows are enabled and have ratios 16000, 1500 and 1000 and nothing else yet; of an
+ * old one only the certificate (the present one becomes the previous one) and the name change. ERR_CONFLICT when
+ * another host has that name. */
 int store_host_enrol(struct db_conn *c, const char *id, const char *name, const char *zone, const char *certificate,
                      int64_t now_us, struct error *e);
 /* Renewal: `certificate` becomes the present one, the present one the previous. */
@@ -39,31 +40,35 @@ int store_host_settle_certificate(struct db_conn *c, const char *id, const char 
 
 /* What the machine has: hypervisor .. cpu, address, total, reserved of `row`. Counts the feed. */
 int store_host_write_inventory(struct db_conn *c, const struct host_row *row, struct error *e);
-/* The agent was heard; `event_seq`: highest journal number taken. A host that comes back to life counts the feed when `feed`. */
+/* The agent was heard; `event_seq`: highest journal number taken. A host that comes back to life counts the feed when
+ * `feed`. */
 int store_host_write_seen(struct db_conn *c, const char *id, int64_t now_us, const char *boot_id,
                           const char *agent_version, int64_t event_seq, bool feed, struct error *e);
-/* Another change of what the host should do: its new desired_revision, for the server row that changes. Wakes "host:<id>". */
+/* Another change of what the host should do: its new desired_revision, for the server row that changes. Wakes
+ * "host:<id>". */
 int store_host_bump(struct db_conn *c, const char *id, int64_t *ret_revision, struct error *e);
-/* Gives back what the server holds of its host; nothing when it holds nothing. Counts allocation_revision and the feed; wakes "placement". */
+/* Gives back what the server holds of its host; nothing when it holds nothing. Counts allocation_revision and the feed;
+ * wakes "placement". */
 int store_host_release(struct db_conn *c, const char *server_id, struct error *e);
 
 /* Join tokens. */
 struct host_token_row {
     const char *name, *zone;
     int64_t expires_us;
-    int64_t used_us; /* 0 before */
+    int64_t used_us;     /* 0 before */
     const char *host_id; /* who used it, NULL before */
 };
-int store_host_token_insert(struct db_conn *c, const char *token_hash, const char *name, const char *zone, int64_t now_us,
-                            int64_t expires_us, struct error *e);
+int store_host_token_insert(struct db_conn *c, const char *token_hash, const char *name, const char *zone,
+                            int64_t now_us, int64_t expires_us, struct error *e);
 /* ERR_NOT_FOUND. */
 int store_host_token_get(struct db_conn *c, const char *token_hash, struct arena *a, struct host_token_row *ret,
                          struct error *e);
-int store_host_token_use(struct db_conn *c, const char *token_hash, const char *host_id, int64_t now_us, struct error *e);
+int store_host_token_use(struct db_conn *c, const char *token_hash, const char *host_id, int64_t now_us,
+                         struct error *e);
 int store_host_token_purge(struct db_conn *c, int64_t now_us, struct error *e);
 
-/* Gauges: hosts, those seen within STORE_HOST_ALIVE_US before `now_us`, and how far used_*, server_count and project_usage are from the sums that they
- * stand for (sums of absolute differences; 0 unless something is broken). */
+/* Gauges: hosts, those seen within STORE_HOST_ALIVE_US before `now_us`, and how far used_*, server_count and
+ * project_usage are from the sums that they stand for (sums of absolute differences; 0 unless something is broken). */
 struct store_host_gauges {
     int64_t hosts, alive;
     int64_t allocation_drift, usage_drift;

@@ -16,8 +16,8 @@ static void map(const struct db_rows *rows, struct keypair_row *ret)
 }
 
 DB_STATEMENT(keypair_get, "SELECT " KEYPAIR_COLUMNS " FROM keypair WHERE user_id = $1 AND name = $2");
-int store_keypair_get(struct db_conn *c, const char *user_id, const char *name, struct arena *a, struct keypair_row *ret,
-                      struct error *e)
+int store_keypair_get(struct db_conn *c, const char *user_id, const char *name, struct arena *a,
+                      struct keypair_row *ret, struct error *e)
 {
     struct db_rows rows;
     struct keypair_row row;

@@ -8,8 +8,8 @@ struct keypair_row {
 };
 
 /* Text is in the arena. ERR_NOT_FOUND "Keypair <name> not found for user <user>". */
-int store_keypair_get(struct db_conn *c, const char *user_id, const char *name, struct arena *a, struct keypair_row *ret,
-                      struct error *e);
+int store_keypair_get(struct db_conn *c, const char *user_id, const char *name, struct arena *a,
+                      struct keypair_row *ret, struct error *e);
 /* ERR_CONFLICT when the user has one of that name. */
 int store_keypair_insert(struct db_conn *c, const struct keypair_row *row, struct error *e);
 /* ERR_NOT_FOUND. */

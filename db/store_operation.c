@@ -1,4 +1,5 @@
-/* Operations: inserted running, ended once. The update names the state that it leaves, so that an operation that has ended stays as it ended. */
+/* Operations: inserted running, ended once. The update names the state that it leaves, so that an operation that has
+ * ended stays as it ended. */
 #include "db/store_operation.h"
 
 #define OPERATION_COLUMNS                                                                                              \
@@ -51,8 +52,8 @@ int store_operation_insert(struct db_conn *c, const struct operation_row *row, b
 
 DB_STATEMENT(operation_end, "UPDATE operation SET state = $3, message = $4, updated_us = $5, finished_us = $5 "
                             "WHERE id = $1 AND state = $2");
-int store_operation_end(struct db_conn *c, const char *id, enum operation_step step, const char *message, int64_t now_us,
-                        struct error *e)
+int store_operation_end(struct db_conn *c, const char *id, enum operation_step step, const char *message,
+                        int64_t now_us, struct error *e)
 {
     int next = fsm_next(&operation_fsm, OPERATION_RUNNING, (int)step);
     if (id == NULL)
@@ -76,14 +77,15 @@ int store_operation_end_all(struct db_conn *c, const char *server_id, enum opera
 DB_STATEMENT(operation_by_server, "SELECT " OPERATION_COLUMNS " FROM operation WHERE server_id = $1 "
                                   "AND started_us < $2 AND updated_us >= $3 AND updated_us <= $4 "
                                   "ORDER BY started_us DESC, id DESC LIMIT $5");
-int store_operation_list(struct db_conn *c, const char *server_id, int64_t marker_us, int64_t since_us, int64_t before_us,
-                         int64_t limit, store_operation_fn each, void *arg, struct error *e)
+int store_operation_list(struct db_conn *c, const char *server_id, int64_t marker_us, int64_t since_us,
+                         int64_t before_us, int64_t limit, store_operation_fn each, void *arg, struct error *e)
 {
     struct db_rows rows;
     struct operation_row row;
-    int stop = 0, rc = db_query(c, &operation_by_server, &rows, e,
-                                DB_ARGS(db_text(server_id), db_int(marker_us != 0 ? marker_us : INT64_MAX),
-                                        db_int(since_us), db_int(before_us != 0 ? before_us : INT64_MAX), db_int(limit)));
+    int stop = 0,
+        rc = db_query(c, &operation_by_server, &rows, e,
+                      DB_ARGS(db_text(server_id), db_int(marker_us != 0 ? marker_us : INT64_MAX), db_int(since_us),
+                              db_int(before_us != 0 ? before_us : INT64_MAX), db_int(limit)));
     if (rc)
         return rc;
     while (!stop && db_next(&rows)) {

@@ -55,8 +55,9 @@ int store_query_get(struct db_conn *c, const char *id, struct arena *a, const ch
     return rc;
 }
 
-DB_STATEMENT(query_open, "SELECT id, server_id, kind, args, created_us FROM agent_query WHERE host_id = $1 "
-                         "AND answer IS NULL AND created_us > $2 AND expires_us > $3 ORDER BY created_us, id LIMIT 100");
+DB_STATEMENT(query_open,
+             "SELECT id, server_id, kind, args, created_us FROM agent_query WHERE host_id = $1 "
+             "AND answer IS NULL AND created_us > $2 AND expires_us > $3 ORDER BY created_us, id LIMIT 100");
 int store_query_open(struct db_conn *c, const char *host_id, int64_t after_us, int64_t now_us, store_query_fn each,
                      void *arg, struct error *e)
 {

@@ -5,7 +5,8 @@
 /* Asks; wakes "host:<host_id>". `args`: a JSON object. */
 int store_query_insert(struct db_conn *c, const char *id, const char *host_id, const char *server_id, const char *kind,
                        const char *args, int64_t now_us, int64_t expires_us, struct error *e);
-/* The host answers; wakes "query:<id>". ERR_NOT_FOUND when nobody asked this host, or it was forgotten. An answer is never replaced. */
+/* The host answers; wakes "query:<id>". ERR_NOT_FOUND when nobody asked this host, or it was forgotten. An answer is
+ * never replaced. */
 int store_query_answer(struct db_conn *c, const char *id, const char *host_id, const char *answer, struct error *e);
 /* The answer in the arena; NULL while there is none. ERR_NOT_FOUND. */
 int store_query_get(struct db_conn *c, const char *id, struct arena *a, const char **ret_answer, struct error *e);

@@ -26,8 +26,7 @@ DB_STATEMENT(quota_set_limit, "INSERT INTO quota_limit (project_id, name, value)
                               "ON CONFLICT (project_id, name) DO UPDATE SET value = excluded.value");
 int store_quota_set(struct db_conn *c, const char *project_id, enum quota q, int64_t value, struct error *e)
 {
-    return db_exec(c, &quota_set_limit, NULL, e,
-                   DB_ARGS(db_text(project_id), db_text(quota_name(q)), db_int(value)));
+    return db_exec(c, &quota_set_limit, NULL, e, DB_ARGS(db_text(project_id), db_text(quota_name(q)), db_int(value)));
 }
 
 DB_STATEMENT(quota_reset, "DELETE FROM quota_limit WHERE project_id = $1");
@@ -55,9 +54,10 @@ int store_quota_used(struct db_conn *c, const char *project_id, struct quota_set
     return rc;
 }
 
-DB_STATEMENT(quota_add, "INSERT INTO project_usage (project_id, instances, cores, ram) VALUES ($1, $2, $3, $4) "
-                        "ON CONFLICT (project_id) DO UPDATE SET instances = project_usage.instances + excluded.instances, "
-                        "cores = project_usage.cores + excluded.cores, ram = project_usage.ram + excluded.ram");
+DB_STATEMENT(quota_add,
+             "INSERT INTO project_usage (project_id, instances, cores, ram) VALUES ($1, $2, $3, $4) "
+             "ON CONFLICT (project_id) DO UPDATE SET instances = project_usage.instances + excluded.instances, "
+             "cores = project_usage.cores + excluded.cores, ram = project_usage.ram + excluded.ram");
 int store_quota_add(struct db_conn *c, const char *project_id, const struct quota_set *what, int64_t sign,
                     struct error *e)
 {

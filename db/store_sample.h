@@ -21,7 +21,8 @@ struct sample {
     int64_t value[SAMPLE_COUNTER_COUNT]; /* below 0: not sampled */
 };
 /* Takes samples of a host. A sample that is not newer than the server's last one changes nothing. */
-int store_sample_add(struct db_conn *c, const char *host_id, const struct sample *samples, size_t count, struct error *e);
+int store_sample_add(struct db_conn *c, const char *host_id, const struct sample *samples, size_t count,
+                     struct error *e);
 /* The totals of a server, -1 where nothing was ever sampled; *ret_at_us is the newest sample's time or 0. */
 int store_sample_totals(struct db_conn *c, const char *server_id, int64_t ret_total[SAMPLE_COUNTER_COUNT],
                         int64_t *ret_at_us, struct error *e);

@@ -1,5 +1,5 @@
-/* Servers: the row mapper, and what changes a row. A change compares and sets the row's revision, so that whoever decided on an older row loses and
- * tries again. Deleted servers leave for server_history in the same transaction. */
+/* Servers: the row mapper, and what changes a row. A change compares and sets the row's revision, so that whoever
+ * decided on an older row loses and tries again. Deleted servers leave for server_history in the same transaction. */
 #include "db/store_server_internal.h"
 #include <assert.h>
 #include <string.h>
@@ -236,16 +236,16 @@ DB_STATEMENT(server_move, "UPDATE server SET desired_exists = $3, desired_power 
 int store_server_move(struct db_conn *c, struct server_row *row, struct error *e)
 {
     int64_t changed = 0;
-    int rc = db_exec(c, &server_move, &changed, e,
-                     DB_ARGS(db_text(row->id), db_int(row->revision), db_int(row->desired_exists),
-                             db_text(server_power_name(row->desired_power)), db_int(row->desired_revision),
-                             db_text(server_placement_name(row->placement)),
-                             db_text(server_state_name(row->observed_state)), db_int(row->observed_revision),
-                             db_text(server_operation_name(row->operation)), db_text(row->operation_id),
-                             db_int_opt(row->deadline_us != 0, row->deadline_us),
-                             db_int_opt(row->fault_code != 0, row->fault_code), db_text(row->fault_message),
-                             db_text(row->fault_details), db_int_opt(row->fault_us != 0, row->fault_us),
-                             db_int(row->updated_us), db_int_opt(row->launched_us != 0, row->launched_us)));
+    int rc =
+        db_exec(c, &server_move, &changed, e,
+                DB_ARGS(db_text(row->id), db_int(row->revision), db_int(row->desired_exists),
+                        db_text(server_power_name(row->desired_power)), db_int(row->desired_revision),
+                        db_text(server_placement_name(row->placement)), db_text(server_state_name(row->observed_state)),
+                        db_int(row->observed_revision), db_text(server_operation_name(row->operation)),
+                        db_text(row->operation_id), db_int_opt(row->deadline_us != 0, row->deadline_us),
+                        db_int_opt(row->fault_code != 0, row->fault_code), db_text(row->fault_message),
+                        db_text(row->fault_details), db_int_opt(row->fault_us != 0, row->fault_us),
+                        db_int(row->updated_us), db_int_opt(row->launched_us != 0, row->launched_us)));
     return written_once(row, changed, rc, e);
 }
 
@@ -259,8 +259,8 @@ int store_server_edit(struct db_conn *c, struct server_row *row, struct error *e
     int rc = db_exec(c, &server_edit, &changed, e,
                      DB_ARGS(db_text(row->id), db_int(row->revision), db_text(row->name), db_text(row->hostname),
                              db_text(row->description), db_text(row->access_ipv4), db_text(row->access_ipv6),
-                             db_text(row->disk_config), db_text(row->metadata), db_text(row->tags),
-                             db_int(row->locked), db_text(row->locked_reason), db_int(row->updated_us)));
+                             db_text(row->disk_config), db_text(row->metadata), db_text(row->tags), db_int(row->locked),
+                             db_text(row->locked_reason), db_int(row->updated_us)));
     return written_once(row, changed, rc, e);
 }
 
@@ -298,14 +298,14 @@ int store_server_was_deleted(struct db_conn *c, const char *id, bool *ret, struc
     return rc;
 }
 
-DB_STATEMENT(placement_enqueue, "INSERT INTO placement_queue (server_id, created_us, attempts) VALUES ($1, $2, 0)");
+DB_STATEMENT(server_enqueue, "INSERT INTO placement_queue (server_id, created_us, attempts) VALUES ($1, $2, 0)");
 int store_server_enqueue(struct db_conn *c, const char *server_id, int64_t now_us, struct error *e)
 {
-    return db_exec(c, &placement_enqueue, NULL, e, DB_ARGS(db_text(server_id), db_int(now_us)));
+    return db_exec(c, &server_enqueue, NULL, e, DB_ARGS(db_text(server_id), db_int(now_us)));
 }
 
-DB_STATEMENT(placement_dequeue, "DELETE FROM placement_queue WHERE server_id = $1");
+DB_STATEMENT(server_dequeue, "DELETE FROM placement_queue WHERE server_id = $1");
 int store_server_dequeue(struct db_conn *c, const char *server_id, struct error *e)
 {
-    return db_exec(c, &placement_dequeue, NULL, e, DB_ARGS(db_text(server_id)));
+    return db_exec(c, &server_dequeue, NULL, e, DB_ARGS(db_text(server_id)));
 }

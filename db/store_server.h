@@ -1,4 +1,5 @@
-/* Servers: the hot table and its history. One row mapper; a row's texts are in the arena, or borrowed during a callback. */
+/* Servers: the hot table and its history. One row mapper; a row's texts are in the arena, or borrowed during a
+ * callback. */
 #pragma once
 #include "common/model/server.h"
 #include "db/db.h"
@@ -7,7 +8,7 @@ struct server_row {
     const char *id, *project_id, *user_id, *name, *hostname, *description; /* description: NULL unless given */
     const char *flavor_id, *flavor_name;
     int64_t vcpus, memory_mib, root_gib, ephemeral_gib, swap_mib;
-    const char *flavor_extra; /* JSON object */
+    const char *flavor_extra;                                                   /* JSON object */
     const char *image_id, *key_name, *key_public, *user_data, *zone, *group_id; /* NULL for none */
     bool config_drive;
     const char *hints, *metadata, *tags, *security_groups, *addresses; /* JSON */
@@ -59,12 +60,14 @@ int store_server_overdue(struct db_conn *c, int64_t now_us, int64_t limit, store
 
 /* A new row; host, observed and fault members are ignored (nothing of them is known yet). */
 int store_server_insert(struct db_conn *c, const struct server_row *row, struct error *e);
-/* Writes desired, observed, placement, operation, deadline, fault and updated_us of `row`, whose revision must be the row's own still: else
- * ERR_SERIALIZATION. Counts row->revision up. */
+/* Writes desired, observed, placement, operation, deadline, fault and updated_us of `row`, whose revision must be the
+ * row's own still: else ERR_SERIALIZATION. Counts row->revision up. */
 int store_server_move(struct db_conn *c, struct server_row *row, struct error *e);
-/* Writes what a tenant may edit: name, hostname, description, addresses for access, disk_config, metadata, tags, lock, updated_us; as above. */
+/* Writes what a tenant may edit: name, hostname, description, addresses for access, disk_config, metadata, tags, lock,
+ * updated_us; as above. */
 int store_server_edit(struct db_conn *c, struct server_row *row, struct error *e);
-/* Takes the server out of the hot table and the placement queue into the history. Its allocation, ports and usage are the caller's. */
+/* Takes the server out of the hot table and the placement queue into the history. Its allocation, ports and usage are
+ * the caller's. */
 int store_server_archive(struct db_conn *c, const struct server_row *row, int64_t deleted_us, struct error *e);
 /* Whether the history has it. */
 int store_server_was_deleted(struct db_conn *c, const char *id, bool *ret, struct error *e);
@@ -109,8 +112,10 @@ struct server_query {
     bool by_lock, locked;
 };
 /* Walks the page in order. ERR_NOT_FOUND when the marker is not there. One statement, and one more with a marker. */
-int store_server_list(struct db_conn *c, const struct server_query *q, store_server_fn each, void *arg, struct error *e);
-/* The same among deleted servers, newest first; sort, marker beyond deleted_us and id, and state filters do not apply. */
+int store_server_list(struct db_conn *c, const struct server_query *q, store_server_fn each, void *arg,
+                      struct error *e);
+/* The same among deleted servers, newest first; sort, marker beyond deleted_us and id, and state filters do not apply.
+ */
 int store_server_list_deleted(struct db_conn *c, const struct server_query *q, store_server_fn each, void *arg,
                               struct error *e);
 

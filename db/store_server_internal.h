@@ -26,7 +26,8 @@
     "CASE WHEN s.desired_exists = 1 AND s.operation = 'reboot-soft' THEN 'REBOOT' "                                    \
     "WHEN s.desired_exists = 1 AND s.operation = 'reboot-hard' THEN 'HARD_REBOOT' ELSE 'ACTIVE' END END"
 
-/* Fills `ret` from a row of SERVER_COLUMNS; texts are copied into `a`, or borrowed when it is NULL. ERR_CORRUPT for an unknown word. */
+/* Fills `ret` from a row of SERVER_COLUMNS; texts are copied into `a`, or borrowed when it is NULL. ERR_CORRUPT for an
+ * unknown word. */
 int store_server_map(const struct db_rows *rows, struct arena *a, struct server_row *ret, struct error *e);
 /* Walks `rows`, which db_query has just opened, and ends them. */
 int store_server_walk(struct db_rows *rows, store_server_fn each, void *arg, struct error *e);

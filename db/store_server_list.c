@@ -1,5 +1,6 @@
-/* Lists of servers: one statement for each order, direction and scope, so that every page is one walk along an order and costs what it shows; the
- * optional filters are the same in all. The marker's place is taken from its row first. Deleted servers are listed from the history alone. */
+/* Lists of servers: one statement for each order, direction and scope, so that every page is one walk along an order
+ * and costs what it shows; the optional filters are the same in all. The marker's place is taken from its row first.
+ * Deleted servers are listed from the history alone. */
 #include "common/clock.h"
 #include "db/store_server_internal.h"
 #include <assert.h>
@@ -16,13 +17,14 @@
     "AND (s.updated_us >= $16 OR $16 IS NULL) AND (s.updated_us <= $17 OR $17 IS NULL) "                               \
     "AND (CASE WHEN s.locked > 0 THEN 1 ELSE 0 END = $18 OR $18 IS NULL) "
 
-/* An order by an index: the first page starts at the end of the range. By another column: without a marker $2 is NULL. */
+/* An order by an index: the first page starts at the end of the range. By another column: without a marker $2 is NULL.
+ */
 #define WALK(scope, column, op, dir)                                                                                   \
     "SELECT " SERVER_COLUMNS SERVER_FROM "WHERE " scope " AND (" column ", s.id) " op " ($2, $3)" FILTERS              \
     "ORDER BY " column " " dir ", s.id " dir " LIMIT $4"
 #define SORT(scope, column, op, dir)                                                                                   \
-    "SELECT " SERVER_COLUMNS SERVER_FROM "WHERE " scope " AND ((" column ", s.id) " op " ($2, $3) OR $2 IS NULL)"      \
-    FILTERS "ORDER BY " column " " dir ", s.id " dir " LIMIT $4"
+    "SELECT " SERVER_COLUMNS SERVER_FROM "WHERE " scope " AND ((" column ", s.id) " op                                 \
+    " ($2, $3) OR $2 IS NULL)" FILTERS "ORDER BY " column " " dir ", s.id " dir " LIMIT $4"
 #define OWN "s.project_id = $1"
 #define ALL "(s.project_id = $1 OR $1 IS NULL)"
 
@@ -63,23 +65,23 @@ struct order {
                              .place = &server_place_##ident,                                                           \
                              .number = IS_NUMBER_##order,                                                              \
                              .walk = IS_WALK_##form},
-#define IS_WALK_WALK        true
-#define IS_WALK_SORT        false
-#define IS_NUMBER_CREATED   true
-#define IS_NUMBER_UPDATED   true
-#define IS_NUMBER_LAUNCHED  true
-#define IS_NUMBER_LOCKED    true
-#define IS_NUMBER_NAME      false
-#define IS_NUMBER_HOSTNAME  false
-#define IS_NUMBER_ID        false
-#define IS_NUMBER_PROJECT   false
-#define IS_NUMBER_USER      false
-#define IS_NUMBER_IMAGE     false
-#define IS_NUMBER_FLAVOR    false
-#define IS_NUMBER_KEY       false
-#define IS_NUMBER_ZONE      false
-#define IS_NUMBER_HOST      false
-#define IS_NUMBER_VM_STATE  false
+#define IS_WALK_WALK       true
+#define IS_WALK_SORT       false
+#define IS_NUMBER_CREATED  true
+#define IS_NUMBER_UPDATED  true
+#define IS_NUMBER_LAUNCHED true
+#define IS_NUMBER_LOCKED   true
+#define IS_NUMBER_NAME     false
+#define IS_NUMBER_HOSTNAME false
+#define IS_NUMBER_ID       false
+#define IS_NUMBER_PROJECT  false
+#define IS_NUMBER_USER     false
+#define IS_NUMBER_IMAGE    false
+#define IS_NUMBER_FLAVOR   false
+#define IS_NUMBER_KEY      false
+#define IS_NUMBER_ZONE     false
+#define IS_NUMBER_HOST     false
+#define IS_NUMBER_VM_STATE false
 static const struct order orders[SERVER_SORT_COUNT] = {ORDERS(ROW)};
 
 /* Where the page starts: the marker's value, copied into `a`. */
@@ -104,17 +106,15 @@ static int run(struct db_conn *c, const struct server_query *q, struct db_value 
                struct error *e)
 {
     const struct order *order = &orders[q->sort];
-    const struct db_statement *statement =
-        q->project_id != NULL ? order->own[q->ascending] : order->all[q->ascending];
+    const struct db_statement *statement = q->project_id != NULL ? order->own[q->ascending] : order->all[q->ascending];
     struct db_rows rows;
-    int rc = db_query(c, statement, &rows, e,
-                      DB_ARGS(db_text(q->project_id), place, db_text(q->marker != NULL ? q->marker : ""), db_int(q->limit),
-                              db_text(q->id), db_text(q->user_id), db_text(q->image_id), db_text(q->flavor_id),
-                              db_text(q->key_name), db_text(q->reservation_id), db_text(q->host), db_text(q->zone),
-                              db_text(q->name_part), db_text(q->vm_states), db_text(q->statuses),
-                              db_int_opt(q->changed_since_us != 0, q->changed_since_us),
-                              db_int_opt(q->changed_before_us != 0, q->changed_before_us),
-                              db_int_opt(q->by_lock, q->locked)));
+    int rc = db_query(
+        c, statement, &rows, e,
+        DB_ARGS(db_text(q->project_id), place, db_text(q->marker != NULL ? q->marker : ""), db_int(q->limit),
+                db_text(q->id), db_text(q->user_id), db_text(q->image_id), db_text(q->flavor_id), db_text(q->key_name),
+                db_text(q->reservation_id), db_text(q->host), db_text(q->zone), db_text(q->name_part),
+                db_text(q->vm_states), db_text(q->statuses), db_int_opt(q->changed_since_us != 0, q->changed_since_us),
+                db_int_opt(q->changed_before_us != 0, q->changed_before_us), db_int_opt(q->by_lock, q->locked)));
     return rc ? rc : store_server_walk(&rows, each, arg, e);
 }
 
