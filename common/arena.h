@@ -24,5 +24,6 @@ char *arena_strdup(struct arena *a, const char *text);
 char *arena_strndup(struct arena *a, const char *text, size_t size);
 char *arena_printf(struct arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 char *arena_vprintf(struct arena *a, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
-/* Room for one more behind `count` items of `size` bytes: `items` itself, or a copy twice as large. `*room` is how many fit, 0 at first. */
+/* Room for one more behind `count` items of `size` bytes: `items` itself, or a copy twice as large. `*room` is how many
+ * fit, 0 at first. */
 void *arena_more(struct arena *a, void *items, size_t count, size_t *room, size_t size);

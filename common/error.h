@@ -13,8 +13,8 @@ enum error_code {
 
 /* The caller's place for detail. Zero-initialise it: `struct error err = {0};`. */
 struct error {
-    int code;       /* enum error_code, 0 while unset */
-    char text[480]; /* a sentence for people, never compared, never a secret */
+    int code;         /* enum error_code, 0 while unset */
+    char text[480];   /* a sentence for people, never compared, never a secret */
     const char *type; /* static text: the name that a service's API gives this fault ("SubnetInUse"), NULL for none */
 };
 

@@ -1,4 +1,5 @@
-/* fork, limits, execvp; two pipes are read until both end or the deadline passes, then the child's own process group is killed and reaped. */
+/* fork, limits, execvp; two pipes are read until both end or the deadline passes, then the child's own process group is
+ * killed and reaped. */
 #include "compute-agent/child.h"
 #include "common/clock.h"
 #include <errno.h>

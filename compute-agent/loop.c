@@ -1,5 +1,6 @@
-/* The event loop over libuv. Posted work waits in a list under a mutex that is held for a few instructions only; one uv_async wakes the
- * loop. libuv frees nothing before its close callback, so timers and watches detach from their owners first and free themselves there. */
+/* The event loop over libuv. Posted work waits in a list under a mutex that is held for a few instructions only; one
+ * uv_async wakes the loop. libuv frees nothing before its close callback, so timers and watches detach from their
+ * owners first and free themselves there. */
 #include "compute-agent/loop.h"
 #include <assert.h>
 #include <pthread.h>

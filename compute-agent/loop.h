@@ -1,7 +1,8 @@
-/* The agent's one event loop: timers, file descriptors, and work that other threads hand over. loop.c is the only file that knows libuv.
+/* The agent's one event loop: timers, file descriptors, and work that other threads hand over. loop.c is the only file
+ * that knows libuv.
  *
- * Unless it says otherwise a function is for the loop's own thread. Callbacks run there too, never from inside the call that asked for
- * them. Freeing a timer or a watch ends it at once: its callback is not called afterwards. */
+ * Unless it says otherwise a function is for the loop's own thread. Callbacks run there too, never from inside the call
+ * that asked for them. Freeing a timer or a watch ends it at once: its callback is not called afterwards. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,8 +14,8 @@ typedef void (*loop_fn)(void *arg);
 
 /* The calling thread becomes the loop's own. Never NULL. */
 struct loop *loop_new(void);
-/* Frees what is left of it; all its timers and watches must have been freed, nobody may post any more. Posted work that has not run yet
- * is dropped. NULL inside is fine; sets *l to NULL. */
+/* Frees what is left of it; all its timers and watches must have been freed, nobody may post any more. Posted work that
+ * has not run yet is dropped. NULL inside is fine; sets *l to NULL. */
 void loop_free(struct loop **l);
 /* Runs callbacks until loop_stop. */
 void loop_run(struct loop *l);
@@ -33,7 +34,8 @@ void loop_timer_free(struct loop_timer **t);
 
 enum loop_event { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_ERROR = 4, LOOP_HANGUP = 8 };
 typedef void (*loop_watch_fn)(void *arg, int fd, unsigned events);
-/* Watches `fd` for nothing yet. The descriptor stays its owner's, who frees the watch before closing it. NULL when it cannot be watched. */
+/* Watches `fd` for nothing yet. The descriptor stays its owner's, who frees the watch before closing it. NULL when it
+ * cannot be watched. */
 struct loop_watch *loop_watch_new(struct loop *l, int fd, loop_watch_fn fn, void *arg);
 /* Watches for `events` (a set of loop_event; 0: for nothing) from now on, level triggered. */
 void loop_watch_set(struct loop_watch *w, unsigned events);

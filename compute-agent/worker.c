@@ -1,5 +1,6 @@
-/* The worker pool: one mutex, one condition, threads made when they are first needed. Deadlines are watched by one loop timer that is
- * armed for the earliest. A written-off thread that comes back takes its place again if there is room, else it ends. */
+/* The worker pool: one mutex, one condition, threads made when they are first needed. Deadlines are watched by one loop
+ * timer that is armed for the earliest. A written-off thread that comes back takes its place again if there is room,
+ * else it ends. */
 #include "compute-agent/worker.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -114,7 +115,8 @@ static void worker_start_thread(struct worker_pool *p)
     pthread_attr_destroy(&attr);
 }
 
-/* With the mutex held: takes jobs whose time is up out of `*list` and puts them into `*expired`; returns the next deadline or 0. */
+/* With the mutex held: takes jobs whose time is up out of `*list` and puts them into `*expired`; returns the next
+ * deadline or 0. */
 static int64_t worker_expire(struct worker_job **list, int64_t now, struct worker_job **expired, int64_t next)
 {
     while (*list) {

@@ -5,8 +5,8 @@
 struct image_row {
     const char *id, *project_id, *name; /* project_id, name: NULL when there is none */
     const char *status, *visibility;
-    const char *disk_format, *container_format;     /* NULL until they are said */
-    bool has_size, has_virtual_size;                /* the next two are known */
+    const char *disk_format, *container_format; /* NULL until they are said */
+    bool has_size, has_virtual_size;            /* the next two are known */
     int64_t size_bytes, virtual_size_bytes;
     const char *checksum, *hash_algo, *hash_value; /* NULL before the upload */
     int64_t min_disk_gib, min_ram_mib;
@@ -15,8 +15,8 @@ struct image_row {
     int64_t created_us, updated_us, revision;
 };
 
-/* The image that `project_id` may see: its own, public, community, or shared with it; with `admin` any. Text is in the arena.
- * ERR_NOT_FOUND when there is none or it may not be seen. */
+/* The image that `project_id` may see: its own, public, community, or shared with it; with `admin` any. Text is in the
+ * arena. ERR_NOT_FOUND when there is none or it may not be seen. */
 int store_image_get(struct db_conn *c, const char *id, const char *project_id, bool admin, struct arena *a,
                     struct image_row *ret, struct error *e);
 
@@ -25,8 +25,8 @@ struct image_filter {
     const char *project_id;    /* who asks; NULL: an administrator, who sees all */
     const char *member_status; /* of the images shared with project_id: pending, accepted, rejected; NULL: any */
     bool community;            /* also community images of others */
-    int64_t before_us;         /* only what comes after this place in the order: created_us and id of the last one seen; */
-    const char *before_id;     /* before_id NULL: from the newest */
+    int64_t before_us;     /* only what comes after this place in the order: created_us and id of the last one seen; */
+    const char *before_id; /* before_id NULL: from the newest */
     int64_t limit;
 };
 int store_image_list(struct db_conn *c, const struct image_filter *filter, struct arena *a, struct image_row **ret,

@@ -1,6 +1,6 @@
-/* IP address management: which addresses a port gets. Free ones are rows of subnet_free (ranges), held ones rows of port_address; an address moves
- * from one to the other in the caller's transaction, so none is lost or given twice. Each step is a search in an index: O(log n) also when
- * the subnet is nearly full. */
+/* IP address management: which addresses a port gets. Free ones are rows of subnet_free (ranges), held ones rows of
+ * port_address; an address moves from one to the other in the caller's transaction, so none is lost or given twice.
+ * Each step is a search in an index: O(log n) also when the subnet is nearly full. */
 #pragma once
 #include "common/model/ip.h"
 #include "db/store_subnet.h"
@@ -16,10 +16,10 @@ struct ip_assigned {
 /* Makes the ranges of a new subnet from its pools, or again after the pools changed (what ports hold stays held). */
 int store_ipam_fill(struct db_conn *c, const struct subnet_row *subnet, struct arena *a, struct error *e);
 
-/* Takes addresses for a port: those of `requests`, or with count 0 what Neutron chooses by itself: one of an IPv4 subnet, one of a stateful
- * IPv6 subnet, and the EUI-64 address in each SLAAC subnet. `subnets`: all of the network; none gives no address. Writes subnet_free only:
- * store_ipam_hold must follow.
- * ERR_INVALID (InvalidIpForNetwork, InvalidIpForSubnet, ...), ERR_CONFLICT (IpAddressGenerationFailure: the network is full; IpAddressInUse). */
+/* Takes addresses for a port: those of `requests`, or with count 0 what Neutron chooses by itself: one of an IPv4
+ * subnet, one of a stateful IPv6 subnet, and the EUI-64 address in each SLAAC subnet. `subnets`: all of the network;
+ * none gives no address. Writes subnet_free only: store_ipam_hold must follow. ERR_INVALID (InvalidIpForNetwork,
+ * InvalidIpForSubnet, ...), ERR_CONFLICT (IpAddressGenerationFailure: the network is full; IpAddressInUse). */
 struct ipam_query {
     const char *network_id, *mac, *device_owner;
     const struct subnet_row *subnets;

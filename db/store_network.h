@@ -14,8 +14,8 @@ struct network_row {
     const char *subnets; /* ids of its subnets with commas between them, NULL for none; ignored on write */
 };
 
-/* The network that a server gets when none is named: the only one among the project's own and the shared ones (external ones apart).
- * NULL when there is none. ERR_CONFLICT, with Nova's sentence, when there are several. */
+/* The network that a server gets when none is named: the only one among the project's own and the shared ones (external
+ * ones apart). NULL when there is none. ERR_CONFLICT, with Nova's sentence, when there are several. */
 int store_network_auto(struct db_conn *c, const char *project_id, struct arena *a, const char **ret_network_id,
                        struct error *e);
 
@@ -26,7 +26,8 @@ int store_network_get(struct db_conn *c, const char *id, const char *project_id,
 int store_network_list(struct db_conn *c, const char *project_id, const char *after, int64_t limit, struct arena *a,
                        struct network_row **ret, size_t *ret_count, struct error *e);
 int store_network_insert(struct db_conn *c, const struct network_row *row, struct error *e);
-/* Writes all columns; the revision in `row` is the one that was read, and grows by one. ERR_CONFLICT when it is no longer so. */
+/* Writes all columns; the revision in `row` is the one that was read, and grows by one. ERR_CONFLICT when it is no
+ * longer so. */
 int store_network_update(struct db_conn *c, const struct network_row *row, struct error *e);
 /* Deletes the network and its subnets. ERR_CONFLICT (NetworkInUse) when ports are left. */
 int store_network_delete(struct db_conn *c, const char *id, struct error *e);
@@ -34,7 +35,14 @@ int store_network_delete(struct db_conn *c, const char *id, struct error *e);
 int store_network_is_used_by_others(struct db_conn *c, const char *id, const char *owner, bool *ret, struct error *e);
 
 /* Limits. What they count; the names are those of the quota API. */
-enum network_quota { QUOTA_NETWORK, QUOTA_SUBNET, QUOTA_PORT, QUOTA_SECURITY_GROUP, QUOTA_SECURITY_GROUP_RULE, QUOTA_COUNT };
+enum network_quota {
+    QUOTA_NETWORK,
+    QUOTA_SUBNET,
+    QUOTA_PORT,
+    QUOTA_SECURITY_GROUP,
+    QUOTA_SECURITY_GROUP_RULE,
+    QUOTA_COUNT
+};
 const char *store_network_quota_name(enum network_quota which);
 int64_t store_network_quota_default(enum network_quota which);
 /* The project's limit, -1 for none. */

@@ -1,5 +1,5 @@
-/* Ports: what ties a device to a network. The addresses that one holds come from db/store_ipam.h. Everything runs inside the caller's
- * transaction. */
+/* Ports: what ties a device to a network. The addresses that one holds come from db/store_ipam.h. Everything runs
+ * inside the caller's transaction. */
 #pragma once
 #include "common/json_out.h"
 #include "db/store_ipam.h"
@@ -7,20 +7,23 @@
 
 /* ---- what compute needs (store_port_server.c) ---- */
 
-/* One interface that a new server asks for: a port that exists, or a network (with an address of the tenant's choice, or NULL). */
+/* One interface that a new server asks for: a port that exists, or a network (with an address of the tenant's choice,
+ * or NULL). */
 struct port_request {
     const char *network_id, *port_id, *fixed_ip;
 };
 
-/* Gives the server its interfaces in the order of `requests`: makes ports (device_owner "compute:nova", security group `default`) or binds
- * those that exist. `ret_addresses_json`: the `addresses` object as Nova shows it, in the arena; "{}" when count is 0.
- * ERR_INVALID: unknown network or port, network without subnet, address outside or taken. ERR_CONFLICT: port in use, no address left.
- * ERR_QUOTA: "Maximum number of ports exceeded". ERR_FORBIDDEN: an external network that is not shared. The sentences are Nova's. */
+/* Gives the server its interfaces in the order of `requests`: makes ports (device_owner "compute:nova", security group
+ * `default`) or binds those that exist. `ret_addresses_json`: the `addresses` object as Nova shows it, in the arena;
+ * "{}" when count is 0. ERR_INVALID: unknown network or port, network without subnet, address outside or taken.
+ * ERR_CONFLICT: port in use, no address left. ERR_QUOTA: "Maximum number of ports exceeded". ERR_FORBIDDEN: an external
+ * network that is not shared. The sentences are Nova's. */
 int store_port_attach(struct db_conn *c, const char *server_id, const char *project_id,
                       const struct port_request *requests, size_t count, int64_t now_us, struct arena *a,
                       char **ret_addresses_json, struct error *e);
-/* The server is gone: ports that were made with it are deleted, those of the tenant are unbound. Nothing to do is not an error. The
- * addresses are free at once (but come last when new ones are given out), so call this when the guest no longer runs. */
+/* The server is gone: ports that were made with it are deleted, those of the tenant are unbound. Nothing to do is not
+ * an error. The addresses are free at once (but come last when new ones are given out), so call this when the guest no
+ * longer runs. */
 int store_port_detach_all(struct db_conn *c, const char *server_id, int64_t now_us, struct error *e);
 /* Writes the member "nics" of an agent's SPEC (docs/agent-protocol.md) into the open object of `out`. */
 int store_port_write_nics(struct db_conn *c, const char *server_id, struct json_out *out, struct arena *a,
@@ -37,14 +40,16 @@ struct port_row {
     const char *device_id, *device_owner; /* "" for none */
     int64_t nic;
     bool made_for_server;
-    const char *fixed_ips, *security_groups;     /* JSON arrays, see store_ipam_print; of ids */
+    const char *fixed_ips, *security_groups;      /* JSON arrays, see store_ipam_print; of ids */
     const char *address_pairs, *dhcp_opts, *tags; /* JSON arrays */
     const char *vnic_type, *binding_profile, *binding_host;
     int64_t created_us, updated_us, revision;
-    const char *server_state, *server_host; /* of the server that is its device: observed_state and the host's name; NULL; ignored on write */
+    const char *server_state,
+        *server_host; /* of the server that is its device: observed_state and the host's name; NULL; ignored on write */
 };
 
-/* Which ports: all members that are not NULL must match. At most one of id, device_id, network_id is used for the search, in that order. */
+/* Which ports: all members that are not NULL must match. At most one of id, device_id, network_id is used for the
+ * search, in that order. */
 struct port_filter {
     const char *id, *project_id, *network_id, *device_id;
 };
@@ -54,13 +59,15 @@ int store_port_get(struct db_conn *c, const char *id, const char *project_id, st
 /* Up to `limit` ports, ordered by id, above `after` (NULL: from the first). */
 int store_port_list(struct db_conn *c, const struct port_filter *filter, const char *after, int64_t limit,
                     struct arena *a, struct port_row **ret, size_t *ret_count, struct error *e);
-/* Writes the port, its addresses and groups. row->mac NULL: a MAC that the network does not have yet is made and put into the row.
- * ERR_CONFLICT: MacAddressInUse, IpAddressAlreadyAllocated. The addresses were taken by store_ipam_take. */
+/* Writes the port, its addresses and groups. row->mac NULL: a MAC that the network does not have yet is made and put
+ * into the row. ERR_CONFLICT: MacAddressInUse, IpAddressAlreadyAllocated. The addresses were taken by store_ipam_take.
+ */
 int store_port_insert(struct db_conn *c, struct port_row *row, const struct ip_assigned *addresses, size_t count,
                       const char *const *groups, size_t group_count, struct arena *a, struct error *e);
 /* A MAC that no port of the network has, in the arena. */
 int store_port_make_mac(struct db_conn *c, const char *network_id, struct arena *a, const char **ret, struct error *e);
-/* Writes all columns but ids, fixed_ips and security_groups; compares and grows the revision (ERR_CONFLICT; MacAddressInUse). */
+/* Writes all columns but ids, fixed_ips and security_groups; compares and grows the revision (ERR_CONFLICT;
+ * MacAddressInUse). */
 int store_port_update(struct db_conn *c, const struct port_row *row, struct error *e);
 /* Replaces the security groups; the ids must exist. */
 int store_port_set_groups(struct db_conn *c, const char *id, const char *const *groups, size_t count, struct arena *a,

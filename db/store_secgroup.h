@@ -18,7 +18,8 @@ struct secgroup_rule_row {
     int64_t created_us, updated_us, revision;
 };
 
-/* The id of the project's `default` group, made with Neutron's four rules if it is not there. Inside a write transaction. */
+/* The id of the project's `default` group, made with Neutron's four rules if it is not there. Inside a write
+ * transaction. */
 int store_secgroup_default(struct db_conn *c, const char *project_id, int64_t now_us, struct arena *a,
                            const char **ret_id, struct error *e);
 /* Whether it is there. */
@@ -33,7 +34,8 @@ int store_secgroup_list(struct db_conn *c, const char *project_id, const char *a
 int store_secgroup_insert(struct db_conn *c, const struct secgroup_row *row, struct error *e);
 /* Compares and grows the revision (ERR_CONFLICT). */
 int store_secgroup_update(struct db_conn *c, const struct secgroup_row *row, struct error *e);
-/* Deletes the group and its rules, and the rules of others that name it. ERR_CONFLICT (SecurityGroupInUse) when a port has it. */
+/* Deletes the group and its rules, and the rules of others that name it. ERR_CONFLICT (SecurityGroupInUse) when a port
+ * has it. */
 int store_secgroup_delete(struct db_conn *c, const char *id, struct error *e);
 
 int store_secgroup_rule_get(struct db_conn *c, const char *id, const char *project_id, struct arena *a,

@@ -11,8 +11,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/random.h>
@@ -129,7 +129,7 @@ static void target_add(struct sender *s, const char *name)
     }
     struct target *t = memory_new(sizeof *t);
     t->fd = fd;
-    strcpy(t->name, name);
+    snprintf(t->name, sizeof(t->name), "%s", name);
     t->next = s->targets;
     s->targets = t;
 }

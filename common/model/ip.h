@@ -1,6 +1,7 @@
 /* Addresses: IPv4 and IPv6 arithmetic, prefixes, ranges and MACs. Pure: no I/O, no name lookups, any thread.
  *
- * An address is kept as 16 bytes in network order; IPv4 uses the last four, so that comparing and adding are the same for both. */
+ * An address is kept as 16 bytes in network order; IPv4 uses the last four, so that comparing and adding are the same
+ * for both. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,8 +51,8 @@ bool ip_net_contains(const struct ip_net *net, const struct ip *address);
 bool ip_net_overlaps(const struct ip_net *a, const struct ip_net *b);
 /* All bits of the host part set: IPv4's broadcast address. */
 struct ip ip_net_last(const struct ip_net *net);
-/* Whether a host may have this address: inside, and for IPv4 below /31 neither network nor broadcast address, for IPv6 below /127 not the
- * subnet-router anycast address (the base). */
+/* Whether a host may have this address: inside, and for IPv4 below /31 neither network nor broadcast address, for IPv6
+ * below /127 not the subnet-router anycast address (the base). */
 bool ip_net_is_host(const struct ip_net *net, const struct ip *address);
 /* First and last address that a host may have. */
 void ip_net_hosts(const struct ip_net *net, struct ip *ret_first, struct ip *ret_last);
@@ -70,6 +71,6 @@ size_t ip_range_without(const struct ip_range *range, const struct ip *hole, str
 bool ip_mac_parse(const char *text, char ret[IP_MAC_SIZE]);
 /* fa:16:3e and the low 24 bits of `suffix`: a locally administered unicast address as Neutron makes them. */
 char *ip_mac_make(uint32_t suffix, char ret[IP_MAC_SIZE]);
-/* The address that a host with this MAC gives itself in a /64 (RFC 4291, modified EUI-64). False unless the prefix is an IPv6 one of at
- * most 64 bits and `mac` is in the form of ip_mac_parse. */
+/* The address that a host with this MAC gives itself in a /64 (RFC 4291, modified EUI-64). False unless the prefix is
+ * an IPv6 one of at most 64 bits and `mac` is in the form of ip_mac_parse. */
 bool ip_eui64(const struct ip_net *net, const char *mac, struct ip *ret);

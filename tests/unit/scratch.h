@@ -17,13 +17,19 @@ static int scratch_remove_one(const char *path, const struct stat *info, int kin
     return remove(path);
 }
 
+/* Removes a folder with everything in it. */
+static void scratch_clear(const char *folder)
+{
+    nftw(folder, scratch_remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 static void scratch_remove(void)
 {
     if (getpid() == scratch_owner) /* not in a forked child */
-        nftw(scratch_path, scratch_remove_one, 8, FTW_DEPTH | FTW_PHYS);
+        scratch_clear(scratch_path);
 }
 
-static const char *scratch_folder(void)
+__attribute__((unused)) static const char *scratch_folder(void)
 {
     if (!scratch_path[0]) {
         scratch_owner = getpid();

@@ -4,6 +4,7 @@
 #include "common/seal.h"
 #include "db/store_token.h"
 #include "tests/unit/check.h"
+#include "tests/unit/scratch.h"
 #include <sys/stat.h>
 
 #define START_US (1700000000 * CLOCK_SECOND_US)
@@ -25,13 +26,11 @@ static const char *place(const char *name)
 
 static void done(void)
 {
-    char command[128];
     token_keys_free(&keys);
     db_conn_close(&conn);
     db_close(&db);
     clock_real();
-    snprintf(command, sizeof(command), "rm -rf %s", folder);
-    CHECK_INT(system(command), 0);
+    scratch_clear(folder);
 }
 
 static void begin(void)

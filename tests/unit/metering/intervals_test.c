@@ -87,7 +87,7 @@ static int check_row(void *arg, const struct usage_row *row, struct error *e)
 {
     (void)e;
     struct sweep *s = arg;
-    int server = atoi(row->server_id + strlen("server-"));
+    int server = (int)strtol(row->server_id + strlen("server-"), NULL, 10);
     if (strcmp(s->server, row->server_id) == 0) {
         CHECK_INT(row->interval.begin_us, s->last_end_us);
     }
