@@ -1,6 +1,6 @@
 /* IP address management: see store_ipam.h.
  *
- * A pool begins as a few ranges (large ones are cut, so that writers on PostgreSQL find a range that nobody else has
+ * A pool begins as ranges (cut, so that writers on PostgreSQL find a range that nobody else has
  * locked). The next address is the first of the range that comes first in (released_us, first_key); taking it moves the
  * range's start. A released address comes back as a range of its own. Taking a chosen address cuts the range that holds
  * it. */
@@ -9,8 +9,8 @@
 #include "common/json_out.h"
 #include <string.h>
 
-#define STRIPES    16   /* ranges that a large pool starts as */
-#define STRIPE_MIN 4096 /* addresses of a pool that is cut */
+#define STRIPES    16 /* ranges that a pool starts as */
+#define STRIPE_MIN 32 /* addresses of a pool that is cut */
 
 DB_STATEMENT(ipam_insert,
              "INSERT INTO subnet_free (subnet_id, first_key, last_key, released_us) VALUES ($1, $2, $3, $4)");
@@ -128,21 +128,35 @@ DB_STATEMENT2(ipam_next,
               "ORDER BY released_us, first_key LIMIT 1",
               "SELECT first_key, last_key FROM subnet_free WHERE subnet_id = $1 "
               "ORDER BY released_us, first_key LIMIT 1 FOR UPDATE SKIP LOCKED");
-DB_STATEMENT(ipam_shrink, "UPDATE subnet_free SET first_key = $3 WHERE subnet_id = $1 AND first_key = $2");
-static int take_next(struct db_conn *c, const struct subnet_row *subnet, struct ip *ret, bool *ret_any, struct error *e)
+/* The same, but waiting for others who hold the last ranges: only then is "none" an answer. */
+DB_STATEMENT2(ipam_next_wait,
+              "SELECT first_key, last_key FROM subnet_free WHERE subnet_id = $1 "
+              "ORDER BY released_us, first_key LIMIT 1",
+              "SELECT first_key, last_key FROM subnet_free WHERE subnet_id = $1 "
+              "ORDER BY released_us, first_key LIMIT 1 FOR UPDATE");
+static int find_next(struct db_conn *c, const struct db_statement *s, const struct subnet_row *subnet,
+                     struct ip_range *ret, struct error *e)
 {
     struct db_rows rows;
-    struct ip_range range = {0};
-    char first[IP_KEY_SIZE], second[IP_KEY_SIZE];
-    struct ip next;
-    int rc = db_query(c, &ipam_next, &rows, e, DB_ARGS(db_text(subnet->id)));
+    int rc = db_query(c, s, &rows, e, DB_ARGS(db_text(subnet->id)));
     if (rc != 0)
         return rc;
     while (db_next(&rows)) {
-        ip_key_parse(db_get_text(&rows, 0), (int)subnet->ip_version, &range.first);
-        ip_key_parse(db_get_text(&rows, 1), (int)subnet->ip_version, &range.last);
+        ip_key_parse(db_get_text(&rows, 0), (int)subnet->ip_version, &ret->first);
+        ip_key_parse(db_get_text(&rows, 1), (int)subnet->ip_version, &ret->last);
     }
-    rc = db_rows_done(&rows, e);
+    return db_rows_done(&rows, e);
+}
+
+DB_STATEMENT(ipam_shrink, "UPDATE subnet_free SET first_key = $3 WHERE subnet_id = $1 AND first_key = $2");
+static int take_next(struct db_conn *c, const struct subnet_row *subnet, struct ip *ret, bool *ret_any, struct error *e)
+{
+    struct ip_range range = {0};
+    char first[IP_KEY_SIZE], second[IP_KEY_SIZE];
+    struct ip next;
+    int rc = find_next(c, &ipam_next, subnet, &range, e);
+    if (rc == 0 && range.first.version == 0)
+        rc = find_next(c, &ipam_next_wait, subnet, &range, e);
     *ret_any = range.first.version != 0;
     if (rc != 0 || !*ret_any)
         return rc;
