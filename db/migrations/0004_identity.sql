@@ -35,6 +35,7 @@ CREATE TABLE project (
 );
 CREATE UNIQUE INDEX project_name ON project (domain_id, name);
 CREATE INDEX project_by_parent ON project (parent_id);
+CREATE INDEX project_by_name ON project (name);
 
 CREATE TABLE user_account (
     id TEXT PRIMARY KEY,                            -- 32 hex digits
@@ -50,6 +51,7 @@ CREATE TABLE user_account (
     created_us BIGINT NOT NULL                      -- when it was made
 );
 CREATE UNIQUE INDEX user_account_name ON user_account (domain_id, name);
+CREATE INDEX user_account_by_name ON user_account (name);
 
 CREATE TABLE user_group (
     id TEXT PRIMARY KEY,                            -- 32 hex digits
@@ -60,6 +62,7 @@ CREATE TABLE user_group (
     created_us BIGINT NOT NULL                      -- when it was made
 );
 CREATE UNIQUE INDEX user_group_name ON user_group (domain_id, name);
+CREATE INDEX user_group_by_name ON user_group (name);
 
 CREATE TABLE group_member (
     group_id TEXT NOT NULL,                         -- group
