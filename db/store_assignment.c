@@ -7,8 +7,9 @@
     DB_ARGS(db_text((row)->actor_kind), db_text((row)->actor_id), db_text((row)->target_kind),                         \
             db_text((row)->target_id), db_text((row)->role_id), db_int((row)->inherited))
 
-DB_STATEMENT(assignment_add, "INSERT INTO role_assignment (actor_kind, actor_id, target_kind, target_id, role_id, inherited) "
-                             "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING");
+DB_STATEMENT(assignment_add,
+             "INSERT INTO role_assignment (actor_kind, actor_id, target_kind, target_id, role_id, inherited) "
+             "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING");
 int store_assignment_insert(struct db_conn *c, const struct assignment_row *row, struct error *e)
 {
     return db_exec(c, &assignment_add, NULL, e, KEY_ARGS(row));
@@ -51,10 +52,10 @@ int store_assignment_each(struct db_conn *c, const struct assignment_filter *f, 
                           struct error *e)
 {
     struct db_rows rows;
-    int stop = 0, rc = db_query(c, f->actor_kind && f->actor_id ? &assignment_all_of_actor : &assignment_all, &rows, e,
-                                DB_ARGS(db_text(f->actor_kind), db_text(f->actor_id), db_text(f->target_kind),
-                                        db_text(f->target_id), db_text(f->role_id),
-                                        db_int_opt(f->inherited >= 0, f->inherited)));
+    int stop = 0,
+        rc = db_query(c, f->actor_kind && f->actor_id ? &assignment_all_of_actor : &assignment_all, &rows, e,
+                      DB_ARGS(db_text(f->actor_kind), db_text(f->actor_id), db_text(f->target_kind),
+                              db_text(f->target_id), db_text(f->role_id), db_int_opt(f->inherited >= 0, f->inherited)));
     if (rc)
         return rc;
     while (!stop && db_next(&rows)) {
@@ -100,14 +101,15 @@ static int each_role(struct db_conn *c, const struct db_statement *s, const stru
 }
 
 #define ROLE "SELECT r.id, r.name, r.domain_id, r.description, r.options, r.extra FROM role r "
-DB_STATEMENT(assignment_roles, ROLE "JOIN role_assignment a ON a.role_id = r.id WHERE a.actor_kind = $1 AND a.actor_id = $2 "
-                                    "AND a.target_kind = $3 AND a.target_id = $4 AND a.inherited = $5 ORDER BY r.id");
+DB_STATEMENT(assignment_roles,
+             ROLE "JOIN role_assignment a ON a.role_id = r.id WHERE a.actor_kind = $1 AND a.actor_id = $2 "
+                  "AND a.target_kind = $3 AND a.target_id = $4 AND a.inherited = $5 ORDER BY r.id");
 int store_assignment_each_role(struct db_conn *c, const struct assignment_row *of, store_role_fn each, void *arg,
                                struct error *e)
 {
     return each_role(c, &assignment_roles,
-                     DB_ARGS(db_text(of->actor_kind), db_text(of->actor_id), db_text(of->target_kind), db_text(of->target_id),
-                             db_int(of->inherited)),
+                     DB_ARGS(db_text(of->actor_kind), db_text(of->actor_id), db_text(of->target_kind),
+                             db_text(of->target_id), db_int(of->inherited)),
                      each, arg, e);
 }
 
@@ -121,19 +123,20 @@ DB_STATEMENT(assignment_effective,
              "(a.inherited = 1 AND a.target_id IN (SELECT id FROM up))) "
              "UNION SELECT i.implied_id FROM role_implied i JOIN has ON has.role_id = i.prior_id) " ROLE
              "JOIN has ON has.role_id = r.id WHERE r.domain_id = '' ORDER BY r.name");
-int store_assignment_each_effective(struct db_conn *c, const char *user_id, const char *target_kind, const char *target_id,
-                                    store_role_fn each, void *arg, struct error *e)
+int store_assignment_each_effective(struct db_conn *c, const char *user_id, const char *target_kind,
+                                    const char *target_id, store_role_fn each, void *arg, struct error *e)
 {
-    return each_role(c, &assignment_effective, DB_ARGS(db_text(user_id), db_text(target_kind), db_text(target_id)), each, arg,
-                     e);
+    return each_role(c, &assignment_effective, DB_ARGS(db_text(user_id), db_text(target_kind), db_text(target_id)),
+                     each, arg, e);
 }
 
-DB_STATEMENT(assignment_holders,
-             "WITH RECURSIVE gives (role_id) AS (SELECT id FROM role WHERE id = $1 UNION "
-             "SELECT i.prior_id FROM role_implied i JOIN gives ON i.implied_id = gives.role_id) "
-             "SELECT DISTINCT COALESCE(m.user_id, a.actor_id), a.target_kind, a.target_id, a.inherited FROM role_assignment a "
-             "LEFT JOIN group_member m ON a.actor_kind = 'group' AND m.group_id = a.actor_id "
-             "WHERE a.role_id IN (SELECT role_id FROM gives) AND (a.actor_kind = 'user' OR m.user_id IS NOT NULL)");
+DB_STATEMENT(
+    assignment_holders,
+    "WITH RECURSIVE gives (role_id) AS (SELECT id FROM role WHERE id = $1 UNION "
+    "SELECT i.prior_id FROM role_implied i JOIN gives ON i.implied_id = gives.role_id) "
+    "SELECT DISTINCT COALESCE(m.user_id, a.actor_id), a.target_kind, a.target_id, a.inherited FROM role_assignment a "
+    "LEFT JOIN group_member m ON a.actor_kind = 'group' AND m.group_id = a.actor_id "
+    "WHERE a.role_id IN (SELECT role_id FROM gives) AND (a.actor_kind = 'user' OR m.user_id IS NOT NULL)");
 int store_assignment_each_holder(struct db_conn *c, const char *role_id, store_assignment_holder_fn each, void *arg,
                                  struct error *e)
 {

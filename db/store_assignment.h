@@ -30,17 +30,17 @@ int store_assignment_exists(struct db_conn *c, const struct assignment_row *row,
 /* Calls `each` until it returns non-zero, which is returned. Texts are borrowed during the call. */
 typedef int (*store_assignment_fn)(void *arg, const struct assignment_row *row, const struct assignment_names *names,
                                    struct error *e);
-int store_assignment_each(struct db_conn *c, const struct assignment_filter *filter, store_assignment_fn each, void *arg,
-                          struct error *e);
+int store_assignment_each(struct db_conn *c, const struct assignment_filter *filter, store_assignment_fn each,
+                          void *arg, struct error *e);
 /* Roles of one actor on one target, as assigned. */
 int store_assignment_each_role(struct db_conn *c, const struct assignment_row *of, store_role_fn each, void *arg,
                                struct error *e);
-/* Roles that a user really has on a target: own and through groups, inherited from above (projects), and all that those imply. target_id "all"
- * for the system. Domain-specific roles are left out, as they carry no permission themselves. */
-int store_assignment_each_effective(struct db_conn *c, const char *user_id, const char *target_kind, const char *target_id,
-                                    store_role_fn each, void *arg, struct error *e);
+/* Roles that a user really has on a target: own and through groups, inherited from above (projects), and all that those
+ * imply. target_id "all" for the system. Domain-specific roles are left out, as they carry no permission themselves. */
+int store_assignment_each_effective(struct db_conn *c, const char *user_id, const char *target_kind,
+                                    const char *target_id, store_role_fn each, void *arg, struct error *e);
 /* Every user who has the role through some assignment, once per target: to void their tokens. Groups are expanded. */
-typedef int (*store_assignment_holder_fn)(void *arg, const char *user_id, const char *target_kind, const char *target_id,
-                                          bool inherited, struct error *e);
+typedef int (*store_assignment_holder_fn)(void *arg, const char *user_id, const char *target_kind,
+                                          const char *target_id, bool inherited, struct error *e);
 int store_assignment_each_holder(struct db_conn *c, const char *role_id, store_assignment_holder_fn each, void *arg,
                                  struct error *e);

@@ -68,14 +68,16 @@ int store_region_get(struct db_conn *c, const char *id, struct arena *a, struct 
     return found(&rows, any, e);
 }
 
-DB_STATEMENT(region_all, "SELECT " REGION_COLUMNS " FROM region r WHERE r.id > $1 AND (r.parent_region_id = $2 OR $2 IS NULL) "
-                         "ORDER BY r.id LIMIT $3");
-int store_region_each(struct db_conn *c, const char *parent_id, const struct page *page, store_region_fn each, void *arg,
-                      struct error *e)
+DB_STATEMENT(region_all,
+             "SELECT " REGION_COLUMNS " FROM region r WHERE r.id > $1 AND (r.parent_region_id = $2 OR $2 IS NULL) "
+             "ORDER BY r.id LIMIT $3");
+int store_region_each(struct db_conn *c, const char *parent_id, const struct page *page, store_region_fn each,
+                      void *arg, struct error *e)
 {
     struct db_rows rows;
     struct region_row row;
-    int stop = 0, rc = db_query(c, &region_all, &rows, e, DB_ARGS(PAGE_AFTER(page), db_text(parent_id), PAGE_LIMIT(page)));
+    int stop = 0,
+        rc = db_query(c, &region_all, &rows, e, DB_ARGS(PAGE_AFTER(page), db_text(parent_id), PAGE_LIMIT(page)));
     if (rc)
         return rc;
     while (!stop && db_next(&rows)) {
@@ -134,10 +136,11 @@ int store_service_get(struct db_conn *c, const char *id, struct arena *a, struct
     return found(&rows, any, e);
 }
 
-DB_STATEMENT(service_all, "SELECT " SERVICE_COLUMNS " FROM service s WHERE s.id > $1 AND (s.type = $2 OR $2 IS NULL) AND "
-                          "(s.name = $3 OR $3 IS NULL) ORDER BY s.id LIMIT $4");
-int store_service_each(struct db_conn *c, const char *type, const char *name, const struct page *page, store_service_fn each,
-                       void *arg, struct error *e)
+DB_STATEMENT(service_all,
+             "SELECT " SERVICE_COLUMNS " FROM service s WHERE s.id > $1 AND (s.type = $2 OR $2 IS NULL) AND "
+             "(s.name = $3 OR $3 IS NULL) ORDER BY s.id LIMIT $4");
+int store_service_each(struct db_conn *c, const char *type, const char *name, const struct page *page,
+                       store_service_fn each, void *arg, struct error *e)
 {
     struct db_rows rows;
     struct service_row row;
@@ -153,8 +156,10 @@ int store_service_each(struct db_conn *c, const char *type, const char *name, co
     return stop ? stop : rc;
 }
 
-DB_STATEMENT(service_add, "INSERT INTO service (id, type, name, description, enabled, extra) VALUES ($1, $2, $3, $4, $5, $6)");
-DB_STATEMENT(service_update, "UPDATE service SET type = $2, name = $3, description = $4, enabled = $5, extra = $6 WHERE id = $1");
+DB_STATEMENT(service_add,
+             "INSERT INTO service (id, type, name, description, enabled, extra) VALUES ($1, $2, $3, $4, $5, $6)");
+DB_STATEMENT(service_update,
+             "UPDATE service SET type = $2, name = $3, description = $4, enabled = $5, extra = $6 WHERE id = $1");
 #define SERVICE_ARGS(row)                                                                                              \
     DB_ARGS(db_text((row)->id), db_text((row)->type), db_text((row)->name), db_text((row)->description),               \
             db_int((row)->enabled), db_text((row)->extra))
@@ -189,18 +194,20 @@ int store_endpoint_get(struct db_conn *c, const char *id, struct arena *a, struc
     return found(&rows, any, e);
 }
 
-DB_STATEMENT(endpoint_all,
-             "SELECT " ENDPOINT_COLUMNS " FROM endpoint p WHERE p.id > $1 AND (p.interface = $2 OR $2 IS NULL) AND "
-             "(p.service_id = $3 OR $3 IS NULL) AND (p.region_id = $4 OR $4 IS NULL) AND (p.enabled = $5 OR $5 IS NULL) "
-             "ORDER BY p.id LIMIT $6");
-int store_endpoint_each(struct db_conn *c, const struct endpoint_filter *f, const struct page *page, store_endpoint_fn each,
-                        void *arg, struct error *e)
+DB_STATEMENT(
+    endpoint_all,
+    "SELECT " ENDPOINT_COLUMNS " FROM endpoint p WHERE p.id > $1 AND (p.interface = $2 OR $2 IS NULL) AND "
+    "(p.service_id = $3 OR $3 IS NULL) AND (p.region_id = $4 OR $4 IS NULL) AND (p.enabled = $5 OR $5 IS NULL) "
+    "ORDER BY p.id LIMIT $6");
+int store_endpoint_each(struct db_conn *c, const struct endpoint_filter *f, const struct page *page,
+                        store_endpoint_fn each, void *arg, struct error *e)
 {
     struct db_rows rows;
     struct endpoint_row row;
-    int stop = 0, rc = db_query(c, &endpoint_all, &rows, e,
-                                DB_ARGS(PAGE_AFTER(page), db_text(f->interface), db_text(f->service_id), db_text(f->region_id),
-                                        db_int_opt(f->enabled >= 0, f->enabled), PAGE_LIMIT(page)));
+    int stop = 0,
+        rc = db_query(c, &endpoint_all, &rows, e,
+                      DB_ARGS(PAGE_AFTER(page), db_text(f->interface), db_text(f->service_id), db_text(f->region_id),
+                              db_int_opt(f->enabled >= 0, f->enabled), PAGE_LIMIT(page)));
     if (rc)
         return rc;
     while (!stop && db_next(&rows)) {
@@ -213,8 +220,9 @@ int store_endpoint_each(struct db_conn *c, const struct endpoint_filter *f, cons
 
 DB_STATEMENT(endpoint_add, "INSERT INTO endpoint (id, service_id, region_id, interface, url, enabled, name, extra) "
                            "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
-DB_STATEMENT(endpoint_update, "UPDATE endpoint SET service_id = $2, region_id = $3, interface = $4, url = $5, enabled = $6, "
-                              "name = $7, extra = $8 WHERE id = $1");
+DB_STATEMENT(endpoint_update,
+             "UPDATE endpoint SET service_id = $2, region_id = $3, interface = $4, url = $5, enabled = $6, "
+             "name = $7, extra = $8 WHERE id = $1");
 #define ENDPOINT_ARGS(row)                                                                                             \
     DB_ARGS(db_text((row)->id), db_text((row)->service_id), db_text((row)->region_id), db_text((row)->interface),      \
             db_text((row)->url), db_int((row)->enabled), db_text((row)->name), db_text((row)->extra))
@@ -234,8 +242,9 @@ int store_endpoint_delete(struct db_conn *c, const char *id, struct error *e)
     return db_exec(c, &endpoint_delete, NULL, e, DB_ARGS(db_text(id)));
 }
 
-DB_STATEMENT(catalog_all, "SELECT " SERVICE_COLUMNS ", " ENDPOINT_COLUMNS " FROM service s JOIN endpoint p ON p.service_id = s.id "
-                          "WHERE s.enabled = 1 AND p.enabled = 1 ORDER BY s.type, s.id, p.interface, p.id");
+DB_STATEMENT(catalog_all,
+             "SELECT " SERVICE_COLUMNS ", " ENDPOINT_COLUMNS " FROM service s JOIN endpoint p ON p.service_id = s.id "
+             "WHERE s.enabled = 1 AND p.enabled = 1 ORDER BY s.type, s.id, p.interface, p.id");
 int store_catalog_each(struct db_conn *c, store_catalog_fn each, void *arg, struct error *e)
 {
     struct db_rows rows;

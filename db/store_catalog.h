@@ -23,12 +23,13 @@ struct endpoint_row {
     const char *extra; /* JSON */
 };
 
-/* *_get: ERR_NOT_FOUND without a sentence when there is none. *_each: by ascending id until `each` returns non-zero, which is returned; texts are borrowed;
- * NULL filters match all. *_insert: ERR_CONFLICT when the id is taken. *_update: everything but the id. */
+/* *_get: ERR_NOT_FOUND without a sentence when there is none. *_each: by ascending id until `each` returns non-zero,
+ * which is returned; texts are borrowed; NULL filters match all. *_insert: ERR_CONFLICT when the id is taken. *_update:
+ * everything but the id. */
 typedef int (*store_region_fn)(void *arg, const struct region_row *row, struct error *e);
 int store_region_get(struct db_conn *c, const char *id, struct arena *a, struct region_row *ret, struct error *e);
-int store_region_each(struct db_conn *c, const char *parent_id, const struct page *page, store_region_fn each, void *arg,
-                      struct error *e);
+int store_region_each(struct db_conn *c, const char *parent_id, const struct page *page, store_region_fn each,
+                      void *arg, struct error *e);
 int store_region_insert(struct db_conn *c, const struct region_row *row, struct error *e);
 int store_region_update(struct db_conn *c, const struct region_row *row, struct error *e);
 /* With the regions below it. */
@@ -39,8 +40,8 @@ int store_region_has_endpoints(struct db_conn *c, const char *id, bool *ret, str
 
 typedef int (*store_service_fn)(void *arg, const struct service_row *row, struct error *e);
 int store_service_get(struct db_conn *c, const char *id, struct arena *a, struct service_row *ret, struct error *e);
-int store_service_each(struct db_conn *c, const char *type, const char *name, const struct page *page, store_service_fn each,
-                       void *arg, struct error *e);
+int store_service_each(struct db_conn *c, const char *type, const char *name, const struct page *page,
+                       store_service_fn each, void *arg, struct error *e);
 int store_service_insert(struct db_conn *c, const struct service_row *row, struct error *e);
 int store_service_update(struct db_conn *c, const struct service_row *row, struct error *e);
 /* With its endpoints. */

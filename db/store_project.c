@@ -31,8 +31,8 @@ static void from_row(const struct db_rows *rows, struct arena *a, struct project
                                 .created_us = db_get_int(rows, 10)};
 }
 
-static int one(struct db_conn *c, const struct db_statement *s, const struct db_value *args, size_t count, struct arena *a,
-               struct project_row *ret, struct error *e)
+static int one(struct db_conn *c, const struct db_statement *s, const struct db_value *args, size_t count,
+               struct arena *a, struct project_row *ret, struct error *e)
 {
     struct db_rows rows;
     int rc = db_query(c, s, &rows, e, args, count);
@@ -68,8 +68,8 @@ int store_project_get(struct db_conn *c, const char *id, struct arena *a, struct
 }
 
 DB_STATEMENT(project_by_domain_name, "SELECT " COLUMNS " FROM project p WHERE p.domain_id = $1 AND p.name = $2");
-int store_project_find(struct db_conn *c, const char *domain_id, const char *name, struct arena *a, struct project_row *ret,
-                       struct error *e)
+int store_project_find(struct db_conn *c, const char *domain_id, const char *name, struct arena *a,
+                       struct project_row *ret, struct error *e)
 {
     return one(c, &project_by_domain_name, DB_ARGS(db_text(domain_id), db_text(name)), a, ret, e);
 }
@@ -82,11 +82,11 @@ DB_STATEMENT(project_all_by_parent, "SELECT " COLUMNS " FROM project p WHERE " F
                                     " AND p.parent_id = $6 AND (p.name = $7 OR $7 IS NULL) ORDER BY p.id LIMIT $8");
 DB_STATEMENT(project_all_by_name,
              "SELECT " COLUMNS " FROM project p WHERE " FILTERED " AND p.name = $6 ORDER BY p.id LIMIT $7");
-int store_project_each(struct db_conn *c, const struct project_filter *f, const struct page *page, store_project_fn each,
-                       void *arg, struct error *e)
+int store_project_each(struct db_conn *c, const struct project_filter *f, const struct page *page,
+                       store_project_fn each, void *arg, struct error *e)
 {
-    struct db_value after = PAGE_AFTER(page), limit = PAGE_LIMIT(page), domain = db_text(f->domain_id), id = db_text(f->id),
-                    enabled = db_int_opt(f->enabled >= 0, f->enabled),
+    struct db_value after = PAGE_AFTER(page), limit = PAGE_LIMIT(page), domain = db_text(f->domain_id),
+                    id = db_text(f->id), enabled = db_int_opt(f->enabled >= 0, f->enabled),
                     is_domain = db_int_opt(f->is_domain >= 0, f->is_domain), name = db_text(f->name);
     if (f->parent_id)
         return many(c, &project_all_by_parent,
@@ -102,7 +102,8 @@ DB_STATEMENT(project_all_of_user,
              "SELECT " COLUMNS " FROM project p WHERE p.is_domain = 0 AND "
              "(p.id IN (SELECT target_id FROM mine WHERE target_kind = 'project' AND inherited = 0) "
              "OR p.parent_id IN (SELECT id FROM down)) ORDER BY p.id");
-int store_project_each_of_user(struct db_conn *c, const char *user_id, store_project_fn each, void *arg, struct error *e)
+int store_project_each_of_user(struct db_conn *c, const char *user_id, store_project_fn each, void *arg,
+                               struct error *e)
 {
     return many(c, &project_all_of_user, DB_ARGS(db_text(user_id)), each, arg, e);
 }
@@ -116,9 +117,10 @@ int store_project_each_domain_of_user(struct db_conn *c, const char *user_id, st
     return many(c, &project_domains_of_user, DB_ARGS(db_text(user_id)), each, arg, e);
 }
 
-DB_STATEMENT(project_all_above, "WITH RECURSIVE up (id, depth) AS (SELECT parent_id, 1 FROM project WHERE id = $1 UNION "
-                                "SELECT p.parent_id, up.depth + 1 FROM project p JOIN up ON p.id = up.id) "
-                                "SELECT " COLUMNS " FROM project p JOIN up ON up.id = p.id ORDER BY up.depth");
+DB_STATEMENT(project_all_above,
+             "WITH RECURSIVE up (id, depth) AS (SELECT parent_id, 1 FROM project WHERE id = $1 UNION "
+             "SELECT p.parent_id, up.depth + 1 FROM project p JOIN up ON p.id = up.id) "
+             "SELECT " COLUMNS " FROM project p JOIN up ON up.id = p.id ORDER BY up.depth");
 int store_project_each_above(struct db_conn *c, const char *id, store_project_fn each, void *arg, struct error *e)
 {
     return many(c, &project_all_above, DB_ARGS(db_text(id)), each, arg, e);
@@ -133,8 +135,9 @@ int store_project_each_below(struct db_conn *c, const char *id, store_project_fn
     return many(c, &project_all_below, DB_ARGS(db_text(id)), each, arg, e);
 }
 
-DB_STATEMENT(project_add, "INSERT INTO project (id, domain_id, parent_id, is_domain, enabled, name, description, tags, options, "
-                          "extra, created_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
+DB_STATEMENT(project_add,
+             "INSERT INTO project (id, domain_id, parent_id, is_domain, enabled, name, description, tags, options, "
+             "extra, created_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
 int store_project_insert(struct db_conn *c, const struct project_row *row, struct error *e)
 {
     return db_exec(c, &project_add, NULL, e,
@@ -143,8 +146,9 @@ int store_project_insert(struct db_conn *c, const struct project_row *row, struc
                            db_text(row->options), db_text(row->extra), db_int(row->created_us)));
 }
 
-DB_STATEMENT(project_update, "UPDATE project SET name = $2, description = $3, enabled = $4, tags = $5, options = $6, extra = $7 "
-                             "WHERE id = $1");
+DB_STATEMENT(project_update,
+             "UPDATE project SET name = $2, description = $3, enabled = $4, tags = $5, options = $6, extra = $7 "
+             "WHERE id = $1");
 int store_project_update(struct db_conn *c, const struct project_row *row, struct error *e)
 {
     return db_exec(c, &project_update, NULL, e,
@@ -160,24 +164,23 @@ DB_STATEMENT(project_delete_apps, "DELETE FROM application_credential WHERE proj
 DB_STATEMENT(project_delete_credentials, "DELETE FROM credential WHERE project_id = $1");
 DB_STATEMENT(project_delete_assignments,
              "DELETE FROM role_assignment WHERE target_kind IN ('project', 'domain') AND target_id = $1");
-DB_STATEMENT(project_delete_defaults, "UPDATE user_account SET default_project_id = NULL WHERE default_project_id = $1");
+DB_STATEMENT(project_delete_defaults,
+             "UPDATE user_account SET default_project_id = NULL WHERE default_project_id = $1");
 DB_STATEMENT(project_delete, "DELETE FROM project WHERE id = $1");
 int store_project_delete(struct db_conn *c, const char *id, struct error *e)
 {
-    static const struct db_statement *const all[] = {&project_delete_app_roles,   &project_delete_app_rules,
-                                                     &project_delete_apps,        &project_delete_credentials,
-                                                     &project_delete_assignments, &project_delete_defaults,
-                                                     &project_delete};
+    static const struct db_statement *const all[] = {
+        &project_delete_app_roles,   &project_delete_app_rules, &project_delete_apps, &project_delete_credentials,
+        &project_delete_assignments, &project_delete_defaults,  &project_delete};
     int rc = 0;
     for (size_t i = 0; !rc && i < sizeof(all) / sizeof(all[0]); i++)
         rc = db_exec(c, all[i], NULL, e, DB_ARGS(db_text(id)));
     return rc;
 }
 
-DB_STATEMENT(project_disabled_above,
-             "WITH RECURSIVE up (id) AS (SELECT id FROM project WHERE id = $1 UNION "
-             "SELECT p.parent_id FROM project p JOIN up ON p.id = up.id) "
-             "SELECT COUNT(*) FROM project p JOIN up ON up.id = p.id WHERE p.enabled = 0");
+DB_STATEMENT(project_disabled_above, "WITH RECURSIVE up (id) AS (SELECT id FROM project WHERE id = $1 UNION "
+                                     "SELECT p.parent_id FROM project p JOIN up ON p.id = up.id) "
+                                     "SELECT COUNT(*) FROM project p JOIN up ON up.id = p.id WHERE p.enabled = 0");
 int store_project_usable(struct db_conn *c, const char *id, bool *ret, struct error *e)
 {
     int64_t disabled;

@@ -18,14 +18,15 @@ struct project_filter {
 /* ERR_NOT_FOUND without a sentence when there is none. */
 int store_project_get(struct db_conn *c, const char *id, struct arena *a, struct project_row *ret, struct error *e);
 /* By name within a domain; domain_id "" finds domains. */
-int store_project_find(struct db_conn *c, const char *domain_id, const char *name, struct arena *a, struct project_row *ret,
-                       struct error *e);
+int store_project_find(struct db_conn *c, const char *domain_id, const char *name, struct arena *a,
+                       struct project_row *ret, struct error *e);
 /* Calls `each` by ascending id until it returns non-zero, which is returned. Texts are borrowed during the call. */
 typedef int (*store_project_fn)(void *arg, const struct project_row *row, struct error *e);
-int store_project_each(struct db_conn *c, const struct project_filter *filter, const struct page *page, store_project_fn each,
-                       void *arg, struct error *e);
+int store_project_each(struct db_conn *c, const struct project_filter *filter, const struct page *page,
+                       store_project_fn each, void *arg, struct error *e);
 /* Projects, no domains, on which the user has some role, directly, through a group or inherited; by ascending id. */
-int store_project_each_of_user(struct db_conn *c, const char *user_id, store_project_fn each, void *arg, struct error *e);
+int store_project_each_of_user(struct db_conn *c, const char *user_id, store_project_fn each, void *arg,
+                               struct error *e);
 /* Domains on which the user has some role. */
 int store_project_each_domain_of_user(struct db_conn *c, const char *user_id, store_project_fn each, void *arg,
                                       struct error *e);

@@ -1,7 +1,7 @@
 /* Rows of role and role_implied. */
 #include "db/store_role.h"
 
-#define COLUMNS "r.id, r.name, r.domain_id, r.description, r.options, r.extra, r.created_us"
+#define COLUMNS      "r.id, r.name, r.domain_id, r.description, r.options, r.extra, r.created_us"
 #define COLUMN_COUNT 7
 
 static const char *text(const struct db_rows *rows, int column, struct arena *a)
@@ -20,8 +20,8 @@ static void from_row(const struct db_rows *rows, int at, struct arena *a, struct
                              .created_us = db_get_int(rows, at + 6)};
 }
 
-static int one(struct db_conn *c, const struct db_statement *s, const struct db_value *args, size_t count, struct arena *a,
-               struct role_row *ret, struct error *e)
+static int one(struct db_conn *c, const struct db_statement *s, const struct db_value *args, size_t count,
+               struct arena *a, struct role_row *ret, struct error *e)
 {
     struct db_rows rows;
     int rc = db_query(c, s, &rows, e, args, count);
@@ -63,12 +63,14 @@ int store_role_find(struct db_conn *c, const char *domain_id, const char *name, 
     return one(c, &role_by_domain_name, DB_ARGS(db_text(domain_id), db_text(name)), a, ret, e);
 }
 
-DB_STATEMENT(role_all, "SELECT " COLUMNS " FROM role r WHERE r.id > $1 AND r.domain_id = $2 AND (r.name = $3 OR $3 IS NULL) "
-                       "ORDER BY r.id LIMIT $4");
-int store_role_each(struct db_conn *c, const char *domain_id, const char *name, const struct page *page, store_role_fn each,
-                    void *arg, struct error *e)
+DB_STATEMENT(role_all,
+             "SELECT " COLUMNS " FROM role r WHERE r.id > $1 AND r.domain_id = $2 AND (r.name = $3 OR $3 IS NULL) "
+             "ORDER BY r.id LIMIT $4");
+int store_role_each(struct db_conn *c, const char *domain_id, const char *name, const struct page *page,
+                    store_role_fn each, void *arg, struct error *e)
 {
-    return many(c, &role_all, DB_ARGS(PAGE_AFTER(page), db_text(domain_id), db_text(name), PAGE_LIMIT(page)), each, arg, e);
+    return many(c, &role_all, DB_ARGS(PAGE_AFTER(page), db_text(domain_id), db_text(name), PAGE_LIMIT(page)), each, arg,
+                e);
 }
 
 DB_STATEMENT(role_all_implied, "SELECT " COLUMNS " FROM role r JOIN role_implied i ON i.implied_id = r.id "
@@ -101,8 +103,8 @@ DB_STATEMENT(role_delete_app_roles, "DELETE FROM application_credential_role WHE
 DB_STATEMENT(role_delete, "DELETE FROM role WHERE id = $1");
 int store_role_delete(struct db_conn *c, const char *id, struct error *e)
 {
-    static const struct db_statement *const all[] = {&role_delete_assignments, &role_delete_implied, &role_delete_app_roles,
-                                                     &role_delete};
+    static const struct db_statement *const all[] = {&role_delete_assignments, &role_delete_implied,
+                                                     &role_delete_app_roles, &role_delete};
     int rc = 0;
     for (size_t i = 0; !rc && i < sizeof(all) / sizeof(all[0]); i++)
         rc = db_exec(c, all[i], NULL, e, DB_ARGS(db_text(id)));

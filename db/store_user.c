@@ -25,8 +25,8 @@ static void from_row(const struct db_rows *rows, struct arena *a, struct user_ro
                              .created_us = db_get_int(rows, 10)};
 }
 
-static int one(struct db_conn *c, const struct db_statement *s, const struct db_value *args, size_t count, struct arena *a,
-               struct user_row *ret, struct error *e)
+static int one(struct db_conn *c, const struct db_statement *s, const struct db_value *args, size_t count,
+               struct arena *a, struct user_row *ret, struct error *e)
 {
     struct db_rows rows;
     int rc = db_query(c, s, &rows, e, args, count);
@@ -70,9 +70,10 @@ int store_user_find(struct db_conn *c, const char *domain_id, const char *name, 
 
 #define FILTERED "u.id > $1 AND (u.domain_id = $2 OR $2 IS NULL) AND (u.enabled = $3 OR $3 IS NULL)"
 DB_STATEMENT(user_all, "SELECT " COLUMNS " FROM user_account u WHERE " FILTERED " ORDER BY u.id LIMIT $4");
-DB_STATEMENT(user_all_by_name, "SELECT " COLUMNS " FROM user_account u WHERE " FILTERED " AND u.name = $4 ORDER BY u.id LIMIT $5");
-int store_user_each(struct db_conn *c, const struct user_filter *f, const struct page *page, store_user_fn each, void *arg,
-                    struct error *e)
+DB_STATEMENT(user_all_by_name,
+             "SELECT " COLUMNS " FROM user_account u WHERE " FILTERED " AND u.name = $4 ORDER BY u.id LIMIT $5");
+int store_user_each(struct db_conn *c, const struct user_filter *f, const struct page *page, store_user_fn each,
+                    void *arg, struct error *e)
 {
     struct db_value after = PAGE_AFTER(page), limit = PAGE_LIMIT(page), domain = db_text(f->domain_id),
                     enabled = db_int_opt(f->enabled >= 0, f->enabled);
@@ -105,8 +106,9 @@ int store_user_insert(struct db_conn *c, const struct user_row *row, struct erro
                            db_text(row->options), db_text(row->extra), db_int(row->created_us)));
 }
 
-DB_STATEMENT(user_update, "UPDATE user_account SET name = $2, enabled = $3, default_project_id = $4, password_hash = $5, "
-                          "password_changed_us = $6, password_expires_us = $7, options = $8, extra = $9 WHERE id = $1");
+DB_STATEMENT(user_update,
+             "UPDATE user_account SET name = $2, enabled = $3, default_project_id = $4, password_hash = $5, "
+             "password_changed_us = $6, password_expires_us = $7, options = $8, extra = $9 WHERE id = $1");
 int store_user_update(struct db_conn *c, const struct user_row *row, struct error *e)
 {
     return db_exec(c, &user_update, NULL, e,

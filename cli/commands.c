@@ -1,0 +1,7 @@
+/* All commands, in the order of --help. */
+#include "cli/commands.h"
+
+const struct command *const commands[] = {
+    &init_command,
+    NULL,
+};

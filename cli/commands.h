@@ -1,0 +1,15 @@
+/* The commands that commands.c gathers: each is defined in the file of its name. */
+#pragma once
+#include "cli/command.h"
+
+extern const struct command init_command;
+extern const struct command host_add_command;
+extern const struct command host_list_command;
+extern const struct command host_enable_command;
+extern const struct command host_disable_command;
+extern const struct command user_list_command;
+extern const struct command user_password_command;
+extern const struct command status_command;
+extern const struct command db_migrate_command;
+extern const struct command doctor_command;
+extern const struct command explain_command;
