@@ -3,9 +3,11 @@
 #include "cli/bootstrap.h"
 #include "common/uuid.h"
 #include "db/store_assignment.h"
-#include "db/store_catalog.h"
+#include "db/store_endpoint.h"
 #include "db/store_project.h"
+#include "db/store_region.h"
 #include "db/store_role.h"
+#include "db/store_service.h"
 #include "db/store_user.h"
 #include <string.h>
 

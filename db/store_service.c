@@ -1,0 +1,83 @@
+/* Rows of service. */
+#include "db/store_service.h"
+
+#define COLUMNS "s.id, s.type, s.name, s.description, s.enabled, s.extra"
+
+static const char *text(const struct db_rows *rows, int column, struct arena *a)
+{
+    return a ? db_dup_text(rows, column, a) : db_get_text(rows, column);
+}
+
+static void from_row(const struct db_rows *rows, struct arena *a, struct service_row *ret)
+{
+    *ret = (struct service_row){.id = text(rows, 0, a),
+                                .type = text(rows, 1, a),
+                                .name = text(rows, 2, a),
+                                .description = text(rows, 3, a),
+                                .enabled = db_get_int(rows, 4),
+                                .extra = text(rows, 5, a)};
+}
+
+/* Ends a query for one row. */
+static int found(struct db_rows *rows, bool any, struct error *e)
+{
+    int rc = db_rows_done(rows, e);
+    return rc ? rc : any ? 0 : ERR_NOT_FOUND;
+}
+
+DB_STATEMENT(service_by_id, "SELECT " COLUMNS " FROM service s WHERE s.id = $1");
+int store_service_get(struct db_conn *c, const char *id, struct arena *a, struct service_row *ret, struct error *e)
+{
+    struct db_rows rows;
+    int rc = db_query(c, &service_by_id, &rows, e, DB_ARGS(db_text(id)));
+    if (rc)
+        return rc;
+    bool any = db_next(&rows);
+    if (any)
+        from_row(&rows, a, ret);
+    return found(&rows, any, e);
+}
+
+DB_STATEMENT(service_all, "SELECT " COLUMNS " FROM service s WHERE s.id > $1 AND (s.type = $2 OR $2 IS NULL) AND "
+                          "(s.name = $3 OR $3 IS NULL) ORDER BY s.id LIMIT $4");
+int store_service_each(struct db_conn *c, const char *type, const char *name, const struct page *page,
+                       store_service_fn each, void *arg, struct error *e)
+{
+    struct db_rows rows;
+    struct service_row row;
+    int stop = 0, rc = db_query(c, &service_all, &rows, e,
+                                DB_ARGS(PAGE_AFTER(page), db_text(type), db_text(name), PAGE_LIMIT(page)));
+    if (rc)
+        return rc;
+    while (!stop && db_next(&rows)) {
+        from_row(&rows, NULL, &row);
+        stop = each(arg, &row, e);
+    }
+    rc = db_rows_done(&rows, e);
+    return stop ? stop : rc;
+}
+
+DB_STATEMENT(service_add,
+             "INSERT INTO service (id, type, name, description, enabled, extra) VALUES ($1, $2, $3, $4, $5, $6)");
+DB_STATEMENT(service_update,
+             "UPDATE service SET type = $2, name = $3, description = $4, enabled = $5, extra = $6 WHERE id = $1");
+#define ROW_ARGS(row)                                                                                                  \
+    DB_ARGS(db_text((row)->id), db_text((row)->type), db_text((row)->name), db_text((row)->description),               \
+            db_int((row)->enabled), db_text((row)->extra))
+int store_service_insert(struct db_conn *c, const struct service_row *row, struct error *e)
+{
+    return db_exec(c, &service_add, NULL, e, ROW_ARGS(row));
+}
+
+int store_service_update(struct db_conn *c, const struct service_row *row, struct error *e)
+{
+    return db_exec(c, &service_update, NULL, e, ROW_ARGS(row));
+}
+
+DB_STATEMENT(service_delete_endpoints, "DELETE FROM endpoint WHERE service_id = $1");
+DB_STATEMENT(service_delete, "DELETE FROM service WHERE id = $1");
+int store_service_delete(struct db_conn *c, const char *id, struct error *e)
+{
+    int rc = db_exec(c, &service_delete_endpoints, NULL, e, DB_ARGS(db_text(id)));
+    return rc ? rc : db_exec(c, &service_delete, NULL, e, DB_ARGS(db_text(id)));
+}
