@@ -44,9 +44,18 @@ static void json_out_escape(struct strbuf *s, unsigned char c, char letter)
     strbuf_append(s, text, letter == 'u' ? 6 : 2);
 }
 
-static void json_out_string(struct strbuf *s, const char *text, size_t size)
+/* Bytes at the start of `text` that need no look. */
+static size_t json_out_plain(const char *text, size_t size)
 {
-    strbuf_append_char(s, '"');
+    size_t i = 0;
+    while (i < size && !json_out_escapes[(unsigned char)text[i]])
+        i++;
+    return i;
+}
+
+/* The rest of a string from its first byte that is not plain; without the closing quote. */
+static void json_out_string_rest(struct strbuf *s, const char *text, size_t size)
+{
     size_t plain = 0; /* start of the run not yet copied */
     for (size_t i = 0; i < size;) {
         unsigned char c = (unsigned char)text[i];
@@ -64,7 +73,34 @@ static void json_out_string(struct strbuf *s, const char *text, size_t size)
         plain = ++i;
     }
     strbuf_append(s, text + plain, size - plain);
+}
+
+/* `text` in quotes, then `after` unless it is 0. What is plain to the end is copied at once. */
+static void json_out_string(struct strbuf *s, const char *text, size_t size, char after)
+{
+    size_t plain = json_out_plain(text, size);
+    char *at = strbuf_reserve(s, plain + 3);
+    if (!at)
+        return;
+    *at++ = '"';
+    memcpy(at, text, plain);
+    at += plain;
+    s->size += plain + 1;
+    if (plain == size) {
+        *at++ = '"';
+        s->size++;
+        if (after) {
+            *at++ = after;
+            s->size++;
+        }
+        *at = 0;
+        return;
+    }
+    *at = 0;
+    json_out_string_rest(s, text + plain, size - plain);
     strbuf_append_char(s, '"');
+    if (after)
+        strbuf_append_char(s, after);
 }
 
 /* The comma and the key before a value. */
@@ -81,10 +117,8 @@ static void json_out_begin(struct json_out *o, const char *key)
     if (o->comma[level + 1])
         strbuf_append_char(o->buf, ',');
     o->comma[level + 1] = true;
-    if (key) {
-        json_out_string(o->buf, key, strlen(key));
-        strbuf_append_char(o->buf, ':');
-    }
+    if (key)
+        json_out_string(o->buf, key, strlen(key), ':');
 }
 
 static void json_out_open(struct json_out *o, const char *key, char kind, char bracket)
@@ -134,7 +168,7 @@ void json_out_text(struct json_out *o, const char *key, const char *value)
 void json_out_text_n(struct json_out *o, const char *key, const char *value, size_t size)
 {
     json_out_begin(o, key);
-    json_out_string(o->buf, value, size);
+    json_out_string(o->buf, value, size, 0);
 }
 
 void json_out_textf(struct json_out *o, const char *key, const char *format, ...)
