@@ -3,5 +3,7 @@
 
 const struct command *const commands[] = {
     &init_command,
+    &run_command,
+    &stop_command,
     NULL,
 };

@@ -3,6 +3,8 @@
 #include "cli/command.h"
 
 extern const struct command init_command;
+extern const struct command run_command;
+extern const struct command stop_command;
 extern const struct command host_add_command;
 extern const struct command host_list_command;
 extern const struct command host_enable_command;
