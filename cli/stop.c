@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -18,7 +19,6 @@ static int read_pid(const char *path, pid_t *ret, struct error *e)
 {
     struct strbuf text;
     struct error none = {0};
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     *ret = 0;
     int fd = open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0) {
@@ -26,7 +26,7 @@ static int read_pid(const char *path, pid_t *ret, struct error *e)
     }
     strbuf_init(&text, 64);
     int rc = file_read(path, &text, &none);
-    bool held = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    bool held = flock(fd, LOCK_EX | LOCK_NB) != 0;
     if (!rc && held) {
         *ret = (pid_t)strtol(text.data, NULL, 10);
     }

@@ -158,7 +158,7 @@ def main():
         parser.add_argument("--" + name)
     parser.add_argument("--started", type=int)
     options = parser.parse_args()
-    cloud = openstack.connect(cloud="virga-admin")
+    cloud = openstack.connect(cloud="virga")
     step(options, "Making the demo project: flavors, image, network, keypair")
     project = ensure_project(cloud)
     clouds_file = ensure_user(cloud, project, options)
