@@ -9,6 +9,7 @@
 #include "db/store_usage.h"
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define FRAMES_MAX 1000
 

@@ -56,8 +56,8 @@ static const struct route rows[] = {
     {.method = "GET", .pattern = "", .permission = PERMISSION_PUBLIC, .handler = root_show},
     {.method = "GET", .pattern = "/", .permission = PERMISSION_PUBLIC, .handler = root_show},
 };
-const struct route_table root_routes = ROUTE_TABLE(rows);
+const struct route_table rating_root_routes = ROUTE_TABLE(rows);
 
-static const struct route_table *const tables[] = {&root_routes, &summary_routes, &dataframes_routes, &prices_routes,
+static const struct route_table *const tables[] = {&rating_root_routes, &summary_routes, &dataframes_routes, &prices_routes,
                                                    NULL};
 const struct service rating_service = {.name = "rating", .prefix = "/rating", .tables = tables, .fault = fault};
