@@ -161,6 +161,25 @@ int store_usage_each(struct db_conn *c, const char *project_id, const char *serv
     return rc ? rc : end;
 }
 
+DB_STATEMENT(usage_server, "SELECT name, 0 FROM server WHERE id = $1 UNION ALL "
+                           "SELECT name, 1 FROM server_history WHERE id = $1");
+int store_usage_server(struct db_conn *c, const char *server_id, struct arena *a, const char **ret_name, bool *ret_gone,
+                       struct error *e)
+{
+    struct db_rows rows;
+    int rc = db_query(c, &usage_server, &rows, e, DB_ARGS(db_text(server_id)));
+    if (rc) {
+        return rc;
+    }
+    bool found = db_next(&rows);
+    if (found) {
+        *ret_name = db_dup_text(&rows, 0, a);
+        *ret_gone = db_get_int(&rows, 1) != 0;
+    }
+    rc = db_rows_done(&rows, e);
+    return rc || found ? rc : error_set(e, ERR_NOT_FOUND, "server %s could not be found", server_id);
+}
+
 DB_STATEMENT(usage_books, "SELECT from_us, currency, digest, prices FROM price_book ORDER BY from_us");
 int store_usage_books(struct db_conn *c, struct arena *a, struct usage_book_row **ret_books, size_t *ret_count,
                       struct error *e)

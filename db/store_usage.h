@@ -38,6 +38,10 @@ typedef int (*usage_row_fn)(void *arg, const struct usage_row *row, struct error
 int store_usage_each(struct db_conn *c, const char *project_id, const char *server_id, int64_t from_us, int64_t to_us,
                      usage_row_fn fn, void *arg, struct error *e);
 
+/* Name and status word of a server, hot or deleted: *ret_gone tells which. ERR_NOT_FOUND. */
+int store_usage_server(struct db_conn *c, const char *server_id, struct arena *a, const char **ret_name, bool *ret_gone,
+                       struct error *e);
+
 struct usage_book_row {
     int64_t from_us;
     char currency[8], digest[72];

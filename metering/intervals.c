@@ -20,9 +20,10 @@ struct step {
     uint64_t opened, closed, clamped;
 };
 
+/* A server is used from its first start until it is gone; being built is not use. */
 static bool counts(enum server_state s)
 {
-    return s != SERVER_STATE_NONE && s != SERVER_STATE_GONE;
+    return s != SERVER_STATE_NONE && s != SERVER_STATE_GONE && s != SERVER_STATE_BUILDING;
 }
 
 static bool same(const struct usage_row *open, const struct usage_event *x)

@@ -110,7 +110,7 @@ static void check_lives(struct fixture *f)
 
 static void random_lives(struct fixture *f, unsigned seed)
 {
-    static const char *const states[] = {"building", "running", "stopped", "paused", "running"};
+    static const char *const states[] = {"suspended", "running", "stopped", "paused", "running"};
     int64_t now = 1000000;
     for (int i = 0; i < SERVERS; i++) {
         f->lives[i].begin_us = 0;
@@ -156,6 +156,22 @@ TEST("a statement that fails anywhere loses and doubles nothing")
         db_fail_at(f.meter.conn, 0, 0, false);
     }
     CHECK_INT(rc, 0);
+    check_lives(&f);
+    fixture_close(&f);
+}
+
+TEST("building is not billed, the first start is where use begins")
+{
+    struct fixture f;
+    struct error e = {0};
+    fixture_open(&f);
+    add_event(&f, 0, "building", 1000000);
+    add_event(&f, 0, "running", 4000000);
+    add_event(&f, 0, "running", 5000000);
+    add_event(&f, 0, "gone", 9000000);
+    f.lives[0] = (struct life){4000000, 9000000};
+    CHECK_INT(intervals_run(&f.meter, &e), 0);
+    CHECK_INT(f.meter.opened, 1);
     check_lives(&f);
     fixture_close(&f);
 }
