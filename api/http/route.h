@@ -30,7 +30,7 @@ enum permission {
 enum route_kind {
     ROUTE_READ,   /* handler runs at once on the HTTP thread with its read connection */
     ROUTE_WRITE,  /* handler runs on the writer in its own savepoint; the answer leaves after the commit */
-    ROUTE_UPLOAD, /* the body is streamed to a file first (request_upload_path), then as ROUTE_WRITE */
+    ROUTE_UPLOAD, /* the body is streamed to a file first (request_upload_path), then as ROUTE_WRITE. `before` runs ahead of the body, so that it is refused early */
 };
 
 /* 0, or an error code with the sentence in request->error; see handler.h. May run more than once for one request (a parked read; a write retried
@@ -44,10 +44,10 @@ struct route {
     enum route_kind kind;
     const struct json_table *body; /* NULL: no body is read by table (request->json has it if there is one) */
     size_t body_size;              /* of the struct that the table fills; handed to the handler as request->body, zeroed first */
-    const char *member;            /* the one top-level member that holds the body, e.g. "server"; NULL: the table is for the whole document */
+    const char *member;            /* the one top-level member that holds the body, e.g. "server"; others beside it are refused. NULL: the table is for the whole document */
     size_t body_limit;             /* bytes; 0: 1 MiB (uploads: the image limit) */
     int since, until;              /* microversion window, minor numbers; 0: no limit. Outside it the row does not exist (404) */
-    handler_fn before;             /* ROUTE_WRITE: optional, on the HTTP thread before queueing, for slow work such as password hashing */
+    handler_fn before;             /* optional, on a worker thread before the handler, for slow work such as password hashing; may read (request->conn), not write */
     handler_fn handler;
 };
 struct route_table {

@@ -1,0 +1,196 @@
+/* Judging a request by its request line and headers, in this order: can it be read at all, which service and row is it, who calls, may they, would we take
+ * the body. The first failure is the answer. */
+#include "api/http/exchange.h"
+#include "api/http/header.h"
+#include "api/http/peer.h"
+#include "api/identity/token.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/uuid.h"
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* Remembers the headers that every request is asked for. */
+static enum MHD_Result exchange_open_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    (void)kind;
+    struct exchange_headers *h = arg;
+    const struct {
+        const char *name;
+        const char **to;
+        unsigned *count;
+    } known[] = {
+        {"X-Auth-Token", &h->token, NULL},
+        {"Accept", &h->accept, NULL},
+        {"Accept-Encoding", &h->accept_encoding, NULL},
+        {"Content-Type", &h->content_type, NULL},
+        {"Content-Length", &h->content_length, &h->lengths},
+        {"Content-Encoding", &h->content_encoding, NULL},
+        {"Transfer-Encoding", &h->transfer_encoding, NULL},
+        {"Expect", &h->expect, NULL},
+        {"Idempotency-Key", &h->key, NULL},
+        {"X-OpenStack-Request-ID", &h->request_id, NULL},
+        {"Host", NULL, &h->hosts},
+    };
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (!strcasecmp(name, known[i].name)) {
+            if (known[i].count)
+                ++*known[i].count;
+            if (known[i].to && !*known[i].to)
+                *known[i].to = value ? value : "";
+            break;
+        }
+    return MHD_YES;
+}
+
+static int exchange_open_target(struct exchange *x, const char *url, const char *version)
+{
+    struct error *e = &x->request.error;
+    /* The request line was cut into texts in place; a NUL inside the target leaves a gap before the version. */
+    size_t size = strlen(x->target);
+    if (*version && version != url + size + 1)
+        return error_set(e, ERR_INVALID, "The request target has a NUL character");
+    int rc = uri_parse(x->target, &x->request.arena, &x->uri, e);
+    if (rc)
+        return rc;
+    x->request.path = x->uri.path;
+    return 0;
+}
+
+/* What two readers of the same bytes could understand differently is refused. */
+static int exchange_open_framing(struct exchange *x)
+{
+    const struct exchange_headers *h = &x->headers;
+    struct error *e = &x->request.error;
+    x->body_bytes = h->content_length ? header_read_length(h->content_length) : 0;
+    if (h->lengths > 1 || x->body_bytes < 0 || (h->lengths && h->transfer_encoding))
+        return error_set(e, ERR_INVALID, "The length of the body is not clear");
+    if (h->transfer_encoding && strcasecmp(h->transfer_encoding, "chunked") != 0)
+        return error_set(e, ERR_NOT_IMPLEMENTED, "Transfer-Encoding '%s' is not understood", h->transfer_encoding);
+    if (h->hosts > 1)
+        return error_set(e, ERR_INVALID, "There is more than one Host header");
+    if (h->key && !header_is_key(h->key))
+        return error_set(e, ERR_INVALID, "Idempotency-Key: 1 to 255 printable characters are allowed");
+    return 0;
+}
+
+static int exchange_open_route(struct exchange *x, const char *method)
+{
+    struct request *request = &x->request;
+    size_t skip = 0;
+    request->service = router_service(x->server->router, &x->uri, &skip);
+    if (!request->service)
+        return error_set(&request->error, ERR_NOT_FOUND, "%s", error_sentence(ERR_NOT_FOUND));
+    if (request->service->negotiate) {
+        int rc = request->service->negotiate(request, &x->reply);
+        x->reply.field_kept = x->reply.field_count;
+        if (rc)
+            return error_set(&request->error, rc, "%s", error_sentence(rc));
+    }
+    int rc = router_match(x->server->router, request->service, skip, &x->uri, router_method(method), request->microversion,
+                          &x->match);
+    if (rc == ERR_METHOD) {
+        char methods[ROUTER_METHODS_SIZE];
+        reply_header(&x->reply, "Allow", router_methods_text(x->match.methods, methods));
+        x->reply.field_kept = x->reply.field_count;
+    }
+    if (rc)
+        return error_set(&request->error, rc, "%s", error_sentence(rc));
+    request->route = x->match.row->route;
+    return 0;
+}
+
+static int exchange_open_credential(struct exchange *x)
+{
+    struct request *request = &x->request;
+    struct credential *c = &request->credential;
+    enum permission permission = request->route->permission;
+    if (permission == PERMISSION_PUBLIC || permission == PERMISSION_JOIN)
+        return 0;
+    if (permission == PERMISSION_AGENT) {
+        if (!peer_identify(x->peer, request->arrived_us))
+            return error_set(&request->error, ERR_UNAUTHORIZED, "%s", error_sentence(ERR_UNAUTHORIZED));
+        snprintf(c->host_id, sizeof(c->host_id), "%s", peer_name(x->peer));
+        return 0;
+    }
+    if (!x->headers.token || !*x->headers.token)
+        return error_set(&request->error, ERR_UNAUTHORIZED, "%s", error_sentence(ERR_UNAUTHORIZED));
+    return token_verify(x->server->api->tokens, x->headers.token, request->arrived_us, c, &request->error);
+}
+
+static int exchange_open_permission(struct exchange *x)
+{
+    const struct credential *c = &x->request.credential;
+    bool admin = c->roles & ROLE_ADMIN, allowed = true;
+    switch (x->request.route->permission) {
+    case PERMISSION_READER:
+        allowed = admin || (*c->project_id && c->roles & ROLE_READER);
+        break;
+    case PERMISSION_MEMBER:
+        allowed = admin || (*c->project_id && c->roles & ROLE_MEMBER);
+        break;
+    case PERMISSION_ADMIN:
+        allowed = admin;
+        break;
+    case PERMISSION_UNSET:
+        allowed = false;
+        break;
+    case PERMISSION_PUBLIC:
+    case PERMISSION_AUTHENTICATED:
+    case PERMISSION_AGENT:
+    case PERMISSION_JOIN:
+        break;
+    }
+    return allowed ? 0 : error_set(&x->request.error, ERR_FORBIDDEN, "%s", error_sentence(ERR_FORBIDDEN));
+}
+
+/* Would we take the body, and is our answer acceptable. */
+static int exchange_open_content(struct exchange *x)
+{
+    const struct route *route = x->request.route;
+    const struct exchange_headers *h = &x->headers;
+    struct error *e = &x->request.error;
+    int64_t limit = route->kind == ROUTE_UPLOAD ? x->server->options.upload_limit : x->server->options.body_limit;
+    x->body_limit = route->body_limit ? (int64_t)route->body_limit : limit;
+    if (x->body_bytes > x->body_limit)
+        return error_set(e, ERR_TOO_LARGE, "The body is larger than %lld bytes", (long long)x->body_limit);
+    bool body = x->body_bytes || h->transfer_encoding;
+    if (body && h->content_encoding && strcasecmp(h->content_encoding, "identity") != 0)
+        return error_set(e, ERR_MEDIA_TYPE, "Content-Encoding '%s' is not supported", h->content_encoding);
+    enum header_media media = header_read_media(h->content_type);
+    if (body && route->body && media != HEADER_MEDIA_JSON && media != HEADER_MEDIA_NONE)
+        return error_set(e, ERR_MEDIA_TYPE, "Content-Type '%s' is not supported, application/json is", h->content_type);
+    if (route->kind == ROUTE_WRITE && !header_accepts_json(h->accept))
+        return error_set(e, ERR_NOT_ACCEPTABLE, "Only application/json is served");
+    return 0;
+}
+
+static void exchange_open_id(struct exchange *x)
+{
+    char id[UUID_SIZE];
+    memcpy(x->request.id, "req-", 4);
+    memcpy(x->request.id + 4, uuid_random(id), UUID_SIZE);
+    if (header_is_request_id(x->headers.request_id))
+        log_debug("request of a client", "request=%s global=%s", x->request.id, x->headers.request_id);
+}
+
+int exchange_open(struct exchange *x, const char *url, const char *method, const char *version)
+{
+    x->request.method = method;
+    x->request.path = "";
+    MHD_get_connection_values(x->connection, MHD_HEADER_KIND, exchange_open_header, &x->headers);
+    exchange_open_id(x);
+    int rc = exchange_open_target(x, url, version);
+    if (!rc)
+        rc = exchange_open_framing(x);
+    if (!rc)
+        rc = exchange_open_route(x, method);
+    if (!rc)
+        rc = exchange_open_credential(x);
+    if (!rc)
+        rc = exchange_open_permission(x);
+    if (!rc)
+        rc = exchange_open_content(x);
+    return rc;
+}

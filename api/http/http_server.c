@@ -1,0 +1,367 @@
+/* Start and stop of a libmicrohttpd daemon, and its callbacks.
+ *
+ * Stopping: the listening socket is taken away, parked requests run a last time, running ones finish; libmicrohttpd may be stopped only when
+ * no connection is suspended, and every suspended one is with a worker or the writer, who always bring it back. */
+#include "api/http/http_server.h"
+#include "api/http/exchange.h"
+#include "api/http/http_thread.h"
+#include "api/http/metrics.h"
+#include "api/http/peer.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/memory.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define HTTP_SERVER_MEMORY   ((size_t)32 << 10) /* of a connection: bounds its headers too */
+#define HTTP_SERVER_BACKLOG  1024
+#define HTTP_SERVER_SLOW_QUEUE 4096
+#define HTTP_SERVER_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+
+static void *http_server_on_target(void *arg, const char *target, struct MHD_Connection *connection)
+{
+    return exchange_new(arg, connection, target);
+}
+
+static enum MHD_Result http_server_on_request(void *arg, struct MHD_Connection *connection, const char *url,
+                                              const char *method, const char *version, const char *data, size_t *size,
+                                              void **context)
+{
+    (void)arg;
+    (void)connection;
+    return exchange_handle(*context, url, method, version, data, size);
+}
+
+static void http_server_on_end(void *arg, struct MHD_Connection *connection, void **context,
+                               enum MHD_RequestTerminationCode code)
+{
+    (void)arg;
+    (void)connection;
+    (void)code;
+    struct exchange *x = *context;
+    *context = NULL;
+    if (x)
+        exchange_free(x);
+}
+
+static void http_server_on_connection(void *arg, struct MHD_Connection *connection, void **context,
+                                      enum MHD_ConnectionNotificationCode code)
+{
+    struct peer *peer = *context;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        *context = peer_new(arg, connection);
+    else if (peer)
+        peer_free(&peer);
+}
+
+/* Targets are decoded by uri.c, segment by segment. */
+static size_t http_server_keep_escapes(void *arg, struct MHD_Connection *connection, char *text)
+{
+    (void)arg;
+    (void)connection;
+    return strlen(text);
+}
+
+static void __attribute__((format(printf, 2, 0))) http_server_on_log(void *arg, const char *format, va_list args)
+{
+    (void)arg;
+    char text[256];
+    vsnprintf(text, sizeof(text), format, args);
+    text[strcspn(text, "\n")] = 0;
+    log_debug("http", "text=%s", text);
+}
+
+static void http_server_resume(struct park_ticket *ticket)
+{
+    exchange_resume((struct exchange *)((char *)ticket - offsetof(struct exchange, ticket)));
+}
+
+static void *http_server_sweep(void *arg)
+{
+    struct http_server *s = arg;
+    pthread_mutex_lock(&s->peers_lock);
+    while (s->sweeping) {
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += 500000000;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        pthread_cond_timedwait(&s->sweep, &s->peers_lock, &until);
+        pthread_mutex_unlock(&s->peers_lock);
+        peer_sweep(s, clock_mono_us());
+        pthread_mutex_lock(&s->peers_lock);
+    }
+    pthread_mutex_unlock(&s->peers_lock);
+    return NULL;
+}
+
+/* "host:port" or "[v6]:port" to a listening socket. */
+static int http_server_listen(const char *text, int *ret_fd, struct error *e)
+{
+    const char *colon = strrchr(text, ':');
+    if (!colon || !colon[1])
+        return error_set(e, ERR_INVALID, "'%s' is not an address of the form HOST:PORT", text);
+    bool bracket = *text == '[' && colon > text && colon[-1] == ']';
+    char *host = strndup(text + bracket, (size_t)(colon - text) - 2 * bracket);
+    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM}, *found = NULL;
+    int failed = getaddrinfo(host && *host ? host : NULL, colon + 1, &hints, &found);
+    free(host);
+    if (failed)
+        return error_set(e, ERR_INVALID, "'%s': %s", text, gai_strerror(failed));
+    int on = 1;
+    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool good = fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) &&
+                !bind(fd, found->ai_addr, found->ai_addrlen) && !listen(fd, HTTP_SERVER_BACKLOG);
+    int error = errno;
+    freeaddrinfo(found);
+    if (good) {
+        *ret_fd = fd;
+        return 0;
+    }
+    if (fd >= 0)
+        close(fd);
+    return error_set(e, ERR_IO, "Listening on %s: %s", text, strerror(error));
+}
+
+static uint16_t http_server_bound_port(int fd)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t size = sizeof(address);
+    if (getsockname(fd, (struct sockaddr *)&address, &size))
+        return 0;
+    if (address.ss_family == AF_INET6)
+        return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
+    return ntohs(((struct sockaddr_in *)&address)->sin_port);
+}
+
+static void http_server_fill(struct http_options *to, const struct http_options *from)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    *to = *from;
+    to->threads = from->threads ? from->threads : (unsigned)(cores < 2 ? 2 : cores);
+    to->workers = from->workers ? from->workers : 2;
+    to->connection_limit = from->connection_limit ? from->connection_limit : 16384;
+    to->header_timeout_ms = from->header_timeout_ms ? from->header_timeout_ms : 10000;
+    to->body_timeout_ms = from->body_timeout_ms ? from->body_timeout_ms : 60000;
+    to->upload_timeout_ms = from->upload_timeout_ms ? from->upload_timeout_ms : (int64_t)6 * 3600 * 1000;
+    to->idle_timeout_ms = from->idle_timeout_ms ? from->idle_timeout_ms : 60000;
+    to->body_limit = from->body_limit ? from->body_limit : (int64_t)1 << 20;
+    to->upload_limit = from->upload_limit ? from->upload_limit : (int64_t)64 << 30;
+    to->listen = memory_strdup(from->listen);
+    to->upload_dir = memory_strdup(from->upload_dir);
+    to->endpoint = memory_strdup(from->endpoint);
+    to->certificate = memory_strdup(from->certificate);
+    to->key = memory_strdup(from->key);
+    to->trust = memory_strdup(from->trust);
+}
+
+static void http_server_free(struct http_server *s)
+{
+    park_free(&s->park);
+    workers_free(&s->workers);
+    router_free(&s->router);
+    pthread_mutex_destroy(&s->idle_lock);
+    pthread_mutex_destroy(&s->peers_lock);
+    pthread_mutex_destroy(&s->threads_lock);
+    pthread_cond_destroy(&s->idle);
+    pthread_cond_destroy(&s->sweep);
+    free(s->route_metrics);
+    free((char *)s->options.listen);
+    free((char *)s->options.upload_dir);
+    free((char *)s->options.endpoint);
+    free((char *)s->options.certificate);
+    if (s->options.key)
+        explicit_bzero((char *)s->options.key, strlen(s->options.key));
+    free((char *)s->options.key);
+    free((char *)s->options.trust);
+    free(s);
+}
+
+static void http_server_prepare(struct http_server *s)
+{
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&s->idle_lock, NULL);
+    pthread_mutex_init(&s->peers_lock, NULL);
+    pthread_mutex_init(&s->threads_lock, NULL);
+    pthread_cond_init(&s->idle, &monotonic);
+    pthread_cond_init(&s->sweep, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
+static void http_server_register_metrics(struct http_server *s)
+{
+    size_t rows = router_count(s->router);
+    s->route_metrics = memory_array(rows + 1, sizeof(size_t));
+    if (!s->api->metrics)
+        return;
+    for (size_t i = 0; i < rows; i++) {
+        const struct router_row *row = router_at(s->router, i);
+        s->route_metrics[i] = metrics_route(s->api->metrics, row->service->name, row->route->method, row->label);
+    }
+    s->route_metrics[rows] = metrics_route(s->api->metrics, "none", "any", "none");
+}
+
+/* Every connection is a descriptor, and files and databases want some as well. */
+static void http_server_raise_descriptors(unsigned connections)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)connections + 512;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    if (setrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur < wanted)
+        log_warn("fewer connections than configured are possible", "descriptors=%llu wanted=%llu",
+                 (unsigned long long)limit.rlim_cur, (unsigned long long)wanted);
+}
+
+static int http_server_open(struct http_server *s, int fd, struct error *e)
+{
+    const struct http_options *o = &s->options;
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, (char *)o->certificate},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, (char *)o->key},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, HTTP_SERVER_PRIORITIES},
+        {o->trust ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0, (char *)o->trust},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+    s->tls = o->certificate != NULL;
+    unsigned idle_s = (unsigned)((o->idle_timeout_ms + 999) / 1000);
+    s->daemon = MHD_start_daemon(
+        flags | (s->tls ? MHD_USE_TLS : 0u), 0, NULL, NULL, http_server_on_request, s, MHD_OPTION_EXTERNAL_LOGGER,
+        http_server_on_log, s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, o->threads,
+        MHD_OPTION_CONNECTION_LIMIT, o->connection_limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT, HTTP_SERVER_MEMORY,
+        MHD_OPTION_CONNECTION_TIMEOUT, idle_s, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK,
+        http_server_on_target, s, MHD_OPTION_NOTIFY_COMPLETED, http_server_on_end, s, MHD_OPTION_NOTIFY_CONNECTION,
+        http_server_on_connection, s, MHD_OPTION_UNESCAPE_CALLBACK, http_server_keep_escapes, s, MHD_OPTION_ARRAY,
+        s->tls ? tls : none, MHD_OPTION_END);
+    if (!s->daemon)
+        return error_set(e, s->tls ? ERR_INVALID : ERR_IO, "The HTTP server for %s did not start%s", o->listen ? o->listen : "a socket",
+                         s->tls ? ": are certificate and key good?" : "");
+    return 0;
+}
+
+int http_server_start(struct api *api, const struct http_options *options, struct http_server **ret, struct error *e)
+{
+    struct http_server *s = memory_new(sizeof(*s));
+    s->api = api;
+    http_server_prepare(s);
+    http_server_fill(&s->options, options);
+    int fd = options->listen_fd;
+    int rc = router_new(options->services, options->port, &s->router, e);
+    if (!rc && !fd)
+        rc = http_server_listen(options->listen, &fd, e);
+    if (rc) {
+        http_server_free(s);
+        return rc;
+    }
+    s->port = http_server_bound_port(fd);
+    http_server_raise_descriptors(s->options.connection_limit);
+    http_server_register_metrics(s);
+    s->park = park_new(http_server_resume);
+    s->workers = workers_new(s->options.workers, HTTP_SERVER_SLOW_QUEUE);
+    rc = http_server_open(s, fd, e);
+    if (rc) {
+        close(fd);
+        http_server_free(s);
+        return rc;
+    }
+    s->sweeping = true;
+    pthread_create(&s->sweeper, NULL, http_server_sweep, s);
+    *ret = s;
+    return 0;
+}
+
+/* Until nothing is suspended, and until `deadline` nothing is active. */
+static void http_server_drain(struct http_server *s, const struct timespec *deadline)
+{
+    pthread_mutex_lock(&s->idle_lock);
+    bool late = false;
+    while (atomic_load(&s->suspended) || (atomic_load(&s->active) && !late)) {
+        if (late)
+            pthread_cond_wait(&s->idle, &s->idle_lock);
+        else
+            late = pthread_cond_timedwait(&s->idle, &s->idle_lock, deadline) == ETIMEDOUT;
+    }
+    pthread_mutex_unlock(&s->idle_lock);
+    if (atomic_load(&s->active))
+        log_warn("requests are cut off", "count=%zu", atomic_load(&s->active));
+}
+
+void http_server_stop(struct http_server **s, int64_t deadline_ms)
+{
+    struct http_server *old = *s;
+    if (!old)
+        return;
+    struct timespec deadline;
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += deadline_ms / 1000;
+    deadline.tv_nsec += deadline_ms % 1000 * 1000000;
+    deadline.tv_sec += deadline.tv_nsec / 1000000000;
+    deadline.tv_nsec %= 1000000000;
+    int fd = MHD_quiesce_daemon(old->daemon);
+    atomic_store(&old->stopping, true);
+    park_stop(old->park);
+    http_server_drain(old, &deadline);
+    pthread_mutex_lock(&old->peers_lock);
+    old->sweeping = false;
+    pthread_cond_signal(&old->sweep);
+    pthread_mutex_unlock(&old->peers_lock);
+    pthread_join(old->sweeper, NULL);
+    MHD_stop_daemon(old->daemon);
+    if (fd >= 0)
+        close(fd);
+    http_server_free(old);
+    *s = NULL;
+}
+
+uint16_t http_server_port(const struct http_server *s)
+{
+    return s->port;
+}
+
+const struct router *http_server_router(const struct http_server *s)
+{
+    return s->router;
+}
+
+void http_server_wake(struct http_server *s, const char *topic)
+{
+    park_wake(s->park, topic);
+}
+
+bool http_server_moves(struct http_server *s, int64_t limit_ms)
+{
+    int64_t oldest_us = http_thread_oldest(s);
+    return !oldest_us || clock_mono_us() - oldest_us < limit_ms * 1000;
+}
+
+size_t http_server_parked(struct http_server *s)
+{
+    return park_count(s->park);
+}
+
+size_t http_server_active(struct http_server *s)
+{
+    return atomic_load(&s->active);
+}
+
+size_t http_server_connections(struct http_server *s)
+{
+    pthread_mutex_lock(&s->peers_lock);
+    size_t count = s->peer_count;
+    pthread_mutex_unlock(&s->peers_lock);
+    return count;
+}

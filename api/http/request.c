@@ -1,0 +1,142 @@
+/* What handlers ask of a request. */
+#include "api/http/exchange.h"
+#include "api/http/header.h"
+#include "api/http/peer.h"
+#include "api/http/upload.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct exchange *request_exchange(struct request *request)
+{
+    return (struct exchange *)request; /* its first member */
+}
+
+const char *request_param(struct request *request, const char *name)
+{
+    struct exchange *x = request_exchange(request);
+    const struct router_row *row = x->match.row;
+    for (size_t i = 0; i < row->parameter_count; i++)
+        if (!strcmp(row->parameters[i], name))
+            return x->match.values[i];
+    assert(!"the pattern has no such parameter");
+    return NULL;
+}
+
+const char *request_query_at(struct request *request, const char *name, size_t index)
+{
+    const struct uri *uri = &request_exchange(request)->uri;
+    for (size_t i = 0; i < uri->argument_count; i++)
+        if (!strcmp(uri->arguments[i].name, name) && !index--)
+            return uri->arguments[i].value;
+    return NULL;
+}
+
+const char *request_query(struct request *request, const char *name)
+{
+    return request_query_at(request, name, 0);
+}
+
+int request_query_each(struct request *request, int (*each)(void *arg, const char *name, const char *value), void *arg)
+{
+    const struct uri *uri = &request_exchange(request)->uri;
+    int rc = 0;
+    for (size_t i = 0; i < uri->argument_count && !rc; i++)
+        rc = each(arg, uri->arguments[i].name, uri->arguments[i].value);
+    return rc;
+}
+
+const char *request_query_raw(struct request *request)
+{
+    return request_exchange(request)->uri.query;
+}
+
+const char *request_header(struct request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request_exchange(request)->connection, MHD_HEADER_KIND, name);
+}
+
+/* A host with optional port from a header; NULL when it has what does not belong into a URL. */
+static const char *request_host(const char *text)
+{
+    static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]";
+    return text && *text && strlen(text) < 256 && !text[strspn(text, good)] ? text : NULL;
+}
+
+const char *request_base_url(struct request *request)
+{
+    struct http_server *s = request_exchange(request)->server;
+    if (s->options.endpoint)
+        return s->options.endpoint;
+    const char *scheme = request_header(request, "X-Forwarded-Proto");
+    if (!scheme || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
+        scheme = s->tls ? "https" : "http";
+    const char *host = request_host(request_header(request, "X-Forwarded-Host"));
+    if (!host)
+        host = request_host(request_header(request, "Host"));
+    if (!host)
+        return arena_printf(&request->arena, "%s://127.0.0.1:%u", scheme, s->port);
+    return arena_printf(&request->arena, "%s://%s", scheme, host);
+}
+
+const char *request_client_address(struct request *request)
+{
+    return peer_address(request_exchange(request)->peer);
+}
+
+const char *request_client_fingerprint(struct request *request)
+{
+    return peer_fingerprint(request_exchange(request)->peer);
+}
+
+const char *request_upload_path(struct request *request)
+{
+    return upload_path(request_exchange(request)->upload);
+}
+
+int64_t request_upload_size(struct request *request)
+{
+    return upload_size(request_exchange(request)->upload);
+}
+
+const char *request_upload_sha512(struct request *request)
+{
+    return upload_sha512(request_exchange(request)->upload);
+}
+
+const char *request_upload_md5(struct request *request)
+{
+    return upload_md5(request_exchange(request)->upload);
+}
+
+int request_page(struct request *request, int64_t max, int64_t *ret_limit, const char **ret_marker)
+{
+    const char *limit = request_query(request, "limit");
+    int64_t wanted = max;
+    if (limit) {
+        wanted = header_read_length(limit);
+        if (wanted < 0)
+            return error_set(&request->error, ERR_INVALID, "limit: '%s' is not a non-negative integer", limit);
+    }
+    *ret_limit = wanted > 0 && wanted < max ? wanted : max;
+    *ret_marker = request_query(request, "marker");
+    return 0;
+}
+
+void request_watch(struct request *request, const char *topic)
+{
+    struct exchange *x = request_exchange(request);
+    assert(request->route->kind == ROUTE_READ);
+    park_watch(x->server->park, &x->ticket, topic);
+}
+
+int request_park(struct request *request, int64_t deadline_mono_us)
+{
+    struct exchange *x = request_exchange(request);
+    assert(request->route->kind == ROUTE_READ);
+    if (x->last_run)
+        return error_set(&request->error, ERR_UNAVAILABLE, "The service is stopping");
+    x->park_asked = true;
+    x->park_deadline_us = deadline_mono_us;
+    return 0;
+}
