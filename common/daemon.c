@@ -110,3 +110,16 @@ int daemon_signal_fd(void)
     }
     return signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 }
+
+int daemon_listen_fd(const char *name)
+{
+    char **names = NULL;
+    int found = -1, count = sd_listen_fds_with_names(0, &names);
+    for (int i = 0; i < count; i++) {
+        if (found < 0 && !strcmp(names[i], name))
+            found = SD_LISTEN_FDS_START + i;
+        free(names[i]);
+    }
+    free(names);
+    return found;
+}

@@ -1,10 +1,11 @@
 /* Taking is one statement that either inserts, replaces an expired row, or changes nothing. */
 #include "db/store_idempotency.h"
 
-DB_STATEMENT(idempotency_take,
-             "INSERT INTO idempotency (id, request, created_us, answer) VALUES ($1, $2, $3, NULL) "
-             "ON CONFLICT (id) DO UPDATE SET request = excluded.request, created_us = excluded.created_us, answer = NULL "
-             "WHERE idempotency.created_us < $4");
+DB_STATEMENT(
+    idempotency_take,
+    "INSERT INTO idempotency (id, request, created_us, answer) VALUES ($1, $2, $3, NULL) "
+    "ON CONFLICT (id) DO UPDATE SET request = excluded.request, created_us = excluded.created_us, answer = NULL "
+    "WHERE idempotency.created_us < $4");
 int store_idempotency_take(struct db_conn *c, const char *id, const char *request, int64_t now_us, int64_t since_us,
                            bool *ret_taken, struct error *e)
 {

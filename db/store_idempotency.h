@@ -3,7 +3,8 @@
 #include "db/db.h"
 #include <stdbool.h>
 
-/* Takes `id` for this transaction's request unless one younger than `since_us` has it. *ret_taken tells; waits for a concurrent transaction that has just taken it. */
+/* Takes `id` for this transaction's request unless one younger than `since_us` has it. *ret_taken tells; waits for a
+ * concurrent transaction that has just taken it. */
 int store_idempotency_take(struct db_conn *c, const char *id, const char *request, int64_t now_us, int64_t since_us,
                            bool *ret_taken, struct error *e);
 /* Stores the answer of what was taken. */

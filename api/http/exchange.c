@@ -1,6 +1,6 @@
-/* The life of a request: libmicrohttpd calls once with the headers, once for each piece of the body, once at its end, and once after each
- * suspension. An answer that is decided before the body came waits for the body's end when that is near (so that the connection stays usable),
- * else it is sent at once and the connection closes. */
+/* The life of a request: libmicrohttpd calls once with the headers, once for each piece of the body, once at its end,
+ * and once after each suspension. An answer that is decided before the body came waits for the body's end when that is
+ * near (so that the connection stays usable), else it is sent at once and the connection closes. */
 #include "api/http/exchange.h"
 #include "api/http/http_thread.h"
 #include "api/http/peer.h"
@@ -12,8 +12,9 @@
 #include <string.h>
 
 #define EXCHANGE_SWALLOW_BYTES ((int64_t)256 << 10) /* of a refused body that are read to keep the connection */
-#define EXCHANGE_CUT_BYTES     ((int64_t)64 << 20)  /* of a body that turned out to be refused, before the connection is cut */
-#define EXCHANGE_KEEP_BYTES    ((size_t)64 << 10)   /* a larger body buffer is given back */
+#define EXCHANGE_CUT_BYTES                                                                                             \
+    ((int64_t)64 << 20) /* of a body that turned out to be refused, before the connection is cut */
+#define EXCHANGE_KEEP_BYTES ((size_t)64 << 10) /* a larger body buffer is given back */
 
 struct exchange *exchange_new(struct http_server *s, struct MHD_Connection *connection, const char *target)
 {

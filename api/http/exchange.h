@@ -2,7 +2,8 @@
  *
  *     NEW --headers--> BODY --last byte--> RUN --handler--> ANSWER --queued--> SENT
  *                                           |                 ^
- *                                           +-> WAITING ------+   suspended: a worker, the writer or the park has it and resumes it
+ *                                           +-> WAITING ------+   suspended: a worker, the writer or the park has it
+ * and resumes it
  *
  * An exchange belongs to the HTTP thread of its connection; while WAITING, to whoever will resume it. */
 #pragma once
@@ -24,7 +25,8 @@ enum exchange_phase { EXCHANGE_NEW, EXCHANGE_BODY, EXCHANGE_RUN, EXCHANGE_WAITIN
 
 /* The headers that we look at for every request, found in one pass; NULL when absent. */
 struct exchange_headers {
-    const char *token, *accept, *accept_encoding, *content_type, *content_length, *content_encoding, *transfer_encoding, *expect, *key, *request_id;
+    const char *token, *accept, *accept_encoding, *content_type, *content_length, *content_encoding, *transfer_encoding,
+        *expect, *key, *request_id;
     unsigned lengths, hosts; /* how many Content-Length and Host headers there are */
 };
 
@@ -53,7 +55,7 @@ struct exchange {
     struct workers_job work;
     struct park_ticket ticket;
     int64_t park_deadline_us;
-    int64_t began_us; /* clock_mono_us when the request line came, or the last run after parking began */
+    int64_t began_us;      /* clock_mono_us when the request line came, or the last run after parking began */
     struct exchange *next; /* in the free list */
 };
 
@@ -88,13 +90,15 @@ void exchange_destroy(struct exchange *x); /* a spare one: gives its memory back
 /* libmicrohttpd's calls for one request; `data` of `*size` bytes of the body. */
 enum MHD_Result exchange_handle(struct exchange *x, const char *url, const char *method, const char *version,
                                 const char *data, size_t *size);
-/* Suspends the connection, before the exchange is handed to another thread; exchange_resume brings it back to its HTTP thread. */
+/* Suspends the connection, before the exchange is handed to another thread; exchange_resume brings it back to its HTTP
+ * thread. */
 void exchange_suspend(struct exchange *x);
 void exchange_resume(struct exchange *x);
 /* The handler, with what surrounds it: empty reply, log context, error bookkeeping. 0 or the code in request.error. */
 int exchange_call(struct exchange *x, handler_fn fn, struct db_conn *conn);
 
-/* exchange_open.c: judges the headers, fills request: target, service, row, credential, limits. 0 or the code in request.error. */
+/* exchange_open.c: judges the headers, fills request: target, service, row, credential, limits. 0 or the code in
+ * request.error. */
 int exchange_open(struct exchange *x, const char *url, const char *method, const char *version);
 /* exchange_body.c */
 int exchange_body_begin(struct exchange *x);

@@ -1,4 +1,5 @@
-/* The reply on its way out: faults in the service's shape, the headers that every answer has, compression, and the record of what happened. */
+/* The reply on its way out: faults in the service's shape, the headers that every answer has, compression, and the
+ * record of what happened. */
 #include "api/http/exchange.h"
 #include "api/http/fault.h"
 #include "api/http/header.h"

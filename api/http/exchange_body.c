@@ -27,7 +27,8 @@ int exchange_body_add(struct exchange *x, const char *data, size_t size)
     if (x->upload)
         return upload_write(x->upload, data, size, &x->request.error);
     if (strbuf_append(&x->body, data, size))
-        return error_set(&x->request.error, ERR_TOO_LARGE, "The body is larger than %lld bytes", (long long)x->body_limit);
+        return error_set(&x->request.error, ERR_TOO_LARGE, "The body is larger than %lld bytes",
+                         (long long)x->body_limit);
     return 0;
 }
 

@@ -1,5 +1,5 @@
-/* Judging a request by its request line and headers, in this order: can it be read at all, which service and row is it, who calls, may they, would we take
- * the body. The first failure is the answer. */
+/* Judging a request by its request line and headers, in this order: can it be read at all, which service and row is it,
+ * who calls, may they, would we take the body. The first failure is the answer. */
 #include "api/http/exchange.h"
 #include "api/http/header.h"
 #include "api/http/peer.h"
@@ -88,8 +88,8 @@ static int exchange_open_route(struct exchange *x, const char *method)
         if (rc)
             return error_set(&request->error, rc, "%s", error_sentence(rc));
     }
-    int rc = router_match(x->server->router, request->service, skip, &x->uri, router_method(method), request->microversion,
-                          &x->match);
+    int rc = router_match(x->server->router, request->service, skip, &x->uri, router_method(method),
+                          request->microversion, &x->match);
     if (rc == ERR_METHOD) {
         char methods[ROUTER_METHODS_SIZE];
         reply_header(&x->reply, "Allow", router_methods_text(x->match.methods, methods));

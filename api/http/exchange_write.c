@@ -1,5 +1,5 @@
-/* From the HTTP thread to a worker (slow work), on to the writer (the handler inside the transaction), and back. The connection is suspended
- * all the way, so nobody else looks at the exchange. */
+/* From the HTTP thread to a worker (slow work), on to the writer (the handler inside the transaction), and back. The
+ * connection is suspended all the way, so nobody else looks at the exchange. */
 #include "api/http/exchange.h"
 #include "api/http/idempotency.h"
 #include "api/http/upload.h"

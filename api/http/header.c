@@ -1,4 +1,5 @@
-/* Small readers of header values. A list is walked element by element: "name;parameter=value, name2" without allocation. */
+/* Small readers of header values. A list is walked element by element: "name;parameter=value, name2" without
+ * allocation. */
 #include "api/http/header.h"
 #include "common/uuid.h"
 #include <stddef.h>
@@ -87,8 +88,9 @@ bool header_accepts_json(const char *accept)
     bool any = false;
     while (header_next(&accept, &item)) {
         any = true;
-        bool fits = header_item_is(&item, "*/*") || header_item_is(&item, "*") || header_item_is(&item, "application/*") ||
-                    header_item_is(&item, "application/json") || header_item_is(&item, "text/plain") ||
+        bool fits = header_item_is(&item, "*/*") || header_item_is(&item, "*") ||
+                    header_item_is(&item, "application/*") || header_item_is(&item, "application/json") ||
+                    header_item_is(&item, "text/plain") ||
                     (header_item_starts(&item, "application/") && header_item_ends(&item, "json"));
         if (fits && !header_refused(&item))
             return true;
@@ -118,7 +120,8 @@ enum header_media header_read_media(const char *content_type)
         size_t size = 0;
         const char *charset = header_parameter(&item, "charset", &size);
         bool utf8 = !charset || (size == 5 && !strncasecmp(charset, "utf-8", 5)) ||
-                    (size == 4 && !strncasecmp(charset, "utf8", 4)) || (size == 8 && !strncasecmp(charset, "us-ascii", 8));
+                    (size == 4 && !strncasecmp(charset, "utf8", 4)) ||
+                    (size == 8 && !strncasecmp(charset, "us-ascii", 8));
         return utf8 ? HEADER_MEDIA_JSON : HEADER_MEDIA_OTHER;
     }
     if (header_item_ends(&item, "+json") || header_item_ends(&item, "-json-patch"))

@@ -3,7 +3,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Accept lets us answer with application/json. Lenient as the reference is: absent, empty, wildcards and text/plain do; q=0 refuses. */
+/* Accept lets us answer with application/json. Lenient as the reference is: absent, empty, wildcards and text/plain do;
+ * q=0 refuses. */
 bool header_accepts_json(const char *accept);
 /* Accept-Encoding asks for gzip (RFC 9110, section 12.5.3). */
 bool header_accepts_gzip(const char *accept_encoding);
@@ -17,8 +18,9 @@ enum header_media {
 enum header_media header_read_media(const char *content_type);
 
 enum header_range { HEADER_RANGE_NONE, HEADER_RANGE_GIVEN, HEADER_RANGE_BAD };
-/* One range of bytes of something of `size` bytes (RFC 9110, section 14.2). NONE when there is none, it is not understood, or there are several (then the
- * whole is sent); BAD when it lies outside (416). On GIVEN *ret_from and *ret_bytes (at least 1) say which. */
+/* One range of bytes of something of `size` bytes (RFC 9110, section 14.2). NONE when there is none, it is not
+ * understood, or there are several (then the whole is sent); BAD when it lies outside (416). On GIVEN *ret_from and
+ * *ret_bytes (at least 1) say which. */
 enum header_range header_read_range(const char *range, int64_t size, int64_t *ret_from, int64_t *ret_bytes);
 
 /* "req-" and a UUID with dashes. */

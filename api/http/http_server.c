@@ -1,7 +1,8 @@
 /* Start and stop of a libmicrohttpd daemon, and its callbacks.
  *
- * Stopping: the listening socket is taken away, parked requests run a last time, running ones finish; libmicrohttpd may be stopped only when
- * no connection is suspended, and every suspended one is with a worker or the writer, who always bring it back. */
+ * Stopping: the listening socket is taken away, parked requests run a last time, running ones finish; libmicrohttpd may
+ * be stopped only when no connection is suspended, and every suspended one is with a worker or the writer, who always
+ * bring it back. */
 #include "api/http/http_server.h"
 #include "api/http/exchange.h"
 #include "api/http/http_thread.h"
@@ -22,8 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HTTP_SERVER_MEMORY   ((size_t)32 << 10) /* of a connection: bounds its headers too */
-#define HTTP_SERVER_BACKLOG  1024
+#define HTTP_SERVER_MEMORY     ((size_t)32 << 10) /* of a connection: bounds its headers too */
+#define HTTP_SERVER_BACKLOG    1024
 #define HTTP_SERVER_SLOW_QUEUE 4096
 #define HTTP_SERVER_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
@@ -248,8 +249,8 @@ static int http_server_open(struct http_server *s, int fd, struct error *e)
         http_server_on_connection, s, MHD_OPTION_UNESCAPE_CALLBACK, http_server_keep_escapes, s, MHD_OPTION_ARRAY,
         s->tls ? tls : none, MHD_OPTION_END);
     if (!s->daemon)
-        return error_set(e, s->tls ? ERR_INVALID : ERR_IO, "The HTTP server for %s did not start%s", o->listen ? o->listen : "a socket",
-                         s->tls ? ": are certificate and key good?" : "");
+        return error_set(e, s->tls ? ERR_INVALID : ERR_IO, "The HTTP server for %s did not start%s",
+                         o->listen ? o->listen : "a socket", s->tls ? ": are certificate and key good?" : "");
     return 0;
 }
 

@@ -1,4 +1,5 @@
-/* A thread-specific value with a destructor, and the server's list of them. The list is locked when threads come, go and are looked at. */
+/* A thread-specific value with a destructor, and the server's list of them. The list is locked when threads come, go
+ * and are looked at. */
 #include "api/http/http_thread.h"
 #include "api/http/exchange.h"
 #include "common/memory.h"

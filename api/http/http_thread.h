@@ -1,4 +1,5 @@
-/* What each HTTP thread keeps for itself between requests: spare exchanges, a compressor, and since when it has been in a handler. */
+/* What each HTTP thread keeps for itself between requests: spare exchanges, a compressor, and since when it has been in
+ * a handler. */
 #pragma once
 #include "common/strbuf.h"
 #include <stdatomic.h>
@@ -21,5 +22,6 @@ void http_thread_enter(struct http_thread *t, int64_t mono_us);
 void http_thread_leave(struct http_thread *t);
 /* Since when the thread that has been in a handler the longest is there (clock_mono_us), 0 when none is. Any thread. */
 int64_t http_thread_oldest(struct http_server *s);
-/* Replaces the content of `body` by its gzip form (level 1). False, and nothing is changed, when it would not be smaller. */
+/* Replaces the content of `body` by its gzip form (level 1). False, and nothing is changed, when it would not be
+ * smaller. */
 bool http_thread_gzip(struct http_thread *t, struct strbuf *body);

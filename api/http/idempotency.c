@@ -1,6 +1,6 @@
-/* What is stored: a JSON document {"status", "type", "headers": [[name, value]...], "body"} in a secretbox (XSalsa20-Poly1305) under a key derived
- * from the Idempotency-Key, since answers may hold secrets (passwords, private keys) that no row may show. The row's id is another hash of
- * the same, so the row does not give the secret away. */
+/* What is stored: a JSON document {"status", "type", "headers": [[name, value]...], "body"} in a secretbox
+ * (XSalsa20-Poly1305) under a key derived from the Idempotency-Key, since answers may hold secrets (passwords, private
+ * keys) that no row may show. The row's id is another hash of the same, so the row does not give the secret away. */
 #include "api/http/idempotency.h"
 #include "api/http/exchange.h"
 #include "common/clock.h"
@@ -87,7 +87,8 @@ static int idempotency_store(struct idempotency *i, struct db_conn *c, struct er
     size_t sealed_size = crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES + plain.size;
     unsigned char *sealed = arena_alloc(a, sealed_size);
     randombytes_buf(sealed, crypto_secretbox_NONCEBYTES);
-    crypto_secretbox_easy(sealed + crypto_secretbox_NONCEBYTES, (const unsigned char *)plain.data, plain.size, sealed, i->secret);
+    crypto_secretbox_easy(sealed + crypto_secretbox_NONCEBYTES, (const unsigned char *)plain.data, plain.size, sealed,
+                          i->secret);
     strbuf_done(&plain);
     size_t text_size = sodium_base64_encoded_len(sealed_size, sodium_base64_VARIANT_ORIGINAL);
     char *text = arena_alloc(a, text_size);
@@ -127,8 +128,8 @@ static int idempotency_open(struct idempotency *i, const char *answer, struct er
         return error_set(e, ERR_CORRUPT, "A stored answer is damaged");
     size_t plain_size = size - crypto_secretbox_NONCEBYTES - crypto_secretbox_MACBYTES;
     unsigned char *plain = arena_alloc(a, plain_size + 1);
-    if (crypto_secretbox_open_easy(plain, sealed + crypto_secretbox_NONCEBYTES, size - crypto_secretbox_NONCEBYTES, sealed,
-                                   i->secret))
+    if (crypto_secretbox_open_easy(plain, sealed + crypto_secretbox_NONCEBYTES, size - crypto_secretbox_NONCEBYTES,
+                                   sealed, i->secret))
         return error_set(e, ERR_CORRUPT, "A stored answer is damaged");
     return idempotency_read(&i->x->reply, a, (const char *)plain, plain_size, e);
 }

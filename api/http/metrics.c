@@ -1,5 +1,5 @@
-/* Routes are kept in an array of cells per shard; a thread's shard is fixed at its first request. Registration happens at start, before threads
- * look, except that tests may register later under the lock. */
+/* Routes are kept in an array of cells per shard; a thread's shard is fixed at its first request. Registration happens
+ * at start, before threads look, except that tests may register later under the lock. */
 #include "api/http/metrics.h"
 #include "common/memory.h"
 #include <assert.h>
@@ -14,7 +14,7 @@
 #define METRICS_SHARDS     8
 #define METRICS_ROUTES_MAX 2048
 
-static const int64_t metrics_bounds_us[] = {500,    1000,   2500,    5000,    10000,   25000,    50000,
+static const int64_t metrics_bounds_us[] = {500,    1000,   2500,   5000,    10000,   25000,   50000,
                                             100000, 250000, 500000, 1000000, 2500000, 10000000};
 #define METRICS_BOUNDS  (sizeof(metrics_bounds_us) / sizeof(metrics_bounds_us[0]))
 #define METRICS_CLASSES 5 /* 1xx to 5xx */
@@ -172,17 +172,27 @@ static void metrics_register(struct metrics *m, const struct metrics_figure *fig
 
 void metrics_gauge(struct metrics *m, const char *name, const char *help, const char *labels, metrics_fn fn, void *arg)
 {
-    metrics_register(m, &(struct metrics_figure){
-                            .name = (char *)name, .help = (char *)help, .labels = (char *)labels, .type = "gauge", .fn = fn, .arg = arg});
+    metrics_register(m, &(struct metrics_figure){.name = (char *)name,
+                                                 .help = (char *)help,
+                                                 .labels = (char *)labels,
+                                                 .type = "gauge",
+                                                 .fn = fn,
+                                                 .arg = arg});
 }
 
-void metrics_counter(struct metrics *m, const char *name, const char *help, const char *labels, metrics_fn fn, void *arg)
+void metrics_counter(struct metrics *m, const char *name, const char *help, const char *labels, metrics_fn fn,
+                     void *arg)
 {
-    metrics_register(m, &(struct metrics_figure){
-                            .name = (char *)name, .help = (char *)help, .labels = (char *)labels, .type = "counter", .fn = fn, .arg = arg});
+    metrics_register(m, &(struct metrics_figure){.name = (char *)name,
+                                                 .help = (char *)help,
+                                                 .labels = (char *)labels,
+                                                 .type = "counter",
+                                                 .fn = fn,
+                                                 .arg = arg});
 }
 
-void metrics_collect(struct metrics *m, const char *name, const char *help, const char *type, metrics_collect_fn fn, void *arg)
+void metrics_collect(struct metrics *m, const char *name, const char *help, const char *type, metrics_collect_fn fn,
+                     void *arg)
 {
     metrics_register(m, &(struct metrics_figure){.name = (char *)name,
                                                  .help = (char *)help,
@@ -257,10 +267,11 @@ static void metrics_text_requests(const struct metrics *m, struct strbuf *to)
         const struct metrics_route *route = &m->routes[i];
         struct metrics_sum sum;
         metrics_sum_route(route, &sum);
-        for (size_t class = 0; class < METRICS_CLASSES; class++)
+        for (size_t class = 0; class < METRICS_CLASSES; class ++)
             if (sum.classes[class])
-                strbuf_appendf(to, "virga_http_requests_total{service=\"%s\",method=\"%s\",route=\"%s\",status=\"%zuxx\"} %llu\n",
-                               route->service, route->method, route->route, class + 1, (unsigned long long)sum.classes[class]);
+                strbuf_appendf(
+                    to, "virga_http_requests_total{service=\"%s\",method=\"%s\",route=\"%s\",status=\"%zuxx\"} %llu\n",
+                    route->service, route->method, route->route, class + 1, (unsigned long long)sum.classes[class]);
     }
 }
 
@@ -285,8 +296,9 @@ static void metrics_text_route(const struct metrics_route *route, const struct m
 
 static void metrics_text_latency(const struct metrics *m, struct strbuf *to)
 {
-    strbuf_append_text(to, "# HELP virga_http_request_seconds Time from the request line to the answer, without parking.\n"
-                           "# TYPE virga_http_request_seconds histogram\n");
+    strbuf_append_text(to,
+                       "# HELP virga_http_request_seconds Time from the request line to the answer, without parking.\n"
+                       "# TYPE virga_http_request_seconds histogram\n");
     for (size_t i = 0; i < m->route_count; i++) {
         struct metrics_sum sum;
         metrics_sum_route(&m->routes[i], &sum);

@@ -1,6 +1,6 @@
-/* One mutex guards the table and the heap; it is never held across `resume`. A ticket that is taken off (armed becomes false) is still the
- * suspended request's memory until `resume` is called, so it may be carried out of the lock. The thread sleeps until the earliest deadline; under
- * a faked clock it looks once a second. */
+/* One mutex guards the table and the heap; it is never held across `resume`. A ticket that is taken off (armed becomes
+ * false) is still the suspended request's memory until `resume` is called, so it may be carried out of the lock. The
+ * thread sleeps until the earliest deadline; under a faked clock it looks once a second. */
 #include "api/http/park.h"
 #include "common/clock.h"
 #include "common/memory.h"

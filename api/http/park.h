@@ -1,4 +1,5 @@
-/* Requests that wait for a topic without a thread: topics hashed to waiting tickets, deadlines in a heap with one thread. Any thread. */
+/* Requests that wait for a topic without a thread: topics hashed to waiting tickets, deadlines in a heap with one
+ * thread. Any thread. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,15 +24,16 @@ struct park_ticket {
     size_t heap_index;
 };
 
-/* `resume` is called once for each armed ticket, on any thread, without a lock of ours held: when a topic of it was woken, when its deadline has passed, or at
- * park_stop. */
+/* `resume` is called once for each armed ticket, on any thread, without a lock of ours held: when a topic of it was
+ * woken, when its deadline has passed, or at park_stop. */
 struct park *park_new(void (*resume)(struct park_ticket *ticket));
 /* No ticket may be armed or watching. */
 void park_free(struct park **p);
 
 /* From now on a wake of `topic` counts for this ticket. Asserts the limit of watches. */
 void park_watch(struct park *p, struct park_ticket *t, const char *topic);
-/* Waits: `resume` will be called. False, and it will not, when a topic was woken since park_watch, the time is up, or the park is stopped. */
+/* Waits: `resume` will be called. False, and it will not, when a topic was woken since park_watch, the time is up, or
+ * the park is stopped. */
 bool park_arm(struct park *p, struct park_ticket *t, int64_t deadline_mono_us);
 /* Drops the ticket's watches, before it is run again or freed. It must not be armed. */
 void park_forget(struct park *p, struct park_ticket *t);

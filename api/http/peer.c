@@ -1,6 +1,6 @@
-/* libmicrohttpd's own timeout starts anew with each byte, so a client that trickles holds a connection for ever; here is the limit on the whole.
- * The list is locked only when connections come and go and once per sweep. The socket is closed after libmicrohttpd reported the end of the
- * connection, so a socket on the list is open. */
+/* libmicrohttpd's own timeout starts anew with each byte, so a client that trickles holds a connection for ever; here
+ * is the limit on the whole. The list is locked only when connections come and go and once per sweep. The socket is
+ * closed after libmicrohttpd reported the end of the connection, so a socket on the list is open. */
 #include "api/http/peer.h"
 #include "api/http/exchange.h"
 #include "common/clock.h"
@@ -32,9 +32,11 @@ struct peer {
 static void peer_read_address(struct peer *p, const struct sockaddr *address)
 {
     if (address->sa_family == AF_INET)
-        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, p->address, sizeof(p->address));
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, p->address,
+                  sizeof(p->address));
     else if (address->sa_family == AF_INET6)
-        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, p->address, sizeof(p->address));
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, p->address,
+                  sizeof(p->address));
 }
 
 struct peer *peer_new(struct http_server *s, struct MHD_Connection *connection)
@@ -120,7 +122,8 @@ bool peer_identify(struct peer *p, int64_t now_us)
     if (p->identity == PEER_UNKNOWN) {
         unsigned status = 0, count = 0;
         p->identity = PEER_NOBODY;
-        if (p->session && p->server->options.trust && !gnutls_certificate_verify_peers2(p->session, &status) && !status) {
+        if (p->session && p->server->options.trust && !gnutls_certificate_verify_peers2(p->session, &status) &&
+            !status) {
             const gnutls_datum_t *chain = gnutls_certificate_get_peers(p->session, &count);
             if (chain && count && peer_read_certificate(p, &chain[0]))
                 p->identity = PEER_KNOWN;

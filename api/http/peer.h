@@ -1,4 +1,5 @@
-/* One client connection: its deadline, its address, its certificate. A deadline that passes shuts the socket down, whatever trickles in. */
+/* One client connection: its deadline, its address, its certificate. A deadline that passes shuts the socket down,
+ * whatever trickles in. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,8 +17,9 @@ void peer_set_deadline(struct peer *p, int64_t mono_us);
 void peer_sweep(struct http_server *s, int64_t mono_us);
 
 const char *peer_address(const struct peer *p);
-/* The certificate that the client showed, verified once per connection against the trusted CA: its common name and the SHA-256 of its DER form in hex.
- * False when there is none, it was not signed by the CA, or it has expired by `now_us`. HTTP thread only. */
+/* The certificate that the client showed, verified once per connection against the trusted CA: its common name and the
+ * SHA-256 of its DER form in hex. False when there is none, it was not signed by the CA, or it has expired by `now_us`.
+ * HTTP thread only. */
 bool peer_identify(struct peer *p, int64_t now_us);
 const char *peer_name(const struct peer *p);        /* "" unless identified */
 const char *peer_fingerprint(const struct peer *p); /* NULL unless identified */

@@ -29,5 +29,6 @@ struct reply {
 /* Adds a header; both are copied. reply_header_set replaces one of the same name. */
 void reply_header(struct reply *reply, const char *name, const char *value);
 void reply_header_set(struct reply *reply, const char *name, const char *value);
-/* Answers with bytes of a file instead of a body; Range is honoured (206, 416). The file is opened here. 0 or an error. */
+/* Answers with bytes of a file instead of a body; Range is honoured (206, 416). The file is opened here. 0 or an error.
+ */
 int reply_file(struct request *request, struct reply *reply, const char *path, const char *content_type);

@@ -1,4 +1,5 @@
-/* The request as a handler sees it: who calls, what was asked, what came with it. Filled by the server before the handler runs. */
+/* The request as a handler sees it: who calls, what was asked, what came with it. Filled by the server before the
+ * handler runs. */
 #pragma once
 #include "api/http/route.h"
 #include "common/arena.h"
@@ -9,7 +10,8 @@
 
 enum role_bit { ROLE_READER = 1, ROLE_MEMBER = 2, ROLE_MANAGER = 4, ROLE_ADMIN = 8, ROLE_BILLING = 16 };
 
-/* Who calls: filled from the verified token (or the host's certificate) without reading a row. Ids are "" when absent. */
+/* Who calls: filled from the verified token (or the host's certificate) without reading a row. Ids are "" when absent.
+ */
 struct credential {
     char user_id[64], user_domain_id[64];
     char project_id[64], project_domain_id[64]; /* project scope */
@@ -42,7 +44,8 @@ struct request {
     struct db_conn *conn; /* ROUTE_READ: this thread's reader; ROUTE_WRITE: the transaction; `before`: a reader */
     struct api *api;      /* process-wide things: api/api.h */
     int64_t now_us;       /* when this run of the handler began */
-    int64_t arrived_us;   /* when the request arrived; the distant past in the last run of a parked handler while the server stops */
+    int64_t arrived_us;   /* when the request arrived; the distant past in the last run of a parked handler while the
+                             server stops */
     void *state;          /* `before` may leave something here for the handler (arena memory) */
 };
 
@@ -57,25 +60,28 @@ int request_query_each(struct request *request, int (*each)(void *arg, const cha
 const char *request_query_raw(struct request *request);
 /* A header by name, case-insensitive; NULL when absent. */
 const char *request_header(struct request *request, const char *name);
-/* "http://host:port" as the client addresses us: configured endpoint, else X-Forwarded-Proto/Host, else Host. In the arena. */
+/* "http://host:port" as the client addresses us: configured endpoint, else X-Forwarded-Proto/Host, else Host. In the
+ * arena. */
 const char *request_base_url(struct request *request);
 /* The client's address in text, without the port; "" when unknown. */
 const char *request_client_address(struct request *request);
 /* The agents' port: SHA-256 of the client's certificate in hex, NULL when it showed none that our CA signed. */
 const char *request_client_fingerprint(struct request *request);
-/* ROUTE_UPLOAD: the file the body was streamed to (fsynced), its size, and SHA-512 and MD5 in hex, computed on the way. The handler renames it to
- * keep it; otherwise it is removed. */
+/* ROUTE_UPLOAD: the file the body was streamed to (fsynced), its size, and SHA-512 and MD5 in hex, computed on the way.
+ * The handler renames it to keep it; otherwise it is removed. */
 const char *request_upload_path(struct request *request);
 int64_t request_upload_size(struct request *request);
 const char *request_upload_sha512(struct request *request);
 const char *request_upload_md5(struct request *request);
-/* Limit/marker paging in the common form: "limit" (1..max, default max; 400 when not a number or negative) and "marker" (NULL when absent). */
+/* Limit/marker paging in the common form: "limit" (1..max, default max; 400 when not a number or negative) and "marker"
+ * (NULL when absent). */
 int request_page(struct request *request, int64_t max, int64_t *ret_limit, const char **ret_marker);
 
-/* Parks the request until `topic` is woken (db_wake / wake_publish, any process) or until `deadline_us` (clock_mono_us), then runs the handler again. No
- * thread waits meanwhile. The handler returns what this returns. Read handlers only. To know that the time is up, compare
- * request->arrived_us with request->now_us. The topic must be registered before rows are read, so call request_watch first in handlers that may park.
- * At most REQUEST_WATCH_MAX topics. While the server stops, request_park fails with ERR_UNAVAILABLE. */
+/* Parks the request until `topic` is woken (db_wake / wake_publish, any process) or until `deadline_us`
+ * (clock_mono_us), then runs the handler again. No thread waits meanwhile. The handler returns what this returns. Read
+ * handlers only. To know that the time is up, compare request->arrived_us with request->now_us. The topic must be
+ * registered before rows are read, so call request_watch first in handlers that may park. At most REQUEST_WATCH_MAX
+ * topics. While the server stops, request_park fails with ERR_UNAVAILABLE. */
 #define REQUEST_WATCH_MAX 4
 void request_watch(struct request *request, const char *topic);
 int request_park(struct request *request, int64_t deadline_mono_us);

@@ -1,5 +1,5 @@
-/* Compiling walks every row once; matching walks the path once per branch that exists, without allocation. Values of parameters are collected by
- * position, because two patterns may share a branch under different names. */
+/* Compiling walks every row once; matching walks the path once per branch that exists, without allocation. Values of
+ * parameters are collected by position, because two patterns may share a branch under different names. */
 #include "api/http/router.h"
 #include "common/memory.h"
 #include "common/strbuf.h"
@@ -21,7 +21,7 @@ struct router_service {
     struct router_node *root;
 };
 struct router {
-    struct arena arena; /* prefixes, parameter names, labels */
+    struct arena arena;              /* prefixes, parameter names, labels */
     struct router_service *services; /* longest prefix first */
     size_t service_count;
     struct router_row **rows;
@@ -118,7 +118,8 @@ static struct router_node *router_child(struct router_node *node, const char *se
 static int router_refuse(const struct router_row *row, struct error *e, const char *why)
 {
     return error_set(e, ERR_INVALID, "Service %s, route %s %s: %s", row->service->name,
-                     row->route->method ? row->route->method : "(none)", row->route->pattern ? row->route->pattern : "(none)", why);
+                     row->route->method ? row->route->method : "(none)",
+                     row->route->pattern ? row->route->pattern : "(none)", why);
 }
 
 static int router_check(const struct router_row *row, struct error *e)
@@ -213,7 +214,8 @@ static int router_add_service(struct router *r, const struct service *service, e
         return rc;
     for (size_t i = 0; i < r->service_count; i++)
         if (!strcmp(r->services[i].prefix.path, to->prefix.path))
-            return error_set(e, ERR_INVALID, "Services %s and %s have the same prefix", r->services[i].service->name, service->name);
+            return error_set(e, ERR_INVALID, "Services %s and %s have the same prefix", r->services[i].service->name,
+                             service->name);
     to->root = memory_new(sizeof(*to->root));
     r->service_count++;
     size_t before = r->row_count;
@@ -238,7 +240,8 @@ static int router_add_service(struct router *r, const struct service *service, e
 
 static int router_by_depth(const void *a, const void *b)
 {
-    size_t left = ((const struct router_service *)a)->prefix.count, right = ((const struct router_service *)b)->prefix.count;
+    size_t left = ((const struct router_service *)a)->prefix.count,
+           right = ((const struct router_service *)b)->prefix.count;
     return left > right ? -1 : left < right;
 }
 

@@ -1,5 +1,6 @@
-/* All route tables compiled into tries, one per service: static segments beat parameters, parameters beat "{rest*}". A branch that has no row for
- * the method gives way to the next one ("DELETE /servers/detail" is server "detail"). Read-only after router_new: any thread. */
+/* All route tables compiled into tries, one per service: static segments beat parameters, parameters beat "{rest*}". A
+ * branch that has no row for the method gives way to the next one ("DELETE /servers/detail" is server "detail").
+ * Read-only after router_new: any thread. */
 #pragma once
 #include "api/http/route.h"
 #include "api/http/uri.h"
@@ -14,7 +15,14 @@ enum router_port {
     ROUTER_TENANTS, /* everything but PERMISSION_AGENT and PERMISSION_JOIN */
     ROUTER_AGENTS,  /* only those */
 };
-enum router_method { ROUTER_GET = 1, ROUTER_HEAD = 2, ROUTER_POST = 4, ROUTER_PUT = 8, ROUTER_PATCH = 16, ROUTER_DELETE = 32 };
+enum router_method {
+    ROUTER_GET = 1,
+    ROUTER_HEAD = 2,
+    ROUTER_POST = 4,
+    ROUTER_PUT = 8,
+    ROUTER_PATCH = 16,
+    ROUTER_DELETE = 32
+};
 
 struct router;
 struct router_row {
@@ -34,8 +42,9 @@ struct router_match {
     unsigned methods;                          /* ERR_METHOD: what the path does serve */
 };
 
-/* `services` is NULL-terminated and outlives the router. 0, or ERR_INVALID naming the service and row: no permission, no handler, an unknown method,
- * a malformed pattern, a body table without its size, two rows for the same method, path and microversion; two services with one prefix. */
+/* `services` is NULL-terminated and outlives the router. 0, or ERR_INVALID naming the service and row: no permission,
+ * no handler, an unknown method, a malformed pattern, a body table without its size, two rows for the same method, path
+ * and microversion; two services with one prefix. */
 int router_new(const struct service *const *services, enum router_port port, struct router **ret, struct error *e);
 void router_free(struct router **r);
 

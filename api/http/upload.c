@@ -1,5 +1,6 @@
-/* Spooling. The file is named "upload-<uuid>" and locked (flock) as long as its process lives, so that a starting process knows which ones nobody
- * will finish. Write-back is started every few MiB, so that the fsync at the end is short. */
+/* Spooling. The file is named "upload-<uuid>" and locked (flock) as long as its process lives, so that a starting
+ * process knows which ones nobody will finish. Write-back is started every few MiB, so that the fsync at the end is
+ * short. */
 #include "api/http/upload.h"
 #include "common/file.h"
 #include "common/memory.h"

@@ -1,4 +1,5 @@
-/* A body on its way into a file: written as it comes, hashed on the way, synced at the end, removed unless somebody renamed it. One thread at a time. */
+/* A body on its way into a file: written as it comes, hashed on the way, synced at the end, removed unless somebody
+ * renamed it. One thread at a time. */
 #pragma once
 #include "common/error.h"
 #include <stdint.h>
@@ -18,5 +19,6 @@ int64_t upload_size(const struct upload *u);
 const char *upload_sha512(const struct upload *u); /* hex */
 const char *upload_md5(const struct upload *u);    /* hex */
 
-/* Removes what a killed process left in `dir`; files of living processes are locked and stay. Makes the directory. 0 or ERR_IO. */
+/* Removes what a killed process left in `dir`; files of living processes are locked and stay. Makes the directory. 0 or
+ * ERR_IO. */
 int upload_sweep(const char *dir, struct error *e);

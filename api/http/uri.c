@@ -1,5 +1,6 @@
-/* One pass over the path, one over the query; the decoded text is never longer than what was sent, so each is decoded into one piece of
- * memory of that length. Refuses what two readers could understand differently (dot segments, empty segments, bytes that are not text). */
+/* One pass over the path, one over the query; the decoded text is never longer than what was sent, so each is decoded
+ * into one piece of memory of that length. Refuses what two readers could understand differently (dot segments, empty
+ * segments, bytes that are not text). */
 #include "api/http/uri.h"
 #include "common/utf8.h"
 #include <stdbool.h>
@@ -17,7 +18,8 @@ static int uri_hex(char c)
     return -1;
 }
 
-/* Decodes `size` bytes into `to` and terminates it. The decoded length, or -1 for a bad encoding, a NUL, or what is not UTF-8. */
+/* Decodes `size` bytes into `to` and terminates it. The decoded length, or -1 for a bad encoding, a NUL, or what is not
+ * UTF-8. */
 static ptrdiff_t uri_decode(const char *from, size_t size, bool plus, char *to)
 {
     char *at = to;

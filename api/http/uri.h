@@ -10,7 +10,7 @@ struct uri_argument {
     const char *name, *value;
 };
 struct uri {
-    const char *path;                       /* decoded segments joined by "/", without a trailing slash; "/" for the root */
+    const char *path; /* decoded segments joined by "/", without a trailing slash; "/" for the root */
     const char *segments[URI_SEGMENTS_MAX]; /* decoded; one may hold a "/" that was sent as %2F */
     size_t offsets[URI_SEGMENTS_MAX];       /* where each begins in `path` */
     size_t count;
@@ -19,7 +19,8 @@ struct uri {
     size_t argument_count;
 };
 
-/* Takes "/path?query" apart, or the absolute form "http://host/path?query" (RFC 9112, section 3.2.2). A trailing slash is ignored. A plus in the query is a space.
- * All memory is the arena's. 0, or ERR_INVALID for: no leading slash, an empty segment in the middle, "." or "..", a bad
- * percent-encoding, a NUL or another control character in the path, what is not UTF-8, more than URI_SEGMENTS_MAX segments. */
+/* Takes "/path?query" apart, or the absolute form "http://host/path?query" (RFC 9112, section 3.2.2). A trailing slash
+ * is ignored. A plus in the query is a space. All memory is the arena's. 0, or ERR_INVALID for: no leading slash, an
+ * empty segment in the middle, "." or "..", a bad percent-encoding, a NUL or another control character in the path,
+ * what is not UTF-8, more than URI_SEGMENTS_MAX segments. */
 int uri_parse(const char *raw, struct arena *a, struct uri *ret, struct error *e);

@@ -1,4 +1,5 @@
-/* A few threads for slow work of requests (password hashing, fsync of uploads), so that HTTP threads never wait for it. */
+/* A few threads for slow work of requests (password hashing, fsync of uploads), so that HTTP threads never wait for it.
+ */
 #pragma once
 #include "common/error.h"
 #include <stddef.h>

@@ -1,0 +1,20 @@
+/* The lists of services and of their starters. */
+#include "api/services.h"
+#include "api/root/root.h"
+
+const struct service *const services_all[] = {
+    &root_service,
+    NULL,
+};
+
+static int (*const starters[])(struct api *api, struct error *e) = {
+    root_start,
+};
+
+int services_start(struct api *api, struct error *e)
+{
+    int rc = 0;
+    for (size_t i = 0; i < sizeof(starters) / sizeof(starters[0]) && !rc; i++)
+        rc = starters[i](api, e);
+    return rc;
+}
