@@ -4,6 +4,7 @@
  * away. */
 #include "common/uuid.h"
 #include "common/clock.h"
+#include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -32,10 +33,12 @@ static void uuid_fill(unsigned char *to, size_t size)
 {
     if (uuid_pool.left < size) {
         pthread_once(&uuid_once, uuid_start);
-        /* At most 256 bytes a call are never cut short by a signal (getrandom(2)). */
-        for (size_t at = 0; at < sizeof(uuid_pool.bytes); at += 256)
-            if (getrandom(uuid_pool.bytes + at, 256, 0) != 256)
-                abort();
+        for (size_t at = 0; at < sizeof(uuid_pool.bytes);) {
+            ssize_t got = getrandom(uuid_pool.bytes + at, sizeof(uuid_pool.bytes) - at, 0);
+            if (got < 0 && errno != EINTR)
+                abort(); /* no identifier is better than one that repeats */
+            at += got > 0 ? (size_t)got : 0;
+        }
         uuid_pool.left = sizeof(uuid_pool.bytes);
     }
     uuid_pool.left -= size;

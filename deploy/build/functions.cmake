@@ -43,6 +43,8 @@ function(virga_program name directory section component)
     target_link_libraries(${name} PRIVATE ${arg_LINKS})
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
     install(TARGETS ${name} RUNTIME DESTINATION ${directory} COMPONENT ${component})
+    install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/virga-${component} RENAME copyright
+        COMPONENT ${component})
     set_property(GLOBAL APPEND PROPERTY VIRGA_COMPONENTS ${component})
     if(NOT VIRGA_PAGES)
         return()
