@@ -18,5 +18,6 @@ void daemon_watchdog(void);
 /* Ignores SIGPIPE, blocks SIGTERM, SIGINT, SIGHUP in the calling thread and those it starts, and returns a signalfd for
  * them (-1 and errno on failure). */
 int daemon_signal_fd(void);
-/* A listening socket that the manager opened for us under this name (FileDescriptorName= of a .socket unit), -1 when there is none. */
+/* A listening socket that the manager opened for us under this name (FileDescriptorName= of a .socket unit), -1 when
+ * there is none. */
 int daemon_listen_fd(const char *name);
