@@ -97,7 +97,7 @@ TEST("more topics than one message holds all arrive")
     struct db *db = fixture_open();
     struct db_conn *c = fixture_conn(db);
     struct ear ear;
-    static char names[TOPICS][16];
+    static char names[TOPICS][24];
     static const char *topics[TOPICS + 1];
     for (int i = 0; i < TOPICS; i++) {
         snprintf(names[i], sizeof names[i], "host:%06d", i);
