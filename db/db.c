@@ -22,6 +22,16 @@ static const struct engine *engine_of_url(const char *url, const char **ret_targ
     return &engine_sqlite;
 }
 
+/* One that wants it alone goes before those that would share it. */
+static void rwlock_init(pthread_rwlock_t *lock)
+{
+    pthread_rwlockattr_t attributes;
+    pthread_rwlockattr_init(&attributes);
+    pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(lock, &attributes);
+    pthread_rwlockattr_destroy(&attributes);
+}
+
 int engine_open(const char *url, struct db **ret_db, struct error *e)
 {
     const char *target;
@@ -30,6 +40,7 @@ int engine_open(const char *url, struct db **ret_db, struct error *e)
     db->engine = engine;
     db->target = memory_strdup(target);
     pthread_mutex_init(&db->lock, NULL);
+    rwlock_init(&db->contended);
     int rc = pthread_key_create(&db->reader, reader_close) ? error_set(e, ERR_DATABASE, "no thread key is left") : 0;
     bool keyed = !rc;
     if (!rc)
@@ -41,6 +52,7 @@ int engine_open(const char *url, struct db **ret_db, struct error *e)
     }
     if (keyed)
         pthread_key_delete(db->reader);
+    pthread_rwlock_destroy(&db->contended);
     pthread_mutex_destroy(&db->lock);
     free(db->target);
     free(db);
@@ -72,6 +84,7 @@ void db_close(struct db **db)
         reader_close(d->readers);
     wake_sender_free(d->wake);
     d->engine->detach(d);
+    pthread_rwlock_destroy(&d->contended);
     pthread_mutex_destroy(&d->lock);
     free(d->target);
     free(d);

@@ -19,6 +19,8 @@ struct db {
     pthread_mutex_t lock;    /* guards the list below */
     struct db_conn *readers; /* all read connections, so that db_close finds them */
     struct wake_sender *wake;
+    pthread_rwlock_t contended; /* shared by write transactions, held alone by one that lost several races (engines that
+                                   have races) */
 };
 
 enum engine_access { ENGINE_READ, ENGINE_WRITE };
@@ -77,6 +79,10 @@ struct engine {
     /* Keeps other processes from migrating at the same time, where the write transaction alone does not. */
     int (*schema_lock)(struct db_conn *c, struct error *e);
     void (*schema_unlock)(struct db_conn *c);
+    /* Between `contend` and `calm` the connection's transactions run while no other contending one does, in any
+     * process. NULL where write transactions never meet. */
+    int (*contend)(struct db_conn *c, struct error *e);
+    void (*calm)(struct db_conn *c);
     /* Wake-ups, see wake_internal.h. */
     const struct wake_transport *wake;
 };

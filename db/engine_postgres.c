@@ -21,6 +21,7 @@
 #define PARAMETERS_MAX      128
 #define INTEGER_TEXT        24
 #define SCHEMA_LOCK_KEY     "8243127301"
+#define CONTEND_LOCK_KEY    "8243127302"
 #define LISTEN_RECONNECT_MS 1000
 
 #define SETTINGS                                                                                                       \
@@ -368,6 +369,15 @@ static int postgres_script(struct db_conn *c, const char *sql, struct error *e)
     return 0;
 }
 
+/* A lock of the session that everybody agrees on; the end of the connection frees it. */
+static void advisory_unlock(struct db_conn *c, const char *sql)
+{
+    struct error why;
+    error_clear(&why);
+    if (postgres_usable(c) && run_text(c, sql, &why))
+        handle_of(c)->broken = true;
+}
+
 static int postgres_schema_lock(struct db_conn *c, struct error *e)
 {
     return run_text(c, "SELECT pg_advisory_lock(" SCHEMA_LOCK_KEY ")", e);
@@ -375,10 +385,17 @@ static int postgres_schema_lock(struct db_conn *c, struct error *e)
 
 static void postgres_schema_unlock(struct db_conn *c)
 {
-    struct error why;
-    error_clear(&why);
-    if (c->handle && run_text(c, "SELECT pg_advisory_unlock(" SCHEMA_LOCK_KEY ")", &why))
-        handle_of(c)->broken = true; /* closing it frees the lock */
+    advisory_unlock(c, "SELECT pg_advisory_unlock(" SCHEMA_LOCK_KEY ")");
+}
+
+static int postgres_contend(struct db_conn *c, struct error *e)
+{
+    return run_text(c, "SELECT pg_advisory_lock(" CONTEND_LOCK_KEY ")", e);
+}
+
+static void postgres_calm(struct db_conn *c)
+{
+    advisory_unlock(c, "SELECT pg_advisory_unlock(" CONTEND_LOCK_KEY ")");
 }
 
 struct notifier {
@@ -496,5 +513,7 @@ const struct engine engine_postgres = {
     .script = postgres_script,
     .schema_lock = postgres_schema_lock,
     .schema_unlock = postgres_schema_unlock,
+    .contend = postgres_contend,
+    .calm = postgres_calm,
     .wake = &wake_transport_notify,
 };

@@ -28,7 +28,7 @@
 #define SETTINGS                                                                                                       \
     "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;"                                 \
     "PRAGMA secure_delete = FAST; PRAGMA trusted_schema = OFF; PRAGMA mmap_size = 0;"                                  \
-    "PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;"
+    "PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 67108864;"
 #define SETTINGS_WRITE SETTINGS "PRAGMA cache_size = -8000;"
 #define SETTINGS_READ  SETTINGS "PRAGMA cache_size = -2000; PRAGMA query_only = ON;"
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define TRANSACT_TRIES 20
+#define PATIENT_TRIES  3 /* races lost before the transaction asks for the road to itself */
 
 /* A second write transaction of the same thread would wait for itself for ever. */
 static _Thread_local const struct db *writing;
@@ -81,21 +82,59 @@ static int transact_once(struct db_conn *c, db_fn fn, void *arg, struct error *e
     return rc ? rc : txn_end(c, fn(c, arg, e), e);
 }
 
+/* Many transactions on one hot row would otherwise lose to each other without end: after some lost races, one goes on
+ * alone. */
+static int transact_alone(struct db_conn *c, db_fn fn, void *arg, struct error *e)
+{
+    int rc = engine_statement_start(c, e);
+    if (!rc)
+        rc = c->engine->contend(c, e);
+    if (rc)
+        return rc;
+    for (int tries = PATIENT_TRIES; tries < TRANSACT_TRIES; tries++) {
+        error_clear(e);
+        c->retries++;
+        rc = transact_once(c, fn, arg, e);
+        if (rc != ERR_SERIALIZATION)
+            break;
+    }
+    c->engine->calm(c);
+    return rc;
+}
+
+/* As transact_once, again after lost races. */
+static int transact_patiently(struct db_conn *c, db_fn fn, void *arg, struct error *e)
+{
+    pthread_rwlock_t *contended = c->engine->contend ? &c->db->contended : NULL;
+    int rc = ERR_SERIALIZATION, most = contended ? PATIENT_TRIES : TRANSACT_TRIES;
+    for (int tries = 0; rc == ERR_SERIALIZATION && tries < most; tries++) {
+        error_clear(e);
+        c->retries += tries > 0;
+        if (contended)
+            pthread_rwlock_rdlock(contended);
+        rc = transact_once(c, fn, arg, e);
+        if (contended)
+            pthread_rwlock_unlock(contended);
+    }
+    if (rc != ERR_SERIALIZATION || !contended)
+        return rc;
+    error_clear(e);
+    pthread_rwlock_wrlock(contended);
+    rc = transact_alone(c, fn, arg, e);
+    pthread_rwlock_unlock(contended);
+    return rc;
+}
+
 int db_transact(struct db_conn *c, db_fn fn, void *arg, struct error *e)
 {
     assert(c->access == ENGINE_WRITE && writing != c->db);
     const struct db *outer = writing;
+    struct error mine;
     writing = c->db;
-    struct error attempt;
-    int rc, tries = 0;
-    do {
-        error_clear(&attempt);
-        c->retries += tries > 0;
-        rc = transact_once(c, fn, arg, &attempt);
-    } while (rc == ERR_SERIALIZATION && ++tries < TRANSACT_TRIES);
+    int rc = transact_patiently(c, fn, arg, &mine);
     writing = outer;
     if (rc)
-        error_set(e, rc, "%s", error_text(&attempt));
+        error_set(e, rc, "%s", error_text(&mine));
     else if (c->wakes.size)
         wake_sender_send(c->db->wake, &c->wakes);
     return rc;

@@ -14,11 +14,13 @@
 
 struct wake_sender {
     const struct wake_transport *transport;
-    void *sender;
-    pthread_mutex_t lock; /* guards sender and the two below */
-    struct strbuf message;
+    pthread_mutex_t lock;  /* guards the next two */
+    struct strbuf waiting; /* topics that nobody sends yet, each ended by a NUL */
+    bool sending;          /* a thread is at it, and takes what waits before it leaves; what follows is its own */
+    struct strbuf taken, message; /* the topics it took; the message it packs */
     const char **topics;
     size_t capacity;
+    void *sender;
 };
 
 struct wake {
@@ -36,6 +38,8 @@ struct wake_sender *wake_sender_new(struct db *db)
     s->transport = db->engine->wake;
     s->sender = s->transport->sender_new(db);
     pthread_mutex_init(&s->lock, NULL);
+    strbuf_init(&s->waiting, 0);
+    strbuf_init(&s->taken, 0);
     strbuf_init(&s->message, WAKE_MESSAGE_MAX);
     return s;
 }
@@ -44,6 +48,8 @@ void wake_sender_free(struct wake_sender *s)
 {
     s->transport->sender_free(s->sender);
     pthread_mutex_destroy(&s->lock);
+    strbuf_done(&s->waiting);
+    strbuf_done(&s->taken);
     strbuf_done(&s->message);
     free(s->topics);
     free(s);
@@ -86,14 +92,30 @@ static void message_add(struct wake_sender *s, const char *topic)
     strbuf_append_char(&s->message, '\n');
 }
 
-void wake_sender_send(struct wake_sender *s, const struct strbuf *topics)
+static void send_taken(struct wake_sender *s)
 {
-    pthread_mutex_lock(&s->lock);
-    size_t count = topics_list(s, topics);
+    size_t count = topics_list(s, &s->taken);
     for (size_t i = 0; i < count; i++)
         if (!i || strcmp(s->topics[i], s->topics[i - 1]) != 0)
             message_add(s, s->topics[i]);
     message_flush(s);
+    strbuf_reset(&s->taken);
+}
+
+void wake_sender_send(struct wake_sender *s, const struct strbuf *topics)
+{
+    pthread_mutex_lock(&s->lock);
+    strbuf_append(&s->waiting, topics->data, topics->size);
+    while (!s->sending && s->waiting.size) {
+        struct strbuf empty = s->taken;
+        s->taken = s->waiting;
+        s->waiting = empty;
+        s->sending = true;
+        pthread_mutex_unlock(&s->lock);
+        send_taken(s);
+        pthread_mutex_lock(&s->lock);
+        s->sending = false;
+    }
     pthread_mutex_unlock(&s->lock);
 }
 

@@ -629,6 +629,35 @@ TEST("a counter gives consecutive numbers from 1, and takes back those of a tran
     db_close(&db);
 }
 
+static void *count_often(void *arg)
+{
+    struct error e = {0};
+    struct db_conn *c = fixture_conn(arg);
+    int64_t first;
+    for (int i = 0; i < 100; i++)
+        CHECK_OK(db_transact(c, take_numbers, &first, &e), &e);
+    db_conn_close(&c);
+    return NULL;
+}
+
+TEST("however many threads fight for one counter, none gives up")
+{
+    enum { THREADS = 12 };
+    struct error e = {0};
+    struct db *db = fixture_open();
+    struct db_conn *c = fixture_conn(db);
+    pthread_t threads[THREADS];
+    int64_t first = 0;
+    for (int i = 0; i < THREADS; i++)
+        CHECK(!pthread_create(&threads[i], NULL, count_often, db));
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    CHECK_OK(db_transact(c, take_numbers, &first, &e), &e);
+    CHECK_INT(first, THREADS * 100 * 3 + 1);
+    db_conn_close(&c);
+    db_close(&db);
+}
+
 static void *read_once(void *arg)
 {
     CHECK_INT(fixture_things(arg), 0);
