@@ -28,7 +28,7 @@ static const struct {
     mode_t mode;
 } folders[] = {
     {"/var/lib", 0755},       {"/var/log", 0755},       {"/etc/virga", 0755},
-    {"/etc/virga/pki", 0755}, {"/var/lib/virga", 0750}, {"/var/lib/virga/images", 0750},
+    {"/etc/virga/pki", 0755}, {"/var/lib/virga", 0711}, {"/var/lib/virga/images", 0750},
     {"/var/log/virga", 0750}, {"/run/virga", 0755},
 };
 
