@@ -316,3 +316,11 @@ int db_query_int(struct db_conn *c, const struct db_statement *s, int64_t *ret, 
     *ret = value;
     return 0;
 }
+
+DB_STATEMENT(ping, "SELECT 1");
+
+int db_ping(struct db_conn *c, struct error *e)
+{
+    int64_t one;
+    return db_query_int(c, &ping, &one, e, DB_NO_ARGS);
+}

@@ -112,6 +112,9 @@ char *db_dup_text(const struct db_rows *rows, int column, struct arena *a);
 int db_query_int(struct db_conn *c, const struct db_statement *s, int64_t *ret, struct error *e,
                  const struct db_value *args, size_t count);
 
+/* 0 when the database answers. */
+int db_ping(struct db_conn *c, struct error *e);
+
 /* Posts a wake-up on `topic` ("host:<id>", "placement", "events", ...), published once after commit; nothing when
  * rolled back. See wake.h. */
 void db_wake(struct db_conn *c, const char *topic);

@@ -61,13 +61,10 @@ bool root_is_alive(struct api *api)
     return health_writer_moves(api) && health_servers_move(api);
 }
 
-DB_STATEMENT(health_ask, "SELECT 1");
-
 const char *health_trouble(struct api *api, struct db_conn *conn)
 {
-    int64_t one = 0;
     struct error e = {0};
-    if (db_query_int(conn, &health_ask, &one, &e, DB_NO_ARGS))
+    if (db_ping(conn, &e))
         return "the database does not answer";
     if (!health_writer_moves(api))
         return "the writer does not move";
