@@ -24,7 +24,7 @@ export SOURCE_DATE_EPOCH=1700000000 LC_ALL=C TZ=UTC MTOOLS_SKIP_CHECK=1
 PATH=$PATH:/usr/sbin:/sbin
 
 MODULES="virtio_pci virtio_blk virtio_net virtio_console virtio_balloon virtio-rng virtio_scsi virtio_mem
-         sd_mod sr_mod ata_piix isofs vfat nls_cp437 nls_ascii nls_utf8 button evdev"
+         sd_mod sr_mod ata_piix loop isofs vfat nls_cp437 nls_ascii nls_utf8 button evdev"
 
 fail() {
     echo "build-guest: $*" >&2
@@ -34,7 +34,7 @@ fail() {
 check_tools() {
     local pair missing=""
     for pair in busybox:busybox-static dropbear:dropbear-bin dropbearkey:dropbear-bin cpio:cpio modprobe:kmod depmod:kmod \
-        mkfs.vfat:dosfstools mcopy:mtools syslinux:syslinux qemu-img:qemu-utils gzip:gzip dpkg-deb:dpkg; do
+        mkfs.vfat:dosfstools mcopy:mtools syslinux:syslinux qemu-img:qemu-utils gzip:gzip dpkg-deb:dpkg cc:gcc; do
         command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
     done
     [ -z "$missing" ] || fail "missing packages:$missing"
@@ -111,8 +111,9 @@ install_programs() {
     for applet in poweroff reboot halt; do
         ln -s ../usr/lib/guest/halt "$ROOT/bin/$applet"
     done
-    for binary in dropbear dropbearkey; do
-        cp "$(command -v $binary)" "$ROOT/bin/"
+    cp "$(command -v dropbear)" "$(command -v dropbearkey)" "$ROOT/bin/"
+    cc -std=gnu11 -O2 -s -Wl,--build-id=none -o "$ROOT/bin/ahci_cdrom" "$HERE/ahci_cdrom.c" || fail "ahci_cdrom.c does not compile"
+    for binary in dropbear dropbearkey ahci_cdrom; do
         ldd "$ROOT/bin/$binary" | grep -o '/[^ ]*'
     done | sort -u >"$WORK/libraries"
     while read -r library; do

@@ -1,0 +1,85 @@
+# shellcheck shell=bash
+# guest.sh (sourced): tiny guests on plain libvirt, without any daemon of Virga.
+#
+#   guest_image                        prints the path of the tiny image; builds it if it is missing or older than its sources
+#   guest_make_drive LABEL DIR ISO     an ISO 9660 image of DIR, as config drives are
+#   guest_make_disk IMAGE DISK         an overlay of IMAGE, 1 GiB
+#   guest_domain_xml NAME KEY=VALUE... prints a domain: machine=pc memory=128 (MiB) disk= drive= bus=virtio|ide|sata
+#                                      network= console= (file of the serial console)
+#   guest_network_xml NAME BRIDGE A.B.C  prints a NATed network A.B.C.0/24 with DHCP
+#   guest_wait_for FILE PATTERN SECONDS [COUNT]  until so many lines (1) of FILE match
+#   guest_wait_gone NAME MILLISECONDS  until libvirt has no such domain
+
+GUEST_LIB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+GUEST_SOURCES=$(cd "$GUEST_LIB/../../../deploy/guest" && pwd)
+
+guest_image() {
+    local image=${VIRGA_GUEST_IMAGE:-/var/cache/virga/guest.qcow2}
+    if [ ! -s "$image" ] || [ -n "$(find "$GUEST_SOURCES" -newer "$image" -type f -print -quit)" ]; then
+        mkdir -p "$(dirname "$image")"
+        "$GUEST_SOURCES/build-guest.sh" "$image" >&2 || return 1
+    fi
+    echo "$image"
+}
+
+guest_make_drive() {
+    genisoimage -quiet -R -J -V "$1" -o "$3" "$2"
+}
+
+guest_make_disk() {
+    qemu-img create -q -f qcow2 -b "$1" -F qcow2 "$2" 1G
+}
+
+guest_network_xml() {
+    cat <<E
+<network><name>$1</name><forward mode='nat'/><bridge name='$2' stp='off' delay='0'/>
+<ip address='$3.1' prefix='24'><dhcp><range start='$3.10' end='$3.250'/></dhcp></ip></network>
+E
+}
+
+guest_drive_xml() { # BUS FILE
+    case $1 in
+    virtio) echo "<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='$2'/><target dev='vdb' bus='virtio'/><readonly/></disk>" ;;
+    ide) echo "<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='$2'/><target dev='hda' bus='ide'/><readonly/></disk>" ;;
+    sata) echo "<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='$2'/><target dev='sda' bus='sata'/><readonly/></disk>" ;;
+    esac
+}
+
+guest_domain_xml() {
+    local name=$1 machine=pc memory=128 disk="" drive="" bus=virtio network="" console="" pair
+    shift
+    for pair in "$@"; do
+        case ${pair%%=*} in machine | memory | disk | drive | bus | network | console) local "$pair" ;; *) return 2 ;; esac
+    done
+    cat <<E
+<domain type='qemu'><name>$name</name><memory unit='MiB'>$memory</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='$machine'>hvm</type><boot dev='hd'/></os>
+<features><acpi/><apic/></features><cpu mode='custom'><model>qemu64</model></cpu>
+<on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot>
+<devices>
+<disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='none'/><source file='$disk'/><target dev='vda' bus='virtio'/></disk>
+$(guest_drive_xml "$bus" "$drive")
+<controller type='usb' model='none'/>
+<interface type='network'><source network='$network'/><model type='virtio'/></interface>
+<serial type='file'><source path='$console'/><target port='0'/></serial>
+<memballoon model='virtio'/><rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>
+</devices></domain>
+E
+}
+
+guest_wait_for() {
+    local file=$1 pattern=$2 end=$((SECONDS + $3)) count=${4:-1}
+    until [ "$(grep -ac -- "$pattern" "$file" 2>/dev/null)" -ge "$count" ] 2>/dev/null; do
+        [ $SECONDS -lt $end ] || { tail -n 30 "$file" && return 1; }
+        sleep 0.1
+    done
+}
+
+guest_wait_gone() {
+    local name=$1 milliseconds=$2 start
+    start=$(date +%s%3N)
+    while virsh -q domstate "$name" >/dev/null 2>&1; do
+        [ $(($(date +%s%3N) - start)) -lt "$milliseconds" ] || { echo "$name is there after $milliseconds ms" && return 1; }
+        sleep 0.02
+    done
+}
