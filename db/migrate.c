@@ -87,9 +87,16 @@ static int plan_compare(struct db_conn *c, void *arg, struct error *e)
     return wrong ? wrong : rc;
 }
 
+struct application {
+    const struct db_migration *migration;
+    bool done; /* by us, not by another process meanwhile */
+};
+
 static int apply_one(struct db_conn *c, void *arg, struct error *e)
 {
-    const struct db_migration *m = arg;
+    struct application *application = arg;
+    const struct db_migration *m = application->migration;
+    application->done = false;
     int64_t applied;
     int rc = db_query_int(c, &migration_applied, &applied, e, DB_ARGS(db_int(m->number)));
     if (rc || applied)
@@ -104,8 +111,7 @@ static int apply_one(struct db_conn *c, void *arg, struct error *e)
     rc = db_exec(
         c, &migration_record, NULL, e,
         DB_ARGS(db_int(m->number), db_text(m->name), db_text(m->checksum), db_int(clock_now_us()), db_text(program)));
-    if (!rc)
-        log_info("migration applied", "number=%d name=%s", m->number, m->name);
+    application->done = !rc;
     return rc;
 }
 
@@ -116,21 +122,30 @@ static int make_table(struct db_conn *c, void *arg, struct error *e)
     return rc ? engine_statement_failed(c, rc) : 0;
 }
 
+static int apply(struct db_conn *c, const struct db_migration *m, struct error *e)
+{
+    struct application application = {.migration = m};
+    int rc = db_transact(c, apply_one, &application, e);
+    if (!rc && application.done)
+        log_info("migration applied", "number=%d name=%s", m->number, m->name);
+    return rc;
+}
+
 static int apply_all(struct db_conn *c, const struct plan *plan, struct error *e)
 {
     int rc = db_transact(c, make_table, NULL, e);
     for (size_t i = 0; !rc && i < plan->count; i++)
         if (for_engine(&plan->list[i], c->engine->kind))
-            rc = db_transact(c, apply_one, (void *)(uintptr_t)&plan->list[i], e);
+            rc = apply(c, &plan->list[i], e);
     return rc;
 }
 
-static int bring_up_to_date(struct db_conn *c, struct plan *plan, bool apply, struct error *e)
+static int bring_up_to_date(struct db_conn *c, struct plan *plan, bool may_apply, struct error *e)
 {
     int rc = db_snapshot(c, plan_compare, plan, e);
     if (rc || !plan->missing)
         return rc;
-    if (!apply)
+    if (!may_apply)
         return error_set(e, ERR_DATABASE, "the database is older than this program: %zu migrations are missing",
                          plan->missing);
     rc = c->engine->schema_lock(c, e);

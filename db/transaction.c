@@ -91,6 +91,7 @@ static int transact_alone(struct db_conn *c, db_fn fn, void *arg, struct error *
         rc = c->engine->contend(c, e);
     if (rc)
         return rc;
+    _Static_assert(PATIENT_TRIES < TRANSACT_TRIES, "the last tries are those alone");
     for (int tries = PATIENT_TRIES; tries < TRANSACT_TRIES; tries++) {
         error_clear(e);
         c->retries++;

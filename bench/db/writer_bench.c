@@ -3,12 +3,15 @@
  * with as many requests per commit; how long a request waits; how evenly two processes share one file; what a point
  * read costs.
  *
- *     writer_bench [SECONDS per figure, default 2] [FOLDER, default /tmp] */
+ *     writer_bench [SECONDS per figure, default 2] [FOLDER, default /tmp]
+ *
+ * With VIRGA_TEST_POSTGRES_URL (tests/db/with-postgres) also on PostgreSQL, whose public schema it empties. */
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/uuid.h"
 #include "db/engine.h"
+#include "db/migrate.h"
 #include "db/writer.h"
 #include <assert.h>
 #include <inttypes.h>
@@ -232,7 +235,7 @@ static int compare_samples(const void *a, const void *b)
 }
 
 struct figures {
-    double per_second, group_mean, lock_wait_us, commit_us;
+    double per_second, group_mean, lock_wait_us, commit_us, retries;
     uint64_t group_max;
     uint32_t p50_us, p99_us, p999_us, max_us;
 };
@@ -281,6 +284,7 @@ static struct figures measure_writer(struct db *db, int submitters)
     qsort(load.latency_us, n, sizeof *load.latency_us, compare_samples);
     struct figures f = {.per_second = (double)load.answered / elapsed,
                         .group_mean = (double)stats.group_size_sum / (double)stats.groups,
+                        .retries = (double)stats.retries / (double)stats.jobs,
                         .group_max = stats.group_size_max,
                         .lock_wait_us = (double)stats.lock_wait_us_sum / (double)stats.groups,
                         .commit_us = (double)stats.commit_us_sum / (double)stats.groups,
@@ -507,6 +511,29 @@ static void figures_reads(void)
     free(ids);
 }
 
+/* The same requests on PostgreSQL: a transaction each, on a pool of writers. All of them count in one row, as requests
+ * of one project do. */
+static void figures_postgres(const char *url)
+{
+    static const int submitters[] = {1, 16, 64};
+    struct error e = {0};
+    struct db *db;
+    struct db_conn *c;
+    must(engine_open(url, &db, &e), &e);
+    must(db_conn_open(db, &c, &e), &e);
+    for (size_t i = 0; i < sizeof submitters / sizeof *submitters; i++) {
+        must(c->engine->script(c, "DROP SCHEMA public CASCADE; CREATE SCHEMA public", &e), &e);
+        must(migrate_run(db, db_migrations, 1, true, &e), &e);
+        must(c->engine->script(c, TABLES, &e), &e);
+        struct figures f = measure_writer(db, submitters[i]);
+        printf("PostgreSQL, %d submitters: %.0f requests/s, p50 %u us, p99 %u us, %.3f retries per request\n",
+               submitters[i], f.per_second, f.p50_us, f.p99_us, f.retries);
+        fflush(stdout);
+    }
+    db_conn_close(&c);
+    db_close(&db);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
@@ -519,5 +546,7 @@ int main(int argc, char **argv)
     figures_two_processes();
     figures_reads();
     fresh_path();
+    if (getenv("VIRGA_TEST_POSTGRES_URL"))
+        figures_postgres(getenv("VIRGA_TEST_POSTGRES_URL"));
     return 0;
 }

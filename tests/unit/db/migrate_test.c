@@ -6,8 +6,12 @@ DB_STATEMENT(migrate_test_rows, "SELECT count(*) FROM schema_migration");
 DB_STATEMENT(migrate_test_egg, "SELECT count(*) FROM egg");
 
 #define EGG "CREATE TABLE egg (id BIGINT PRIMARY KEY); INSERT INTO egg (id) VALUES (1), (2);"
+#define FIRST                                                                                                          \
+    {                                                                                                                  \
+        1, "egg", "both", EGG, "aaaaaaaaaaaaaaaa"                                                                      \
+    }
 static const struct db_migration list[] = {
-    {1, "egg", "both", EGG, "aaaaaaaaaaaaaaaa"},
+    FIRST,
     {2, "sqlite_only", "sqlite", "INSERT INTO egg (id) VALUES (20)", "bbbbbbbbbbbbbbbb"},
     {2, "postgres_only", "postgres", "INSERT INTO egg (id) VALUES (20)", "cccccccccccccccc"},
     {3, "more", "both", "-- a comment with a ';'\nINSERT INTO egg (id) VALUES (30);\n-- the end\n", "dddddddddddddddd"},
@@ -173,6 +177,61 @@ TEST("processes that start at once migrate once")
         struct db *db = open_bare();
         CHECK_INT(ask(db, &migrate_test_rows), 3);
         CHECK_INT(ask(db, &migrate_test_egg), 4);
+        db_close(&db);
+    }
+}
+
+#define MANY_EGGS                                                                                                      \
+    "CREATE TABLE nest (id BIGINT);"                                                                                   \
+    "INSERT INTO egg (id) WITH RECURSIVE n (i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 300000)"        \
+    " SELECT i FROM n; INSERT INTO nest (id) VALUES (1);"
+static const struct db_migration slow_list[] = {
+    FIRST,
+    {2, "many", "both", MANY_EGGS, "gggggggggggggggg"},
+    {3, "last", "both", "INSERT INTO egg (id) VALUES (30)", "hhhhhhhhhhhhhhhh"},
+};
+
+/* Kills a child that migrates as soon as it has said that `said` of the migrations are applied. */
+static void kill_after_saying(int said)
+{
+    int output[2];
+    char c;
+    CHECK(!pipe(output));
+    fflush(stdout);
+    pid_t child = fork();
+    if (!child) {
+        struct error e = {0};
+        check_thread = 0;
+        CHECK(dup2(output[1], STDERR_FILENO) == STDERR_FILENO);
+        log_init("test", NULL, LOG_LEVEL_INFO);
+        struct db *db = open_bare();
+        CHECK_OK(migrate_run(db, slow_list, 3, true, &e), &e);
+        _exit(0);
+    }
+    close(output[1]);
+    while (said && read(output[0], &c, 1) == 1)
+        said -= c == '\n';
+    kill(child, SIGKILL);
+    CHECK(waitpid(child, NULL, 0) == child);
+    CHECK_INT(said, 0);
+    close(output[0]);
+}
+
+TEST("a process killed while it migrates leaves each migration whole or absent, and the next one goes on")
+{
+    for (int said = 0; said < 3; said++) {
+        struct error e = {0};
+        fixture_empty();
+        kill_after_saying(said);
+        struct db *db = open_bare();
+        if (said) {
+            int64_t rows = ask(db, &migrate_test_rows);
+            CHECK(rows >= said);
+            CHECK_INT(ask(db, &migrate_test_egg), rows == 1 ? 2 : rows == 2 ? 299003 : 299004);
+        }
+        CHECK_OK(migrate_run(db, slow_list, 3, true, &e), &e);
+        CHECK_INT(ask(db, &migrate_test_rows), 3);
+        CHECK_INT(ask(db, &migrate_test_egg), 299004);
         db_close(&db);
     }
 }
