@@ -57,6 +57,8 @@ static void fill_options(const struct api_config *c, struct http_options *o)
         .services = services_all,
         .threads = (unsigned)c->http_threads,
         .workers = (unsigned)c->http_workers,
+        .hashers = (unsigned)c->password_threads,
+        .hash_queue = (unsigned)c->password_queue,
         .connection_limit = (unsigned)c->http_connections,
         .header_timeout_ms = c->header_timeout_ms,
         .body_timeout_ms = c->body_timeout_ms,

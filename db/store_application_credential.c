@@ -1,7 +1,8 @@
 /* Rows of application_credential and what belongs to them. */
 #include "db/store_application_credential.h"
 
-#define COLUMNS "c.id, c.user_id, c.project_id, c.name, c.secret_hash, c.description, c.expires_us, c.unrestricted, c.created_us"
+#define COLUMNS                                                                                                        \
+    "c.id, c.user_id, c.project_id, c.name, c.secret_hash, c.description, c.expires_us, c.unrestricted, c.created_us"
 
 static const char *text(const struct db_rows *rows, int column, struct arena *a)
 {
@@ -21,8 +22,8 @@ static void from_row(const struct db_rows *rows, struct arena *a, struct applica
                                                .created_us = db_get_int(rows, 8)};
 }
 
-static int one(struct db_conn *c, const struct db_statement *s, const struct db_value *args, size_t count, struct arena *a,
-               struct application_credential_row *ret, struct error *e)
+static int one(struct db_conn *c, const struct db_statement *s, const struct db_value *args, size_t count,
+               struct arena *a, struct application_credential_row *ret, struct error *e)
 {
     struct db_rows rows;
     int rc = db_query(c, s, &rows, e, args, count);
@@ -77,7 +78,8 @@ int store_application_credential_each_of(struct db_conn *c, const char *user_id,
 {
     struct db_rows rows;
     struct application_credential_row row;
-    int stop = 0, rc = db_query(c, &application_credential_of, &rows, e, DB_ARGS(db_text(user_id), db_text(project_id)));
+    int stop = 0,
+        rc = db_query(c, &application_credential_of, &rows, e, DB_ARGS(db_text(user_id), db_text(project_id)));
     if (rc)
         return rc;
     while (!stop && db_next(&rows)) {
@@ -91,7 +93,8 @@ int store_application_credential_each_of(struct db_conn *c, const char *user_id,
 DB_STATEMENT(application_credential_add,
              "INSERT INTO application_credential (id, user_id, project_id, name, secret_hash, description, expires_us, "
              "unrestricted, created_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
-int store_application_credential_insert(struct db_conn *c, const struct application_credential_row *row, struct error *e)
+int store_application_credential_insert(struct db_conn *c, const struct application_credential_row *row,
+                                        struct error *e)
 {
     return db_exec(c, &application_credential_add, NULL, e,
                    DB_ARGS(db_text(row->id), db_text(row->user_id), db_text(row->project_id), db_text(row->name),
@@ -100,15 +103,17 @@ int store_application_credential_insert(struct db_conn *c, const struct applicat
                            db_int(row->created_us)));
 }
 
-DB_STATEMENT(application_credential_add_role, "INSERT INTO application_credential_role (application_credential_id, role_id) "
-                                              "VALUES ($1, $2) ON CONFLICT DO NOTHING");
+DB_STATEMENT(application_credential_add_role,
+             "INSERT INTO application_credential_role (application_credential_id, role_id) "
+             "VALUES ($1, $2) ON CONFLICT DO NOTHING");
 int store_application_credential_add_role(struct db_conn *c, const char *id, const char *role_id, struct error *e)
 {
     return db_exec(c, &application_credential_add_role, NULL, e, DB_ARGS(db_text(id), db_text(role_id)));
 }
 
-DB_STATEMENT(application_credential_add_rule, "INSERT INTO application_credential_rule (application_credential_id, access_rule_id) "
-                                              "VALUES ($1, $2) ON CONFLICT DO NOTHING");
+DB_STATEMENT(application_credential_add_rule,
+             "INSERT INTO application_credential_rule (application_credential_id, access_rule_id) "
+             "VALUES ($1, $2) ON CONFLICT DO NOTHING");
 int store_application_credential_add_rule(struct db_conn *c, const char *id, const char *rule_id, struct error *e)
 {
     return db_exec(c, &application_credential_add_rule, NULL, e, DB_ARGS(db_text(id), db_text(rule_id)));
@@ -150,7 +155,8 @@ static int each_role(struct db_conn *c, const struct db_statement *s, const char
 
 DB_STATEMENT(application_credential_roles, ROLE "JOIN application_credential_role x ON x.role_id = r.id "
                                                 "WHERE x.application_credential_id = $1 ORDER BY r.name, r.id");
-int store_application_credential_each_role(struct db_conn *c, const char *id, store_role_fn each, void *arg, struct error *e)
+int store_application_credential_each_role(struct db_conn *c, const char *id, store_role_fn each, void *arg,
+                                           struct error *e)
 {
     return each_role(c, &application_credential_roles, id, each, arg, e);
 }
@@ -159,15 +165,15 @@ DB_STATEMENT(application_credential_implied,
              "WITH RECURSIVE has (role_id) AS (SELECT role_id FROM application_credential_role "
              "WHERE application_credential_id = $1 UNION SELECT i.implied_id FROM role_implied i "
              "JOIN has ON has.role_id = i.prior_id) " ROLE "JOIN has ON has.role_id = r.id ORDER BY r.name");
-int store_application_credential_each_implied(struct db_conn *c, const char *id, store_role_fn each, void *arg, struct error *e)
+int store_application_credential_each_implied(struct db_conn *c, const char *id, store_role_fn each, void *arg,
+                                              struct error *e)
 {
     return each_role(c, &application_credential_implied, id, each, arg, e);
 }
 
-DB_STATEMENT(application_credential_rules,
-             "SELECT a.id, a.user_id, a.service, a.method, a.path FROM access_rule a "
-             "JOIN application_credential_rule x ON x.access_rule_id = a.id "
-             "WHERE x.application_credential_id = $1 ORDER BY a.id");
+DB_STATEMENT(application_credential_rules, "SELECT a.id, a.user_id, a.service, a.method, a.path FROM access_rule a "
+                                           "JOIN application_credential_rule x ON x.access_rule_id = a.id "
+                                           "WHERE x.application_credential_id = $1 ORDER BY a.id");
 int store_application_credential_each_rule(struct db_conn *c, const char *id, store_access_rule_fn each, void *arg,
                                            struct error *e)
 {
@@ -176,8 +182,8 @@ int store_application_credential_each_rule(struct db_conn *c, const char *id, st
     if (rc)
         return rc;
     while (!stop && db_next(&rows)) {
-        struct access_rule_row row = {db_get_text(&rows, 0), db_get_text(&rows, 1), db_get_text(&rows, 2), db_get_text(&rows, 3),
-                                      db_get_text(&rows, 4)};
+        struct access_rule_row row = {db_get_text(&rows, 0), db_get_text(&rows, 1), db_get_text(&rows, 2),
+                                      db_get_text(&rows, 3), db_get_text(&rows, 4)};
         stop = each(arg, &row, e);
     }
     rc = db_rows_done(&rows, e);

@@ -1,4 +1,5 @@
-/* Application credentials: logins for programs, with a secret of their own and some of their user's roles on one project. */
+/* Application credentials: logins for programs, with a secret of their own and some of their user's roles on one
+ * project. */
 #pragma once
 #include "db/db.h"
 #include "db/page.h"
@@ -21,19 +22,24 @@ int store_application_credential_find(struct db_conn *c, const char *user_id, co
 /* A user's, by ascending id, in the arena. */
 int store_application_credential_list(struct db_conn *c, const char *user_id, struct arena *a,
                                       struct application_credential_row **ret, size_t *ret_count, struct error *e);
-/* Calls `each` until it returns non-zero, which is returned; texts are borrowed. Those of one project or, with NULL, of all. */
-typedef int (*store_application_credential_fn)(void *arg, const struct application_credential_row *row, struct error *e);
+/* Calls `each` until it returns non-zero, which is returned; texts are borrowed. Those of one project or, with NULL, of
+ * all. */
+typedef int (*store_application_credential_fn)(void *arg, const struct application_credential_row *row,
+                                               struct error *e);
 int store_application_credential_each_of(struct db_conn *c, const char *user_id, const char *project_id,
                                          store_application_credential_fn each, void *arg, struct error *e);
 /* ERR_CONFLICT when the name is taken. Roles and rules are added one by one. */
-int store_application_credential_insert(struct db_conn *c, const struct application_credential_row *row, struct error *e);
+int store_application_credential_insert(struct db_conn *c, const struct application_credential_row *row,
+                                        struct error *e);
 int store_application_credential_add_role(struct db_conn *c, const char *id, const char *role_id, struct error *e);
 int store_application_credential_add_rule(struct db_conn *c, const char *id, const char *rule_id, struct error *e);
 /* With its roles and its hold on rules (which stay). */
 int store_application_credential_delete(struct db_conn *c, const char *id, struct error *e);
 
 /* Its roles as given. / With what they imply. */
-int store_application_credential_each_role(struct db_conn *c, const char *id, store_role_fn each, void *arg, struct error *e);
-int store_application_credential_each_implied(struct db_conn *c, const char *id, store_role_fn each, void *arg, struct error *e);
+int store_application_credential_each_role(struct db_conn *c, const char *id, store_role_fn each, void *arg,
+                                           struct error *e);
+int store_application_credential_each_implied(struct db_conn *c, const char *id, store_role_fn each, void *arg,
+                                              struct error *e);
 int store_application_credential_each_rule(struct db_conn *c, const char *id, store_access_rule_fn each, void *arg,
                                            struct error *e);

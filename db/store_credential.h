@@ -1,4 +1,5 @@
-/* Further credentials of users (EC2 keys, one-time password seeds, certificates); the blob is sealed (common/seal.h). */
+/* Further credentials of users (EC2 keys, one-time password seeds, certificates); the blob is sealed (common/seal.h).
+ */
 #pragma once
 #include "db/db.h"
 #include "db/page.h"
@@ -11,7 +12,8 @@ struct credential_row {
 };
 
 /* ERR_NOT_FOUND without a sentence when there is none. */
-int store_credential_get(struct db_conn *c, const char *id, struct arena *a, struct credential_row *ret, struct error *e);
+int store_credential_get(struct db_conn *c, const char *id, struct arena *a, struct credential_row *ret,
+                         struct error *e);
 /* By ascending id until `each` returns non-zero, which is returned; texts are borrowed; NULL filters match all. */
 typedef int (*store_credential_fn)(void *arg, const struct credential_row *row, struct error *e);
 int store_credential_each(struct db_conn *c, const char *user_id, const char *type, const struct page *page,

@@ -18,8 +18,8 @@ static void from_row(const struct db_rows *rows, struct arena *a, struct group_r
                               .created_us = db_get_int(rows, 5)};
 }
 
-static int one(struct db_conn *c, const struct db_statement *s, const struct db_value *args, size_t count, struct arena *a,
-               struct group_row *ret, struct error *e)
+static int one(struct db_conn *c, const struct db_statement *s, const struct db_value *args, size_t count,
+               struct arena *a, struct group_row *ret, struct error *e)
 {
     struct db_rows rows;
     int rc = db_query(c, s, &rows, e, args, count);
@@ -63,10 +63,11 @@ int store_group_find(struct db_conn *c, const char *domain_id, const char *name,
 
 DB_STATEMENT(group_all, "SELECT " COLUMNS " FROM user_group g WHERE g.id > $1 AND (g.domain_id = $2 OR $2 IS NULL) "
                         "ORDER BY g.id LIMIT $3");
-DB_STATEMENT(group_all_by_name, "SELECT " COLUMNS " FROM user_group g WHERE g.id > $1 AND (g.domain_id = $2 OR $2 IS NULL) "
-                                "AND g.name = $3 ORDER BY g.id LIMIT $4");
-int store_group_each(struct db_conn *c, const char *domain_id, const char *name, const struct page *page, store_group_fn each,
-                     void *arg, struct error *e)
+DB_STATEMENT(group_all_by_name,
+             "SELECT " COLUMNS " FROM user_group g WHERE g.id > $1 AND (g.domain_id = $2 OR $2 IS NULL) "
+             "AND g.name = $3 ORDER BY g.id LIMIT $4");
+int store_group_each(struct db_conn *c, const char *domain_id, const char *name, const struct page *page,
+                     store_group_fn each, void *arg, struct error *e)
 {
     if (name)
         return many(c, &group_all_by_name,

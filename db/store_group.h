@@ -15,8 +15,8 @@ int store_group_find(struct db_conn *c, const char *domain_id, const char *name,
                      struct error *e);
 /* By ascending id until `each` returns non-zero, which is returned; texts are borrowed; NULL filters match all. */
 typedef int (*store_group_fn)(void *arg, const struct group_row *row, struct error *e);
-int store_group_each(struct db_conn *c, const char *domain_id, const char *name, const struct page *page, store_group_fn each,
-                     void *arg, struct error *e);
+int store_group_each(struct db_conn *c, const char *domain_id, const char *name, const struct page *page,
+                     store_group_fn each, void *arg, struct error *e);
 int store_group_each_of_user(struct db_conn *c, const char *user_id, store_group_fn each, void *arg, struct error *e);
 /* ERR_CONFLICT when the name or id is taken. */
 int store_group_insert(struct db_conn *c, const struct group_row *row, struct error *e);

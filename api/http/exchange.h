@@ -65,7 +65,7 @@ struct http_server {
     struct router *router;
     struct MHD_Daemon *daemon;
     struct park *park;
-    struct workers *workers;
+    struct workers *workers, *hashers;
     size_t *route_metrics; /* by router row; the last is for requests without a row */
     uint16_t port;
     bool tls;

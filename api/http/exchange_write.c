@@ -62,7 +62,8 @@ void exchange_write(struct exchange *x)
         return;
     }
     x->work.run = exchange_write_work;
-    int rc = workers_submit(x->server->workers, &x->work);
+    bool hashes = !x->upload && x->request.route->hashes;
+    int rc = workers_submit(hashes ? x->server->hashers : x->server->workers, &x->work);
     if (rc) {
         error_set(&x->request.error, rc, "%s", error_sentence(rc));
         exchange_write_back(x, EXCHANGE_ANSWER);

@@ -150,6 +150,8 @@ static void http_server_fill(struct http_options *to, const struct http_options 
     *to = *from;
     to->threads = from->threads ? from->threads : (unsigned)(cores < 2 ? 2 : cores);
     to->workers = from->workers ? from->workers : 2;
+    to->hashers = from->hashers ? from->hashers : (unsigned)(cores < 4 ? 1 : cores / 2);
+    to->hash_queue = from->hash_queue ? from->hash_queue : 512;
     to->connection_limit = from->connection_limit ? from->connection_limit : 16384;
     to->header_timeout_ms = from->header_timeout_ms ? from->header_timeout_ms : 10000;
     to->body_timeout_ms = from->body_timeout_ms ? from->body_timeout_ms : 60000;
@@ -169,6 +171,7 @@ static void http_server_free(struct http_server *s)
 {
     park_free(&s->park);
     workers_free(&s->workers);
+    workers_free(&s->hashers);
     router_free(&s->router);
     pthread_mutex_destroy(&s->idle_lock);
     pthread_mutex_destroy(&s->peers_lock);
@@ -273,6 +276,7 @@ int http_server_start(struct api *api, const struct http_options *options, struc
     http_server_register_metrics(s);
     s->park = park_new(http_server_resume);
     s->workers = workers_new(s->options.workers, HTTP_SERVER_SLOW_QUEUE);
+    s->hashers = workers_new(s->options.hashers, s->options.hash_queue);
     rc = http_server_open(s, fd, e);
     if (rc) {
         close(fd);

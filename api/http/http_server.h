@@ -16,6 +16,8 @@ struct http_options {
     const struct service *const *services; /* NULL-terminated, outlive the server */
     unsigned threads;                      /* 0: as many as cores, at least 2 */
     unsigned workers;                      /* threads for slow work; 0: 2 */
+    unsigned hashers;                      /* threads for password hashing; 0: half as many as cores */
+    unsigned hash_queue;                   /* requests that may wait for one; 0: 512 */
     unsigned connection_limit;             /* 0: 16384 */
     int64_t header_timeout_ms;             /* from the first byte of a request to the end of its headers; 0: 10 s */
     int64_t body_timeout_ms;               /* for a whole body; 0: 60 s */

@@ -1,0 +1,209 @@
+/* Who logs in.
+ *
+ * The slow part (auth_user_check, on a worker) hashes the password or secret that was given against the row's hash, or
+ * against nothing when there is no such row, so that both take the same time. It leaves the hash that matched. The fast
+ * part (auth_user_identify, in the write transaction) loads the row again and wants the same hash to be there still: a
+ * password change that committed meanwhile wins, and one that commits later revokes the token. */
+#include "api/config.h"
+#include "api/identity/auth.h"
+#include "api/identity/hashing.h"
+#include "api/identity/token.h"
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+struct outcome {
+    const char *password_hash; /* the hash that the password matched; NULL: none */
+    const char *secret_hash;   /* likewise of the application credential */
+};
+
+static int refuse(struct request *request, const char *why)
+{
+    return error_set(&request->error, ERR_UNAUTHORIZED, "%s", why);
+}
+
+/* ERR_NOT_FOUND when there is none. */
+static int find_domain(struct request *request, const struct auth_name *name, struct project_row *ret)
+{
+    int rc = name->id ? store_project_get(request->conn, name->id, &request->arena, ret, &request->error)
+                      : store_project_find(request->conn, "", name->name, &request->arena, ret, &request->error);
+    return rc ? rc : ret->is_domain ? 0 : ERR_NOT_FOUND;
+}
+
+/* The user that the body means. ERR_NOT_FOUND when there is none; ERR_INVALID when the body does not say. */
+static int find_user(struct request *request, const struct auth_user *user, struct user_row *ret)
+{
+    struct project_row domain;
+    struct error *e = &request->error;
+    if (user->id)
+        return store_user_get(request->conn, user->id, &request->arena, ret, e);
+    if (!user->name)
+        return error_set(e, ERR_INVALID, "Invalid input for field identity/password/user: id or name must be present.");
+    if (!user->domain.id && !user->domain.name)
+        return error_set(e, ERR_INVALID, "Expecting to find domain in user.");
+    int rc = find_domain(request, &user->domain, &domain);
+    return rc ? rc : store_user_find(request->conn, domain.id, user->name, &request->arena, ret, e);
+}
+
+static int find_application(struct request *request, const struct auth_body *body,
+                            struct application_credential_row *ret)
+{
+    struct user_row user;
+    struct error *e = &request->error;
+    if (body->identity.application_credential.id)
+        return store_application_credential_get(request->conn, body->identity.application_credential.id,
+                                                &request->arena, ret, e);
+    if (!body->identity.application_credential.name)
+        return error_set(e, ERR_INVALID, "Expecting to find name or ID in application credential.");
+    int rc = find_user(request, &body->identity.application_credential.user, &user);
+    if (rc)
+        return rc;
+    return store_application_credential_find(request->conn, user.id, body->identity.application_credential.name,
+                                             &request->arena, ret, e);
+}
+
+static int check_password(struct request *request, const struct auth_body *body, const char **ret)
+{
+    struct user_row user = {0};
+    int rc = find_user(request, &body->identity.password.user, &user);
+    if (rc && rc != ERR_NOT_FOUND)
+        return rc;
+    const char *hash = rc ? NULL : user.password_hash, *password = body->identity.password.user.password;
+    bool good;
+    rc = hashing_check(request, password ? password : "", hash, &good);
+    *ret = !rc && good ? hash : NULL;
+    return rc;
+}
+
+static int check_secret(struct request *request, const struct auth_body *body, const char **ret)
+{
+    struct application_credential_row row = {0};
+    int rc = find_application(request, body, &row);
+    if (rc && rc != ERR_NOT_FOUND)
+        return rc;
+    const char *hash = rc ? NULL : row.secret_hash;
+    bool good;
+    rc = hashing_check(request, body->identity.application_credential.secret, hash, &good);
+    *ret = !rc && good ? hash : NULL;
+    return rc;
+}
+
+int auth_user_check(struct request *request, struct reply *reply)
+{
+    (void)reply;
+    const struct auth_body *body = request->body;
+    struct outcome *outcome = arena_alloc(&request->arena, sizeof(*outcome));
+    unsigned methods;
+    int rc = auth_methods(request, body, &methods);
+    if (!rc && methods & AUTH_PASSWORD)
+        rc = check_password(request, body, &outcome->password_hash);
+    if (!rc && methods & AUTH_APPLICATION)
+        rc = check_secret(request, body, &outcome->secret_hash);
+    request->state = outcome;
+    return rc;
+}
+
+static bool same(const char *a, const char *b)
+{
+    return a && b && strcmp(a, b) == 0;
+}
+
+/* Adopts the user; several methods must agree. */
+static int adopt(struct request *request, const struct user_row *user, struct auth_context *ret)
+{
+    if (ret->user.id && strcmp(ret->user.id, user->id) != 0)
+        return refuse(request, "The methods do not agree on who logs in.");
+    ret->user = *user;
+    return 0;
+}
+
+static int by_password(struct request *request, const struct auth_body *body, struct auth_context *ret)
+{
+    const struct outcome *outcome = request->state;
+    struct user_row user;
+    int rc = find_user(request, &body->identity.password.user, &user);
+    if (rc && rc != ERR_NOT_FOUND)
+        return rc;
+    if (rc || !same(outcome->password_hash, user.password_hash))
+        return refuse(request, "Invalid username or password");
+    if (user.password_expires_us && user.password_expires_us <= request->now_us)
+        return refuse(request, "The password is expired and needs to be changed.");
+    return adopt(request, &user, ret);
+}
+
+static int by_application(struct request *request, const struct auth_body *body, struct auth_context *ret)
+{
+    const struct outcome *outcome = request->state;
+    struct application_credential_row *row = &ret->application;
+    struct credential *c = &ret->credential;
+    struct user_row user;
+    int rc = find_application(request, body, row);
+    if (rc && rc != ERR_NOT_FOUND)
+        return rc;
+    if (rc || !same(outcome->secret_hash, row->secret_hash) || (row->expires_us && row->expires_us <= request->now_us))
+        return refuse(request, "Invalid application credential");
+    rc = store_user_get(request->conn, row->user_id, &request->arena, &user, &request->error);
+    if (rc)
+        return rc == ERR_NOT_FOUND ? refuse(request, "The application credential's user is gone") : rc;
+    ret->has_application = true;
+    c->restricted = !row->unrestricted;
+    snprintf(c->app_credential_id, sizeof(c->app_credential_id), "%s", row->id);
+    if (row->expires_us && row->expires_us < c->expires_us)
+        c->expires_us = row->expires_us;
+    return adopt(request, &user, ret);
+}
+
+/* What a system token, or one that a program has, may not become. */
+static int check_rescope(struct request *request, const struct auth_body *body, const struct credential *old)
+{
+    const char *action = NULL;
+    if (*old->app_credential_id)
+        action = "Using a delegated token to create another token is not allowed.";
+    else if (old->system && (json_in_has(body->scope, "project") || json_in_has(body->scope, "domain")))
+        action = "Using a system-scoped token to create a project-scoped or domain-scoped token is not allowed.";
+    if (!action)
+        return 0;
+    return error_set(&request->error, ERR_FORBIDDEN, "You are not authorized to perform the requested action: %s",
+                     action);
+}
+
+static int by_token(struct request *request, const struct auth_body *body, struct auth_context *ret)
+{
+    struct credential old, *c = &ret->credential;
+    struct user_row user;
+    int rc = token_verify(request->api->tokens, body->identity.token.id, request->now_us, &old, &request->error);
+    if (!rc)
+        rc = check_rescope(request, body, &old);
+    if (!rc)
+        rc = store_user_get(request->conn, old.user_id, &request->arena, &user, &request->error);
+    if (rc)
+        return rc == ERR_NOT_FOUND ? refuse(request, "The token's user is gone") : rc;
+    c->methods |= old.methods;
+    c->expires_us = old.expires_us < c->expires_us ? old.expires_us : c->expires_us;
+    memcpy(c->chain_id, *old.chain_id ? old.chain_id : old.audit_id, sizeof(c->chain_id));
+    return adopt(request, &user, ret);
+}
+
+int auth_user_identify(struct request *request, const struct auth_body *body, unsigned methods,
+                       struct auth_context *ret)
+{
+    struct credential *c = &ret->credential;
+    c->methods = methods;
+    c->expires_us = request->now_us + request->api->config->token_life_ms * 1000;
+    int rc = 0;
+    if (methods & AUTH_PASSWORD)
+        rc = by_password(request, body, ret);
+    if (!rc && methods & AUTH_APPLICATION)
+        rc = by_application(request, body, ret);
+    if (!rc && methods & AUTH_TOKEN)
+        rc = by_token(request, body, ret);
+    if (!rc)
+        rc = store_project_get(request->conn, ret->user.domain_id, &request->arena, &ret->user_domain, &request->error);
+    if (rc)
+        return rc == ERR_NOT_FOUND ? refuse(request, "The user's domain is gone") : rc;
+    if (!ret->user.enabled || !ret->user_domain.enabled)
+        return refuse(request, "The account is disabled.");
+    snprintf(c->user_id, sizeof(c->user_id), "%s", ret->user.id);
+    snprintf(c->user_domain_id, sizeof(c->user_domain_id), "%s", ret->user.domain_id);
+    return 0;
+}

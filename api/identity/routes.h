@@ -1,0 +1,6 @@
+/* The tables of rows that identity.c gathers; each lies in the file of its name. */
+#pragma once
+#include "api/http/route.h"
+
+extern const struct route_table versions_routes, versions_root_routes;
+extern const struct route_table auth_routes;
