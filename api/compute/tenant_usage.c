@@ -1,6 +1,6 @@
 /* os-simple-tenant-usage: hours of servers by project, from the same usage intervals that are billed, so that the two
  * cannot disagree. */
-#include "api/compute/tenant_usage.h"
+#include "api/compute/compute_routes.h"
 #include "api/http/handler.h"
 #include "common/clock.h"
 #include "common/model/usage.h"

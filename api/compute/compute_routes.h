@@ -1,0 +1,6 @@
+/* The route tables of the compute service's resources, one per file, gathered by service.c. */
+#pragma once
+#include "api/http/route.h"
+
+extern const struct route_table aggregates_routes, availability_zones_routes, hypervisors_routes, limits_routes,
+    quota_sets_routes, server_groups_routes, services_routes, tenant_usage_routes;
