@@ -186,13 +186,11 @@ static enum MHD_Result exchange_begin(struct exchange *x, const char *url, const
     if (!rc && announced)
         rc = exchange_body_begin(x);
     x->swallow = rc != 0;
-    bool upload = x->upload != NULL;
-    int64_t limit_ms = upload ? x->server->options.upload_timeout_ms : x->server->options.body_timeout_ms;
-    peer_set_deadline(x->peer, x->began_us + limit_ms * 1000);
-    if (rc && announced && (x->headers.expect || announced > EXCHANGE_SWALLOW_BYTES)) {
-        peer_set_deadline(x->peer, x->began_us + limit_ms * 1000);
+    const struct http_options *o = &x->server->options;
+    peer_set_deadline(x->peer, x->began_us + (x->upload ? o->upload_timeout_ms : o->body_timeout_ms) * 1000);
+    bool at_once = x->unclear || (announced && x->headers.expect) || announced > EXCHANGE_SWALLOW_BYTES;
+    if (rc && at_once)
         return exchange_end(x); /* the client is told before it sends; libmicrohttpd closes the connection */
-    }
     return MHD_YES;
 }
 

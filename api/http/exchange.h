@@ -37,6 +37,7 @@ struct exchange {
     struct MHD_Connection *connection;
     struct peer *peer;
     enum exchange_phase phase;
+    bool unclear;     /* where the request ends; the connection cannot go on */
     bool swallow;     /* the answer is decided; the rest of the body is read and dropped */
     bool park_asked;  /* by this run of the handler */
     bool last_run;    /* the server stops: the handler may not park again */

@@ -64,7 +64,8 @@ static int exchange_open_framing(struct exchange *x)
     const struct exchange_headers *h = &x->headers;
     struct error *e = &x->request.error;
     x->body_bytes = h->content_length ? header_read_length(h->content_length) : 0;
-    if (h->lengths > 1 || x->body_bytes < 0 || (h->lengths && h->transfer_encoding))
+    x->unclear = h->lengths > 1 || x->body_bytes < 0 || (h->lengths && h->transfer_encoding);
+    if (x->unclear)
         return error_set(e, ERR_INVALID, "The length of the body is not clear");
     if (h->transfer_encoding && strcasecmp(h->transfer_encoding, "chunked") != 0)
         return error_set(e, ERR_NOT_IMPLEMENTED, "Transfer-Encoding '%s' is not understood", h->transfer_encoding);
@@ -181,9 +182,9 @@ int exchange_open(struct exchange *x, const char *url, const char *method, const
     x->request.path = "";
     MHD_get_connection_values(x->connection, MHD_HEADER_KIND, exchange_open_header, &x->headers);
     exchange_open_id(x);
-    int rc = exchange_open_target(x, url, version);
+    int rc = exchange_open_framing(x);
     if (!rc)
-        rc = exchange_open_framing(x);
+        rc = exchange_open_target(x, url, version);
     if (!rc)
         rc = exchange_open_route(x, method);
     if (!rc)

@@ -58,6 +58,6 @@ static const struct route rows[] = {
 };
 const struct route_table rating_root_routes = ROUTE_TABLE(rows);
 
-static const struct route_table *const tables[] = {&rating_root_routes, &summary_routes, &dataframes_routes, &prices_routes,
-                                                   NULL};
+static const struct route_table *const tables[] = {&rating_root_routes, &summary_routes, &dataframes_routes,
+                                                   &prices_routes, NULL};
 const struct service rating_service = {.name = "rating", .prefix = "/rating", .tables = tables, .fault = fault};
