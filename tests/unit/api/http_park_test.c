@@ -1,4 +1,5 @@
-/* Requests that wait: for a topic, for the time, for the writer; clients that go away meanwhile; and how a server stops. */
+/* Requests that wait: for a topic, for the time, for the writer; clients that go away meanwhile; and how a server
+ * stops. */
 #include "tests/unit/api/http_fixture.h"
 
 #define WAIT_US (CLOCK_SECOND_US * 20) /* longer than any test: only a wake ends it in time */
@@ -68,8 +69,16 @@ static void gate_wait(void)
 
 static const struct route rows[] = {
     {.method = "GET", .pattern = "/things", .permission = PERMISSION_PUBLIC, .handler = things_wait},
-    {.method = "PUT", .pattern = "/things/{id}", .permission = PERMISSION_PUBLIC, .kind = ROUTE_WRITE, .handler = things_add},
-    {.method = "POST", .pattern = "/gate", .permission = PERMISSION_PUBLIC, .kind = ROUTE_WRITE, .handler = things_gate},
+    {.method = "PUT",
+     .pattern = "/things/{id}",
+     .permission = PERMISSION_PUBLIC,
+     .kind = ROUTE_WRITE,
+     .handler = things_add},
+    {.method = "POST",
+     .pattern = "/gate",
+     .permission = PERMISSION_PUBLIC,
+     .kind = ROUTE_WRITE,
+     .handler = things_gate},
 };
 static const struct route_table routes = ROUTE_TABLE(rows);
 static const struct route_table *const tables[] = {&routes, NULL};
@@ -209,7 +218,7 @@ TEST("a request waits for the writer without an HTTP thread, and its client may 
         http_send(fds[i], "POST /t/gate HTTP/1.1\r\nHost: test\r\n\r\n");
     }
     gate_wait();
-    close(fds[0]); /* while the writer has it */
+    close(fds[0]);                                           /* while the writer has it */
     expect_answer(wait_for_things(-1, 0), "{\"things\":0}"); /* both threads are free */
     gate_set(false);
     for (int i = 1; i < COUNT; i++) {
