@@ -2,6 +2,7 @@
  * uv_async wakes the loop. libuv frees nothing before its close callback, so timers and watches detach from their
  * owners first and free themselves there. */
 #include "compute-agent/loop.h"
+#include "common/memory.h"
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -30,14 +31,6 @@ struct loop_watch {
     void *arg;
 };
 
-static void *loop_memory(size_t size)
-{
-    void *memory = calloc(1, size);
-    if (!memory)
-        abort();
-    return memory;
-}
-
 static void loop_run_posted(uv_async_t *wake)
 {
     struct loop *l = wake->data;
@@ -56,7 +49,7 @@ static void loop_run_posted(uv_async_t *wake)
 
 struct loop *loop_new(void)
 {
-    struct loop *l = loop_memory(sizeof(*l));
+    struct loop *l = memory_new(sizeof(*l));
     l->tail = &l->head;
     pthread_mutex_init(&l->mutex, NULL);
     if (uv_loop_init(&l->uv) || uv_async_init(&l->uv, &l->wake, loop_run_posted))
@@ -100,7 +93,7 @@ void loop_step(struct loop *l)
 
 void loop_post(struct loop *l, loop_fn fn, void *arg)
 {
-    struct loop_posted *p = loop_memory(sizeof(*p));
+    struct loop_posted *p = memory_new(sizeof(*p));
     p->fn = fn;
     p->arg = arg;
     pthread_mutex_lock(&l->mutex);
@@ -123,7 +116,7 @@ static void loop_timer_due(uv_timer_t *handle)
 
 struct loop_timer *loop_timer_new(struct loop *l, loop_fn fn, void *arg)
 {
-    struct loop_timer *t = loop_memory(sizeof(*t));
+    struct loop_timer *t = memory_new(sizeof(*t));
     uv_timer_init(&l->uv, &t->uv);
     t->fn = fn;
     t->arg = arg;
@@ -164,7 +157,7 @@ static void loop_watch_ready(uv_poll_t *handle, int status, int events)
 
 struct loop_watch *loop_watch_new(struct loop *l, int fd, loop_watch_fn fn, void *arg)
 {
-    struct loop_watch *w = loop_memory(sizeof(*w));
+    struct loop_watch *w = memory_new(sizeof(*w));
     if (uv_poll_init(&l->uv, &w->uv, fd)) {
         free(w);
         return NULL;

@@ -4,8 +4,8 @@
 #include "compute-agent/worker.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/memory.h"
 #include "compute-agent/loop.h"
-#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -186,9 +186,7 @@ static void worker_check_deadlines(void *arg)
 
 struct worker_pool *worker_pool_new(struct loop *loop, const char *name, unsigned threads, unsigned lost_limit)
 {
-    struct worker_pool *p = calloc(1, sizeof(*p));
-    if (!p)
-        abort();
+    struct worker_pool *p = memory_new(sizeof(*p));
     p->loop = loop;
     p->name = name;
     p->threads = threads;

@@ -1,0 +1,93 @@
+/* The connection goes to the configured address, while TLS and the Host header use the API's fixed name. */
+#include "compute-agent/http/http_setup.h"
+#include "common/memory.h"
+#include "common/strbuf.h"
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HTTP_SETUP_CONNECT_MS 10000L
+
+static void http_setup_global(void)
+{
+    curl_global_init(CURL_GLOBAL_ALL);
+}
+
+int http_setup_init(struct http_setup *s, const char *url, const struct http_client_identity *identity, struct error *e)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, http_setup_global);
+    *s = (struct http_setup){0};
+    char *scheme = NULL, *host = NULL, *port = NULL;
+    CURLU *parsed = curl_url();
+    if (!parsed)
+        abort();
+    bool good = !curl_url_set(parsed, CURLUPART_URL, url, 0) && !curl_url_get(parsed, CURLUPART_SCHEME, &scheme, 0) &&
+                !strcmp(scheme, "https") && !curl_url_get(parsed, CURLUPART_HOST, &host, 0) &&
+                !curl_url_get(parsed, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+    if (good) {
+        struct strbuf text;
+        strbuf_init(&text, 0);
+        strbuf_appendf(&text, "%s:%s:%s:%s", HTTP_CLIENT_NAME, port, host, port);
+        s->connect_to = curl_slist_append(NULL, text.data);
+        strbuf_reset(&text);
+        strbuf_appendf(&text, "https://%s:%s", HTTP_CLIENT_NAME, port);
+        s->base = strbuf_take(&text);
+        s->shown = memory_strdup(url);
+        s->ca_file = memory_strdup(identity->ca_file);
+        s->cert_file = memory_strdup(identity->cert_file);
+        s->key_file = memory_strdup(identity->key_file);
+    }
+    curl_free(scheme);
+    curl_free(host);
+    curl_free(port);
+    curl_url_cleanup(parsed);
+    return good ? 0 : error_set(e, ERR_INVALID, "The API's address must look like https://host:8775, not \"%s\"", url);
+}
+
+void http_setup_done(struct http_setup *s)
+{
+    curl_slist_free_all(s->connect_to);
+    free(s->base);
+    free(s->shown);
+    free(s->ca_file);
+    free(s->cert_file);
+    free(s->key_file);
+    *s = (struct http_setup){0};
+}
+
+void http_setup_apply(const struct http_setup *s, CURL *easy)
+{
+    curl_easy_setopt(easy, CURLOPT_CONNECT_TO, s->connect_to);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https");
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    curl_easy_setopt(easy, CURLOPT_CAINFO, s->ca_file);
+    curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    if (s->cert_file) {
+        curl_easy_setopt(easy, CURLOPT_SSLCERT, s->cert_file);
+        curl_easy_setopt(easy, CURLOPT_SSLKEY, s->key_file);
+    }
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "virga-agent/" VIRGA_VERSION);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, HTTP_SETUP_CONNECT_MS);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+}
+
+char *http_setup_url(const struct http_setup *s, const char *path)
+{
+    struct strbuf text;
+    strbuf_init(&text, 0);
+    strbuf_appendf(&text, "%s%s", s->base, path);
+    return strbuf_take(&text);
+}
+
+int http_setup_error(const struct http_setup *s, CURLcode outcome, const char *text, struct error *e)
+{
+    const char *why = text[0] ? text : curl_easy_strerror(outcome);
+    int code = outcome == CURLE_OPERATION_TIMEDOUT ? ERR_TIMEOUT : ERR_UNAVAILABLE;
+    return error_set(e, code, "The API at %s does not answer: %s", s->shown, why);
+}

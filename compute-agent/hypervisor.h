@@ -1,0 +1,140 @@
+/* What the agent wants of a hypervisor, and of the host around it: domains, their files, their networks. A vtable; the libvirt
+ * implementation serves real hosts, the fake one tests and benches.
+ *
+ * Everything is asynchronous and for the loop's thread: a call returns at once and its callback comes later, exactly once, never from
+ * inside the call. The caller keeps at most one call under way per server. What is passed in must stay as it is until the callback comes;
+ * what a callback gets lives for the callback only.
+ *
+ * Errors say whether trying again may help: `transient` covers the connection being away, a call given up as lost, a busy host. */
+#pragma once
+#include "common/error.h"
+#include "common/strbuf.h"
+#include "common/uuid.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct spec;
+struct json_out;
+struct network_plan;
+struct hypervisor;
+
+enum hypervisor_domain {
+    HYPERVISOR_ABSENT,  /* no such domain */
+    HYPERVISOR_SHUTOFF, /* defined, not running */
+    HYPERVISOR_RUNNING,
+    HYPERVISOR_PAUSED,
+    HYPERVISOR_SAVED,   /* not running, its memory is on disk */
+    HYPERVISOR_CRASHED, /* not running, and not because anybody wanted that */
+    HYPERVISOR_DOMAIN_COUNT
+};
+
+enum hypervisor_action {
+    HYPERVISOR_CREATE,   /* define if need be, start */
+    HYPERVISOR_DEFINE,   /* define if need be */
+    HYPERVISOR_START,    /* a defined one; from its saved memory when there is one */
+    HYPERVISOR_SHUTDOWN, /* press the power button; returns at once */
+    HYPERVISOR_REBOOT,   /* ask the guest to reboot; returns at once, an event tells when it did */
+    HYPERVISOR_DESTROY,  /* pull the plug */
+    HYPERVISOR_RESET,    /* pull the plug and start again */
+    HYPERVISOR_PAUSE,
+    HYPERVISOR_RESUME,
+    HYPERVISOR_SAVE,    /* managed save */
+    HYPERVISOR_DISCARD, /* drop the managed save */
+    HYPERVISOR_REMOVE,  /* destroy, undefine, delete files, everything; what is not there is no error */
+    HYPERVISOR_LOOK,    /* only say what is there */
+    HYPERVISOR_ACTION_COUNT
+};
+
+struct hypervisor_result {
+    int code; /* 0 or an error code */
+    bool transient;
+    const struct error *error;     /* NULL when code is 0 */
+    enum hypervisor_domain domain; /* what is there now; only when code is 0 */
+};
+typedef void (*hypervisor_done_fn)(void *arg, const struct hypervisor_result *result);
+
+/* One server that is on the host: a domain with this cloud's and this host's ids, or files without a domain. */
+struct hypervisor_found {
+    char server_id[UUID_SIZE];
+    enum hypervisor_domain domain;
+    bool traces; /* files, a domain or both */
+};
+struct hypervisor_list {
+    struct hypervisor_result result;
+    const struct hypervisor_found *servers;
+    size_t server_count;
+    const char *const *networks; /* ids of this host's networks */
+    size_t network_count;
+};
+typedef void (*hypervisor_list_fn)(void *arg, const struct hypervisor_list *list);
+
+/* Text as an answer: a console's log, JSON of diagnostics or inventory. */
+typedef void (*hypervisor_text_fn)(void *arg, const struct hypervisor_result *result, const char *text, size_t size);
+
+/* Cumulative counters of one domain. */
+struct hypervisor_sample {
+    char server_id[UUID_SIZE];
+    int64_t at_us;
+    uint64_t cpu_ns, disk_read_bytes, disk_write_bytes, disk_read_ops, disk_write_ops, net_in_bytes, net_out_bytes;
+    uint64_t memory_rss_kib;
+};
+typedef void (*hypervisor_samples_fn)(void *arg, const struct hypervisor_result *result,
+                                      const struct hypervisor_sample *samples, size_t count);
+
+enum hypervisor_event_kind {
+    HYPERVISOR_EVENT_DOMAIN, /* the domain is now as `domain` says */
+    HYPERVISOR_EVENT_REBOOT, /* the guest has rebooted */
+};
+struct hypervisor_event {
+    enum hypervisor_event_kind kind;
+    char server_id[UUID_SIZE];
+    enum hypervisor_domain domain;
+    int64_t at_us;
+    const char *reason; /* for the log; static */
+};
+/* What the hypervisor tells by itself, on the loop. */
+struct hypervisor_listener {
+    void *arg;
+    /* The connection is there (again): whatever was known of domains is stale, list them. */
+    void (*on_up)(void *arg);
+    void (*on_down)(void *arg, const char *why);
+    /* Only domains with our ids. */
+    void (*on_event)(void *arg, const struct hypervisor_event *event);
+};
+
+struct hypervisor_prepare {
+    const struct spec *spec;
+    bool first;                                /* nothing of this server has existed: its disk may be made */
+    void (*on_progress)(void *arg);            /* may be called once: this takes long (the image has to be fetched) */
+};
+
+struct hypervisor_ops {
+    /* Connects and keeps reconnecting; on_up says when. */
+    void (*start)(struct hypervisor *h, const struct hypervisor_listener *listener);
+    void (*list)(struct hypervisor *h, hypervisor_list_fn done, void *arg);
+    /* Image, disk, config drive. Calls on_progress before done. */
+    void (*prepare)(struct hypervisor *h, const struct hypervisor_prepare *what, hypervisor_done_fn done, void *arg);
+    /* `spec` is needed for CREATE and DEFINE only. */
+    void (*act)(struct hypervisor *h, enum hypervisor_action action, const char *server_id, const struct spec *spec,
+                hypervisor_done_fn done, void *arg);
+    /* Makes the network as planned, its reservations too; idempotent. A plan without hosts still makes it. */
+    void (*network_apply)(struct hypervisor *h, const struct network_plan *plan, hypervisor_done_fn done, void *arg);
+    void (*network_remove)(struct hypervisor *h, const char *network_id, hypervisor_done_fn done, void *arg);
+    /* The last `lines` lines of the serial console (-1: all that is kept). */
+    void (*console_log)(struct hypervisor *h, const char *server_id, int64_t lines, hypervisor_text_fn done, void *arg);
+    /* A JSON object. */
+    void (*diagnostics)(struct hypervisor *h, const char *server_id, hypervisor_text_fn done, void *arg);
+    void (*inventory)(struct hypervisor *h, hypervisor_text_fn done, void *arg);
+    void (*samples)(struct hypervisor *h, hypervisor_samples_fn done, void *arg);
+    /* No callback comes after it has returned; what runs is waited for or given up. */
+    void (*free)(struct hypervisor *h);
+};
+/* First in every implementation's own struct. */
+struct hypervisor {
+    const struct hypervisor_ops *ops;
+};
+
+/* Static text for logs. */
+const char *hypervisor_domain_name(enum hypervisor_domain domain);
+const char *hypervisor_action_name(enum hypervisor_action action);

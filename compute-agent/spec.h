@@ -1,0 +1,81 @@
+/* What a host should do, as docs/agent-protocol.md words it: one server's specification, and the answer that carries many. */
+#pragma once
+#include "common/arena.h"
+#include "common/error.h"
+#include "common/json_in.h"
+#include "common/model/server.h"
+#include "common/uuid.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct spec_address {
+    const char *ip;
+    int64_t prefix;
+};
+struct spec_subnet {
+    const char *id, *cidr, *gateway; /* gateway: NULL for none */
+    bool dhcp;
+    struct json_list dns; /* const char * */
+    const char *pool_start, *pool_end;
+};
+struct spec_network {
+    const char *id, *name;
+    int64_t mtu;              /* 0: the host's choice */
+    struct json_list subnets; /* struct spec_subnet */
+};
+struct spec_nic {
+    const char *port_id, *mac;
+    struct json_list addresses; /* struct spec_address */
+    struct spec_network network;
+};
+struct spec_image {
+    const char *id, *name, *disk_format, *sha512;
+    int64_t size_bytes;
+    struct json_map properties;
+};
+struct spec_key {
+    const char *name, *public;
+};
+enum spec_action { SPEC_NO_ACTION, SPEC_REBOOT_SOFT, SPEC_REBOOT_HARD };
+struct spec_operation {
+    const char *id, *action_name;
+    enum spec_action action;
+};
+struct spec {
+    struct arena arena; /* all text of this struct */
+    char id[UUID_SIZE];
+    int64_t revision;
+    bool exists;
+    /* From here on only when `exists`. */
+    enum server_power power;
+    const char *name, *hostname, *project_id, *project_name, *user_id, *zone, *flavor_name;
+    int64_t created_us, vcpus, memory_mib, root_gib, ephemeral_gib, swap_mib;
+    struct json_map flavor_extra, metadata;
+    struct spec_image *image; /* NULL: none */
+    struct spec_key *key;     /* NULL: none */
+    struct json_list nics;    /* struct spec_nic */
+    const char *user_data;    /* base64, NULL: none */
+    struct spec_operation operation;
+};
+
+/* Reads and checks one specification. Everything that later becomes a path, a domain's name or a line of a file is checked here. On failure
+ * 0 is not returned, but *ret_id (may be NULL; UUID_SIZE bytes) and *ret_revision tell whom it was about when that much could be read
+ * ("" and 0 otherwise). The caller frees *ret with spec_free. */
+int spec_read(json_value *value, struct spec **ret, char *ret_id, int64_t *ret_revision, struct error *e);
+void spec_free(struct spec **spec);
+
+enum spec_query_kind { SPEC_QUERY_UNKNOWN, SPEC_QUERY_CONSOLE_LOG, SPEC_QUERY_DIAGNOSTICS };
+struct spec_query {
+    const char *id, *server_id, *kind_name;
+    enum spec_query_kind kind;
+    int64_t lines; /* console_log: how many from the end, -1 for all */
+};
+/* The answer of GET /agent/v1/desired. Its servers stay JSON, so that a bad one spoils no other. */
+struct spec_desired {
+    int64_t revision;
+    bool more;
+    json_value *servers;      /* array or NULL */
+    struct json_list queries; /* struct spec_query */
+};
+int spec_read_desired(json_value *value, struct arena *arena, struct spec_desired *ret, struct error *e);
