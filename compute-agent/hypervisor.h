@@ -1,11 +1,12 @@
-/* What the agent wants of a hypervisor, and of the host around it: domains, their files, their networks. A vtable; the libvirt
- * implementation serves real hosts, the fake one tests and benches.
+/* What the agent wants of a hypervisor, and of the host around it: domains, their files, their networks. A vtable; the
+ * libvirt implementation serves real hosts, the fake one tests and benches.
  *
- * Everything is asynchronous and for the loop's thread: a call returns at once and its callback comes later, exactly once, never from
- * inside the call. The caller keeps at most one call under way per server. What is passed in must stay as it is until the callback comes;
- * what a callback gets lives for the callback only.
+ * Everything is asynchronous and for the loop's thread: a call returns at once and its callback comes later, exactly
+ * once, never from inside the call. The caller keeps at most one call under way per server. What is passed in must stay
+ * as it is until the callback comes; what a callback gets lives for the callback only.
  *
- * Errors say whether trying again may help: `transient` covers the connection being away, a call given up as lost, a busy host. */
+ * Errors say whether trying again may help: `transient` covers the connection being away, a call given up as lost, a
+ * busy host. */
 #pragma once
 #include "common/error.h"
 #include "common/strbuf.h"
@@ -105,8 +106,8 @@ struct hypervisor_listener {
 
 struct hypervisor_prepare {
     const struct spec *spec;
-    bool first;                                /* nothing of this server has existed: its disk may be made */
-    void (*on_progress)(void *arg);            /* may be called once: this takes long (the image has to be fetched) */
+    bool first;                     /* nothing of this server has existed: its disk may be made */
+    void (*on_progress)(void *arg); /* may be called once: this takes long (the image has to be fetched) */
 };
 
 struct hypervisor_ops {

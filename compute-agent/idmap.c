@@ -1,4 +1,5 @@
-/* Linear probing over a power of two, at most half full; FNV-1a. Removal moves followers back, so there are no tombstones. */
+/* Linear probing over a power of two, at most half full; FNV-1a. Removal moves followers back, so there are no
+ * tombstones. */
 #include "compute-agent/idmap.h"
 #include "common/memory.h"
 #include <assert.h>

@@ -1,5 +1,5 @@
-/* A map from ids (short texts) to pointers: open addressing, grows by doubling. The key's memory is the value's owner's and must live as
- * long as the entry. Not thread-safe. */
+/* A map from ids (short texts) to pointers: open addressing, grows by doubling. The key's memory is the value's owner's
+ * and must live as long as the entry. Not thread-safe. */
 #pragma once
 #include <stddef.h>
 
@@ -19,5 +19,6 @@ void *idmap_get(const struct idmap *m, const char *key);
 void idmap_put(struct idmap *m, const char *key, void *value);
 /* The value that was there, or NULL. */
 void *idmap_remove(struct idmap *m, const char *key);
-/* Walks all values in no order: start with *at = 0; NULL at the end. The map must not change meanwhile. */
+/* Walks all values in no order: start with *at = 0; NULL at the end. When the map changes meanwhile, some may be met
+ * twice or not at all. */
 void *idmap_next(const struct idmap *m, size_t *at);

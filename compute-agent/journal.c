@@ -2,8 +2,8 @@
  *   {"next":17,"accepted":12}                   first line after a rewriting: what to go on with
  *   {"seq":17,"at_us":..,"server_id":..,...}    an event, word for word as it is reported
  *   {"accepted":17}                             the API's answer
- * Lines are written whole with one write(2). Reading stops trusting at the first line that does not check out: when nothing valid follows,
- * it is the torn tail of a crash and is cut off; else it is damage, logged and left out. */
+ * Lines are written whole with one write(2). Reading stops trusting at the first line that does not check out: when
+ * nothing valid follows, it is the torn tail of a crash and is cut off; else it is damage, logged and left out. */
 #include "compute-agent/journal.h"
 #include "common/file.h"
 #include "common/json_in.h"
@@ -108,8 +108,10 @@ static const struct json_field wire_fields[] = {
     {.name = "next", .kind = JSON_INT, .offset = offsetof(struct journal_wire, next)},
     {.name = "accepted", .kind = JSON_INT, .offset = offsetof(struct journal_wire, accepted)},
 };
-static const struct json_table wire_table = {
-    .fields = wire_fields, .count = JSON_COUNT(wire_fields), .open = true, .seen_offset = offsetof(struct journal_wire, seen)};
+static const struct json_table wire_table = {.fields = wire_fields,
+                                             .count = JSON_COUNT(wire_fields),
+                                             .open = true,
+                                             .seen_offset = offsetof(struct journal_wire, seen)};
 
 static bool journal_take_event(struct journal *j, const struct journal_wire *w, const char *text, size_t size)
 {

@@ -1,9 +1,10 @@
 /* The agent's memory over restarts: what it said about each server, in order, and how much of that the API has taken.
  *
- * An append-only file of lines "crc32 json": events with sequence numbers that only grow, and marks of what was accepted. It survives
- * kill -9 at any byte: a torn last line is dropped. An event may be told to the API only when it is on disk (journal_synced), so no number
- * that anybody has seen is ever given out again. When all is accepted and the file has grown, it is rewritten with the last event of each
- * server that still exists: that is how a restarted agent knows which revision it had carried out.
+ * An append-only file of lines "crc32 json": events with sequence numbers that only grow, and marks of what was
+ * accepted. It survives kill -9 at any byte: a torn last line is dropped. An event may be told to the API only when it
+ * is on disk (journal_synced), so no number that anybody has seen is ever given out again. When all is accepted and the
+ * file has grown, it is rewritten with the last event of each server that still exists: that is how a restarted agent
+ * knows which revision it had carried out.
  *
  * Loop thread, except journal_sync_run. */
 #pragma once
@@ -23,18 +24,19 @@ struct journal_event {
     char server_id[UUID_SIZE];
     enum server_state state;
     int64_t revision;
-    char operation_id[UUID_SIZE]; /* "" for none */
-    bool failed;                  /* carrying out `revision` failed for good: */
+    char operation_id[UUID_SIZE];  /* "" for none */
+    bool failed;                   /* carrying out `revision` failed for good: */
     const char *message, *details; /* NULL unless failed */
 };
 
-/* Opens or makes the file. `durable`: events count as synced only after journal_sync_done; else at once (fake hosts). A damaged line in
- * the middle is logged and left out. ERR_IO, ERR_CORRUPT when it is no journal. */
+/* Opens or makes the file. `durable`: events count as synced only after journal_sync_done; else at once (fake hosts). A
+ * damaged line in the middle is logged and left out. ERR_IO, ERR_CORRUPT when it is no journal. */
 int journal_open(const char *path, bool durable, struct journal **ret, struct error *e);
 /* NULL inside is fine. */
 void journal_free(struct journal **j);
 
-/* Writes the event with the next number, which it also puts into event->seq. ERR_IO, ERR_NO_SPACE: nothing was noted, try again later. */
+/* Writes the event with the next number, which it also puts into event->seq. ERR_IO, ERR_NO_SPACE: nothing was noted,
+ * try again later. */
 int journal_append(struct journal *j, struct journal_event *event, struct error *e);
 /* The last event of a server, or NULL; message and details are not kept. Valid until the next change. */
 const struct journal_event *journal_last(const struct journal *j, const char *server_id);
@@ -43,7 +45,8 @@ const struct journal_event *journal_next_last(const struct journal *j, size_t *a
 /* Forgets the server's last event with the next rewriting (it is gone and the API knows). */
 void journal_forget(struct journal *j, const char *server_id);
 
-/* Getting it on disk: when journal_dirty, take a ticket, run it on any thread, then hand it back. One ticket at a time. */
+/* Getting it on disk: when journal_dirty, take a ticket, run it on any thread, then hand it back. One ticket at a time.
+ */
 struct journal_ticket {
     int fd;
     int64_t seq;
@@ -55,12 +58,12 @@ void journal_sync_run(struct journal_ticket *t);
 /* ERR_IO when it failed: the events stay unsynced. */
 int journal_sync_done(struct journal *j, struct journal_ticket *t, struct error *e);
 
-/* Appends synced events that are not accepted, oldest first, at most `limit`, as JSON objects between commas; the number of events, and in
- * *ret_last_seq the last one's number (untouched when there are none). */
+/* Appends synced events that are not accepted, oldest first, at most `limit`, as JSON objects between commas; the
+ * number of events, and in *ret_last_seq the last one's number (untouched when there are none). */
 size_t journal_print(const struct journal *j, size_t limit, struct strbuf *to, int64_t *ret_last_seq);
 /* Events that are not accepted yet, synced or not. */
 size_t journal_pending(const struct journal *j);
-/* The API has taken everything up to `seq`. A number higher than any given out raises the next one above it (the file was lost or is older
- * than what the API knows). */
+/* The API has taken everything up to `seq`. A number higher than any given out raises the next one above it (the file
+ * was lost or is older than what the API knows). */
 int journal_accept(struct journal *j, int64_t seq, struct error *e);
 int64_t journal_accepted(const struct journal *j);

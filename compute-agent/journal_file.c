@@ -37,8 +37,10 @@ static bool journal_file_good(const char *line, size_t size)
     return strtoul(digits, NULL, 16) == sum;
 }
 
-/* Walks the lines; returns the size up to and with the last good one, counts good and bad (complete but damaged) ones. */
-static size_t journal_file_walk(const char *data, size_t size, journal_file_take_fn take, void *arg, size_t *good, size_t *bad)
+/* Walks the lines; returns the size up to and with the last good one, counts good and bad (complete but damaged) ones.
+ */
+static size_t journal_file_walk(const char *data, size_t size, journal_file_take_fn take, void *arg, size_t *good,
+                                size_t *bad)
 {
     size_t at = 0, kept = 0, doubtful = 0;
     while (at < size) {
@@ -59,7 +61,8 @@ static size_t journal_file_walk(const char *data, size_t size, journal_file_take
     return kept;
 }
 
-int journal_file_read(const char *path, int fd, journal_file_take_fn take, void *arg, int64_t *ret_size, struct error *e)
+int journal_file_read(const char *path, int fd, journal_file_take_fn take, void *arg, int64_t *ret_size,
+                      struct error *e)
 {
     struct strbuf all;
     strbuf_init(&all, (size_t)1 << 30);

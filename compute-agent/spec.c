@@ -1,5 +1,5 @@
-/* Tables of the fields, then the checks that a table cannot express. Unknown members are ignored: programs one version apart understand
- * each other. */
+/* Tables of the fields, then the checks that a table cannot express. Unknown members are ignored: programs one version
+ * apart understand each other. */
 #include "compute-agent/spec.h"
 #include "common/memory.h"
 #include "common/model/ip.h"
@@ -8,7 +8,9 @@
 #include <string.h>
 
 #define FIELD(type, member, kind_, flags_, ...)                                                                        \
-    {.name = #member, .kind = (kind_), .offset = offsetof(struct type, member), .flags = (flags_), __VA_ARGS__}
+    {                                                                                                                  \
+        .name = #member, .kind = (kind_), .offset = offsetof(struct type, member), .flags = (flags_), __VA_ARGS__      \
+    }
 #define TABLE(fields_, seen_)                                                                                          \
     {                                                                                                                  \
         .fields = (fields_), .count = JSON_COUNT(fields_), .open = true, .seen_offset = (seen_)                        \
@@ -22,12 +24,9 @@ static const struct json_field address_fields[] = {
 static const struct json_table address_table = TABLE(address_fields, JSON_NO_SEEN);
 
 static const struct json_field subnet_fields[] = {
-    FIELD(spec_subnet, id, JSON_TEXT, JSON_REQUIRED),
-    FIELD(spec_subnet, cidr, JSON_TEXT, JSON_REQUIRED),
-    FIELD(spec_subnet, gateway, JSON_TEXT, JSON_NULLABLE),
-    FIELD(spec_subnet, dhcp, JSON_BOOL, JSON_LENIENT),
-    FIELD(spec_subnet, dns, JSON_TEXTS, JSON_NULLABLE),
-    FIELD(spec_subnet, pool_start, JSON_TEXT, JSON_NULLABLE),
+    FIELD(spec_subnet, id, JSON_TEXT, JSON_REQUIRED),       FIELD(spec_subnet, cidr, JSON_TEXT, JSON_REQUIRED),
+    FIELD(spec_subnet, gateway, JSON_TEXT, JSON_NULLABLE),  FIELD(spec_subnet, dhcp, JSON_BOOL, JSON_LENIENT),
+    FIELD(spec_subnet, dns, JSON_TEXTS, JSON_NULLABLE),     FIELD(spec_subnet, pool_start, JSON_TEXT, JSON_NULLABLE),
     FIELD(spec_subnet, pool_end, JSON_TEXT, JSON_NULLABLE),
 };
 static const struct json_table subnet_table = TABLE(subnet_fields, JSON_NO_SEEN);
@@ -66,7 +65,10 @@ static const struct json_table key_table = TABLE(key_fields, JSON_NO_SEEN);
 
 static const struct json_field operation_fields[] = {
     FIELD(spec_operation, id, JSON_TEXT, JSON_REQUIRED),
-    {.name = "action", .kind = JSON_TEXT, .offset = offsetof(struct spec_operation, action_name), .flags = JSON_REQUIRED},
+    {.name = "action",
+     .kind = JSON_TEXT,
+     .offset = offsetof(struct spec_operation, action_name),
+     .flags = JSON_REQUIRED},
 };
 static const struct json_table operation_table = TABLE(operation_fields, JSON_NO_SEEN);
 

@@ -1,4 +1,5 @@
-/* What a host should do, as docs/agent-protocol.md words it: one server's specification, and the answer that carries many. */
+/* What a host should do, as docs/agent-protocol.md words it: one server's specification, and the answer that carries
+ * many. */
 #pragma once
 #include "common/arena.h"
 #include "common/error.h"
@@ -59,8 +60,9 @@ struct spec {
     struct spec_operation operation;
 };
 
-/* Reads and checks one specification. Everything that later becomes a path, a domain's name or a line of a file is checked here. On failure
- * 0 is not returned, but *ret_id (may be NULL; UUID_SIZE bytes) and *ret_revision tell whom it was about when that much could be read
+/* Reads and checks one specification. Everything that later becomes a path, a domain's name or a line of a file is
+ * checked here. On failure 0 is not returned, but *ret_id (may be NULL; UUID_SIZE bytes) and *ret_revision tell whom it
+ * was about when that much could be read
  * ("" and 0 otherwise). The caller frees *ret with spec_free. */
 int spec_read(json_value *value, struct spec **ret, char *ret_id, int64_t *ret_revision, struct error *e);
 void spec_free(struct spec **spec);

@@ -1,5 +1,6 @@
-/* libcurl's multi interface on our loop: it names sockets to watch and one time-out, we call it back. One multi handle per client, so that
- * thousands of fake hosts do not search each other's connections. A lane has one easy handle that is reused, and a line of requests. */
+/* libcurl's multi interface on our loop: it names sockets to watch and one time-out, we call it back. One multi handle
+ * per client, so that thousands of fake hosts do not search each other's connections. A lane has one easy handle that
+ * is reused, and a line of requests. */
 #include "compute-agent/http/http_client.h"
 #include "common/memory.h"
 #include "common/strbuf.h"
@@ -154,7 +155,8 @@ static int http_client_set_socket(CURL *easy, curl_socket_t fd, int what, void *
         curl_multi_assign(c->multi, fd, s);
     }
     if (s->watch)
-        loop_watch_set(s->watch, (what & CURL_POLL_IN ? (unsigned)LOOP_READ : 0) | (what & CURL_POLL_OUT ? (unsigned)LOOP_WRITE : 0));
+        loop_watch_set(s->watch, (what & CURL_POLL_IN ? (unsigned)LOOP_READ : 0) |
+                                     (what & CURL_POLL_OUT ? (unsigned)LOOP_WRITE : 0));
     return 0;
 }
 
@@ -202,8 +204,8 @@ static void http_client_start_next(struct http_client_lane *lane)
     curl_multi_add_handle(lane->client->multi, lane->easy);
 }
 
-int http_client_new(struct loop *loop, const char *url, const struct http_client_identity *identity, struct http_client **ret,
-                    struct error *e)
+int http_client_new(struct loop *loop, const char *url, const struct http_client_identity *identity,
+                    struct http_client **ret, struct error *e)
 {
     struct http_client *c = memory_new(sizeof(*c));
     int code = http_setup_init(&c->setup, url, identity, e);
@@ -262,8 +264,8 @@ void http_client_free(struct http_client **client)
     free(c);
 }
 
-void http_client_send(struct http_client *c, enum http_lane lane_id, const char *method, const char *path, const char *body,
-                      size_t size, int64_t timeout_ms, http_done_fn done, void *arg)
+void http_client_send(struct http_client *c, enum http_lane lane_id, const char *method, const char *path,
+                      const char *body, size_t size, int64_t timeout_ms, http_done_fn done, void *arg)
 {
     assert(path[0] == '/');
     struct http_client_lane *lane = &c->lanes[lane_id];

@@ -3,6 +3,7 @@
 #include "common/memory.h"
 #include "common/strbuf.h"
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,11 +14,8 @@ static void http_setup_global(void)
     curl_global_init(CURL_GLOBAL_ALL);
 }
 
-int http_setup_init(struct http_setup *s, const char *url, const struct http_client_identity *identity, struct error *e)
+int http_client_split_url(const char *url, char **ret_host, char **ret_port, struct error *e)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, http_setup_global);
-    *s = (struct http_setup){0};
     char *scheme = NULL, *host = NULL, *port = NULL;
     CURLU *parsed = curl_url();
     if (!parsed)
@@ -26,23 +24,42 @@ int http_setup_init(struct http_setup *s, const char *url, const struct http_cli
                 !strcmp(scheme, "https") && !curl_url_get(parsed, CURLUPART_HOST, &host, 0) &&
                 !curl_url_get(parsed, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
     if (good) {
-        struct strbuf text;
-        strbuf_init(&text, 0);
-        strbuf_appendf(&text, "%s:%s:%s:%s", HTTP_CLIENT_NAME, port, host, port);
-        s->connect_to = curl_slist_append(NULL, text.data);
-        strbuf_reset(&text);
-        strbuf_appendf(&text, "https://%s:%s", HTTP_CLIENT_NAME, port);
-        s->base = strbuf_take(&text);
-        s->shown = memory_strdup(url);
-        s->ca_file = memory_strdup(identity->ca_file);
-        s->cert_file = memory_strdup(identity->cert_file);
-        s->key_file = memory_strdup(identity->key_file);
+        size_t size = strlen(host);
+        bool brackets = host[0] == '[' && host[size - 1] == ']';
+        *ret_host = memory_strdup(brackets ? host + 1 : host);
+        (*ret_host)[brackets ? size - 2 : size] = '\0';
+        *ret_port = memory_strdup(port);
     }
     curl_free(scheme);
     curl_free(host);
     curl_free(port);
     curl_url_cleanup(parsed);
     return good ? 0 : error_set(e, ERR_INVALID, "The API's address must look like https://host:8775, not \"%s\"", url);
+}
+
+int http_setup_init(struct http_setup *s, const char *url, const struct http_client_identity *identity, struct error *e)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, http_setup_global);
+    *s = (struct http_setup){0};
+    char *host = NULL, *port = NULL;
+    int code = http_client_split_url(url, &host, &port, e);
+    if (code)
+        return code;
+    struct strbuf text;
+    strbuf_init(&text, 0);
+    strbuf_appendf(&text, strchr(host, ':') ? "%s:%s:[%s]:%s" : "%s:%s:%s:%s", HTTP_CLIENT_NAME, port, host, port);
+    s->connect_to = curl_slist_append(NULL, text.data);
+    strbuf_reset(&text);
+    strbuf_appendf(&text, "https://%s:%s", HTTP_CLIENT_NAME, port);
+    s->base = strbuf_take(&text);
+    s->shown = memory_strdup(url);
+    s->ca_file = memory_strdup(identity->ca_file);
+    s->cert_file = memory_strdup(identity->cert_file);
+    s->key_file = memory_strdup(identity->key_file);
+    free(host);
+    free(port);
+    return 0;
 }
 
 void http_setup_done(struct http_setup *s)

@@ -4,12 +4,13 @@
 #include <curl/curl.h>
 
 struct http_setup {
-    char *base; /* https://virga-api:port */
+    char *base;  /* https://virga-api:port */
     char *shown; /* the URL as configured, for error sentences */
     struct curl_slist *connect_to;
     char *ca_file, *cert_file, *key_file;
 };
-int http_setup_init(struct http_setup *s, const char *url, const struct http_client_identity *identity, struct error *e);
+int http_setup_init(struct http_setup *s, const char *url, const struct http_client_identity *identity,
+                    struct error *e);
 void http_setup_done(struct http_setup *s);
 void http_setup_apply(const struct http_setup *s, CURL *easy);
 /* Caller frees. */

@@ -1,0 +1,89 @@
+/* The parts of a host, for its files: host.c (life), host_poll.c (what to do), host_report.c (what was done),
+ * host_query.c (questions), host_network.c (networks), guest.c (one server) and guest_step.c (its steps). */
+#pragma once
+#include "common/strbuf.h"
+#include "compute-agent/guest.h"
+#include "compute-agent/host.h"
+#include "compute-agent/idmap.h"
+#include "compute-agent/journal.h"
+#include <stdint.h>
+
+struct loop_timer;
+struct host_network;
+
+struct host_poll {
+    int64_t since;
+    bool full; /* the pass that began with since=0 is complete */
+    unsigned failures;
+    struct loop_timer *timer; /* next try after a failure */
+};
+struct host_report {
+    struct loop_timer *timer; /* heartbeat, or next try after a failure */
+    bool running, wanted;
+    unsigned failures;
+    bool with_inventory, with_samples; /* of the report under way */
+    char *inventory;                   /* JSON, NULL until known */
+    bool inventory_sent;
+    char *samples;          /* JSON objects between commas, NULL for none */
+    struct host_sync *sync; /* of the journal, under way */
+    char boot_id[64];
+};
+struct host {
+    const struct settings *settings;
+    struct loop *loop;
+    struct worker_pool *files;
+    struct identity *identity;
+    struct hypervisor *hypervisor;
+    struct http_client *http;
+    struct journal *journal;
+    struct idmap guests;   /* id -> struct guest */
+    struct idmap networks; /* id -> struct host_network */
+    struct idmap queries;  /* id -> struct host_query, being answered */
+    struct host_poll poll;
+    struct host_report report;
+    struct loop_timer *resync, *sample, *upkeep;
+    bool durable, connected, listing, listed; /* listed: the hypervisor's domains are known since it was connected */
+    bool renewing;
+    int64_t list_began_us; /* clock_mono_us of the listing under way */
+};
+
+/* ---- host.c ---- */
+/* The guest with this id, made when there is none. */
+struct guest *host_guest(struct host *h, const char *server_id);
+/* Lists the hypervisor's domains and takes note of differences. */
+void host_list(struct host *h);
+/* In the next round: forgets guests and networks that are over. */
+void host_upkeep_soon(struct host *h);
+/* When both full lists are there: asks the API about servers that it did not name. */
+void host_check_unknown(struct host *h);
+
+/* ---- host_poll.c ---- */
+void host_poll_start(struct host *h);
+void host_poll_stop(struct host *h);
+
+/* ---- host_report.c ---- */
+void host_report_start(struct host *h);
+void host_report_stop(struct host *h);
+/* Something is to be said: at once, or right after the report under way. */
+void host_report_soon(struct host *h);
+/* Notes an event and gets it on its way. False when the journal cannot be written now. */
+bool host_report_event(struct host *h, struct journal_event *event);
+void host_report_inventory(struct host *h);
+void host_report_samples(struct host *h);
+
+/* ---- host_query.c ---- */
+struct spec_query;
+void host_query_take(struct host *h, const struct spec_query *query);
+void host_query_free(struct host *h);
+
+/* ---- host_network.c ---- */
+/* Makes sure that the networks of the guest's specification are there with its reservations; guest_networks_done is
+ * called later, always. */
+void host_network_ensure(struct host *h, struct guest *g);
+/* A guest has gone, or all domains were listed: reservations and networks that nobody needs go away. */
+void host_network_sweep(struct host *h);
+/* The hypervisor was away: nothing is known of its networks but these ids of ours. */
+void host_network_listed(struct host *h, const char *const *ids, size_t count);
+/* Forgets one that is gone. */
+void host_network_upkeep(struct host *h);
+void host_network_free(struct host *h);

@@ -1,0 +1,269 @@
+/* Reports. An event goes into the journal, from there to disk, and then into the next report, which leaves at once;
+ * events that come while a report is under way share the following one. An empty report is the heartbeat. What the API
+ * has accepted is never sent again; what it has not accepted is sent again until it does. */
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/json_in.h"
+#include "common/json_out.h"
+#include "common/log.h"
+#include "common/memory.h"
+#include "compute-agent/host_internal.h"
+#include "compute-agent/loop.h"
+#include "compute-agent/worker.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define HOST_REPORT_LIMIT    500
+#define HOST_REPORT_MS       15000
+#define HOST_REPORT_FIRST_MS 100
+#define HOST_REPORT_MOST_MS  5000
+
+/* ---- on disk first ---- */
+
+struct host_sync {
+    struct worker_job job; /* first */
+    struct host *host;     /* NULL: freed meanwhile */
+    struct journal_ticket ticket;
+};
+
+static void host_sync_journal(struct host *h);
+
+static void host_sync_run(struct worker_job *job)
+{
+    journal_sync_run(&((struct host_sync *)job)->ticket);
+}
+
+static void host_sync_done(struct worker_job *job, enum worker_outcome outcome)
+{
+    struct host_sync *s = (struct host_sync *)job;
+    struct host *h = s->host;
+    struct error e = {0};
+    (void)outcome; /* without a deadline always WORKER_DONE, or BUSY while the process ends */
+    if (h && journal_sync_done(h->journal, &s->ticket, &e))
+        log_error("journal cannot be synced", "error=\"%s\"", error_text(&e));
+    free(s);
+    if (!h)
+        return;
+    h->report.sync = NULL;
+    host_report_soon(h);
+    host_sync_journal(h);
+}
+
+static void host_sync_journal(struct host *h)
+{
+    static const struct worker_class class = {.run = host_sync_run, .done = host_sync_done};
+    if (!journal_dirty(h->journal))
+        return;
+    struct host_sync *s = memory_new(sizeof(*s));
+    s->host = h;
+    s->ticket = journal_sync_begin(h->journal);
+    h->report.sync = s;
+    worker_submit(h->files, &s->job, &class, 0);
+}
+
+bool host_report_event(struct host *h, struct journal_event *event)
+{
+    struct error e = {0};
+    if (journal_append(h->journal, event, &e)) {
+        log_error("event cannot be written to the journal", "server=%s error=\"%s\"", event->server_id, error_text(&e));
+        return false;
+    }
+    if (h->durable)
+        host_sync_journal(h);
+    else
+        host_report_soon(h);
+    return true;
+}
+
+/* ---- the report ---- */
+
+static size_t host_report_print(struct host *h, struct strbuf *body)
+{
+    struct host_report *r = &h->report;
+    struct strbuf events;
+    struct json_out o;
+    int64_t last;
+    strbuf_init(&events, 0);
+    strbuf_append_char(&events, '[');
+    size_t count = journal_print(h->journal, HOST_REPORT_LIMIT, &events, &last);
+    strbuf_append_char(&events, ']');
+    json_out_init(&o, body);
+    json_out_object(&o, NULL);
+    json_out_int(&o, "now_us", clock_now_us());
+    json_out_text(&o, "boot_id", r->boot_id);
+    json_out_text(&o, "agent_version", VIRGA_VERSION);
+    r->with_inventory = r->inventory && !r->inventory_sent;
+    if (r->with_inventory)
+        json_out_raw(&o, "inventory", r->inventory);
+    json_out_raw(&o, "events", events.data);
+    r->with_samples = r->samples != NULL;
+    if (r->samples)
+        json_out_raw(&o, "samples", r->samples);
+    json_out_object_end(&o);
+    strbuf_done(&events);
+    return count;
+}
+
+static void host_report_accept(struct host *h, const struct http_answer *answer)
+{
+    struct json_doc doc;
+    struct error e = {0};
+    int64_t accepted = 0;
+    if (json_in_parse(answer->body, answer->size, &doc, &e)) {
+        log_warn("report's answer cannot be read", "error=\"%s\"", error_text(&e));
+        return;
+    }
+    if (json_in_int(json_in_member(doc.root, "accepted_seq"), &accepted) && journal_accept(h->journal, accepted, &e))
+        log_error("journal cannot be written", "error=\"%s\"", error_text(&e));
+    json_in_done(&doc);
+    if (h->report.with_inventory)
+        h->report.inventory_sent = true;
+    if (h->report.with_samples) {
+        free(h->report.samples);
+        h->report.samples = NULL;
+    }
+    host_upkeep_soon(h);
+}
+
+static void host_report_failed(struct host *h, const struct http_answer *answer)
+{
+    struct host_report *r = &h->report;
+    unsigned shift = r->failures < 6 ? r->failures : 6;
+    int64_t pause = (int64_t)HOST_REPORT_FIRST_MS << shift;
+    if (r->failures++ == 0)
+        log_warn("report not delivered", "status=%d error=\"%.200s\"", answer->status,
+                 answer->status ? answer->body : error_text(answer->error));
+    loop_timer_start(r->timer, pause < HOST_REPORT_MOST_MS ? pause : HOST_REPORT_MOST_MS, 0);
+}
+
+static void host_report_answered(void *arg, const struct http_answer *answer)
+{
+    struct host *h = arg;
+    struct host_report *r = &h->report;
+    r->running = false;
+    if (answer->status != 200) {
+        host_report_failed(h, answer);
+        return;
+    }
+    r->failures = 0;
+    host_report_accept(h, answer);
+    if (r->wanted)
+        host_report_soon(h);
+    else
+        loop_timer_start(r->timer, h->settings->report_interval_ms, 0);
+}
+
+static void host_report_send(void *arg)
+{
+    struct host *h = arg;
+    struct host_report *r = &h->report;
+    struct strbuf body;
+    strbuf_init(&body, 0);
+    r->wanted = host_report_print(h, &body) == HOST_REPORT_LIMIT;
+    r->running = true;
+    http_client_send(h->http, HTTP_LANE_REPORT, "POST", "/agent/v1/report", body.data, body.size, HOST_REPORT_MS,
+                     host_report_answered, h);
+    strbuf_done(&body);
+}
+
+void host_report_soon(struct host *h)
+{
+    h->report.wanted = true;
+    if (!h->report.running && !h->report.failures) /* after a failure the timer decides */
+        loop_timer_start(h->report.timer, 0, 0);
+}
+
+/* ---- inventory and samples ---- */
+
+static void host_report_take_inventory(void *arg, const struct hypervisor_result *result, const char *text, size_t size)
+{
+    struct host *h = arg;
+    struct host_report *r = &h->report;
+    if (result->code) {
+        log_warn("inventory cannot be read", "error=\"%s\"", error_text(result->error));
+        return;
+    }
+    if (r->inventory && strlen(r->inventory) == size && memcmp(r->inventory, text, size) == 0)
+        return;
+    free(r->inventory);
+    r->inventory = memory_new(size + 1);
+    memcpy(r->inventory, text, size);
+    r->inventory_sent = false;
+    host_report_soon(h);
+}
+
+void host_report_inventory(struct host *h)
+{
+    h->hypervisor->ops->inventory(h->hypervisor, host_report_take_inventory, h);
+}
+
+static void host_report_print_sample(struct json_out *o, const struct hypervisor_sample *s)
+{
+    json_out_object(o, NULL);
+    json_out_int(o, "at_us", s->at_us);
+    json_out_text(o, "server_id", s->server_id);
+    json_out_uint(o, "cpu_ns", s->cpu_ns);
+    json_out_uint(o, "disk_read_bytes", s->disk_read_bytes);
+    json_out_uint(o, "disk_write_bytes", s->disk_write_bytes);
+    json_out_uint(o, "disk_read_ops", s->disk_read_ops);
+    json_out_uint(o, "disk_write_ops", s->disk_write_ops);
+    json_out_uint(o, "net_in_bytes", s->net_in_bytes);
+    json_out_uint(o, "net_out_bytes", s->net_out_bytes);
+    json_out_uint(o, "memory_rss_kib", s->memory_rss_kib);
+    json_out_object_end(o);
+}
+
+static void host_report_take_samples(void *arg, const struct hypervisor_result *result,
+                                     const struct hypervisor_sample *samples, size_t count)
+{
+    struct host *h = arg;
+    if (result->code) {
+        log_warn("counters cannot be read", "error=\"%s\"", error_text(result->error));
+        return;
+    }
+    if (!count || (h->report.running && h->report.with_samples)) /* counters are cumulative: the next ones say it all */
+        return;
+    struct strbuf text;
+    struct json_out o;
+    strbuf_init(&text, 0);
+    json_out_init(&o, &text);
+    json_out_array(&o, NULL);
+    for (size_t i = 0; i < count; i++)
+        host_report_print_sample(&o, &samples[i]);
+    json_out_array_end(&o);
+    free(h->report.samples);
+    h->report.samples = strbuf_take(&text);
+    host_report_soon(h);
+}
+
+void host_report_samples(struct host *h)
+{
+    h->hypervisor->ops->samples(h->hypervisor, host_report_take_samples, h);
+}
+
+/* ---- life ---- */
+
+static void host_report_read_boot_id(char *ret, size_t size)
+{
+    struct strbuf text;
+    strbuf_init(&text, 4096);
+    if (file_read("/proc/sys/kernel/random/boot_id", &text, NULL) == 0 && text.size < size)
+        memcpy(ret, text.data, strcspn(text.data, "\n"));
+    strbuf_done(&text);
+}
+
+void host_report_start(struct host *h)
+{
+    h->report.timer = loop_timer_new(h->loop, host_report_send, h);
+    host_report_read_boot_id(h->report.boot_id, sizeof(h->report.boot_id));
+    host_report_soon(h); /* says that this host is alive, and tells which events the API knows */
+}
+
+void host_report_stop(struct host *h)
+{
+    if (h->report.sync)
+        h->report.sync->host = NULL;
+    loop_timer_free(&h->report.timer);
+    free(h->report.inventory);
+    free(h->report.samples);
+}

@@ -1,0 +1,139 @@
+/* The table of options. */
+#include "compute-agent/settings.h"
+#include "common/memory.h"
+#include "common/strbuf.h"
+#include <stddef.h>
+#include <stdlib.h>
+
+#define OPTION(name_, member) .name = #name_, .offset = offsetof(struct settings, member)
+#define EXABYTE               ((int64_t)1 << 60)
+#define DAY_MS                ((int64_t)86400000)
+
+static const char *const settings_levels[] = {"debug", "info", "warn", "error", NULL};
+static const char *const settings_hypervisors[] = {"libvirt", "fake", NULL};
+static const char *const settings_virt_types[] = {"auto", "kvm", "qemu", NULL};
+
+static const struct config_option settings_options[] = {
+    {OPTION(prefix, prefix), .type = CONFIG_TEXT, .doc = "Folder under which all default places lie."},
+    {OPTION(url, url), .type = CONFIG_TEXT,
+     .doc = "Where the API's port for agents is: https://host:8775. Default: the one that was joined."},
+    {OPTION(join, join), .type = CONFIG_TEXT,
+     .doc = "Join the cloud at this URL with the token, remember it, then go on running. Nothing happens when this "
+            "host has joined already."},
+    {OPTION(token, token), .type = CONFIG_TEXT, .doc = "The one-time token that `virga host add` printed."},
+    {OPTION(token_file, token_file), .type = CONFIG_TEXT,
+     .doc = "File whose lines are join tokens (keeps them out of the process list): the first for this host, or one "
+            "for each fake host."},
+    {OPTION(join_only, join_only), .type = CONFIG_BOOL, .fallback = "no", .doc = "Exit after joining."},
+    {OPTION(state_dir, state_dir), .type = CONFIG_TEXT,
+     .doc = "Folder of the host's identity and journal. Default: <prefix>/var/lib/virga/agent."},
+    {OPTION(instances_dir, instances_dir), .type = CONFIG_TEXT,
+     .doc = "Folder of the servers' disks. Default: <prefix>/var/lib/virga/instances."},
+    {OPTION(image_dir, image_dir), .type = CONFIG_TEXT,
+     .doc = "Folder of the images fetched from the API. Default: <prefix>/var/lib/virga/agent/images."},
+    {OPTION(image_cache, image_cache_bytes), .type = CONFIG_SIZE, .fallback = "40g", .max = EXABYTE, .reload = true,
+     .doc = "Images beyond this are removed, longest unused first; never one that a disk is based on."},
+    {OPTION(pid_file, pid_file), .type = CONFIG_TEXT, .doc = "File that holds the process id and a lock; unset: none."},
+    {OPTION(log_file, log_file), .type = CONFIG_TEXT, .doc = "File to append the log to; unset: standard error."},
+    {OPTION(log_level, log_level), .type = CONFIG_CHOICE, .fallback = "info", .choices = settings_levels,
+     .reload = true, .doc = "Least severity that is logged."},
+    {OPTION(hypervisor, hypervisor), .type = CONFIG_CHOICE, .fallback = "libvirt", .choices = settings_hypervisors,
+     .doc = "What runs the servers; fake pretends, for tests and measurements."},
+    {OPTION(hypervisor_uri, hypervisor_uri), .type = CONFIG_TEXT, .fallback = "qemu:///system",
+     .doc = "libvirt's connection URI."},
+    {OPTION(virt_type, virt_type), .type = CONFIG_CHOICE, .fallback = "auto", .choices = settings_virt_types,
+     .doc = "kvm, qemu (emulation), or auto: kvm when a probe shows that it really runs a guest."},
+    {OPTION(emulator, emulator), .type = CONFIG_TEXT, .doc = "Path of the emulator; unset: libvirt's choice."},
+    {OPTION(cpu_model, cpu_model), .type = CONFIG_TEXT,
+     .doc = "The guests' CPU model. Default: host-passthrough under kvm, a model that emulates quickly else."},
+    {OPTION(tcg_cache, tcg_cache_bytes), .type = CONFIG_SIZE, .fallback = "32m", .max = (int64_t)1 << 40,
+     .doc = "Memory for translated code of each emulated guest (only without kvm)."},
+    {OPTION(vnc_listen, vnc_listen), .type = CONFIG_TEXT, .fallback = "127.0.0.1",
+     .doc = "Address that the guests' VNC consoles listen on."},
+    {OPTION(address, address), .type = CONFIG_TEXT,
+     .doc = "This host's address as shown to people. Default: the one that leads to the API."},
+    {OPTION(reserved_vcpus, reserved_vcpus), .type = CONFIG_INT, .fallback = "0", .max = 4096,
+     .doc = "Processors kept from servers."},
+    {OPTION(reserved_memory, reserved_memory_bytes), .type = CONFIG_SIZE, .fallback = "512m", .max = EXABYTE,
+     .doc = "Memory kept from servers."},
+    {OPTION(reserved_disk, reserved_disk_bytes), .type = CONFIG_SIZE, .fallback = "1g", .max = EXABYTE,
+     .doc = "Disk kept from servers."},
+    {OPTION(poll_wait, poll_wait_ms), .type = CONFIG_DURATION, .fallback = "50s", .max = 60000, .reload = true,
+     .doc = "How long the API may park the question for work."},
+    {OPTION(report_interval, report_interval_ms), .type = CONFIG_DURATION, .fallback = "5s", .min = 100, .max = 20000,
+     .doc = "Longest time between two reports; what happened is reported at once."},
+    {OPTION(sample_interval, sample_interval_ms), .type = CONFIG_DURATION, .fallback = "60s", .min = 1000,
+     .max = DAY_MS, .doc = "How often the servers' counters are read."},
+    {OPTION(resync_interval, resync_interval_ms), .type = CONFIG_DURATION, .fallback = "60s", .min = 1000,
+     .max = DAY_MS, .doc = "How often all domains are compared with what is known, besides events."},
+    {OPTION(stop_grace, stop_grace_ms), .type = CONFIG_DURATION, .fallback = "60s", .max = DAY_MS, .reload = true,
+     .doc = "How long a guest may take to shut down before it is switched off. The image property os_shutdown_timeout "
+            "(seconds) overrides it."},
+    {OPTION(reboot_grace, reboot_grace_ms), .type = CONFIG_DURATION, .fallback = "60s", .max = DAY_MS, .reload = true,
+     .doc = "How long a guest may take to begin a soft reboot before it is reset."},
+    {OPTION(call_deadline, call_deadline_ms), .type = CONFIG_DURATION, .fallback = "30s", .min = 100, .max = DAY_MS,
+     .doc = "A hypervisor call that takes longer is given up as lost."},
+    {OPTION(start_deadline, start_deadline_ms), .type = CONFIG_DURATION, .fallback = "3m", .min = 1000, .max = DAY_MS,
+     .doc = "The same for calls that start, save or restore a guest."},
+    {OPTION(image_deadline, image_deadline_ms), .type = CONFIG_DURATION, .fallback = "60s", .min = 1000, .max = DAY_MS,
+     .doc = "An image download without progress for so long is broken off and resumed."},
+    {OPTION(workers, workers), .type = CONFIG_INT, .fallback = "8", .min = 1, .max = 256,
+     .doc = "Hypervisor calls under way at once; as many again may be lost before new ones wait."},
+    {OPTION(retries, retries), .type = CONFIG_INT, .fallback = "5", .max = 100, .reload = true,
+     .doc = "How often a step that failed for a passing reason is tried again before the server gets a fault."},
+    {OPTION(fake_hosts, fake_hosts), .type = CONFIG_INT, .fallback = "1", .min = 1, .max = 100000,
+     .doc = "How many fake hosts this process plays."},
+    {OPTION(fake_vcpus, fake_vcpus), .type = CONFIG_INT, .fallback = "64", .min = 1, .max = 4096,
+     .doc = "Processors of each fake host."},
+    {OPTION(fake_memory, fake_memory_bytes), .type = CONFIG_SIZE, .fallback = "256g", .max = EXABYTE,
+     .doc = "Memory of each fake host."},
+    {OPTION(fake_disk, fake_disk_bytes), .type = CONFIG_SIZE, .fallback = "4096g", .max = EXABYTE,
+     .doc = "Disk of each fake host."},
+    {OPTION(fake_delay, fake_delay_ms), .type = CONFIG_DURATION, .fallback = "0ms", .max = DAY_MS,
+     .doc = "How long each action of a fake host takes."},
+    {OPTION(fake_persist, fake_persist), .type = CONFIG_BOOL, .fallback = "yes",
+     .doc = "Fake domains survive a restart of the agent, as real ones do."},
+};
+
+static const struct config_spec settings_spec = {
+    .program = "virga-agent",
+    .summary = "makes one host's hypervisor match what the cloud wants of it",
+    .options = settings_options,
+    .count = sizeof(settings_options) / sizeof(settings_options[0]),
+};
+
+static void settings_place(char **place, const char *prefix, const char *path)
+{
+    if (!*place)
+        *place = config_place(prefix, path);
+}
+
+int settings_load(struct settings *s, int argc, char **argv, enum config_outcome *ret_outcome, struct error *e)
+{
+    int code = config_load(&settings_spec, s, "/etc/virga/virga-agent.conf", argc, argv, NULL, ret_outcome, e);
+    if (code || *ret_outcome == CONFIG_EXIT)
+        return code;
+    settings_place(&s->state_dir, s->prefix, "/var/lib/virga/agent");
+    settings_place(&s->instances_dir, s->prefix, "/var/lib/virga/instances");
+    settings_place(&s->image_dir, s->prefix, "/var/lib/virga/agent/images");
+    return 0;
+}
+
+int settings_reload(struct settings *s, const char **ret_restart, struct error *e)
+{
+    return config_reload(&settings_spec, s, ret_restart, e);
+}
+
+void settings_done(struct settings *s)
+{
+    config_done(&settings_spec, s);
+}
+
+void settings_defaults(struct settings *s)
+{
+    char *argv[] = {(char *)"virga-agent", (char *)"--config", (char *)"/dev/null", NULL};
+    enum config_outcome outcome;
+    struct error e = {0};
+    if (settings_load(s, 3, argv, &outcome, &e))
+        abort();
+}
