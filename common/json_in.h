@@ -26,12 +26,13 @@ enum json_kind {
     JSON_TEXT,   /* const char *      min/max: length in characters */
     JSON_INT,    /* int64_t           min/max: value; also accepts a decimal string when JSON_LENIENT */
     JSON_BOOL,   /* bool              also "true"/"false"/0/1 in text when JSON_LENIENT */
-    JSON_NUMBER, /* double */
+    JSON_NUMBER, /* double            min/max: value */
     JSON_OBJECT, /* embedded struct filled by `sub`; its presence is in the seen mask */
     JSON_LIST,   /* struct json_list of structs of item_size filled by `sub`; min/max: count */
-    JSON_TEXTS,  /* struct json_list of const char * */
-    JSON_MAP,    /* struct json_map: object whose values are all text; min/max: count */
-    JSON_ANY,    /* json_value *      whatever it is */
+    JSON_TEXTS,  /* struct json_list of const char *; min/max: count; choices: of each */
+    JSON_MAP, /* struct json_map: object whose values are all text (JSON_LENIENT: or numbers, booleans); min/max: count
+               */
+    JSON_ANY, /* json_value *      whatever it is */
 };
 enum json_flag {
     JSON_REQUIRED = 1,

@@ -1,6 +1,7 @@
 /* Logging: key=value, one line per event, to stderr (under systemd the journal adds the rest). Any thread.
  * Values are quoted when they need it. Context bound on a thread is added to each of its lines. Equal events beyond 20
- * a second are counted and reported once a second ("suppressed=N"). Never log secrets. */
+ * a second are counted and reported ("suppressed=N") with the first line that anybody logs after their second. Never
+ * log secrets. */
 #pragma once
 #include <stdbool.h>
 

@@ -19,7 +19,7 @@ const char *request_param(struct request *request, const char *name)
     for (size_t i = 0; i < row->parameter_count; i++)
         if (!strcmp(row->parameters[i], name))
             return x->match.values[i];
-    assert(!"the pattern has no such parameter");
+    assert(false && "the pattern has no such parameter");
     return NULL;
 }
 
