@@ -85,7 +85,9 @@ struct db_value db_int_opt(bool present, int64_t value);
 
 /* Runs a statement that gives no rows. `ret_changed` may be NULL. 0; ERR_CONFLICT for a unique or foreign key violation
  * (the text names the constraint); ERR_SERIALIZATION; ERR_NO_SPACE; ERR_UNAVAILABLE (connection lost, will be
- * reopened); ERR_DATABASE. */
+ * reopened); ERR_BUSY (a foreign tool holds SQLite's lock); ERR_CORRUPT; ERR_DATABASE. Outside a transaction a write is
+ * one of its own; a reader refuses it. Inside a transaction a failed statement fails all that follow, as PostgreSQL
+ * does: what may fail and be forgiven goes into db_savepoint. */
 int db_exec(struct db_conn *c, const struct db_statement *s, int64_t *ret_changed, struct error *e,
             const struct db_value *args, size_t count);
 
