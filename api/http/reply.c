@@ -100,8 +100,9 @@ int reply_file(struct request *request, struct reply *reply, const char *path, c
                                       (long long)(reply->file_from + reply->file_bytes - 1), (long long)size));
         break;
     case HEADER_RANGE_BAD:
-        close(reply->file);
-        reply->file = -1;
+        reply_reset(reply);
+        reply_header(reply, "Content-Range", arena_printf(&request->arena, "bytes */%lld", (long long)size));
+        reply->field_kept = reply->field_count; /* the fault carries it */
         return error_set(&request->error, ERR_RANGE, "The range lies outside the %lld bytes", (long long)size);
     }
     return 0;

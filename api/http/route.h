@@ -52,7 +52,7 @@ struct route {
                            NULL: the table is for the whole document */
     size_t body_limit;  /* bytes; 0: 1 MiB (uploads: the image limit) */
     int since, until;   /* microversion window, minor numbers; 0: no limit. Outside it the row does not exist (404) */
-    bool hashes;       /* `before` hashes passwords: it runs on the few threads that are for that alone */
+    bool hashes;        /* `before` hashes passwords: it runs on the few threads that are for that alone */
     handler_fn before;  /* optional, on a worker thread before the handler, for slow work such as password hashing; may
                            read (request->conn), not write */
     handler_fn handler;
