@@ -30,9 +30,8 @@ enum json_kind {
     JSON_OBJECT, /* embedded struct filled by `sub`; its presence is in the seen mask */
     JSON_LIST,   /* struct json_list of structs of item_size filled by `sub`; min/max: count */
     JSON_TEXTS,  /* struct json_list of const char *; min/max: count; choices: of each */
-    JSON_MAP, /* struct json_map: object whose values are all text (JSON_LENIENT: or numbers, booleans); min/max: count
-               */
-    JSON_ANY, /* json_value *      whatever it is */
+    JSON_MAP,    /* struct json_map: object whose values are all text (JSON_LENIENT: or scalars); min/max: count */
+    JSON_ANY,    /* json_value *      whatever it is */
 };
 enum json_flag {
     JSON_REQUIRED = 1,
