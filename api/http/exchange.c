@@ -70,11 +70,7 @@ void exchange_free(struct exchange *x)
     exchange_clear(x);
     if (!http_thread_keep(http_thread_self(s), x))
         exchange_destroy(x);
-    if (atomic_fetch_sub_explicit(&s->active, 1, memory_order_acq_rel) == 1 && atomic_load(&s->stopping)) {
-        pthread_mutex_lock(&s->idle_lock);
-        pthread_cond_broadcast(&s->idle);
-        pthread_mutex_unlock(&s->idle_lock);
-    }
+    atomic_fetch_sub_explicit(&s->active, 1, memory_order_acq_rel);
 }
 
 void exchange_destroy(struct exchange *x)
@@ -96,12 +92,8 @@ void exchange_resume(struct exchange *x)
 {
     struct http_server *s = x->server;
     MHD_resume_connection(x->connection);
-    /* The exchange is the HTTP thread's from here on. */
-    if (atomic_fetch_sub_explicit(&s->suspended, 1, memory_order_acq_rel) == 1 && atomic_load(&s->stopping)) {
-        pthread_mutex_lock(&s->idle_lock);
-        pthread_cond_broadcast(&s->idle);
-        pthread_mutex_unlock(&s->idle_lock);
-    }
+    /* The exchange is the HTTP thread's from here on, and nothing of the server is touched after this. */
+    atomic_fetch_sub_explicit(&s->suspended, 1, memory_order_acq_rel);
 }
 
 int exchange_call(struct exchange *x, handler_fn fn, struct db_conn *conn)

@@ -72,8 +72,6 @@ struct http_server {
     bool tls;
     atomic_bool stopping;
     atomic_size_t active, suspended;
-    pthread_mutex_t idle_lock; /* http_server_stop waits for active to fall */
-    pthread_cond_t idle;
     pthread_mutex_t peers_lock;
     struct peer *peers;
     size_t peer_count;

@@ -173,10 +173,8 @@ static void http_server_free(struct http_server *s)
     workers_free(&s->workers);
     workers_free(&s->hashers);
     router_free(&s->router);
-    pthread_mutex_destroy(&s->idle_lock);
     pthread_mutex_destroy(&s->peers_lock);
     pthread_mutex_destroy(&s->threads_lock);
-    pthread_cond_destroy(&s->idle);
     pthread_cond_destroy(&s->sweep);
     free(s->route_metrics);
     free((char *)s->options.listen);
@@ -195,10 +193,8 @@ static void http_server_prepare(struct http_server *s)
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_mutex_init(&s->idle_lock, NULL);
     pthread_mutex_init(&s->peers_lock, NULL);
     pthread_mutex_init(&s->threads_lock, NULL);
-    pthread_cond_init(&s->idle, &monotonic);
     pthread_cond_init(&s->sweep, &monotonic);
     pthread_condattr_destroy(&monotonic);
 }
@@ -289,18 +285,13 @@ int http_server_start(struct api *api, const struct http_options *options, struc
     return 0;
 }
 
-/* Until nothing is suspended, and until `deadline` nothing is active. */
-static void http_server_drain(struct http_server *s, const struct timespec *deadline)
+/* Until nothing is suspended, and until `deadline_us` nothing is active. Looks again and again: who brings a request
+ * back must not touch the server after saying so. */
+static void http_server_drain(struct http_server *s, int64_t deadline_us)
 {
-    pthread_mutex_lock(&s->idle_lock);
-    bool late = false;
-    while (atomic_load(&s->suspended) || (atomic_load(&s->active) && !late)) {
-        if (late)
-            pthread_cond_wait(&s->idle, &s->idle_lock);
-        else
-            late = pthread_cond_timedwait(&s->idle, &s->idle_lock, deadline) == ETIMEDOUT;
-    }
-    pthread_mutex_unlock(&s->idle_lock);
+    const struct timespec pause = {.tv_nsec = 1000000};
+    while (atomic_load(&s->suspended) || (atomic_load(&s->active) && clock_mono_us() < deadline_us))
+        nanosleep(&pause, NULL);
     if (atomic_load(&s->active))
         log_warn("requests are cut off", "count=%zu", atomic_load(&s->active));
 }
@@ -310,16 +301,10 @@ void http_server_stop(struct http_server **s, int64_t deadline_ms)
     struct http_server *old = *s;
     if (!old)
         return;
-    struct timespec deadline;
-    clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += deadline_ms / 1000;
-    deadline.tv_nsec += deadline_ms % 1000 * 1000000;
-    deadline.tv_sec += deadline.tv_nsec / 1000000000;
-    deadline.tv_nsec %= 1000000000;
     int fd = MHD_quiesce_daemon(old->daemon);
     atomic_store(&old->stopping, true);
     park_stop(old->park);
-    http_server_drain(old, &deadline);
+    http_server_drain(old, clock_mono_us() + deadline_ms * 1000);
     pthread_mutex_lock(&old->peers_lock);
     old->sweeping = false;
     pthread_cond_signal(&old->sweep);

@@ -9,14 +9,14 @@ static _Atomic int runs; /* of the parked handler */
 /* Answers once there are more than `than` things, or after `wait_ms` with what there is. */
 static int things_wait(struct request *request, struct reply *reply)
 {
-    int64_t count = 0, wait_us = atol(request_query(request, "wait_ms")) * 1000;
+    int64_t count = 0, wait_us = strtoll(request_query(request, "wait_ms"), NULL, 10) * 1000;
     runs++;
     request_watch(request, "things");
     int rc = db_query_int(request->conn, &fixture_thing_count, &count, &request->error, DB_NO_ARGS);
     if (rc)
         return rc;
     int64_t left_us = request->arrived_us + wait_us - request->now_us;
-    if (count <= atol(request_query(request, "than")) && left_us > 0)
+    if (count <= strtoll(request_query(request, "than"), NULL, 10) && left_us > 0)
         return request_park(request, clock_mono_us() + left_us);
     json_out_object(&reply->out, NULL);
     json_out_int(&reply->out, "things", count);
@@ -26,7 +26,7 @@ static int things_wait(struct request *request, struct reply *reply)
 
 static int things_add(struct request *request, struct reply *reply)
 {
-    int64_t id = atol(request_param(request, "id"));
+    int64_t id = strtoll(request_param(request, "id"), NULL, 10);
     reply->status = 204;
     db_wake(request->conn, "things");
     return fixture_add(request->conn, &id, &request->error);

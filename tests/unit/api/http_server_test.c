@@ -40,7 +40,8 @@ static int thing_show(struct request *request, struct reply *reply)
 {
     const char *id = request_param(request, "id");
     int64_t count = 0;
-    int rc = db_query_int(request->conn, &fixture_thing_has, &count, &request->error, DB_ARGS(db_int(atol(id))));
+    int rc = db_query_int(request->conn, &fixture_thing_has, &count, &request->error,
+                          DB_ARGS(db_int(strtoll(id, NULL, 10))));
     if (rc)
         return rc;
     if (!count)
@@ -178,7 +179,7 @@ static int negotiate(struct request *request, struct reply *reply)
     reply_header(reply, "Vary", "OpenStack-API-Version");
     if (!asked)
         return 0;
-    request->microversion = atoi(asked);
+    request->microversion = (int)strtoll(asked, NULL, 10);
     return request->microversion > 20
                ? error_set(&request->error, ERR_NOT_ACCEPTABLE, "Version %s is not served", asked)
                : 0;
