@@ -18,6 +18,9 @@ static int add_headers(struct request *request, struct reply *reply)
 static const struct route_table *const tables[] = {
     &versions_routes,
     &auth_routes,
+    &projects_routes,
+    &project_tags_routes,
+    &domains_routes,
     NULL,
 };
 const struct service identity_service = {

@@ -4,3 +4,4 @@
 
 extern const struct route_table versions_routes, versions_root_routes;
 extern const struct route_table auth_routes;
+extern const struct route_table projects_routes, project_tags_routes, domains_routes;
