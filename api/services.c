@@ -1,12 +1,14 @@
 /* The lists of services and of their starters. */
 #include "api/services.h"
 #include "api/identity/identity.h"
+#include "api/rating/rating.h"
 #include "api/root/root.h"
 
 const struct service *const services_all[] = {
     &root_service,
     &identity_service,
     &identity_root_service,
+    &rating_service,
     NULL,
 };
 
