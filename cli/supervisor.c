@@ -76,9 +76,8 @@ static void bury(struct supervisor *s)
             bool settled = child->died_us - child->started_us > SETTLED_US;
             int64_t next = settled || !child->backoff_us ? BACKOFF_LEAST_US : child->backoff_us * 2;
             child->backoff_us = next > BACKOFF_MOST_US ? BACKOFF_MOST_US : next;
-            log_warn("child ended", "name=%s pid=%d %s=%d", child->name, (int)pid,
-                     WIFSIGNALED(status) ? "signal" : "status",
-                     WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+            log_warn("child ended", "name=%s pid=%d signal=%d status=%d", child->name, (int)pid,
+                     WIFSIGNALED(status) ? WTERMSIG(status) : 0, WIFEXITED(status) ? WEXITSTATUS(status) : 0);
         }
     }
 }

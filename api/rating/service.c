@@ -53,7 +53,6 @@ static int root_show(struct request *request, struct reply *reply)
 }
 
 static const struct route rows[] = {
-    {.method = "GET", .pattern = "", .permission = PERMISSION_PUBLIC, .handler = root_show},
     {.method = "GET", .pattern = "/", .permission = PERMISSION_PUBLIC, .handler = root_show},
 };
 const struct route_table rating_root_routes = ROUTE_TABLE(rows);
