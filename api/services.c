@@ -1,6 +1,7 @@
 /* The lists of services and of their starters. */
 #include "api/services.h"
 #include "api/identity/identity.h"
+#include "api/network/network_service.h"
 #include "api/rating/rating.h"
 #include "api/root/root.h"
 
@@ -8,6 +9,7 @@ const struct service *const services_all[] = {
     &root_service,
     &identity_service,
     &identity_root_service,
+    &network_service,
     &rating_service,
     NULL,
 };

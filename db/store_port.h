@@ -31,6 +31,11 @@ int store_port_write_nics(struct db_conn *c, const char *server_id, struct json_
 /* The `addresses` object of a server as its ports are now. */
 int store_port_addresses(struct db_conn *c, const char *server_id, struct arena *a, char **ret_json, struct error *e);
 
+/* The ports of this server changed: writes its `addresses` anew and gives its host a new revision. Nothing happens when
+ * there is no such server. */
+int store_port_refresh_server(struct db_conn *c, const char *server_id, int64_t now_us, struct arena *a,
+                              struct error *e);
+
 /* ---- rows ---- */
 
 struct port_row {

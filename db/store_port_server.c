@@ -1,6 +1,7 @@
 /* The ports of servers: attach, detach, and what agents and clients are told of them. */
 #include "common/json_in.h"
 #include "common/uuid.h"
+#include "db/store_host.h"
 #include "db/store_port.h"
 #include "db/store_secgroup.h"
 #include <string.h>
@@ -296,6 +297,38 @@ int store_port_addresses(struct db_conn *c, const char *server_id, struct arena 
         nics[i] = (struct nic){list[i].network_name, list[i].mac, list[i].fixed_ips};
     *ret_json = print_addresses(nics, count, a);
     return 0;
+}
+
+DB_STATEMENT(port_server_host, "SELECT host_id FROM server WHERE id = $1");
+DB_STATEMENT(port_server_refresh,
+             "UPDATE server SET addresses = $2, updated_us = $3, desired_revision = COALESCE($4, desired_revision), "
+             "revision = revision + 1 WHERE id = $1");
+int store_port_refresh_server(struct db_conn *c, const char *server_id, int64_t now_us, struct arena *a,
+                              struct error *e)
+{
+    struct db_rows rows;
+    const char *host = NULL;
+    char *addresses = NULL;
+    int64_t revision = 0;
+    bool found = false;
+    if (server_id[0] == 0)
+        return 0;
+    int rc = db_query(c, &port_server_host, &rows, e, DB_ARGS(db_text(server_id)));
+    if (rc != 0)
+        return rc;
+    for (; db_next(&rows); found = true)
+        host = db_dup_text(&rows, 0, a);
+    rc = db_rows_done(&rows, e);
+    if (rc != 0 || !found)
+        return rc;
+    rc = store_port_addresses(c, server_id, a, &addresses, e);
+    if (rc == 0 && host != NULL)
+        rc = store_host_bump(c, host, &revision, e);
+    if (rc == 0)
+        rc = db_exec(
+            c, &port_server_refresh, NULL, e,
+            DB_ARGS(db_text(server_id), db_text(addresses), db_int(now_us), db_int_opt(host != NULL, revision)));
+    return rc;
 }
 
 static int subnet_prefix(const struct subnet_row *subnets, size_t count, const char *id)
