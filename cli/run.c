@@ -21,7 +21,7 @@ static const struct command_option options[] = {
     {"bin", "DIR", "Where the daemons' programs are. Default: beside this program, or ../sbin from there."},
 };
 
-/* virga_child fills one: its programs are told everything by flags, so that each prefix stays by itself. */
+/* One daemon: its program is told everything by flags, so that each prefix stays by itself. */
 static int add_child(struct cli *cli, const char *bin, const char *daemon, struct supervisor_child *ret,
                      struct error *e)
 {
@@ -43,7 +43,7 @@ static int add_child(struct cli *cli, const char *bin, const char *daemon, struc
         ret->argv[n++] = cli->prefix;
     }
     if (strcmp(daemon, "agent") == 0) {
-        ret->wanted = command_place(cli, "/var/lib/virga/agent/certificate.pem");
+        ret->wanted = command_place(cli, "/var/lib/virga/agent/cert.pem");
     }
     return 0;
 }
