@@ -130,6 +130,24 @@ int store_assignment_each_effective(struct db_conn *c, const char *user_id, cons
                      each, arg, e);
 }
 
+DB_STATEMENT(assignment_reaches,
+             "WITH RECURSIVE gives (role_id) AS (SELECT id FROM role WHERE name = $3 AND domain_id = '' UNION "
+             "SELECT i.prior_id FROM role_implied i JOIN gives ON i.implied_id = gives.role_id) "
+             "SELECT COUNT(*) FROM role_assignment a WHERE a.role_id IN (SELECT role_id FROM gives) AND "
+             "(a.target_kind IN ('project', 'system') OR a.inherited = 1) AND "
+             "((a.actor_kind = $1 AND a.actor_id = $2) OR ($1 = 'user' AND a.actor_kind = 'group' AND a.actor_id IN "
+             "(SELECT group_id FROM group_member WHERE user_id = $2)))");
+int store_assignment_reaches(struct db_conn *c, const char *actor_kind, const char *actor_id, const char *name,
+                             bool *ret, struct error *e)
+{
+    int64_t count;
+    int rc =
+        db_query_int(c, &assignment_reaches, &count, e, DB_ARGS(db_text(actor_kind), db_text(actor_id), db_text(name)));
+    if (!rc)
+        *ret = count > 0;
+    return rc;
+}
+
 DB_STATEMENT(
     assignment_holders,
     "WITH RECURSIVE gives (role_id) AS (SELECT id FROM role WHERE id = $1 UNION "

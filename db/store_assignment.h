@@ -39,6 +39,10 @@ int store_assignment_each_role(struct db_conn *c, const struct assignment_row *o
  * imply. target_id "all" for the system. Domain-specific roles are left out, as they carry no permission themselves. */
 int store_assignment_each_effective(struct db_conn *c, const char *user_id, const char *target_kind,
                                     const char *target_id, store_role_fn each, void *arg, struct error *e);
+/* Whether the actor, himself or through groups, has the global role `name` or one that implies it on some project or on
+ * the system. */
+int store_assignment_reaches(struct db_conn *c, const char *actor_kind, const char *actor_id, const char *name,
+                             bool *ret, struct error *e);
 /* Every user who has the role through some assignment, once per target: to void their tokens. Groups are expanded. */
 typedef int (*store_assignment_holder_fn)(void *arg, const char *user_id, const char *target_kind,
                                           const char *target_id, bool inherited, struct error *e);

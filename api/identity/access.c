@@ -1,5 +1,6 @@
 /* Who may do what in identity. */
 #include "api/identity/access.h"
+#include "db/store_assignment.h"
 #include <string.h>
 
 bool access_is_admin(const struct request *request)
@@ -73,4 +74,16 @@ int access_unrestricted(struct request *request, const char *action)
 const char *access_domain_limit(const struct request *request)
 {
     return *request->credential.domain_id ? request->credential.domain_id : NULL;
+}
+
+int access_manage_actor(struct request *request, const char *kind, const char *id, const char *domain_id,
+                        const char *action)
+{
+    bool admin = true;
+    if (access_is_admin(request))
+        return 0;
+    if (!access_manages_domain(request, domain_id))
+        return access_deny(request, action);
+    int rc = store_assignment_reaches(request->conn, kind, id, "admin", &admin, &request->error);
+    return rc ? rc : admin ? access_deny(request, action) : 0;
 }

@@ -8,6 +8,10 @@ bool access_is_admin(const struct request *request);
 bool access_reads_all(const struct request *request);
 bool access_reads_domain(const struct request *request, const char *domain_id);
 bool access_manages_domain(const struct request *request, const char *domain_id);
+/* Whether the caller may change an account or group of this domain: who manages the domain, unless it is an
+ * administrator of the cloud, whom only another one may touch. `kind` is "user" or "group". 0 or ERR_FORBIDDEN. */
+int access_manage_actor(struct request *request, const char *kind, const char *id, const char *domain_id,
+                        const char *action);
 bool access_is_self(const struct request *request, const char *user_id);
 
 /* 403 with Keystone's sentence; `action` is the name of its rule, "identity:list_users". Returns ERR_FORBIDDEN. */

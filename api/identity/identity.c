@@ -21,6 +21,13 @@ static const struct route_table *const tables[] = {
     &projects_routes,
     &project_tags_routes,
     &domains_routes,
+    &users_routes,
+    &user_password_routes,
+    &user_lists_routes,
+    &groups_routes,
+    &roles_routes,
+    &role_implied_routes,
+    &grants_routes,
     NULL,
 };
 const struct service identity_service = {
