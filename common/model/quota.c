@@ -8,7 +8,7 @@ struct quota_row {
     const char *name;
     int64_t fallback;
 };
-static const struct quota_row rows[QUOTA_COUNT] = {
+static const struct quota_row rows[QUOTA_KINDS] = {
     [QUOTA_CORES] = {"cores", 20},
     [QUOTA_FIXED_IPS] = {"fixed_ips", QUOTA_UNLIMITED},
     [QUOTA_FLOATING_IPS] = {"floating_ips", QUOTA_UNLIMITED},
@@ -27,13 +27,13 @@ static const struct quota_row rows[QUOTA_COUNT] = {
 
 const char *quota_name(enum quota q)
 {
-    assert(q < QUOTA_COUNT);
+    assert(q < QUOTA_KINDS);
     return rows[q].name;
 }
 
 int quota_parse(const char *text)
 {
-    for (int q = 0; q < QUOTA_COUNT; q++) {
+    for (int q = 0; q < QUOTA_KINDS; q++) {
         if (text != NULL && strcmp(rows[q].name, text) == 0)
             return q;
     }
@@ -42,13 +42,13 @@ int quota_parse(const char *text)
 
 int64_t quota_default(enum quota q)
 {
-    assert(q < QUOTA_COUNT);
+    assert(q < QUOTA_KINDS);
     return rows[q].fallback;
 }
 
 void quota_defaults(struct quota_set *ret)
 {
-    for (int q = 0; q < QUOTA_COUNT; q++)
+    for (int q = 0; q < QUOTA_KINDS; q++)
         ret->amount[q] = rows[q].fallback;
 }
 
@@ -64,7 +64,7 @@ bool quota_allows(const struct quota_set *limit, const struct quota_set *used, c
                   struct arena *a, const char **ret_text)
 {
     const char *over = "", *want = "", *have = "", *most = "";
-    for (int q = 0; q < QUOTA_COUNT; q++) {
+    for (int q = 0; q < QUOTA_KINDS; q++) {
         const char *comma = *over == '\0' ? "" : ", ";
         if (!exceeds(limit->amount[q], used->amount[q], requested->amount[q]))
             continue;

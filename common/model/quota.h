@@ -19,7 +19,7 @@ enum quota {
     QUOTA_SECURITY_GROUPS,
     QUOTA_SERVER_GROUP_MEMBERS,
     QUOTA_SERVER_GROUPS,
-    QUOTA_COUNT
+    QUOTA_KINDS
 };
 #define QUOTA_UNLIMITED ((int64_t)-1)
 /* "cores", "instances", "ram" (MiB) ... in the order of the alphabet, as Nova lists them. */
@@ -29,7 +29,7 @@ int quota_parse(const char *text); /* -1 when unknown */
 int64_t quota_default(enum quota q);
 
 struct quota_set {
-    int64_t amount[QUOTA_COUNT];
+    int64_t amount[QUOTA_KINDS];
 };
 void quota_defaults(struct quota_set *ret);
 

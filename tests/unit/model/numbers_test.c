@@ -72,7 +72,7 @@ TEST("quotas say what Nova says")
 
 TEST("quota names are in the order of the alphabet")
 {
-    for (int q = 0; q < QUOTA_COUNT; q++) {
+    for (int q = 0; q < QUOTA_KINDS; q++) {
         CHECK_INT(quota_parse(quota_name((enum quota)q)), q);
         if (q > 0)
             CHECK(strcmp(quota_name((enum quota)(q - 1)), quota_name((enum quota)q)) < 0);
