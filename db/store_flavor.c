@@ -65,6 +65,22 @@ int store_flavor_insert(struct db_conn *c, const struct flavor_row *row, struct 
                            db_int(row->disabled), db_int(row->created_us)));
 }
 
+DB_STATEMENT(flavor_id_taken, "SELECT COUNT(*) FROM flavor WHERE id = $1");
+DB_STATEMENT(flavor_name_taken, "SELECT COUNT(*) FROM flavor WHERE name = $1");
+int store_flavor_taken(struct db_conn *c, const char *id, const char *name, bool *ret_id, bool *ret_name,
+                       struct error *e)
+{
+    int64_t ids = 0, names = 0;
+    int rc = db_query_int(c, &flavor_id_taken, &ids, e, DB_ARGS(db_text(id)));
+    if (!rc)
+        rc = db_query_int(c, &flavor_name_taken, &names, e, DB_ARGS(db_text(name)));
+    if (rc)
+        return rc;
+    *ret_id = ids != 0;
+    *ret_name = names != 0;
+    return 0;
+}
+
 DB_STATEMENT(flavor_place, "SELECT created_us FROM flavor WHERE id = $1");
 #define LIST(extra)                                                                                                    \
     "SELECT " FLAVOR_COLUMNS extra " FROM flavor f WHERE (f.created_us, f.id) > ($1, $2) AND (f.is_public = 1 - $3 "   \

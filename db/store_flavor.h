@@ -17,6 +17,10 @@ int store_flavor_get(struct db_conn *c, const char *id, const char *project_id, 
 /* ERR_CONFLICT when the id or the name is taken. extra_specs is ignored. */
 int store_flavor_insert(struct db_conn *c, const struct flavor_row *row, struct error *e);
 
+/* Whether a flavor has that id, or that name. */
+int store_flavor_taken(struct db_conn *c, const char *id, const char *name, bool *ret_id, bool *ret_name,
+                       struct error *e);
+
 /* A page in the order of creation. */
 enum flavor_scope { FLAVOR_SCOPE_PUBLIC, FLAVOR_SCOPE_PRIVATE, FLAVOR_SCOPE_ALL };
 struct flavor_query {

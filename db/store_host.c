@@ -118,10 +118,10 @@ int store_host_enrol(struct db_conn *c, const char *id, const char *name, const 
     return rc;
 }
 
-DB_STATEMENT(host_renew, "UPDATE host SET certificate_previous = certificate, certificate = $2 WHERE id = $1");
-int store_host_renew(struct db_conn *c, const char *id, const char *certificate, struct error *e)
+DB_STATEMENT(host_renew, "UPDATE host SET certificate_previous = $3, certificate = $2 WHERE id = $1");
+int store_host_renew(struct db_conn *c, const char *id, const char *certificate, const char *shown, struct error *e)
 {
-    return db_exec(c, &host_renew, NULL, e, DB_ARGS(db_text(id), db_text(certificate)));
+    return db_exec(c, &host_renew, NULL, e, DB_ARGS(db_text(id), db_text(certificate), db_text(shown)));
 }
 
 DB_STATEMENT(host_settle, "UPDATE host SET certificate_previous = NULL WHERE id = $1 AND certificate = $2");

@@ -309,3 +309,26 @@ int store_server_dequeue(struct db_conn *c, const char *server_id, struct error 
 {
     return db_exec(c, &server_dequeue, NULL, e, DB_ARGS(db_text(server_id)));
 }
+
+static int exists(struct db_conn *c, const struct db_statement *statement, bool *ret, struct error *e,
+                  const struct db_value *args, size_t count)
+{
+    int64_t found = 0;
+    int rc = db_query_int(c, statement, &found, e, args, count);
+    if (!rc)
+        *ret = found != 0;
+    return rc;
+}
+
+DB_STATEMENT(server_zone_exists, "SELECT COUNT(*) FROM (SELECT 1 FROM host WHERE zone = $1 LIMIT 1) z");
+int store_server_zone_exists(struct db_conn *c, const char *zone, bool *ret, struct error *e)
+{
+    return exists(c, &server_zone_exists, ret, e, DB_ARGS(db_text(zone)));
+}
+
+DB_STATEMENT(server_group_exists, "SELECT COUNT(*) FROM server_group WHERE id = $1 AND project_id = $2");
+int store_server_group_exists(struct db_conn *c, const char *group_id, const char *project_id, bool *ret,
+                              struct error *e)
+{
+    return exists(c, &server_group_exists, ret, e, DB_ARGS(db_text(group_id), db_text(project_id)));
+}

@@ -75,6 +75,11 @@ int store_server_was_deleted(struct db_conn *c, const char *id, bool *ret, struc
 int store_server_enqueue(struct db_conn *c, const char *server_id, int64_t now_us, struct error *e);
 int store_server_dequeue(struct db_conn *c, const char *server_id, struct error *e);
 
+/* Whether a host is in that zone, and whether the project has that group: what a new server may name. */
+int store_server_zone_exists(struct db_conn *c, const char *zone, bool *ret, struct error *e);
+int store_server_group_exists(struct db_conn *c, const char *group_id, const char *project_id, bool *ret,
+                              struct error *e);
+
 /* ---- lists ---- */
 
 enum server_sort {

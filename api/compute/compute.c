@@ -1,5 +1,6 @@
 /* The compute service: faults as Nova writes them, microversions as its middleware negotiates them, and small things that all resources share. */
 #include "api/compute/compute.h"
+#include "api/compute/tenant_usage.h"
 #include "common/model/ip.h"
 #include <ctype.h>
 #include <stdio.h>
@@ -106,10 +107,8 @@ const struct service compute_root_service = {
 };
 
 static const struct route_table *const tables[] = {
-    &versions_routes,       &servers_routes,         &servers_create_routes, &servers_list_routes,
-    &server_actions_routes, &server_metadata_routes, &server_tags_routes,    &server_addresses_routes,
-    &server_history_routes, &server_diagnostics_routes, &flavors_routes,     &keypairs_routes,
-    NULL};
+    &versions_routes, &servers_routes,  &servers_create_routes, &servers_list_routes,
+    &flavors_routes,  &keypairs_routes, &tenant_usage_routes,   NULL};
 const struct service compute_service = {
     .name = "compute",
     .prefix = COMPUTE_PREFIX,

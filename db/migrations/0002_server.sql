@@ -41,7 +41,7 @@ CREATE INDEX host_by_feed ON host (feed);
 CREATE INDEX host_by_certificate ON host (certificate);
 
 CREATE TABLE host_token (
-    token_hash TEXT PRIMARY KEY,                    -- SHA-256 of the one-time join token, hex
+    token_hash TEXT PRIMARY KEY,                    -- SHA-256 of the one-time token's secret, hex
     name TEXT NOT NULL,                             -- the host's name when it joins
     zone TEXT NOT NULL,                             -- its availability zone
     created_us BIGINT NOT NULL,                     -- when it was issued

@@ -1,0 +1,240 @@
+/* GET /agent/v1/desired: what a host should do since a revision, parked until there is something. GET .../servers/{id}: a verdict about a domain that
+ * the list does not name. GET .../images/{id}: an image's bytes. */
+#include "api/agent/agent.h"
+#include "api/api.h"
+#include "api/config.h"
+#include "common/clock.h"
+#include "db/store_image.h"
+#include "db/store_port.h"
+#include "db/store_query.h"
+#include "db/store_server.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define LIMIT_MAX   500
+#define WAIT_MAX_MS 60000
+
+/* One answer in the making. */
+struct answer {
+    struct request *request;
+    struct json_out *out;
+    struct host_row host;
+    int64_t since, asked, limit;
+    int64_t servers, queries, last_revision, last_asked;
+};
+
+static void write_image(struct answer *a, const struct server_row *row)
+{
+    struct error unknown = {0};
+    struct image_row image;
+    if (row->image_id == NULL || store_image_get(a->request->conn, row->image_id, NULL, true, &a->request->arena, &image,
+                                                 &unknown) != 0) {
+        json_out_null(a->out, "image");
+        return;
+    }
+    json_out_object(a->out, "image");
+    json_out_text(a->out, "id", image.id);
+    json_out_text(a->out, "name", image.name);
+    json_out_text(a->out, "disk_format", image.disk_format != NULL ? image.disk_format : "");
+    json_out_int(a->out, "size_bytes", image.size_bytes);
+    json_out_text(a->out, "sha512", image.hash_value != NULL ? image.hash_value : "");
+    json_out_raw(a->out, "properties", image.properties);
+    json_out_object_end(a->out);
+}
+
+static void write_amounts(struct json_out *out, const struct server_row *row)
+{
+    json_out_int(out, "vcpus", row->vcpus);
+    json_out_int(out, "memory_mib", row->memory_mib);
+    json_out_int(out, "root_gib", row->root_gib);
+    json_out_int(out, "ephemeral_gib", row->ephemeral_gib);
+    json_out_int(out, "swap_mib", row->swap_mib);
+    json_out_text(out, "flavor_name", row->flavor_name);
+    json_out_raw(out, "flavor_extra", row->flavor_extra);
+}
+
+static void write_key(struct json_out *out, const struct server_row *row)
+{
+    if (row->key_name == NULL || row->key_public == NULL) {
+        json_out_null(out, "key");
+        return;
+    }
+    json_out_object(out, "key");
+    json_out_text(out, "name", row->key_name);
+    json_out_text(out, "public", row->key_public);
+    json_out_object_end(out);
+}
+
+static void write_operation(struct json_out *out, const struct server_row *row)
+{
+    if (row->operation == SERVER_OPERATION_NONE || row->operation_id == NULL) {
+        json_out_null(out, "operation");
+        return;
+    }
+    json_out_object(out, "operation");
+    json_out_text(out, "id", row->operation_id);
+    json_out_text(out, "action", server_operation_name(row->operation));
+    json_out_object_end(out);
+}
+
+/* The specification of a server. */
+static int write_server(void *arg, const struct server_row *row, struct error *e)
+{
+    struct answer *a = arg;
+    struct json_out *out = a->out;
+    int rc;
+    json_out_object(out, NULL);
+    json_out_text(out, "id", row->id);
+    json_out_text(out, "name", row->name);
+    json_out_text(out, "hostname", row->hostname);
+    json_out_text(out, "project_id", row->project_id);
+    json_out_text(out, "user_id", row->user_id);
+    json_out_int(out, "created_us", row->created_us);
+    json_out_int(out, "revision", row->desired_revision);
+    json_out_bool(out, "exists", row->desired_exists);
+    json_out_text(out, "power", server_power_name(row->desired_power));
+    write_amounts(out, row);
+    write_image(a, row);
+    rc = store_port_write_nics(a->request->conn, row->id, out, &a->request->arena, e);
+    if (rc)
+        return rc;
+    json_out_raw(out, "metadata", row->metadata);
+    write_key(out, row);
+    json_out_text(out, "user_data", row->user_data);
+    json_out_text(out, "zone", a->host.zone);
+    write_operation(out, row);
+    json_out_object_end(out);
+    a->servers++;
+    a->last_revision = row->desired_revision;
+    return 0;
+}
+
+static int write_query(void *arg, const struct query_row *row, struct error *e)
+{
+    struct answer *a = arg;
+    (void)e;
+    json_out_object(a->out, NULL);
+    json_out_text(a->out, "id", row->id);
+    json_out_text(a->out, "kind", row->kind);
+    json_out_text(a->out, "server_id", row->server_id);
+    json_out_raw(a->out, "args", row->args);
+    json_out_object_end(a->out);
+    a->queries++;
+    a->last_asked = row->created_us;
+    return 0;
+}
+
+/* All of it as of one moment, so that the revision told is the one that was read. */
+static int write_answer(struct db_conn *c, void *arg, struct error *e)
+{
+    struct answer *a = arg;
+    bool more = false;
+    int rc = agent_host(a->request, &a->host);
+    if (rc)
+        return rc;
+    json_out_object(a->out, NULL);
+    json_out_array(a->out, "servers");
+    if (a->host.desired_revision > a->since)
+        rc = store_server_desired(c, a->host.id, a->since, a->limit, write_server, a, e);
+    json_out_array_end(a->out);
+    more = a->servers == a->limit;
+    json_out_array(a->out, "queries");
+    if (!rc)
+        rc = store_query_open(c, a->host.id, a->asked, a->request->now_us, write_query, a, e);
+    json_out_array_end(a->out);
+    json_out_int(a->out, "revision", more ? a->last_revision : a->host.desired_revision);
+    json_out_bool(a->out, "more", more);
+    json_out_int(a->out, "asked", a->queries > 0 ? a->last_asked : a->asked);
+    json_out_object_end(a->out);
+    return rc;
+}
+
+static int read_number(struct request *request, const char *name, int64_t fallback, int64_t most, int64_t *ret)
+{
+    const char *text = request_query(request, name);
+    char *end;
+    *ret = fallback;
+    if (text == NULL)
+        return 0;
+    *ret = strtoll(text, &end, 10);
+    if (*end != '\0' || end == text || *ret < 0)
+        return error_set(&request->error, ERR_INVALID, "%s: not a number of at least 0", name);
+    if (*ret > most)
+        *ret = most;
+    return 0;
+}
+
+static int desired_list(struct request *request, struct reply *reply)
+{
+    struct answer a = {.request = request, .out = &reply->out};
+    int64_t wait_ms = 0, left_us;
+    int rc = read_number(request, "since", 0, INT64_MAX, &a.since);
+    if (!rc)
+        rc = read_number(request, "asked", 0, INT64_MAX, &a.asked);
+    if (!rc)
+        rc = read_number(request, "wait_ms", 0, WAIT_MAX_MS, &wait_ms);
+    if (!rc)
+        rc = read_number(request, "limit", 200, LIMIT_MAX, &a.limit);
+    if (rc)
+        return rc;
+    if (a.limit == 0)
+        a.limit = 1;
+    request_watch(request, arena_printf(&request->arena, "host:%s", request->credential.host_id));
+    rc = db_snapshot(request->conn, write_answer, &a, &request->error);
+    left_us = request->arrived_us + wait_ms * 1000 - request->now_us;
+    if (rc || a.servers > 0 || a.queries > 0 || left_us <= 0 || a.host.desired_revision < a.since)
+        return rc;
+    return request_park(request, clock_mono_us() + left_us);
+}
+
+static int desired_verdict(struct request *request, struct reply *reply)
+{
+    const char *id = request_param(request, "id"), *verdict = "unknown";
+    struct host_row host;
+    struct server_row server;
+    bool deleted = false;
+    int rc = agent_host(request, &host);
+    if (rc)
+        return rc;
+    rc = store_server_get(request->conn, id, &request->arena, &server, &request->error);
+    if (!rc) {
+        bool here = server.host_id != NULL && strcmp(server.host_id, host.id) == 0;
+        verdict = here ? "here" : "elsewhere";
+    } else if (rc == ERR_NOT_FOUND) {
+        error_clear(&request->error);
+        rc = store_server_was_deleted(request->conn, id, &deleted, &request->error);
+        verdict = deleted ? "deleted" : "unknown";
+    }
+    if (rc)
+        return rc;
+    json_out_object(&reply->out, NULL);
+    json_out_text(&reply->out, "id", id);
+    json_out_text(&reply->out, "verdict", verdict);
+    json_out_object_end(&reply->out);
+    return 0;
+}
+
+static int desired_image(struct request *request, struct reply *reply)
+{
+    struct host_row host;
+    struct image_row image;
+    int rc = agent_host(request, &host);
+    if (!rc)
+        rc = store_image_get(request->conn, request_param(request, "id"), NULL, true, &request->arena, &image,
+                             &request->error);
+    if (!rc && strcmp(image.status, "active") != 0)
+        rc = error_set(&request->error, ERR_NOT_FOUND, "Image %s has no data", image.id);
+    if (rc)
+        return rc;
+    reply_header(reply, "X-Image-Sha512", image.hash_value != NULL ? image.hash_value : "");
+    return reply_file(request, reply,
+                      arena_printf(&request->arena, "%s/%s", request->api->config->image_dir, image.id),
+                      "application/octet-stream");
+}
+
+static const struct route rows[] = {
+    {.method = "GET", .pattern = "/desired", .permission = PERMISSION_AGENT, .handler = desired_list},
+    {.method = "GET", .pattern = "/servers/{id}", .permission = PERMISSION_AGENT, .handler = desired_verdict},
+    {.method = "GET", .pattern = "/images/{id}", .permission = PERMISSION_AGENT, .handler = desired_image},
+};
+const struct route_table desired_routes = ROUTE_TABLE(rows);
