@@ -1,5 +1,8 @@
 /* The lists of services and of their starters. */
 #include "api/services.h"
+#include "api/agent/agent.h"
+#include "api/compute/background.h"
+#include "api/compute/compute.h"
 #include "api/identity/identity.h"
 #include "api/network/network_service.h"
 #include "api/rating/rating.h"
@@ -10,12 +13,16 @@ const struct service *const services_all[] = {
     &identity_service,
     &identity_root_service,
     &network_service,
+    &compute_service,
+    &compute_root_service,
+    &agent_service,
     &rating_service,
     NULL,
 };
 
 static int (*const starters[])(struct api *api, struct error *e) = {
     root_start,
+    background_start,
 };
 
 int services_start(struct api *api, struct error *e)

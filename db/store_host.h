@@ -33,7 +33,8 @@ int store_host_list(struct db_conn *c, store_host_fn each, void *arg, struct err
  * another host has that name. */
 int store_host_enrol(struct db_conn *c, const char *id, const char *name, const char *zone, const char *certificate,
                      int64_t now_us, struct error *e);
-/* Renewal: `certificate` becomes the present one; `shown`, with which the host asked, stays valid as the previous one. */
+/* Renewal: `certificate` becomes the present one; `shown`, with which the host asked, stays valid as the previous one.
+ */
 int store_host_renew(struct db_conn *c, const char *id, const char *certificate, const char *shown, struct error *e);
 /* The agent has shown its present certificate: the previous one is void from now on. Nothing when there is none. */
 int store_host_settle_certificate(struct db_conn *c, const char *id, const char *certificate, struct error *e);
@@ -51,7 +52,8 @@ int store_host_bump(struct db_conn *c, const char *id, int64_t *ret_revision, st
  * wakes "placement". */
 int store_host_release(struct db_conn *c, const char *server_id, struct error *e);
 
-/* Join tokens: the key is SHA-256 in hex of the token's secret, which stands before the dot of what `virga host add` prints. */
+/* Join tokens: the key is SHA-256 in hex of the token's secret, which stands before the dot of what `virga host add`
+ * prints. */
 struct host_token_row {
     const char *name, *zone;
     int64_t expires_us;

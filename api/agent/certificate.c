@@ -1,5 +1,6 @@
-/* Hosts' certificates. Of the signing request only the key is taken, once it has proved that its owner holds it; the name is ours. The CA's key is
- * read for each signature and wiped: signatures are rare, and a process that serves tenants should not keep it. */
+/* Hosts' certificates. Of the signing request only the key is taken, once it has proved that its owner holds it; the
+ * name is ours. The CA's key is read for each signature and wiped: signatures are rare, and a process that serves
+ * tenants should not keep it. */
 #include "api/agent/certificate.h"
 #include "common/clock.h"
 #include "common/file.h"
@@ -10,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-#define LIFE_SECONDS  ((time_t)90 * 86400)
+#define LIFE_SECONDS   ((time_t)90 * 86400)
 #define BEFORE_SECONDS ((time_t)3600) /* clocks of hosts may be behind */
 
 struct signing {
@@ -50,7 +51,8 @@ static int load_ca(struct signing *s, const char *dir, struct arena *a, struct e
         status = gnutls_x509_privkey_init(&s->key);
     if (status == 0)
         status = gnutls_x509_privkey_import(s->key, &pem, GNUTLS_X509_FMT_PEM);
-    return status == 0 ? 0 : error_set(e, ERR_UNAVAILABLE, "the cloud's CA cannot be read: %s", gnutls_strerror(status));
+    return status == 0 ? 0
+                       : error_set(e, ERR_UNAVAILABLE, "the cloud's CA cannot be read: %s", gnutls_strerror(status));
 }
 
 static int load_request(struct signing *s, const char *csr, struct error *e)
@@ -72,7 +74,8 @@ static int set_names(struct signing *s, const char *host_id)
     if (status == 0)
         status = gnutls_x509_crt_set_serial(s->crt, serial, sizeof(serial));
     if (status == 0)
-        status = gnutls_x509_crt_set_dn_by_oid(s->crt, GNUTLS_OID_X520_COMMON_NAME, 0, host_id, (unsigned)strlen(host_id));
+        status =
+            gnutls_x509_crt_set_dn_by_oid(s->crt, GNUTLS_OID_X520_COMMON_NAME, 0, host_id, (unsigned)strlen(host_id));
     return status;
 }
 
@@ -114,7 +117,8 @@ static int make(struct signing *s, const char *host_id, struct error *e)
         status = set_issuer(s);
     if (status == 0)
         status = gnutls_x509_crt_sign2(s->crt, s->ca, s->key, GNUTLS_DIG_SHA256, 0);
-    return status == 0 ? 0 : error_set(e, ERR_INTERNAL, "the certificate cannot be signed: %s", gnutls_strerror(status));
+    return status == 0 ? 0
+                       : error_set(e, ERR_INTERNAL, "the certificate cannot be signed: %s", gnutls_strerror(status));
 }
 
 static char *print_fingerprint(gnutls_x509_crt_t crt, struct arena *a)
@@ -157,8 +161,8 @@ static void signing_done(struct signing *s)
     strbuf_done(&s->ca_pem);
 }
 
-int certificate_sign(const char *pki_dir, const char *csr, const char *host_id, struct arena *a, struct certificate *ret,
-                     struct error *e)
+int certificate_sign(const char *pki_dir, const char *csr, const char *host_id, struct arena *a,
+                     struct certificate *ret, struct error *e)
 {
     struct signing s = {0};
     int rc;

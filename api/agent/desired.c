@@ -1,5 +1,5 @@
-/* GET /agent/v1/desired: what a host should do since a revision, parked until there is something. GET .../servers/{id}: a verdict about a domain that
- * the list does not name. GET .../images/{id}: an image's bytes. */
+/* GET /agent/v1/desired: what a host should do since a revision, parked until there is something. GET .../servers/{id}:
+ * a verdict about a domain that the list does not name. GET .../images/{id}: an image's bytes. */
 #include "api/agent/agent.h"
 #include "api/api.h"
 #include "api/config.h"
@@ -27,8 +27,8 @@ static void write_image(struct answer *a, const struct server_row *row)
 {
     struct error unknown = {0};
     struct image_row image;
-    if (row->image_id == NULL || store_image_get(a->request->conn, row->image_id, NULL, true, &a->request->arena, &image,
-                                                 &unknown) != 0) {
+    if (row->image_id == NULL ||
+        store_image_get(a->request->conn, row->image_id, NULL, true, &a->request->arena, &image, &unknown) != 0) {
         json_out_null(a->out, "image");
         return;
     }
@@ -227,8 +227,7 @@ static int desired_image(struct request *request, struct reply *reply)
     if (rc)
         return rc;
     reply_header(reply, "X-Image-Sha512", image.hash_value != NULL ? image.hash_value : "");
-    return reply_file(request, reply,
-                      arena_printf(&request->arena, "%s/%s", request->api->config->image_dir, image.id),
+    return reply_file(request, reply, arena_printf(&request->arena, "%s/%s", request->api->config->image_dir, image.id),
                       "application/octet-stream");
 }
 

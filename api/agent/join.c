@@ -1,7 +1,7 @@
 /* POST /agent/v1/join: a host enrols with a one-time token. POST /agent/v1/renew: it gets the next certificate.
  *
- * Joining again with the same token is answered again until the host has reported once: an answer that was lost costs nothing, a token that was used
- * up is worth nothing. */
+ * Joining again with the same token is answered again until the host has reported once: an answer that was lost costs
+ * nothing, a token that was used up is worth nothing. */
 #include "api/agent/agent.h"
 #include "api/agent/certificate.h"
 #include "api/api.h"
@@ -81,7 +81,8 @@ static int join_prepare(struct request *request, struct reply *reply)
         return error_set(&request->error, ERR_INVALID, "host_id: not a UUID in lower case");
     rc = check_token(request, b, &token);
     if (!rc)
-        rc = certificate_sign(request->api->config->pki_dir, b->csr, b->host_id, &request->arena, made, &request->error);
+        rc =
+            certificate_sign(request->api->config->pki_dir, b->csr, b->host_id, &request->arena, made, &request->error);
     request->state = made;
     return rc;
 }

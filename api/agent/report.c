@@ -1,6 +1,7 @@
-/* POST /agent/v1/report: what a host says. Events come from the agent's journal; those above the number that was taken last are applied in order,
- * each once, in one transaction with that number, so that a repeated report changes nothing. Words that cannot be understood are logged and taken
- * too: they would never become better. The row of a silent host is written every five seconds at most. */
+/* POST /agent/v1/report: what a host says. Events come from the agent's journal; those above the number that was taken
+ * last are applied in order, each once, in one transaction with that number, so that a repeated report changes nothing.
+ * Words that cannot be understood are logged and taken too: they would never become better. The row of a silent host is
+ * written every five seconds at most. */
 #include "api/agent/agent.h"
 #include "api/compute/server_life.h"
 #include "common/log.h"
@@ -37,7 +38,8 @@ static const struct json_field event_fields[] = {
     {.name = "state", .kind = JSON_TEXT, .offset = AT(state), .flags = JSON_NULLABLE},
     {.name = "revision", .kind = JSON_INT, .offset = AT(revision), .flags = JSON_NULLABLE, .min = 0, .max = INT64_MAX},
     {.name = "operation_id", .kind = JSON_TEXT, .offset = AT(operation_id), .flags = JSON_NULLABLE},
-    [EVENT_ERROR] = {.name = "error", .kind = JSON_OBJECT, .offset = AT(error), .flags = JSON_NULLABLE, .sub = &error_table},
+    [EVENT_ERROR] =
+        {.name = "error", .kind = JSON_OBJECT, .offset = AT(error), .flags = JSON_NULLABLE, .sub = &error_table},
 };
 static const struct json_table event_table = {
     .fields = event_fields, .count = JSON_COUNT(event_fields), .open = true, .seen_offset = AT(seen)};
@@ -48,11 +50,20 @@ struct report_sample {
     json_value *values[SAMPLE_COUNTER_COUNT];
 };
 #define VALUE(label, i)                                                                                                \
-    {.name = (label), .kind = JSON_ANY, .flags = JSON_NULLABLE,                                                        \
-     .offset = offsetof(struct report_sample, values) + (i) * sizeof(json_value *)}
+    {                                                                                                                  \
+        .name = (label), .kind = JSON_ANY, .flags = JSON_NULLABLE,                                                     \
+        .offset = offsetof(struct report_sample, values) + (i) * sizeof(json_value *)                                  \
+    }
 static const struct json_field sample_fields[] = {
-    {.name = "server_id", .kind = JSON_TEXT, .offset = offsetof(struct report_sample, server_id), .flags = JSON_REQUIRED},
-    {.name = "at_us", .kind = JSON_INT, .offset = offsetof(struct report_sample, at_us), .flags = JSON_REQUIRED, .min = 1,
+    {.name = "server_id",
+     .kind = JSON_TEXT,
+     .offset = offsetof(struct report_sample, server_id),
+     .flags = JSON_REQUIRED},
+    {.name = "at_us",
+     .kind = JSON_INT,
+     .offset = offsetof(struct report_sample, at_us),
+     .flags = JSON_REQUIRED,
+     .min = 1,
      .max = INT64_MAX},
     VALUE("cpu_ns", SAMPLE_CPU_NS),
     VALUE("disk_read_bytes", SAMPLE_DISK_READ_BYTES),
@@ -73,7 +84,9 @@ struct report_inventory {
 };
 #define IN(member) offsetof(struct report_inventory, member)
 #define AMOUNT(label, member)                                                                                          \
-    {.name = (label), .kind = JSON_INT, .offset = IN(member), .min = 0, .max = (int64_t)1 << 50}
+    {                                                                                                                  \
+        .name = (label), .kind = JSON_INT, .offset = IN(member), .min = 0, .max = (int64_t)1 << 50                     \
+    }
 static const struct json_field inventory_fields[] = {
     {.name = "hypervisor", .kind = JSON_TEXT, .offset = IN(hypervisor), .flags = JSON_REQUIRED, .max = 64},
     AMOUNT("hypervisor_version", hypervisor_version),
@@ -101,18 +114,40 @@ struct report_body {
 enum { BODY_INVENTORY = 3 };
 static const struct json_field body_fields[] = {
     {.name = "now_us", .kind = JSON_INT, .offset = offsetof(struct report_body, now_us), .flags = JSON_NULLABLE},
-    {.name = "boot_id", .kind = JSON_TEXT, .offset = offsetof(struct report_body, boot_id), .flags = JSON_NULLABLE, .max = 128},
-    {.name = "agent_version", .kind = JSON_TEXT, .offset = offsetof(struct report_body, agent_version), .flags = JSON_NULLABLE,
+    {.name = "boot_id",
+     .kind = JSON_TEXT,
+     .offset = offsetof(struct report_body, boot_id),
+     .flags = JSON_NULLABLE,
      .max = 128},
-    [BODY_INVENTORY] = {.name = "inventory", .kind = JSON_OBJECT, .offset = offsetof(struct report_body, inventory),
-                        .flags = JSON_NULLABLE, .sub = &inventory_table},
-    {.name = "events", .kind = JSON_LIST, .offset = offsetof(struct report_body, events), .flags = JSON_NULLABLE,
-     .sub = &event_table, .item_size = sizeof(struct report_event), .max = 10000},
-    {.name = "samples", .kind = JSON_LIST, .offset = offsetof(struct report_body, samples), .flags = JSON_NULLABLE,
-     .sub = &sample_table, .item_size = sizeof(struct report_sample), .max = 10000},
+    {.name = "agent_version",
+     .kind = JSON_TEXT,
+     .offset = offsetof(struct report_body, agent_version),
+     .flags = JSON_NULLABLE,
+     .max = 128},
+    [BODY_INVENTORY] = {.name = "inventory",
+                        .kind = JSON_OBJECT,
+                        .offset = offsetof(struct report_body, inventory),
+                        .flags = JSON_NULLABLE,
+                        .sub = &inventory_table},
+    {.name = "events",
+     .kind = JSON_LIST,
+     .offset = offsetof(struct report_body, events),
+     .flags = JSON_NULLABLE,
+     .sub = &event_table,
+     .item_size = sizeof(struct report_event),
+     .max = 10000},
+    {.name = "samples",
+     .kind = JSON_LIST,
+     .offset = offsetof(struct report_body, samples),
+     .flags = JSON_NULLABLE,
+     .sub = &sample_table,
+     .item_size = sizeof(struct report_sample),
+     .max = 10000},
 };
-static const struct json_table body_table = {
-    .fields = body_fields, .count = JSON_COUNT(body_fields), .open = true, .seen_offset = offsetof(struct report_body, seen)};
+static const struct json_table body_table = {.fields = body_fields,
+                                             .count = JSON_COUNT(body_fields),
+                                             .open = true,
+                                             .seen_offset = offsetof(struct report_body, seen)};
 
 static bool was_there(const struct json_seen *seen, unsigned field)
 {
@@ -145,13 +180,14 @@ static int64_t not_later(int64_t at_us, int64_t now_us)
     return at_us > now_us + SECOND_US ? now_us : at_us;
 }
 
-static int apply_event(struct request *request, const struct host_row *host, const struct report_event *from, int64_t id)
+static int apply_event(struct request *request, const struct host_row *host, const struct report_event *from,
+                       int64_t id)
 {
     struct server_life_event event;
     bool used = false;
     if (!read_event(host, from, &event)) {
-        log_warn("event that nobody understands dropped", "host=%s seq=%" PRId64 " kind=%s state=%s", host->id, from->seq,
-                 from->kind, from->state != NULL ? from->state : "");
+        log_warn("event that nobody understands dropped", "host=%s seq=%" PRId64 " kind=%s state=%s", host->id,
+                 from->seq, from->kind, from->state != NULL ? from->state : "");
         return 0;
     }
     event.at_us = not_later(event.at_us, request->now_us);
@@ -219,9 +255,9 @@ static int write_seen(struct request *request, const struct host_row *host, cons
     if (seq == host->event_seq && silence_us < HEARTBEAT_US && !differs(host->boot_id, b->boot_id) &&
         !differs(host->agent_version, b->agent_version))
         return 0;
-    return store_host_write_seen(request->conn, host->id, request->now_us, b->boot_id != NULL ? b->boot_id : host->boot_id,
-                                 b->agent_version != NULL ? b->agent_version : host->agent_version, seq, back,
-                                 &request->error);
+    return store_host_write_seen(
+        request->conn, host->id, request->now_us, b->boot_id != NULL ? b->boot_id : host->boot_id,
+        b->agent_version != NULL ? b->agent_version : host->agent_version, seq, back, &request->error);
 }
 
 static int report_take(struct request *request, struct reply *reply)
@@ -237,7 +273,8 @@ static int report_take(struct request *request, struct reply *reply)
     if (!rc && b->samples.count > 0)
         rc = apply_samples(request, &host, &b->samples);
     if (!rc && host.certificate_previous != NULL)
-        rc = store_host_settle_certificate(request->conn, host.id, request_client_fingerprint(request), &request->error);
+        rc =
+            store_host_settle_certificate(request->conn, host.id, request_client_fingerprint(request), &request->error);
     if (!rc)
         rc = write_seen(request, &host, b, seq);
     if (rc)

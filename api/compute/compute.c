@@ -1,6 +1,7 @@
-/* The compute service: faults as Nova writes them, microversions as its middleware negotiates them, and small things that all resources share. */
+/* The compute service: faults as Nova writes them, microversions as its middleware negotiates them, and small things
+ * that all resources share. */
 #include "api/compute/compute.h"
-#include "api/compute/tenant_usage.h"
+#include "api/compute/compute_routes.h"
 #include "common/model/ip.h"
 #include <ctype.h>
 #include <stdio.h>
@@ -13,9 +14,9 @@ static const struct {
     int status;
     const char *name;
 } fault_names[] = {
-    {400, "badRequest"}, {401, "unauthorized"}, {403, "forbidden"},    {404, "itemNotFound"},   {405, "badMethod"},
-    {409, "conflictingRequest"}, {413, "overLimit"}, {415, "badMediaType"}, {429, "overLimit"}, {501, "notImplemented"},
-    {503, "serviceUnavailable"},
+    {400, "badRequest"}, {401, "unauthorized"},       {403, "forbidden"},          {404, "itemNotFound"},
+    {405, "badMethod"},  {409, "conflictingRequest"}, {413, "overLimit"},          {415, "badMediaType"},
+    {429, "overLimit"},  {501, "notImplemented"},     {503, "serviceUnavailable"},
 };
 
 static void write_fault(struct request *request, struct reply *reply, int status, const char *message)
@@ -107,8 +108,22 @@ const struct service compute_root_service = {
 };
 
 static const struct route_table *const tables[] = {
-    &versions_routes, &servers_routes,  &servers_create_routes, &servers_list_routes,
-    &flavors_routes,  &keypairs_routes, &tenant_usage_routes,   NULL};
+    &versions_routes,
+    &servers_routes,
+    &servers_create_routes,
+    &servers_list_routes,
+    &server_groups_routes,
+    &flavors_routes,
+    &keypairs_routes,
+    &limits_routes,
+    &quota_sets_routes,
+    &tenant_usage_routes,
+    &availability_zones_routes,
+    &aggregates_routes,
+    &hypervisors_routes,
+    &services_routes,
+    NULL,
+};
 const struct service compute_service = {
     .name = "compute",
     .prefix = COMPUTE_PREFIX,
@@ -256,10 +271,11 @@ int compute_check_name(struct request *request, const char *field, const char *v
     size_t characters = 0, size = strlen(value);
     if (!is_printable(value, &characters) || characters < 1 || characters > 255 || value[0] == ' ' ||
         value[size - 1] == ' ')
-        return error_set(&request->error, ERR_INVALID,
-                         "Invalid input for field/attribute %s. An invalid 'name' value was provided. The name must be: "
-                         "1 to 255 printable characters. Can not start or end with whitespace.",
-                         field);
+        return error_set(
+            &request->error, ERR_INVALID,
+            "Invalid input for field/attribute %s. An invalid 'name' value was provided. The name must be: "
+            "1 to 255 printable characters. Can not start or end with whitespace.",
+            field);
     return 0;
 }
 
@@ -295,8 +311,8 @@ int compute_check_hostname(struct request *request, const char *field, const cha
         at++;
     }
     if (!good || size < 2 || size > (dotted ? 255u : 63u))
-        return error_set(&request->error, ERR_INVALID, "Invalid input for field/attribute %s. Value: %s. %s is not a host name",
-                         field, value, value);
+        return error_set(&request->error, ERR_INVALID,
+                         "Invalid input for field/attribute %s. Value: %s. %s is not a host name", field, value, value);
     return 0;
 }
 
@@ -306,7 +322,10 @@ int compute_check_ip(struct request *request, const char *field, const char *val
     if (ip_parse(value, &ip) && (version == 0 || ip.version == version))
         return 0;
     return error_set(&request->error, ERR_INVALID, "Invalid input for field/attribute %s. Value: %s. '%s' is not a%s",
-                     field, value, value, version == 4 ? "n 'ipv4'" : version == 6 ? "n 'ipv6'" : "n address");
+                     field, value, value,
+                     version == 4   ? "n 'ipv4'"
+                     : version == 6 ? "n 'ipv6'"
+                                    : "n address");
 }
 
 int compute_check_windows(struct request *request, const struct json_table *table, const struct json_seen *seen,

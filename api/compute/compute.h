@@ -22,8 +22,8 @@ bool compute_is_admin(const struct request *request);
 /* request->microversion is at least 2.`minor`. */
 bool compute_since(const struct request *request, int minor);
 
-/* Loads the server in the path ({id}) that the caller may see: its project's, or any for administrators. ERR_NOT_FOUND "Instance X could not be found."
- * also for what others own. */
+/* Loads the server in the path ({id}) that the caller may see: its project's, or any for administrators. ERR_NOT_FOUND
+ * "Instance X could not be found." also for what others own. */
 int compute_server(struct request *request, struct server_row *ret);
 /* As above, and refuses (409 "Instance X is locked") when it is locked and the caller is no administrator. */
 int compute_server_unlocked(struct request *request, struct server_row *ret);
@@ -49,8 +49,8 @@ int compute_check_text(struct request *request, const char *field, const char *v
 int compute_check_hostname(struct request *request, const char *field, const char *value);
 /* IPv4 or IPv6 text. */
 int compute_check_ip(struct request *request, const char *field, const char *value, int version);
-/* Members of a body that the negotiated microversion does not have (2.`since` .. 2.`until`, 0: no limit): 400 as Nova's schema says it. `field` counts in the
- * body's table. */
+/* Members of a body that the negotiated microversion does not have (2.`since` .. 2.`until`, 0: no limit): 400 as Nova's
+ * schema says it. `field` counts in the body's table. */
 struct compute_window {
     unsigned field;
     int since, until;

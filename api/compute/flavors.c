@@ -50,8 +50,8 @@ static void write_brief(struct request *request, struct json_out *out, const str
 
 int flavors_load(struct request *request, const char *id, struct flavor_row *ret)
 {
-    return store_flavor_get(request->conn, id, request->credential.project_id, compute_is_admin(request), &request->arena,
-                            ret, &request->error);
+    return store_flavor_get(request->conn, id, request->credential.project_id, compute_is_admin(request),
+                            &request->arena, ret, &request->error);
 }
 
 static int flavors_show(struct request *request, struct reply *reply)
@@ -96,11 +96,12 @@ static int read_minimum(struct request *request, const char *name, int64_t *ret)
     *ret = strtoll(text, &end, 10);
     if (*end == '\0' && end != text)
         return 0;
-    return error_set(&request->error, ERR_INVALID, "Invalid %s filter [%s]", strcmp(name, "minDisk") == 0 ? "minDisk" : "minRam",
-                     text);
+    return error_set(&request->error, ERR_INVALID, "Invalid %s filter [%s]",
+                     strcmp(name, "minDisk") == 0 ? "minDisk" : "minRam", text);
 }
 
-/* nova/api/openstack/compute/flavors.py, _parse_is_public: administrators may ask for private ones, or with "none" for all. */
+/* nova/api/openstack/compute/flavors.py, _parse_is_public: administrators may ask for private ones, or with "none" for
+ * all. */
 static int read_scope(struct request *request, struct flavor_query *q)
 {
     static const char *const lies[] = {"f", "false", "0", "off", "n", "no"};
@@ -178,11 +179,15 @@ enum {
     FIELD_IS_PUBLIC,
     FIELD_DESCRIPTION,
 };
-#define AT(member)                offsetof(struct flavors_create, member)
+#define AT(member) offsetof(struct flavors_create, member)
 #define NUMBER(label, member, least, flag)                                                                             \
-    {.name = (label), .kind = JSON_INT, .offset = AT(member), .flags = (unsigned)JSON_LENIENT | (unsigned)(flag), .min = (least), .max = FLAVOR_MAX}
+    {                                                                                                                  \
+        .name = (label), .kind = JSON_INT, .offset = AT(member), .flags = (unsigned)JSON_LENIENT | (unsigned)(flag),   \
+        .min = (least), .max = FLAVOR_MAX                                                                              \
+    }
 static const struct json_field create_fields[] = {
-    [FIELD_NAME] = {.name = "name", .kind = JSON_TEXT, .offset = AT(name), .flags = JSON_REQUIRED, .min = 1, .max = 255},
+    [FIELD_NAME] =
+        {.name = "name", .kind = JSON_TEXT, .offset = AT(name), .flags = JSON_REQUIRED, .min = 1, .max = 255},
     [FIELD_ID] = {.name = "id", .kind = JSON_ANY, .offset = AT(id), .flags = JSON_NULLABLE},
     [FIELD_RAM] = NUMBER("ram", ram, 1, JSON_REQUIRED),
     [FIELD_VCPUS] = NUMBER("vcpus", vcpus, 1, JSON_REQUIRED),
@@ -191,8 +196,8 @@ static const struct json_field create_fields[] = {
     [FIELD_SWAP] = NUMBER("swap", swap, 0, 0),
     [FIELD_RXTX] = {.name = "rxtx_factor", .kind = JSON_ANY, .offset = AT(rxtx)},
     [FIELD_IS_PUBLIC] = {.name = "os-flavor-access:is_public", .kind = JSON_ANY, .offset = AT(is_public)},
-    [FIELD_DESCRIPTION] = {.name = "description", .kind = JSON_TEXT, .offset = AT(description), .flags = JSON_NULLABLE,
-                           .max = 65535},
+    [FIELD_DESCRIPTION] =
+        {.name = "description", .kind = JSON_TEXT, .offset = AT(description), .flags = JSON_NULLABLE, .max = 65535},
 };
 static const struct json_table create_table = {
     .fields = create_fields, .count = JSON_COUNT(create_fields), .seen_offset = AT(seen)};
@@ -218,7 +223,8 @@ static int read_id(struct request *request, const struct flavors_create *b, cons
             size = 0;
     if (size < 1 || size > 255 || text[0] == ' ' || text[size - 1] == ' ')
         return error_set(&request->error, ERR_INVALID,
-                         "Invalid input for field/attribute id. It has 1 to 255 characters of a-zA-Z0-9. _- without blanks at the ends");
+                         "Invalid input for field/attribute id. It has 1 to 255 characters of a-zA-Z0-9. _- without "
+                         "blanks at the ends");
     *ret = text;
     return 0;
 }
@@ -234,8 +240,8 @@ static int read_rxtx(struct request *request, const struct flavors_create *b, in
     text = json_in_is_text(b->rxtx) ? json_in_text(b->rxtx) : json_in_print(b->rxtx, &request->arena);
     factor = strtod(text, &end);
     if (!isdigit((unsigned char)text[0]) || *end != '\0' || factor < 0.001 || factor > 1e9)
-        return error_set(&request->error, ERR_INVALID, "Invalid input for field/attribute rxtx_factor. Value: %s. It is a number above 0",
-                         text);
+        return error_set(&request->error, ERR_INVALID,
+                         "Invalid input for field/attribute rxtx_factor. Value: %s. It is a number above 0", text);
     *ret = (int64_t)(factor * 1000 + 0.5);
     return 0;
 }

@@ -16,7 +16,8 @@ enum { FIELD_NAME, FIELD_PUBLIC_KEY, FIELD_TYPE, FIELD_USER };
 static const char *const types[] = {"ssh", "x509", NULL};
 #define AT(member) offsetof(struct keypairs_create, member)
 static const struct json_field create_fields[] = {
-    [FIELD_NAME] = {.name = "name", .kind = JSON_TEXT, .offset = AT(name), .flags = JSON_REQUIRED, .min = 1, .max = 255},
+    [FIELD_NAME] =
+        {.name = "name", .kind = JSON_TEXT, .offset = AT(name), .flags = JSON_REQUIRED, .min = 1, .max = 255},
     [FIELD_PUBLIC_KEY] = {.name = "public_key", .kind = JSON_TEXT, .offset = AT(public_key)},
     [FIELD_TYPE] = {.name = "type", .kind = JSON_TEXT, .offset = AT(type), .choices = types},
     [FIELD_USER] = {.name = "user_id", .kind = JSON_TEXT, .offset = AT(user_id), .min = 1, .max = 255},
@@ -150,7 +151,8 @@ static int keypairs_show(struct request *request, struct reply *reply)
     const char *user = NULL;
     int rc = choose_user(request, request_query(request, "user_id"), &user);
     if (!rc)
-        rc = store_keypair_get(request->conn, user, request_param(request, "name"), &request->arena, &row, &request->error);
+        rc = store_keypair_get(request->conn, user, request_param(request, "name"), &request->arena, &row,
+                               &request->error);
     if (rc)
         return rc;
     json_out_object(out, NULL);
@@ -191,7 +193,8 @@ static int add_row(void *arg, const struct keypair_row *row, struct error *e)
 static int check_marker(struct request *request, const char *user, const char *marker)
 {
     struct keypair_row row;
-    int rc = marker != NULL ? store_keypair_get(request->conn, user, marker, &request->arena, &row, &request->error) : 0;
+    int rc =
+        marker != NULL ? store_keypair_get(request->conn, user, marker, &request->arena, &row, &request->error) : 0;
     if (rc != ERR_NOT_FOUND)
         return rc;
     error_clear(&request->error);

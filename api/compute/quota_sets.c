@@ -32,7 +32,7 @@ static void write_set(struct json_out *out, const char *id, const struct quota_s
     if (id) {
         json_out_text(out, "id", id);
     }
-    for (int q = 0; q < QUOTA_COUNT; q++) {
+    for (int q = 0; q < QUOTA_KINDS; q++) {
         if (shown((enum quota)q, microversion)) {
             json_out_int(out, quota_name((enum quota)q), limit->amount[q]);
         }
@@ -94,7 +94,7 @@ static int quota_sets_detail(struct request *request, struct reply *reply)
     json_out_object(out, NULL);
     json_out_object(out, "quota_set");
     json_out_text(out, "id", project);
-    for (int q = 0; q < QUOTA_COUNT; q++) {
+    for (int q = 0; q < QUOTA_KINDS; q++) {
         if (shown((enum quota)q, request->microversion)) {
             json_out_object(out, quota_name((enum quota)q));
             json_out_int(out, "in_use", used.amount[q]);

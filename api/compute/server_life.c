@@ -1,8 +1,9 @@
-/* What happens to a server. Each function loads nothing that its caller has, decides with the pure model, and writes: first the operation, then the
- * server (compare and set), then what hangs on it.
+/* What happens to a server. Each function loads nothing that its caller has, decides with the pure model, and writes:
+ * first the operation, then the server (compare and set), then what hangs on it.
  *
- * Failure modes: the row was changed at the same time (ERR_SERIALIZATION, the transaction is run again); a host that never answers (deadlines); a host
- * that is dead while its server is deleted (the server goes, its domain is removed when the host returns and asks for a verdict). */
+ * Failure modes: the row was changed at the same time (ERR_SERIALIZATION, the transaction is run again); a host that
+ * never answers (deadlines); a host that is dead while its server is deleted (the server goes, its domain is removed
+ * when the host returns and asks for a verdict). */
 #include "api/compute/server_life.h"
 #include "common/log.h"
 #include "common/uuid.h"
@@ -83,7 +84,8 @@ int server_life_act(struct db_conn *c, struct server_row *row, enum server_actio
 }
 
 /* Everything that the server holds is given back, and its row becomes history. */
-static int remove_row(struct db_conn *c, const struct server_row *row, int64_t deleted_us, int64_t now_us, struct error *e)
+static int remove_row(struct db_conn *c, const struct server_row *row, int64_t deleted_us, int64_t now_us,
+                      struct error *e)
 {
     struct quota_set held = {{0}};
     int rc;
@@ -176,8 +178,8 @@ static bool same(const struct server_situation *a, const struct server_situation
            a->operation == b->operation && a->fault == b->fault;
 }
 
-static int write_change(struct db_conn *c, struct server_row *row, const struct server_change *change, const char *message,
-                        const char *details, int64_t now_us, struct error *e)
+static int write_change(struct db_conn *c, struct server_row *row, const struct server_change *change,
+                        const char *message, const char *details, int64_t now_us, struct error *e)
 {
     struct server_situation before = store_server_situation(row);
     bool changed = !same(&before, &change->after) || change->outcome != SERVER_OUTCOME_OPEN ||
@@ -193,8 +195,8 @@ static int write_change(struct db_conn *c, struct server_row *row, const struct 
     return store_server_move(c, row, e);
 }
 
-static int observe_gone(struct db_conn *c, struct server_row *row, const struct server_life_event *event, int64_t now_us,
-                        struct error *e)
+static int observe_gone(struct db_conn *c, struct server_row *row, const struct server_life_event *event,
+                        int64_t now_us, struct error *e)
 {
     log_info("server gone", "server=%s host=%s project=%s", row->id, event->host_id, row->project_id);
     return remove_row(c, row, event->at_us, now_us, e);
@@ -209,8 +211,8 @@ static int apply(struct db_conn *c, struct server_row *row, const struct server_
         .state = event->state,
         .current = event->revision >= row->desired_revision,
         .failed = event->failed,
-        .operation = event->operation_id != NULL && row->operation_id != NULL && row->operation != SERVER_OPERATION_NONE &&
-                     strcmp(event->operation_id, row->operation_id) == 0,
+        .operation = event->operation_id != NULL && row->operation_id != NULL &&
+                     row->operation != SERVER_OPERATION_NONE && strcmp(event->operation_id, row->operation_id) == 0,
         .idle = row->deadline_us == 0,
     };
     server_observe(&before, &report, &change);
@@ -270,8 +272,8 @@ int server_life_reset(struct db_conn *c, struct server_row *row, bool fault, int
     return store_server_move(c, row, e);
 }
 
-/* A delete that its host did not confirm. A living host is given more time; one that is dead does not hold the tenant up: its domain goes when it
- * comes back and asks. */
+/* A delete that its host did not confirm. A living host is given more time; one that is dead does not hold the tenant
+ * up: its domain goes when it comes back and asks. */
 static int expire_delete(struct db_conn *c, struct server_row *row, int64_t now_us, struct error *e)
 {
     int64_t id = 0;

@@ -1,5 +1,5 @@
-/* Servers as the API shows them: a table of keys, each with the microversion that brought it, who sees it and in which answers. The order and the
- * conditions are those of nova/api/openstack/compute/views/servers.py. */
+/* Servers as the API shows them: a table of keys, each with the microversion that brought it, who sees it and in which
+ * answers. The order and the conditions are those of nova/api/openstack/compute/views/servers.py. */
 #include "api/compute/server_view.h"
 #include "common/clock.h"
 #include "db/store_host.h"
@@ -102,7 +102,8 @@ static void write_metadata(const struct subject *s, const char *key)
     json_out_raw(s->out, key, s->row->metadata);
 }
 
-/* SHA-224 of project and host in hex (nova/utils.py, generate_hostid): the same for the servers of one project on one host, and says nothing else. */
+/* SHA-224 of project and host in hex (nova/utils.py, generate_hostid): the same for the servers of one project on one
+ * host, and says nothing else. */
 static void make_host_hash(struct server_view *v, const struct server_row *row)
 {
     unsigned char digest[28];

@@ -1,4 +1,5 @@
-/* Servers as the API shows them, key by key for the negotiated microversion. Every key of a server is spelled here and nowhere else. */
+/* Servers as the API shows them, key by key for the negotiated microversion. Every key of a server is spelled here and
+ * nowhere else. */
 #pragma once
 #include "api/compute/compute.h"
 
@@ -26,6 +27,7 @@ void server_view_brief(struct server_view *v, struct json_out *out, const struct
 /* The answer to POST /servers: the whole document. `security_groups`: JSON as it was asked for. */
 void server_view_created(struct server_view *v, struct json_out *out, const struct server_row *row,
                          const char *security_groups, const char *password);
-/* The stored `addresses` reduced to version and addr: what GET .../ips shows. `network`: only that one (NULL: all). False when it is not there. */
+/* The stored `addresses` reduced to version and addr: what GET .../ips shows. `network`: only that one (NULL: all).
+ * False when it is not there. */
 bool server_view_ips(struct request *request, struct json_out *out, const char *key, const char *addresses,
                      const char *network);

@@ -40,7 +40,10 @@ static const char *const disk_configs[] = {"AUTO", "MANUAL", NULL};
 #define AT(member) offsetof(struct servers_update, member)
 static const struct json_field update_fields[] = {
     [FIELD_NAME] = {.name = "name", .kind = JSON_TEXT, .offset = AT(name), .min = 1, .max = 255},
-    [FIELD_DISK_CONFIG] = {.name = "OS-DCF:diskConfig", .kind = JSON_TEXT, .offset = AT(disk_config), .choices = disk_configs},
+    [FIELD_DISK_CONFIG] = {.name = "OS-DCF:diskConfig",
+                           .kind = JSON_TEXT,
+                           .offset = AT(disk_config),
+                           .choices = disk_configs},
     [FIELD_ACCESS4] = {.name = "accessIPv4", .kind = JSON_TEXT, .offset = AT(access_ipv4)},
     [FIELD_ACCESS6] = {.name = "accessIPv6", .kind = JSON_TEXT, .offset = AT(access_ipv6)},
     [FIELD_DESCRIPTION] = {.name = "description", .kind = JSON_TEXT, .offset = AT(description), .flags = JSON_NULLABLE},

@@ -1,5 +1,6 @@
-/* The body of POST /servers. Members that have one form are in the table; those with several (a list or a word, a number or text) are read by hand
- * below. Sources of rules and sentences: nova/api/openstack/compute/schemas/servers.py and servers.py. */
+/* The body of POST /servers. Members that have one form are in the table; those with several (a list or a word, a
+ * number or text) are read by hand below. Sources of rules and sentences: nova/api/openstack/compute/schemas/servers.py
+ * and servers.py. */
 #include "api/compute/servers_body.h"
 #include "common/strbuf.h"
 #include "common/uuid.h"
@@ -43,13 +44,17 @@ enum {
 static const char *const disk_configs[] = {"AUTO", "MANUAL", NULL};
 #define AT(member) offsetof(struct servers_body, member)
 static const struct json_field body_fields[] = {
-    [FIELD_NAME] = {.name = "name", .kind = JSON_TEXT, .offset = AT(name), .flags = JSON_REQUIRED, .min = 1, .max = 255},
+    [FIELD_NAME] =
+        {.name = "name", .kind = JSON_TEXT, .offset = AT(name), .flags = JSON_REQUIRED, .min = 1, .max = 255},
     [FIELD_IMAGE] = {.name = "imageRef", .kind = JSON_TEXT, .offset = AT(image), .max = 255},
     [FIELD_FLAVOR] = {.name = "flavorRef", .kind = JSON_ANY, .offset = AT(flavor), .flags = JSON_REQUIRED},
     [FIELD_ADMIN_PASS] = {.name = "adminPass", .kind = JSON_TEXT, .offset = AT(admin_pass)},
     [FIELD_METADATA] = {.name = "metadata", .kind = JSON_MAP, .offset = AT(metadata)},
     [FIELD_NETWORKS] = {.name = "networks", .kind = JSON_ANY, .offset = AT(networks)},
-    [FIELD_DISK_CONFIG] = {.name = "OS-DCF:diskConfig", .kind = JSON_TEXT, .offset = AT(disk_config), .choices = disk_configs},
+    [FIELD_DISK_CONFIG] = {.name = "OS-DCF:diskConfig",
+                           .kind = JSON_TEXT,
+                           .offset = AT(disk_config),
+                           .choices = disk_configs},
     [FIELD_ACCESS4] = {.name = "accessIPv4", .kind = JSON_TEXT, .offset = AT(access_ipv4)},
     [FIELD_ACCESS6] = {.name = "accessIPv6", .kind = JSON_TEXT, .offset = AT(access_ipv6)},
     [FIELD_PERSONALITY] = {.name = "personality", .kind = JSON_ANY, .offset = AT(personality)},
@@ -67,13 +72,17 @@ static const struct json_field body_fields[] = {
     [FIELD_TAGS] = {.name = "tags", .kind = JSON_TEXTS, .offset = AT(tags)},
     [FIELD_TRUSTED] = {.name = "trusted_image_certificates", .kind = JSON_ANY, .offset = AT(trusted)},
     [FIELD_HOST] = {.name = "host", .kind = JSON_TEXT, .offset = AT(host), .min = 1, .max = 255},
-    [FIELD_HYPERVISOR] = {.name = "hypervisor_hostname", .kind = JSON_TEXT, .offset = AT(hypervisor_hostname), .min = 1, .max = 255},
+    [FIELD_HYPERVISOR] =
+        {.name = "hypervisor_hostname", .kind = JSON_TEXT, .offset = AT(hypervisor_hostname), .min = 1, .max = 255},
     [FIELD_HOSTNAME] = {.name = "hostname", .kind = JSON_TEXT, .offset = AT(hostname), .min = 1, .max = 255},
 };
 static const struct json_table body_table = {
     .fields = body_fields, .count = JSON_COUNT(body_fields), .seen_offset = AT(seen)};
 static const struct json_field document_fields[] = {
-    {.name = "server", .kind = JSON_OBJECT, .offset = offsetof(struct servers_document, server), .flags = JSON_REQUIRED,
+    {.name = "server",
+     .kind = JSON_OBJECT,
+     .offset = offsetof(struct servers_document, server),
+     .flags = JSON_REQUIRED,
      .sub = &body_table},
     {.name = "os:scheduler_hints", .kind = JSON_ANY, .offset = offsetof(struct servers_document, hints)},
     {.name = "OS-SCH-HNT:scheduler_hints", .kind = JSON_ANY, .offset = offsetof(struct servers_document, old_hints)},
@@ -82,7 +91,7 @@ const struct json_table servers_document_table = {
     .fields = document_fields, .count = JSON_COUNT(document_fields), .seen_offset = JSON_NO_SEEN};
 
 static const struct compute_window windows[] = {
-    {FIELD_DESCRIPTION, 19, 0}, {FIELD_TAGS, 52, 0}, {FIELD_PERSONALITY, 1, 56}, {FIELD_TRUSTED, 63, 0},
+    {FIELD_DESCRIPTION, 19, 0}, {FIELD_TAGS, 52, 0},       {FIELD_PERSONALITY, 1, 56}, {FIELD_TRUSTED, 63, 0},
     {FIELD_HOST, 74, 0},        {FIELD_HYPERVISOR, 74, 0}, {FIELD_HOSTNAME, 90, 0},
 };
 
@@ -102,14 +111,16 @@ int servers_body_check_metadata(struct request *request, const char *key, const 
     for (size_t i = 0; i < size; i++)
         if (!isalnum((unsigned char)key[i]) && strchr("-_:. ", key[i]) == NULL)
             return error_set(&request->error, ERR_INVALID,
-                             "Invalid input for field/attribute metadata. Additional properties are not allowed ('%s' was unexpected)",
+                             "Invalid input for field/attribute metadata. Additional properties are not allowed ('%s' "
+                             "was unexpected)",
                              key);
     for (const char *p = value; *p != '\0'; p++)
         characters += ((unsigned char)*p & 0xc0) != 0x80;
     if (size < 1 || size > 255 || characters > 255)
-        return error_set(&request->error, ERR_INVALID,
-                         "Invalid input for field/attribute %s. Keys of metadata have 1 to 255 characters, values at most 255",
-                         size < 1 || size > 255 ? "metadata" : key);
+        return error_set(
+            &request->error, ERR_INVALID,
+            "Invalid input for field/attribute %s. Keys of metadata have 1 to 255 characters, values at most 255",
+            size < 1 || size > 255 ? "metadata" : key);
     return 0;
 }
 
@@ -119,8 +130,10 @@ int servers_body_check_tag(struct request *request, const char *tag)
     for (const char *p = tag; *p != '\0'; p++)
         characters += ((unsigned char)*p & 0xc0) != 0x80;
     if (characters < 1 || characters > 60 || strpbrk(tag, ",/") != NULL)
-        return error_set(&request->error, ERR_INVALID,
-                         "Invalid input for field/attribute tags. '%s' is not a tag: 1 to 60 characters without comma and slash", tag);
+        return error_set(
+            &request->error, ERR_INVALID,
+            "Invalid input for field/attribute tags. '%s' is not a tag: 1 to 60 characters without comma and slash",
+            tag);
     return 0;
 }
 
@@ -130,7 +143,8 @@ static int read_metadata(struct request *request, const struct servers_body *b, 
     struct json_out out;
     int rc = 0;
     if (b->metadata.count > SERVERS_METADATA_MAX)
-        return error_set(&request->error, ERR_QUOTA, "Maximum number of metadata items exceeds %d", SERVERS_METADATA_MAX);
+        return error_set(&request->error, ERR_QUOTA, "Maximum number of metadata items exceeds %d",
+                         SERVERS_METADATA_MAX);
     wish->metadata = "{}";
     if (b->metadata.count == 0)
         return 0;
@@ -191,10 +205,12 @@ static int read_count(struct request *request, json_value *value, const char *na
         good = isdigit((unsigned char)text[0]) && *end == '\0';
     }
     if (!good || number < 1)
-        return error_set(&request->error, ERR_INVALID, "Invalid input for field/attribute %s. It must be at least 1", name);
+        return error_set(&request->error, ERR_INVALID, "Invalid input for field/attribute %s. It must be at least 1",
+                         name);
     if (number > SERVERS_COUNT_MAX)
-        return error_set(&request->error, ERR_INVALID, "Invalid input for field/attribute %s. At most %d servers are made by one request",
-                         name, SERVERS_COUNT_MAX);
+        return error_set(&request->error, ERR_INVALID,
+                         "Invalid input for field/attribute %s. At most %d servers are made by one request", name,
+                         SERVERS_COUNT_MAX);
     *ret = number;
     return 0;
 }
@@ -213,7 +229,8 @@ static int read_counts(struct request *request, const struct servers_body *b, st
     return rc;
 }
 
-static int read_bool(struct request *request, const struct servers_body *b, unsigned field, json_value *value, bool *ret)
+static int read_bool(struct request *request, const struct servers_body *b, unsigned field, json_value *value,
+                     bool *ret)
 {
     if (!has(b, field) || compute_read_bool(value, ret))
         return 0;
@@ -234,7 +251,8 @@ static int read_security_groups(struct request *request, const struct servers_bo
         json_value *group = json_in_item(list, i);
         const char *name = json_in_text(json_in_member(group, "name"));
         if (!json_in_is_object(group) || json_in_count(group) != 1 || name == NULL)
-            return invalid(request, "Invalid input for field/attribute security_groups. Each has a name and nothing else");
+            return invalid(request,
+                           "Invalid input for field/attribute security_groups. Each has a name and nothing else");
         int rc = compute_check_name(request, "name", name);
         if (rc)
             return rc;
@@ -252,7 +270,8 @@ static int read_network_member(void *arg, const char *name, json_value *value)
     if (tag && json_in_is_text(value))
         return servers_body_check_tag(request, json_in_text(value));
     if (!known)
-        return error_set(&request->error, ERR_INVALID, "Additional properties are not allowed ('%s' was unexpected)", name);
+        return error_set(&request->error, ERR_INVALID, "Additional properties are not allowed ('%s' was unexpected)",
+                         name);
     if (!json_in_is_text(value) && !(strcmp(name, "port") == 0 && json_in_is_null(value)))
         return error_set(&request->error, ERR_INVALID, "Invalid input for field/attribute %s. It is not text", name);
     return 0;
@@ -271,12 +290,12 @@ static int read_network(struct request *request, json_value *item, const struct 
     ret->port_id = json_in_text(json_in_member(item, "port"));
     ret->fixed_ip = json_in_text(json_in_member(item, "fixed_ip"));
     if (ret->port_id == NULL && (ret->network_id == NULL || !uuid_valid(ret->network_id)))
-        return error_set(&request->error, ERR_INVALID,
-                         "Bad networks format: network uuid is not in proper format (%s)",
+        return error_set(&request->error, ERR_INVALID, "Bad networks format: network uuid is not in proper format (%s)",
                          ret->network_id != NULL ? ret->network_id : "None");
     if (ret->port_id != NULL && !uuid_valid(ret->port_id))
-        return error_set(&request->error, ERR_INVALID, "Invalid input for field/attribute port. Value: %s. '%s' is not a 'uuid'",
-                         ret->port_id, ret->port_id);
+        return error_set(&request->error, ERR_INVALID,
+                         "Invalid input for field/attribute port. Value: %s. '%s' is not a 'uuid'", ret->port_id,
+                         ret->port_id);
     if (ret->fixed_ip != NULL)
         rc = compute_check_ip(request, "fixed_ip", ret->fixed_ip, 0);
     if (!rc && ret->fixed_ip != NULL && ret->port_id != NULL)
@@ -284,10 +303,12 @@ static int read_network(struct request *request, json_value *item, const struct 
                        "Specified Fixed IP '%s' cannot be used with port '%s': the two cannot be specified together.",
                        ret->fixed_ip, ret->port_id);
     if (!rc && ret->fixed_ip != NULL && wish->max_count > 1)
-        rc = invalid(request, "Failed to launch instances: max_count cannot be greater than 1 if an fixed_ip is specified.");
+        rc = invalid(request,
+                     "Failed to launch instances: max_count cannot be greater than 1 if an fixed_ip is specified.");
     if (!rc && ret->port_id != NULL && wish->max_count > 1)
-        rc = invalid(request, "Failed to launch instances: Unable to launch multiple instances with a single configured port "
-                              "ID. Please launch your instance one by one with different ports.");
+        rc = invalid(request,
+                     "Failed to launch instances: Unable to launch multiple instances with a single configured port "
+                     "ID. Please launch your instance one by one with different ports.");
     return rc;
 }
 
@@ -302,7 +323,8 @@ static int read_networks(struct request *request, const struct servers_body *b, 
             return 0;
     }
     if (has(b, FIELD_NETWORKS) && !json_in_is_array(b->networks))
-        return invalid(request, "Invalid input for field/attribute networks. It is a list, 'auto' or 'none' (from 2.37)");
+        return invalid(request,
+                       "Invalid input for field/attribute networks. It is a list, 'auto' or 'none' (from 2.37)");
     wish->request_count = json_in_count(b->networks);
     wish->automatic = wish->request_count == 0;
     wish->requests = arena_array(&request->arena, wish->request_count + 1, sizeof(*wish->requests));
@@ -329,10 +351,13 @@ static int read_block_devices(struct request *request, const struct servers_body
         return 0;
     if (has(b, FIELD_BLOCK_OLD) || !json_in_is_array(b->block_devices) || json_in_count(b->block_devices) != 1 ||
         !member_is(device, "source_type", "image") || !member_is(device, "destination_type", "local") || uuid == NULL)
-        return invalid(request, "Block Device Mapping is Invalid: servers boot from an image onto a local disk; volumes are not served.");
+        return invalid(
+            request,
+            "Block Device Mapping is Invalid: servers boot from an image onto a local disk; volumes are not served.");
     if (wish->image_id != NULL && strcmp(uuid, wish->image_id) != 0)
-        return invalid(request, "Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping "
-                                "combination is not valid.");
+        return invalid(request,
+                       "Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping "
+                       "combination is not valid.");
     wish->image_id = uuid;
     return 0;
 }
@@ -342,8 +367,9 @@ static int read_image(struct request *request, const struct servers_body *b, str
     int rc;
     wish->image_id = b->image != NULL && b->image[0] != '\0' ? b->image : NULL;
     if (wish->image_id != NULL && !uuid_valid(wish->image_id))
-        return error_set(&request->error, ERR_INVALID, "Invalid input for field/attribute imageRef. Value: %s. '%s' is not a 'uuid'",
-                         wish->image_id, wish->image_id);
+        return error_set(&request->error, ERR_INVALID,
+                         "Invalid input for field/attribute imageRef. Value: %s. '%s' is not a 'uuid'", wish->image_id,
+                         wish->image_id);
     rc = read_block_devices(request, b, wish);
     if (!rc && wish->image_id == NULL)
         rc = invalid(request, "Invalid imageRef provided.");

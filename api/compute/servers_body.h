@@ -15,7 +15,8 @@ struct servers_body {
     const char *description, *host, *hypervisor_hostname, *hostname;
     struct json_map metadata;
     struct json_list tags;
-    json_value *flavor, *networks, *personality, *block_devices_old, *block_devices, *config_drive, *min_count, *max_count;
+    json_value *flavor, *networks, *personality, *block_devices_old, *block_devices, *config_drive, *min_count,
+        *max_count;
     json_value *return_reservation, *security_groups, *trusted;
 };
 struct servers_document {

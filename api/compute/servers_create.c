@@ -1,5 +1,5 @@
-/* POST /servers. Everything that must hold is looked up in the transaction that inserts: flavor, image, key, zone, group, quota, network. The server
- * then waits for the scheduler. A refusal writes nothing: its savepoint is undone. */
+/* POST /servers. Everything that must hold is looked up in the transaction that inserts: flavor, image, key, zone,
+ * group, quota, network. The server then waits for the scheduler. A refusal writes nothing: its savepoint is undone. */
 #include "api/compute/server_view.h"
 #include "api/compute/servers_body.h"
 #include "common/model/operation.h"

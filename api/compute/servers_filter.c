@@ -1,8 +1,10 @@
-/* Filters of server lists, as a table of names: who may use one from which microversion, and what it does. Names outside the table are ignored before
- * 2.75 and refused from then on. Sources: nova/api/openstack/compute/servers.py (_get_server_search_options) and schemas/servers.py.
+/* Filters of server lists, as a table of names: who may use one from which microversion, and what it does. Names
+ * outside the table are ignored before 2.75 and refused from then on. Sources: nova/api/openstack/compute/servers.py
+ * (_get_server_search_options) and schemas/servers.py.
  *
- * A regular expression that is only text, dots and anchors becomes a LIKE pattern, so that the store can stop at the page's end. Others run here, row
- * by row; braces and backslashes, by which a pattern can grow without bound, are taken as plain text. */
+ * A regular expression that is only text, dots and anchors becomes a LIKE pattern, so that the store can stop at the
+ * page's end. Others run here, row by row; braces and backslashes, by which a pattern can grow without bound, are taken
+ * as plain text. */
 #include "api/compute/servers_filter.h"
 #include "common/clock.h"
 #include "common/strbuf.h"
@@ -15,8 +17,8 @@ typedef int (*apply_fn)(struct servers_filter *f, const char *name, const char *
 
 static int refuse(struct servers_filter *f, const char *name, const char *value, const char *why)
 {
-    return error_set(&f->request->error, ERR_INVALID, "Invalid input for query parameters %s. Value: %s. %s", name, value,
-                     why);
+    return error_set(&f->request->error, ERR_INVALID, "Invalid input for query parameters %s. Value: %s. %s", name,
+                     value, why);
 }
 
 /* Only text, dots, ^ at the start and $ at the end. */
@@ -171,10 +173,10 @@ static int apply_all_tenants(struct servers_filter *f, const char *name, const c
 
 static int apply_status(struct servers_filter *f, const char *name, const char *value)
 {
-    static const char *const known[] = {"ACTIVE", "BUILD",       "SHUTOFF",      "PAUSED",        "SUSPENDED", "REBOOT",
-                                        "ERROR",  "HARD_REBOOT", "RESIZE",       "VERIFY_RESIZE", "MIGRATING", "PASSWORD",
-                                        "REBUILD", "REVERT_RESIZE", "RESCUE",    "SHELVED",       "SHELVED_OFFLOADED",
-                                        "SOFT_DELETED"};
+    static const char *const known[] = {
+        "ACTIVE",  "BUILD",         "SHUTOFF", "PAUSED",        "SUSPENDED",         "REBOOT",
+        "ERROR",   "HARD_REBOOT",   "RESIZE",  "VERIFY_RESIZE", "MIGRATING",         "PASSWORD",
+        "REBUILD", "REVERT_RESIZE", "RESCUE",  "SHELVED",       "SHELVED_OFFLOADED", "SOFT_DELETED"};
     (void)name;
     if (strcasecmp(value, "DELETED") == 0) {
         f->deleted = true;
@@ -195,8 +197,8 @@ static int apply_vm_state(struct servers_filter *f, const char *name, const char
     (void)name;
     if (strchr(value, ',') != NULL || strpbrk(value, "%_") != NULL)
         f->nothing = true;
-    f->query.vm_states = arena_printf(&f->request->arena, "%s%s,", f->query.vm_states != NULL ? f->query.vm_states : ",",
-                                      value);
+    f->query.vm_states =
+        arena_printf(&f->request->arena, "%s%s,", f->query.vm_states != NULL ? f->query.vm_states : ",", value);
     return 0;
 }
 
@@ -279,7 +281,8 @@ static int apply_limit(struct servers_filter *f, const char *name, const char *v
     long long limit = strtoll(value, &end, 10);
     if (*end != '\0' || !isdigit((unsigned char)value[0]))
         return error_set(&f->request->error, ERR_INVALID,
-                         "Invalid input for query parameters %s. Value: %s. It must be a number of at least 0", name, value);
+                         "Invalid input for query parameters %s. Value: %s. It must be a number of at least 0", name,
+                         value);
     if (limit < f->limit)
         f->limit = limit;
     return 0;
@@ -383,7 +386,8 @@ static int read_argument(void *arg, const char *name, const char *value)
     if (name[0] == '_' && compute_is_admin(f->request))
         return apply_joined(f, name, text);
     if (compute_since(f->request, 75))
-        return error_set(&f->request->error, ERR_INVALID, "Additional properties are not allowed ('%s' was unexpected)", name);
+        return error_set(&f->request->error, ERR_INVALID, "Additional properties are not allowed ('%s' was unexpected)",
+                         name);
     return 0;
 }
 
@@ -424,11 +428,27 @@ static const struct sort_row sort_rows[] = {
     {"terminated_at", SERVER_SORT_CREATED},
 };
 /* Known to the schema before 2.75, and of no effect. */
-static const char *const ignored_sorts[] = {
-    "architecture", "cell_name",    "cleaned",       "default_ephemeral_device", "default_swap_device", "deleted",
-    "deleted_at",   "disable_terminate", "ephemeral_gb", "ephemeral_key_uuid",   "id",                  "key_data",
-    "launched_on",  "memory_mb",    "os_type",       "reservation_id",           "root_gb",             "shutdown_terminate",
-    "user_data",    "vcpus",        "vm_mode"};
+static const char *const ignored_sorts[] = {"architecture",
+                                            "cell_name",
+                                            "cleaned",
+                                            "default_ephemeral_device",
+                                            "default_swap_device",
+                                            "deleted",
+                                            "deleted_at",
+                                            "disable_terminate",
+                                            "ephemeral_gb",
+                                            "ephemeral_key_uuid",
+                                            "id",
+                                            "key_data",
+                                            "launched_on",
+                                            "memory_mb",
+                                            "os_type",
+                                            "reservation_id",
+                                            "root_gb",
+                                            "shutdown_terminate",
+                                            "user_data",
+                                            "vcpus",
+                                            "vm_mode"};
 
 static int find_sort(struct servers_filter *f, const char *key, bool *ret_found, enum server_sort *ret)
 {
@@ -519,8 +539,8 @@ int servers_filter_read(struct request *request, struct servers_filter *ret)
                        "The value of changes-since must be less than or equal to changes-before.");
     choose_scope(f);
     f->live = !f->deleted;
-    if (request_query(request, "deleted") == NULL && (f->query.changed_since_us != 0 || f->query.changed_before_us != 0) &&
-        f->query.statuses == NULL)
+    if (request_query(request, "deleted") == NULL &&
+        (f->query.changed_since_us != 0 || f->query.changed_before_us != 0) && f->query.statuses == NULL)
         f->deleted = true;
     f->query.limit = f->by_row ? INT64_MAX : f->limit;
     return rc;

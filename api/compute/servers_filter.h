@@ -1,4 +1,5 @@
-/* The query arguments of GET /servers and /servers/detail, read into what the store filters by, and what is filtered here, row by row. */
+/* The query arguments of GET /servers and /servers/detail, read into what the store filters by, and what is filtered
+ * here, row by row. */
 #pragma once
 #include "api/compute/compute.h"
 #include <regex.h>
@@ -6,10 +7,10 @@
 struct servers_filter {
     struct request *request;
     struct server_query query;
-    bool live, deleted;     /* which tables to look into */
-    int64_t limit;          /* of the page */
+    bool live, deleted; /* which tables to look into */
+    int64_t limit;      /* of the page */
     bool all_tenants;
-    bool nothing;           /* a filter that no server can meet */
+    bool nothing; /* a filter that no server can meet */
     /* Filters of rows; NULL and false filter nothing. */
     bool by_row;
     regex_t *name, *hostname, *description, *ip, *ip6;

@@ -1,5 +1,6 @@
-/* GET /servers and GET /servers/detail: one walk along an index, each row straight into the answer. Deleted servers come from the history, after the
- * living ones, when they are asked for (deleted=true, status=DELETED, changes-since). */
+/* GET /servers and GET /servers/detail: one walk along an index, each row straight into the answer. Deleted servers
+ * come from the history, after the living ones, when they are asked for (deleted=true, status=DELETED, changes-since).
+ */
 #include "api/compute/server_view.h"
 #include "api/compute/servers_filter.h"
 #include <string.h>

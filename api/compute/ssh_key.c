@@ -1,4 +1,5 @@
-/* Public keys of keypairs. The OpenSSH form is RFC 4253, section 6.6: base64 of length-prefixed parts, the first of which names the type again. */
+/* Public keys of keypairs. The OpenSSH form is RFC 4253, section 6.6: base64 of length-prefixed parts, the first of
+ * which names the type again. */
 #include "api/compute/ssh_key.h"
 #include <gnutls/crypto.h>
 #include <gnutls/x509.h>
@@ -69,8 +70,7 @@ int ssh_key_fingerprint(const char *public_key, struct arena *a, const char **re
         return error_set(e, ERR_INVALID, "Keypair data is invalid: failed to generate fingerprint");
     blob = arena_alloc(a, base_size + 1);
     if (sodium_base642bin(blob, base_size, base, base_size, NULL, &size, NULL, sodium_base64_VARIANT_ORIGINAL) != 0 ||
-        !well_formed(blob, size, public_key, type_size) ||
-        gnutls_hash_fast(GNUTLS_DIG_MD5, blob, size, digest) != 0)
+        !well_formed(blob, size, public_key, type_size) || gnutls_hash_fast(GNUTLS_DIG_MD5, blob, size, digest) != 0)
         return error_set(e, ERR_INVALID, "Keypair data is invalid: failed to generate fingerprint");
     *ret = print_colons(digest, sizeof(digest), a);
     return 0;
@@ -90,7 +90,8 @@ int ssh_key_fingerprint_x509(const char *certificate, struct arena *a, const cha
         status = gnutls_x509_crt_get_fingerprint(crt, GNUTLS_DIG_SHA1, digest, &size);
     gnutls_x509_crt_deinit(crt);
     if (status != 0)
-        return error_set(e, ERR_INVALID, "Keypair data is invalid: failed to generate X509 fingerprint. Error message: %s",
+        return error_set(e, ERR_INVALID,
+                         "Keypair data is invalid: failed to generate X509 fingerprint. Error message: %s",
                          gnutls_strerror(status));
     *ret = print_colons(digest, size, a);
     return 0;

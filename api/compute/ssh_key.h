@@ -1,4 +1,5 @@
-/* Public keys of keypairs: checked and fingerprinted on their way in, made when asked. Pure but for randomness; any thread. */
+/* Public keys of keypairs: checked and fingerprinted on their way in, made when asked. Pure but for randomness; any
+ * thread. */
 #pragma once
 #include "common/arena.h"
 #include "common/error.h"

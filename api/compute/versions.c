@@ -1,4 +1,5 @@
-/* Version documents: GET /compute and /compute/v2.1, without a token. Shapes: nova/api/openstack/compute/views/versions.py. */
+/* Version documents: GET /compute and /compute/v2.1, without a token. Shapes:
+ * nova/api/openstack/compute/views/versions.py. */
 #include "api/compute/compute.h"
 
 static void write_self(struct request *request, struct json_out *out)

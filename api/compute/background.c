@@ -1,0 +1,159 @@
+/* Deadlines: servers whose transition took too long are found by index and ended one by one, each in a job of its own
+ * on the writer, so that one that cannot be ended holds up no other. Several replicas may do it at once: the second
+ * finds the deadline gone. */
+#include "api/compute/background.h"
+#include "api/compute/server_life.h"
+#include "api/http/metrics.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "db/store_host.h"
+#include "db/store_query.h"
+#include <stdio.h>
+#include <string.h>
+
+#define EXPIRE_EVERY_MS 1000
+#define EXPIRE_LIMIT    100
+#define PURGE_EVERY_MS  30000
+
+struct overdue {
+    struct arena arena;
+    const char *ids[EXPIRE_LIMIT];
+    int64_t count;
+};
+
+static int add_id(void *arg, const char *id, struct error *e)
+{
+    struct overdue *o = arg;
+    (void)e;
+    o->ids[o->count++] = arena_strdup(&o->arena, id);
+    return 0;
+}
+
+struct expiry {
+    const char *id;
+    int64_t now_us;
+};
+
+static int expire_one(struct db_conn *c, void *arg, struct error *e)
+{
+    const struct expiry *x = arg;
+    struct arena arena;
+    int rc;
+    arena_init(&arena);
+    rc = server_life_expire(c, x->id, x->now_us, &arena, e);
+    arena_done(&arena);
+    return rc;
+}
+
+int background_expire(struct api *api, int64_t now_us, int64_t limit, int64_t *ret_count, struct error *e)
+{
+    struct overdue o = {.count = 0};
+    int rc;
+    arena_init(&o.arena);
+    rc = store_server_overdue(db_reader(api->db), now_us, limit < EXPIRE_LIMIT ? limit : EXPIRE_LIMIT, add_id, &o, e);
+    for (int64_t i = 0; !rc && i < o.count; i++) {
+        struct expiry x = {.id = o.ids[i], .now_us = now_us};
+        struct error failure = {0};
+        if (writer_run(api->writer, expire_one, &x, &failure) != 0)
+            log_error("deadline cannot be enforced", "server=%s error=%s", x.id, error_text(&failure));
+    }
+    arena_done(&o.arena);
+    if (!rc)
+        *ret_count = o.count;
+    return rc;
+}
+
+static void expire(struct api *api, void *arg)
+{
+    struct error e = {0};
+    int64_t count;
+    (void)arg;
+    if (background_expire(api, clock_now_us(), EXPIRE_LIMIT, &count, &e) != 0)
+        log_error("deadlines cannot be read", "error=%s", error_text(&e));
+}
+
+static int purge_rows(struct db_conn *c, void *arg, struct error *e)
+{
+    const int64_t *now_us = arg;
+    int rc = store_query_purge(c, *now_us, e);
+    return rc ? rc : store_host_token_purge(c, *now_us, e);
+}
+
+static void purge(struct api *api, void *arg)
+{
+    struct error e = {0};
+    int64_t now_us = clock_now_us();
+    (void)arg;
+    if (writer_run(api->writer, purge_rows, &now_us, &e) != 0)
+        log_warn("old rows cannot be removed", "error=%s", error_text(&e));
+}
+
+static int count_status(void *arg, const char *status, int64_t count, struct error *e)
+{
+    char label[64];
+    (void)e;
+    metrics_label("status", status, label, sizeof(label));
+    metrics_sample(arg, label, (double)count);
+    return 0;
+}
+
+static void collect_servers(struct metrics_out *out, void *arg)
+{
+    struct api *api = arg;
+    struct error e = {0};
+    if (store_server_count(db_reader(api->db), count_status, out, &e) != 0)
+        log_warn("servers cannot be counted", "error=%s", error_text(&e));
+}
+
+enum figure { FIGURE_HOSTS, FIGURE_ALIVE, FIGURE_ALLOCATION_DRIFT, FIGURE_USAGE_DRIFT, FIGURE_COUNT };
+
+static void collect_hosts(struct metrics_out *out, void *arg, enum figure figure)
+{
+    struct api *api = arg;
+    struct error e = {0};
+    struct store_host_gauges g;
+    if (store_host_gauges(db_reader(api->db), clock_now_us(), &g, &e) != 0) {
+        log_warn("hosts cannot be counted", "error=%s", error_text(&e));
+        return;
+    }
+    const int64_t values[FIGURE_COUNT] = {g.hosts, g.alive, g.allocation_drift, g.usage_drift};
+    metrics_sample(out, "", (double)values[figure]);
+}
+
+static void collect_all(struct metrics_out *out, void *arg)
+{
+    collect_hosts(out, arg, FIGURE_HOSTS);
+}
+
+static void collect_alive(struct metrics_out *out, void *arg)
+{
+    collect_hosts(out, arg, FIGURE_ALIVE);
+}
+
+static void collect_allocation_drift(struct metrics_out *out, void *arg)
+{
+    collect_hosts(out, arg, FIGURE_ALLOCATION_DRIFT);
+}
+
+static void collect_usage_drift(struct metrics_out *out, void *arg)
+{
+    collect_hosts(out, arg, FIGURE_USAGE_DRIFT);
+}
+
+int background_start(struct api *api, struct error *e)
+{
+    (void)e;
+    api_timer(api, EXPIRE_EVERY_MS, expire, NULL);
+    api_timer(api, PURGE_EVERY_MS, purge, NULL);
+    metrics_collect(api->metrics, "virga_servers", "Servers by status.", "gauge", collect_servers, api);
+    metrics_collect(api->metrics, "virga_hosts", "Hosts that have joined.", "gauge", collect_all, api);
+    metrics_collect(api->metrics, "virga_agents_alive", "Hosts whose agent was heard in the last 20 s.", "gauge",
+                    collect_alive, api);
+    metrics_collect(api->metrics, "virga_allocation_drift",
+                    "Difference between what hosts say is used and the sum of their allocations; never above 0.",
+                    "gauge", collect_allocation_drift, api);
+    metrics_collect(api->metrics, "virga_usage_drift",
+                    "Difference between what projects are said to use and the sum of their servers; never above 0.",
+                    "gauge", collect_usage_drift, api);
+    return 0;
+}
