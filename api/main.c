@@ -71,6 +71,18 @@ static void fill_options(const struct api_config *c, struct http_options *o)
     };
 }
 
+/* Appends the CA to the port's own certificate: who joins looks for it in the handshake (docs/agent-protocol.md). */
+static void add_chain(char **certificate, const char *trust)
+{
+    struct strbuf chain;
+    strbuf_init(&chain, 0);
+    strbuf_append_text(&chain, *certificate);
+    strbuf_append_text(&chain, trust);
+    free(*certificate);
+    *certificate = strbuf_take(&chain);
+    strbuf_done(&chain);
+}
+
 /* Starts one port with the certificate files given; `trust` makes it the agents'. */
 static int start_port(struct api *api, const struct http_options *options, const char *certificate, const char *key,
                       const char *trust, struct http_server **ret, struct error *e)
@@ -82,6 +94,8 @@ static int start_port(struct api *api, const struct http_options *options, const
         rc = read_pem(key, &texts[1], e);
     if (!rc)
         rc = read_pem(trust, &texts[2], e);
+    if (!rc && texts[0] && texts[2])
+        add_chain(&texts[0], texts[2]);
     o.certificate = texts[0];
     o.key = texts[1];
     o.trust = texts[2];

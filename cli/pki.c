@@ -13,7 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define YEAR_SECONDS ((time_t)31557600)
+#define YEAR_SECONDS    ((time_t)31557600)
+#define PKI_SERVER_NAME "virga-api" /* what agents check, whatever address they use */
 
 struct pair {
     gnutls_x509_privkey_t key;
@@ -187,7 +188,7 @@ struct names {
 
 static void collect_names(struct names *all, const char *const *given, size_t count)
 {
-    *all = (struct names){.items = {"localhost", "127.0.0.1", "::1"}, .count = 3};
+    *all = (struct names){.items = {PKI_SERVER_NAME, "localhost", "127.0.0.1", "::1"}, .count = 4};
     if (gethostname(all->host, sizeof(all->host) - 1) == 0 && *all->host)
         all->items[all->count++] = all->host;
     for (size_t i = 0; i < count && all->count < NAMES_MAX; i++)
@@ -201,7 +202,8 @@ static bool serves(const char *path, const struct pair *ca, const char *const *g
     gnutls_x509_crt_t crt = NULL;
     struct error ignored = {0};
     bool good = exists(path) && load_crt(path, &crt, &ignored) == 0 && gnutls_x509_crt_check_issuer(crt, ca->crt) &&
-                gnutls_x509_crt_get_expiration_time(crt) > time(NULL) + YEAR_SECONDS / 12;
+                gnutls_x509_crt_get_expiration_time(crt) > time(NULL) + YEAR_SECONDS / 12 &&
+                gnutls_x509_crt_check_hostname(crt, PKI_SERVER_NAME);
     for (size_t i = 0; good && i < count; i++)
         good = gnutls_x509_crt_check_hostname(crt, given[i]);
     if (crt)
