@@ -33,29 +33,56 @@ int store_assignment_exists(struct db_conn *c, const struct assignment_row *row,
     return rc;
 }
 
-#define LISTED                                                                                                         \
+#define LISTED(origin, source)                                                                                         \
     "SELECT a.actor_kind, a.actor_id, a.target_kind, a.target_id, a.role_id, a.inherited, "                            \
     "COALESCE(u.name, g.name), COALESCE(u.domain_id, g.domain_id), ad.name, "                                          \
-    "t.name, t.domain_id, td.name, r.name, r.domain_id, rd.name FROM role_assignment a "                               \
+    "t.name, t.domain_id, td.name, r.name, r.domain_id, rd.name, " origin " FROM " source " a "                        \
     "LEFT JOIN user_account u ON a.actor_kind = 'user' AND u.id = a.actor_id "                                         \
     "LEFT JOIN user_group g ON a.actor_kind = 'group' AND g.id = a.actor_id "                                          \
     "LEFT JOIN project ad ON ad.id = COALESCE(u.domain_id, g.domain_id) "                                              \
     "LEFT JOIN project t ON t.id = a.target_id LEFT JOIN project td ON td.id = t.domain_id "                           \
     "LEFT JOIN role r ON r.id = a.role_id LEFT JOIN project rd ON rd.id = r.domain_id WHERE "
+#define NO_ORIGIN "CAST(NULL AS TEXT), CAST(NULL AS TEXT), CAST(NULL AS TEXT), CAST(NULL AS TEXT)"
+#define ANY_ACTOR "(a.actor_kind = $1 OR $1 IS NULL) AND (a.actor_id = $2 OR $2 IS NULL) AND "
+#define ONE_ACTOR "a.actor_kind = $1 AND a.actor_id = $2 AND "
 #define REST                                                                                                           \
     "(a.target_kind = $3 OR $3 IS NULL) AND (a.target_id = $4 OR $4 IS NULL) AND (a.role_id = $5 OR $5 IS NULL) AND "  \
     "(a.inherited = $6 OR $6 IS NULL) ORDER BY a.actor_kind, a.actor_id, a.target_kind, a.target_id, a.role_id, "      \
     "a.inherited"
-DB_STATEMENT(assignment_all, LISTED "(a.actor_kind = $1 OR $1 IS NULL) AND (a.actor_id = $2 OR $2 IS NULL) AND " REST);
-DB_STATEMENT(assignment_all_of_actor, LISTED "a.actor_kind = $1 AND a.actor_id = $2 AND " REST);
+DB_STATEMENT(assignment_all, LISTED(NO_ORIGIN, "role_assignment") ANY_ACTOR REST);
+DB_STATEMENT(assignment_all_of_actor, LISTED(NO_ORIGIN, "role_assignment") ONE_ACTOR REST);
+/* down: what lies below the targets of inherited ones. imp: every role with all that follows from it, itself too.
+ * placed: on what they really are. acts: for whom they really are. */
+DB_STATEMENT(
+    assignment_all_effective,
+    "WITH RECURSIVE down (root_kind, root_id, id) AS (SELECT b.target_kind, b.target_id, p.id FROM role_assignment b "
+    "JOIN project p ON p.parent_id = b.target_id WHERE b.inherited = 1 UNION "
+    "SELECT d.root_kind, d.root_id, p.id FROM down d JOIN project p ON p.parent_id = d.id), "
+    "imp (prior_id, role_id) AS (SELECT id, id FROM role UNION "
+    "SELECT m.prior_id, i.implied_id FROM imp m JOIN role_implied i ON i.prior_id = m.role_id), "
+    "placed (actor_kind, actor_id, target_kind, target_id, role_id, via_kind, via_id) AS ("
+    "SELECT actor_kind, actor_id, target_kind, target_id, role_id, CAST(NULL AS TEXT), CAST(NULL AS TEXT) "
+    "FROM role_assignment WHERE inherited = 0 UNION ALL "
+    "SELECT b.actor_kind, b.actor_id, 'project', d.id, b.role_id, b.target_kind, b.target_id FROM role_assignment b "
+    "JOIN down d ON d.root_kind = b.target_kind AND d.root_id = b.target_id WHERE b.inherited = 1), "
+    "acts (actor_kind, actor_id, target_kind, target_id, role_id, inherited, group_id, via_kind, via_id, via_role) AS ("
+    "SELECT 'user', COALESCE(m.user_id, s.actor_id), s.target_kind, s.target_id, i.role_id, 0, "
+    "CASE WHEN s.actor_kind = 'group' THEN s.actor_id END, s.via_kind, s.via_id, "
+    "CASE WHEN i.role_id <> s.role_id THEN s.role_id END FROM placed s JOIN imp i ON i.prior_id = s.role_id "
+    "LEFT JOIN group_member m ON s.actor_kind = 'group' AND m.group_id = s.actor_id "
+    "WHERE s.actor_kind = 'user' OR m.user_id IS NOT NULL) " LISTED("a.group_id, a.via_kind, a.via_id, a.via_role",
+                                                                    "acts") "r.domain_id = '' AND " ANY_ACTOR REST);
 int store_assignment_each(struct db_conn *c, const struct assignment_filter *f, store_assignment_fn each, void *arg,
                           struct error *e)
 {
     struct db_rows rows;
-    int stop = 0,
-        rc = db_query(c, f->actor_kind && f->actor_id ? &assignment_all_of_actor : &assignment_all, &rows, e,
-                      DB_ARGS(db_text(f->actor_kind), db_text(f->actor_id), db_text(f->target_kind),
-                              db_text(f->target_id), db_text(f->role_id), db_int_opt(f->inherited >= 0, f->inherited)));
+    const struct db_statement *statement = f->effective                   ? &assignment_all_effective
+                                           : f->actor_kind && f->actor_id ? &assignment_all_of_actor
+                                                                          : &assignment_all;
+    int stop = 0, rc = db_query(c, statement, &rows, e,
+                                DB_ARGS(db_text(f->actor_kind), db_text(f->actor_id), db_text(f->target_kind),
+                                        db_text(f->target_id), db_text(f->role_id),
+                                        db_int_opt(f->inherited >= 0 && !f->effective, f->inherited)));
     if (rc)
         return rc;
     while (!stop && db_next(&rows)) {
@@ -74,7 +101,11 @@ int store_assignment_each(struct db_conn *c, const struct assignment_filter *f, 
                                          .role_name = db_get_text(&rows, 12),
                                          .role_domain_id = db_get_text(&rows, 13),
                                          .role_domain_name = db_get_text(&rows, 14)};
-        stop = each(arg, &row, &names, e);
+        struct assignment_origin origin = {.group_id = db_get_text(&rows, 15),
+                                           .target_kind = db_get_text(&rows, 16),
+                                           .target_id = db_get_text(&rows, 17),
+                                           .role_id = db_get_text(&rows, 18)};
+        stop = each(arg, &row, &names, &origin, e);
     }
     rc = db_rows_done(&rows, e);
     return stop ? stop : rc;

@@ -12,7 +12,13 @@ struct assignment_row {
 /* NULL: any. */
 struct assignment_filter {
     const char *actor_kind, *actor_id, *target_kind, *target_id, *role_id;
-    int inherited; /* -1: any */
+    int inherited;  /* -1: any */
+    bool effective; /* as they act: groups by their members, inherited ones by the projects below, implied roles added;
+                       then `inherited` is ignored */
+};
+/* Where an effective assignment comes from; NULL for what it has itself. */
+struct assignment_origin {
+    const char *group_id, *target_kind, *target_id, *role_id;
 };
 /* With the names of everything, for lists; NULL where a row is gone. */
 struct assignment_names {
@@ -29,7 +35,7 @@ int store_assignment_exists(struct db_conn *c, const struct assignment_row *row,
 
 /* Calls `each` until it returns non-zero, which is returned. Texts are borrowed during the call. */
 typedef int (*store_assignment_fn)(void *arg, const struct assignment_row *row, const struct assignment_names *names,
-                                   struct error *e);
+                                   const struct assignment_origin *origin, struct error *e);
 int store_assignment_each(struct db_conn *c, const struct assignment_filter *filter, store_assignment_fn each,
                           void *arg, struct error *e);
 /* Roles of one actor on one target, as assigned. */

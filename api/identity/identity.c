@@ -28,6 +28,10 @@ static const struct route_table *const tables[] = {
     &roles_routes,
     &role_implied_routes,
     &grants_routes,
+    &role_assignments_routes,
+    &regions_routes,
+    &services_routes,
+    &endpoints_routes,
     NULL,
 };
 const struct service identity_service = {
