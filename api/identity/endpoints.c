@@ -1,10 +1,10 @@
-/* Endpoints of the catalog. Their URLs may hold $(base)s (where the client reached us), $(project_id)s and $(user_id)s;
- * these rows show them as stored. */
+/* Endpoints of the catalog. Their URLs may hold $(base)s (where the client reached us), $(project_id)s and
+ * $(user_id)s; here the first is filled in, in a catalog all are. */
 #include "api/identity/access.h"
 #include "api/identity/attributes.h"
+#include "api/identity/catalog_services.h"
 #include "api/identity/list.h"
 #include "api/identity/routes.h"
-#include "api/identity/services.h"
 #include "db/store_endpoint.h"
 #include "db/store_region.h"
 #include <string.h>
@@ -168,7 +168,7 @@ static int check_body(struct request *request)
         return error_set(&request->error, ERR_INVALID, "Cannot create an endpoint with an invalid URL: %s.", body->url);
     if (!body->service_id)
         return 0;
-    int rc = services_load(request, body->service_id, &service);
+    int rc = catalog_services_load(request, body->service_id, &service);
     if (rc != ERR_NOT_FOUND)
         return rc;
     error_clear(&request->error);

@@ -30,7 +30,7 @@ static const struct route_table *const tables[] = {
     &grants_routes,
     &role_assignments_routes,
     &regions_routes,
-    &services_routes,
+    &catalog_services_routes,
     &endpoints_routes,
     NULL,
 };

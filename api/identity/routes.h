@@ -5,6 +5,6 @@
 extern const struct route_table versions_routes, versions_root_routes;
 extern const struct route_table auth_routes;
 extern const struct route_table users_routes, user_password_routes, user_lists_routes, groups_routes;
-extern const struct route_table regions_routes, services_routes, endpoints_routes, role_assignments_routes;
+extern const struct route_table regions_routes, catalog_services_routes, endpoints_routes, role_assignments_routes;
 extern const struct route_table roles_routes, role_implied_routes, grants_routes;
 extern const struct route_table projects_routes, project_tags_routes, domains_routes;

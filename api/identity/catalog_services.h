@@ -4,4 +4,4 @@
 #include "db/store_service.h"
 
 /* 404 with Keystone's sentence when there is none. */
-int services_load(struct request *request, const char *id, struct service_row *ret);
+int catalog_services_load(struct request *request, const char *id, struct service_row *ret);

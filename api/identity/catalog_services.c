@@ -1,5 +1,5 @@
 /* Services of the catalog. */
-#include "api/identity/services.h"
+#include "api/identity/catalog_services.h"
 #include "api/identity/access.h"
 #include "api/identity/attributes.h"
 #include "api/identity/list.h"
@@ -39,7 +39,7 @@ static bool has(const struct service_body *body, int field)
     return body->seen.present & (uint64_t)1 << field;
 }
 
-int services_load(struct request *request, const char *id, struct service_row *ret)
+int catalog_services_load(struct request *request, const char *id, struct service_row *ret)
 {
     return identity_found(request, store_service_get(request->conn, id, &request->arena, ret, &request->error),
                           "service", id);
@@ -81,7 +81,7 @@ static int put_item(void *arg, const struct service_row *row, struct error *e)
     return 0;
 }
 
-static int services_list(struct request *request, struct reply *reply)
+static int catalog_services_list(struct request *request, struct reply *reply)
 {
     static const char *const filters[] = {"type", "name", NULL};
     struct list list;
@@ -96,16 +96,16 @@ static int services_list(struct request *request, struct reply *reply)
     return rc;
 }
 
-static int services_show(struct request *request, struct reply *reply)
+static int catalog_services_show(struct request *request, struct reply *reply)
 {
     struct service_row row;
     int rc = access_read_all(request, "identity:get_service");
     if (!rc)
-        rc = services_load(request, request_param(request, "service_id"), &row);
+        rc = catalog_services_load(request, request_param(request, "service_id"), &row);
     return rc ? rc : reply_service(request, reply, &row);
 }
 
-static int services_create(struct request *request, struct reply *reply)
+static int catalog_services_create(struct request *request, struct reply *reply)
 {
     const struct service_body *body = request->body;
     struct service_row row = {.id = identity_id(request),
@@ -124,13 +124,13 @@ static int services_create(struct request *request, struct reply *reply)
     return rc ? rc : reply_service(request, reply, &row);
 }
 
-static int services_update(struct request *request, struct reply *reply)
+static int catalog_services_update(struct request *request, struct reply *reply)
 {
     const struct service_body *body = request->body;
     struct service_row row;
     int rc = access_admin(request, "identity:update_service");
     if (!rc)
-        rc = services_load(request, request_param(request, "service_id"), &row);
+        rc = catalog_services_load(request, request_param(request, "service_id"), &row);
     if (rc)
         return rc;
     if (body->type)
@@ -146,12 +146,12 @@ static int services_update(struct request *request, struct reply *reply)
     return rc ? rc : reply_service(request, reply, &row);
 }
 
-static int services_delete(struct request *request, struct reply *reply)
+static int catalog_services_delete(struct request *request, struct reply *reply)
 {
     struct service_row row;
     int rc = access_admin(request, "identity:delete_service");
     if (!rc)
-        rc = services_load(request, request_param(request, "service_id"), &row);
+        rc = catalog_services_load(request, request_param(request, "service_id"), &row);
     if (!rc)
         rc = store_service_delete(request->conn, row.id, &request->error);
     reply->status = 204;
@@ -159,7 +159,7 @@ static int services_delete(struct request *request, struct reply *reply)
 }
 
 static const struct route rows[] = {
-    {.method = "GET", .pattern = "/services", .permission = PERMISSION_AUTHENTICATED, .handler = services_list},
+    {.method = "GET", .pattern = "/services", .permission = PERMISSION_AUTHENTICATED, .handler = catalog_services_list},
     {.method = "POST",
      .pattern = "/services",
      .permission = PERMISSION_ADMIN,
@@ -167,11 +167,11 @@ static const struct route rows[] = {
      .body = &create_table,
      .body_size = sizeof(struct service_body),
      .member = "service",
-     .handler = services_create},
+     .handler = catalog_services_create},
     {.method = "GET",
      .pattern = "/services/{service_id}",
      .permission = PERMISSION_AUTHENTICATED,
-     .handler = services_show},
+     .handler = catalog_services_show},
     {.method = "PATCH",
      .pattern = "/services/{service_id}",
      .permission = PERMISSION_ADMIN,
@@ -179,11 +179,11 @@ static const struct route rows[] = {
      .body = &update_table,
      .body_size = sizeof(struct service_body),
      .member = "service",
-     .handler = services_update},
+     .handler = catalog_services_update},
     {.method = "DELETE",
      .pattern = "/services/{service_id}",
      .permission = PERMISSION_ADMIN,
      .kind = ROUTE_WRITE,
-     .handler = services_delete},
+     .handler = catalog_services_delete},
 };
-const struct route_table services_routes = ROUTE_TABLE(rows);
+const struct route_table catalog_services_routes = ROUTE_TABLE(rows);
