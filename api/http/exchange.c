@@ -123,7 +123,7 @@ static bool exchange_read(struct exchange *x)
     struct http_server *s = x->server;
     for (;;) {
         park_forget(s->park, &x->ticket);
-        int rc = exchange_call(x, x->request.route->handler, db_reader(s->api->db));
+        int rc = exchange_call(x, x->then ? x->then : x->request.route->handler, db_reader(s->api->db));
         if (rc || !x->park_asked)
             return false;
         if (!atomic_load(&s->stopping))
@@ -153,7 +153,7 @@ static enum MHD_Result exchange_run(struct exchange *x)
         return exchange_end(x);
     const struct route *route = x->request.route;
     bool slow = route->before && !x->before_done;
-    if (route->kind != ROUTE_READ || slow) {
+    if ((route->kind != ROUTE_READ && !x->then) || slow) {
         exchange_suspend(x);
         exchange_write(x);
         return MHD_YES;

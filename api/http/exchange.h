@@ -42,6 +42,7 @@ struct exchange {
     bool park_asked;  /* by this run of the handler */
     bool last_run;    /* the server stops: the handler may not park again */
     bool before_done; /* route->before was run */
+    handler_fn then;  /* request_continue: what answers after the commit */
     bool has_uri;
     struct uri uri;
     const char *target; /* the request line's, as received, in the arena */

@@ -14,6 +14,7 @@ static void exchange_write_back(struct exchange *x, enum exchange_phase phase)
 static int exchange_write_run(struct db_conn *c, void *arg, struct error *e)
 {
     struct exchange *x = arg;
+    x->then = NULL;
     int rc = idempotency_applies(x) ? idempotency_call(x, c) : exchange_call(x, x->request.route->handler, c);
     return rc ? error_set(e, rc, "%s", error_text(&x->request.error)) : 0;
 }
@@ -23,7 +24,7 @@ static void exchange_write_done(struct writer_job *job, int rc, const struct err
     struct exchange *x = job->arg;
     if (rc && !x->request.error.code) /* the handler was content, the commit failed */
         error_set(&x->request.error, rc, "%s", error_text(e));
-    exchange_write_back(x, EXCHANGE_ANSWER);
+    exchange_write_back(x, rc || !x->then ? EXCHANGE_ANSWER : EXCHANGE_RUN);
 }
 
 static void exchange_write_submit(struct exchange *x)

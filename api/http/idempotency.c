@@ -171,6 +171,8 @@ int idempotency_call(struct exchange *x, struct db_conn *c)
     rc = db_savepoint(c, idempotency_handler, x, &inner);
     if (rc && error_http_status(e->code ? e->code : rc) >= 500)
         return rc;
+    if (!rc && x->then) /* the answer is not there yet */
+        return store_idempotency_drop(c, i.id, e);
     if (rc)
         exchange_fault(x);
     error_clear(e);

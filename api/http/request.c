@@ -126,17 +126,24 @@ int request_page(struct request *request, int64_t max, int64_t *ret_limit, const
 void request_watch(struct request *request, const char *topic)
 {
     struct exchange *x = request_exchange(request);
-    assert(request->route->kind == ROUTE_READ);
+    assert(request->route->kind == ROUTE_READ || x->then);
     park_watch(x->server->park, &x->ticket, topic);
 }
 
 int request_park(struct request *request, int64_t deadline_mono_us)
 {
     struct exchange *x = request_exchange(request);
-    assert(request->route->kind == ROUTE_READ);
+    assert(request->route->kind == ROUTE_READ || x->then);
     if (x->last_run)
         return error_set(&request->error, ERR_UNAVAILABLE, "The service is stopping");
     x->park_asked = true;
     x->park_deadline_us = deadline_mono_us;
+    return 0;
+}
+
+int request_continue(struct request *request, handler_fn fn)
+{
+    assert(request->route->kind == ROUTE_WRITE);
+    request_exchange(request)->then = fn;
     return 0;
 }

@@ -32,6 +32,16 @@ static int things_add(struct request *request, struct reply *reply)
     return fixture_add(request->conn, &id, &request->error);
 }
 
+/* Writes a thing and answers as things_wait does. */
+static int things_add_and_wait(struct request *request, struct reply *reply)
+{
+    int64_t id = strtoll(request_param(request, "id"), NULL, 10);
+    reply->status = 500; /* dropped */
+    db_wake(request->conn, "things");
+    int rc = fixture_add(request->conn, &id, &request->error);
+    return rc ? rc : request_continue(request, things_wait);
+}
+
 /* The writer stands still in a handler until the test opens the gate. */
 static pthread_mutex_t gate_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t gate_moved = PTHREAD_COND_INITIALIZER;
@@ -74,6 +84,11 @@ static const struct route rows[] = {
      .permission = PERMISSION_PUBLIC,
      .kind = ROUTE_WRITE,
      .handler = things_add},
+    {.method = "POST",
+     .pattern = "/things/{id}",
+     .permission = PERMISSION_PUBLIC,
+     .kind = ROUTE_WRITE,
+     .handler = things_add_and_wait},
     {.method = "POST",
      .pattern = "/gate",
      .permission = PERMISSION_PUBLIC,
@@ -333,5 +348,22 @@ TEST("a server that stops refuses who connects")
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CHECK(connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0);
     close(fd);
+    http_end();
+}
+
+TEST("a write goes on as a read that waits once it is on disk")
+{
+    http_begin();
+    int fd = http_connect();
+    http_send(fd, "POST /t/things/1?than=1&wait_ms=%" PRId64 " HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n",
+              WAIT_US / 1000);
+    until_parked(1);
+    CHECK(fixture_has(api.db, 1));
+    put_thing(2);
+    expect_answer(fd, "{\"things\":2}");
+    /* The second time the write fails, and that is the answer. */
+    struct http_answer answer = http_ask("POST", "/t/things/1?than=0&wait_ms=0", NULL, "", NULL);
+    CHECK_INT(answer.status, 409);
+    http_answer_done(&answer);
     http_end();
 }
