@@ -16,7 +16,7 @@ static int add_headers(struct request *request, struct reply *reply)
 }
 
 static const struct route_table *const tables[] = {
-    &versions_routes,
+    &identity_versions_routes,
     &auth_routes,
     &projects_routes,
     &project_tags_routes,
@@ -37,7 +37,7 @@ static const struct route_table *const tables[] = {
 const struct service identity_service = {
     .name = "identity", .prefix = PREFIX, .tables = tables, .fault = fault_write, .negotiate = add_headers};
 
-static const struct route_table *const root_tables[] = {&versions_root_routes, NULL};
+static const struct route_table *const root_tables[] = {&identity_versions_root_routes, NULL};
 const struct service identity_root_service = {
     .name = "identity-versions", .prefix = "/identity", .tables = root_tables, .fault = fault_write};
 

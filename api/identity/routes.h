@@ -2,7 +2,7 @@
 #pragma once
 #include "api/http/route.h"
 
-extern const struct route_table versions_routes, versions_root_routes;
+extern const struct route_table identity_versions_routes, identity_versions_root_routes;
 extern const struct route_table auth_routes;
 extern const struct route_table users_routes, user_password_routes, user_lists_routes, groups_routes;
 extern const struct route_table regions_routes, catalog_services_routes, endpoints_routes, role_assignments_routes;

@@ -24,7 +24,7 @@ static void put_version(struct request *request, struct reply *reply, const char
     json_out_object_end(o);
 }
 
-static int versions_show(struct request *request, struct reply *reply)
+static int identity_versions_show(struct request *request, struct reply *reply)
 {
     json_out_object(&reply->out, NULL);
     put_version(request, reply, "version");
@@ -32,7 +32,7 @@ static int versions_show(struct request *request, struct reply *reply)
     return 0;
 }
 
-static int versions_list(struct request *request, struct reply *reply)
+static int identity_versions_list(struct request *request, struct reply *reply)
 {
     reply->status = 300;
     reply_header(reply, "Location", identity_url(request, "/"));
@@ -47,11 +47,11 @@ static int versions_list(struct request *request, struct reply *reply)
 }
 
 static const struct route rows[] = {
-    {.method = "GET", .pattern = "/", .permission = PERMISSION_PUBLIC, .handler = versions_show},
+    {.method = "GET", .pattern = "/", .permission = PERMISSION_PUBLIC, .handler = identity_versions_show},
 };
-const struct route_table versions_routes = ROUTE_TABLE(rows);
+const struct route_table identity_versions_routes = ROUTE_TABLE(rows);
 
 static const struct route root_rows[] = {
-    {.method = "GET", .pattern = "/", .permission = PERMISSION_PUBLIC, .handler = versions_list},
+    {.method = "GET", .pattern = "/", .permission = PERMISSION_PUBLIC, .handler = identity_versions_list},
 };
-const struct route_table versions_root_routes = ROUTE_TABLE(root_rows);
+const struct route_table identity_versions_root_routes = ROUTE_TABLE(root_rows);
