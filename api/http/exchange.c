@@ -66,7 +66,8 @@ void exchange_free(struct exchange *x)
     if (x->body.capacity > EXCHANGE_KEEP_BYTES)
         strbuf_done(&x->body);
     arena_reset(&x->request.arena);
-    peer_set_deadline(x->peer, clock_mono_us() + s->options.idle_timeout_ms * 1000);
+    int64_t mono_us = clock_mono_us();
+    peer_set_idle(x->peer, mono_us, mono_us + s->options.idle_timeout_ms * 1000);
     exchange_clear(x);
     if (!http_thread_keep(http_thread_self(s), x))
         exchange_destroy(x);

@@ -9,10 +9,13 @@
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#define PEER_IDLE_US CLOCK_SECOND_US /* after which an idle connection's client may be looked for */
 
 enum peer_identity { PEER_UNKNOWN, PEER_NOBODY, PEER_KNOWN };
 
@@ -20,8 +23,11 @@ struct peer {
     struct http_server *server;
     struct peer *next, **link;
     _Atomic int64_t deadline_us;
+    _Atomic int64_t idle_us; /* since when; 0: within a request */
     int fd;
     gnutls_session_t session;
+#define PEER_IDLE_US CLOCK_SECOND_US /* after which an idle connection's client may be looked for */
+
     enum peer_identity identity;
     int64_t expires_us; /* of the certificate */
     char address[INET6_ADDRSTRLEN];
@@ -81,16 +87,44 @@ void peer_free(struct peer **p)
 
 void peer_set_deadline(struct peer *p, int64_t mono_us)
 {
+    atomic_store_explicit(&p->idle_us, 0, memory_order_relaxed);
     atomic_store_explicit(&p->deadline_us, mono_us, memory_order_relaxed);
+}
+
+void peer_set_idle(struct peer *p, int64_t mono_us, int64_t deadline_mono_us)
+{
+    atomic_store_explicit(&p->deadline_us, deadline_mono_us, memory_order_relaxed);
+    atomic_store_explicit(&p->idle_us, mono_us, memory_order_relaxed);
+}
+
+/* libmicrohttpd (edge-triggered) misses the end of a connection that came together with a request; here it is found. */
+static void peer_sweep_gone(struct pollfd *fds, size_t count)
+{
+    char byte;
+    if (!count || poll(fds, count, 0) <= 0)
+        return;
+    for (size_t i = 0; i < count; i++)
+        if (fds[i].revents & POLLRDHUP && !recv(fds[i].fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT))
+            shutdown(fds[i].fd, SHUT_RDWR);
 }
 
 void peer_sweep(struct http_server *s, int64_t mono_us)
 {
+    size_t idle = 0;
     pthread_mutex_lock(&s->peers_lock);
-    for (struct peer *p = s->peers; p; p = p->next)
-        if (p->fd >= 0 && atomic_load_explicit(&p->deadline_us, memory_order_relaxed) < mono_us)
+    struct pollfd *fds = memory_array(s->peer_count + 1, sizeof(*fds));
+    for (struct peer *p = s->peers; p; p = p->next) {
+        int64_t idle_us = atomic_load_explicit(&p->idle_us, memory_order_relaxed);
+        if (p->fd < 0)
+            continue;
+        if (atomic_load_explicit(&p->deadline_us, memory_order_relaxed) < mono_us)
             shutdown(p->fd, SHUT_RDWR);
+        else if (idle_us && idle_us < mono_us - PEER_IDLE_US)
+            fds[idle++] = (struct pollfd){.fd = p->fd, .events = POLLRDHUP};
+    }
+    peer_sweep_gone(fds, idle);
     pthread_mutex_unlock(&s->peers_lock);
+    free(fds);
 }
 
 const char *peer_address(const struct peer *p)

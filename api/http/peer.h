@@ -13,7 +13,9 @@ struct peer *peer_new(struct http_server *s, struct MHD_Connection *connection);
 void peer_free(struct peer **p);
 /* The connection is shut down when this moment (clock_mono_us) has passed; INT64_MAX: never. */
 void peer_set_deadline(struct peer *p, int64_t mono_us);
-/* Shuts down the connections whose time is up. Any thread. */
+/* Between requests: as above, and the connection is looked at for a client that has closed its side. */
+void peer_set_idle(struct peer *p, int64_t mono_us, int64_t deadline_mono_us);
+/* Shuts down the connections whose time is up, and idle ones whose client is gone. Any thread. */
 void peer_sweep(struct http_server *s, int64_t mono_us);
 
 const char *peer_address(const struct peer *p);

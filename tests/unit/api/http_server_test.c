@@ -528,6 +528,21 @@ TEST("a connection that trickles its headers or its body is closed")
     http_end();
 }
 
+TEST("a client that closed its side along with its request gets its answer and is let go")
+{
+    http_begin();
+    struct http_answer answer;
+    int fd = http_connect();
+    http_send(fd, "GET /t/v1/plain HTTP/1.1\r\nHost: test\r\n\r\n");
+    shutdown(fd, SHUT_WR);
+    http_receive(fd, &answer);
+    CHECK_INT(answer.status, 200);
+    http_answer_done(&answer);
+    CHECK(http_is_closed(fd)); /* long before the idle timeout */
+    close(fd);
+    http_end();
+}
+
 TEST("headers that are too large are refused, and so is a request without a host")
 {
     http_begin();
