@@ -154,7 +154,7 @@ static int agent_load_host(struct agent *a, size_t index, const char *token, str
     struct strbuf dir;
     strbuf_init(&dir, 0);
     strbuf_append_text(&dir, a->settings->state_dir);
-    if (agent_is_fake(a->settings))
+    if (index > 0)
         strbuf_appendf(&dir, "/fake/%zu", index + 1);
     h->agent = a;
     int code = identity_load(dir.data, &h->identity, e);

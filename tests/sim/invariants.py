@@ -1,0 +1,516 @@
+"""What must never be, checked on a cloud's database and on what its hosts really hold.
+
+    python3 tests/sim/invariants.py DATABASE [--ledger FILE] [--agent-dir DIR]... [--libvirt URI]... [--busy]
+
+DATABASE is the SQLite file (read only, one snapshot). The ledger is what clients were promised (see ledger.py); agent
+directories hold fake hosts (their `domains` files); URIs are libvirt daemons whose domains carry our ids. Each
+invariant is a function below, its docstring the sentence; it yields one line per violation. Those marked `at_rest`
+hold only once nothing is under way any more and are left out with --busy.
+"""
+import argparse
+import collections
+import ipaddress
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+FOREVER = 9223372036854775807
+UNUSED_STATES = ("none", "gone", "building")  # no usage interval is open in these
+INVARIANTS = []
+
+
+def invariant(function=None, *, at_rest=False):
+    """Registers a check: function(view) yields violations."""
+    if function is None:
+        return lambda f: invariant(f, at_rest=at_rest)
+    function.at_rest = at_rest
+    INVARIANTS.append(function)
+    return function
+
+
+class View:
+    """One snapshot of the database, with the tables as lists of dicts, beside the hosts' own word."""
+
+    def __init__(self, database, ledger=None, agent_dirs=(), libvirt_uris=()):
+        self.database = database
+        self.ledger = ledger
+        connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=20, isolation_level=None)
+        connection.row_factory = sqlite3.Row
+        self.connection = connection
+        connection.execute("BEGIN")
+        self.servers = {row["id"]: row for row in self.rows("server")}
+        self.history = {row["id"]: row for row in self.rows("server_history")}
+        self.hosts = {row["id"]: row for row in self.rows("host")}
+        self.allocations = {row["server_id"]: row for row in self.rows("allocation")}
+        self.operations = self.rows("operation", "server_id, started_us, id")
+        self.events = self.rows("lifecycle_event", "id")
+        self.intervals = self.rows("usage_interval", "server_id, begin_event")
+        self.ports = {row["id"]: row for row in self.rows("port")}
+        self.addresses = self.rows("port_address")
+        self.held = [FakeHost(path) for directory in agent_dirs for path in fake_hosts(directory)]
+        self.held += [LibvirtHost(uri, self.hosts.keys()) for uri in libvirt_uris]
+
+    def rows(self, table, order=None):
+        text = f"SELECT * FROM {table}" + (f" ORDER BY {order}" if order else "")
+        return [dict(row) for row in self.connection.execute(text)]
+
+    def close(self):
+        self.connection.close()
+
+
+def fake_hosts(directory):
+    """The folders of fake hosts below an agent's state directory."""
+    places = [directory]
+    below = os.path.join(directory, "fake")
+    if os.path.isdir(below):
+        places += [os.path.join(below, name) for name in os.listdir(below)]
+    return [p for p in places if os.path.exists(os.path.join(p, "host_id")) and os.path.exists(os.path.join(p, "domains"))]
+
+
+class FakeHost:
+    """What a fake host holds: the last line about each domain, `id state traces` (compute-agent/fake.c)."""
+
+    STATES = ("absent", "shutoff", "running", "paused", "saved", "crashed")
+
+    def __init__(self, directory):
+        self.name = directory
+        with open(os.path.join(directory, "host_id"), encoding="ascii") as file:
+            self.host_id = file.read().strip()
+        self.domains = {}
+        with open(os.path.join(directory, "domains"), encoding="ascii") as file:
+            for line in file:
+                server_id, state, traces = line.split()
+                self.domains[server_id] = self.STATES[int(state)]
+                if state == "0" and traces == "0":
+                    del self.domains[server_id]
+
+
+class LibvirtHost:
+    """The domains of a libvirt daemon that carry the ids of one of this cloud's hosts (<virga:server host= id=>)."""
+
+    STATES = {"running": "running", "idle": "running", "blocked": "running", "paused": "paused", "shut off": "shutoff",
+              "in shutdown": "running", "crashed": "crashed", "pmsuspended": "paused"}
+
+    def __init__(self, uri, host_ids):
+        self.name = uri
+        self.host_id = None
+        self.domains = {}
+        for uuid in self.virsh("list", "--all", "--uuid").split():
+            mark = ElementTree.fromstring(self.virsh("dumpxml", uuid)).find("metadata/{*}server")
+            if mark is None or mark.get("host") not in host_ids:
+                continue
+            self.host_id = mark.get("host")
+            state = self.STATES.get(self.virsh("domstate", uuid).strip(), "unknown")
+            if state == "shutoff" and "yes" in self.virsh("dominfo", uuid).partition("Managed save:")[2].split("\n")[0]:
+                state = "saved"
+            self.domains[mark.get("id")] = state
+
+    def virsh(self, *words):
+        return subprocess.run(["virsh", "-q", "-c", self.name, *words], check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def where(row, *names):
+    return " ".join(f"{name}={row[name]}" for name in names)
+
+
+# ---- what was promised ----
+
+@invariant
+def acknowledged_servers(view):
+    """No acknowledged server is lost"""
+    for promise in (view.ledger or {}).values():
+        if promise["id"] and promise["id"] not in view.servers and promise["id"] not in view.history:
+            yield f"server {promise['id']} ({promise['name']}) was promised and is nowhere"
+
+
+@invariant
+def acknowledged_deletes(view):
+    """No acknowledged delete is forgotten, nothing that nobody deleted is gone"""
+    for promise in (view.ledger or {}).values():
+        server = view.servers.get(promise["id"])
+        if server and promise["deleted"] and server["desired_exists"]:
+            yield f"server {promise['id']} was deleted and is still wanted"
+        if promise["id"] in view.history and not promise["delete_sent"]:
+            yield f"server {promise['id']} is in history and nobody deleted it"
+
+
+@invariant
+def once_per_request(view):
+    """A request that was repeated with its Idempotency-Key was carried out once"""
+    if view.ledger is None:
+        return
+    names = collections.Counter(row["name"] for row in [*view.servers.values(), *view.history.values()])
+    for name, count in names.items():
+        if count > 1:
+            yield f"{count} servers are called {name}"
+        if name not in view.ledger:
+            yield f"server {name} was asked for by nobody"
+
+
+@invariant
+def hot_or_history(view):
+    """A server is either there or in history"""
+    for server_id in view.servers.keys() & view.history.keys():
+        yield f"server {server_id} is in both tables"
+
+
+# ---- placement ----
+
+@invariant
+def allocations_of_servers(view):
+    """Every allocation belongs to a server on that host, every placed server has one with its size"""
+    for allocation in view.allocations.values():
+        server = view.servers.get(allocation["server_id"])
+        if not server:
+            yield f"allocation of a server that is gone: {where(allocation, 'server_id', 'host_id')}"
+        elif server["host_id"] != allocation["host_id"]:
+            yield f"server {server['id']} is on {server['host_id']}, its allocation on {allocation['host_id']}"
+        elif (server["vcpus"], server["memory_mib"], server["root_gib"] + server["ephemeral_gib"]) > (
+                allocation["vcpus"], allocation["memory_mib"], allocation["disk_gib"]):
+            yield f"allocation smaller than its server: {where(allocation, 'server_id', 'vcpus', 'memory_mib', 'disk_gib')}"
+    for server in view.servers.values():
+        if server["host_id"] and server["id"] not in view.allocations:
+            yield f"server {server['id']} is on host {server['host_id']} without an allocation"
+        if bool(server["host_id"]) != (server["placement"] == "placed"):
+            yield f"placement and host disagree: {where(server, 'id', 'placement', 'host_id')}"
+
+
+@invariant
+def hosts_count_right(view):
+    """What each host counts as used is the sum over its allocations"""
+    sums = collections.defaultdict(lambda: [0, 0, 0, 0])
+    for a in view.allocations.values():
+        for place, amount in enumerate((a["vcpus"], a["memory_mib"], a["disk_gib"], 1)):
+            sums[a["host_id"]][place] += amount
+    for host in view.hosts.values():
+        used = [host[name] for name in ("used_vcpus", "used_memory_mib", "used_disk_gib", "server_count")]
+        if used != sums[host["id"]]:
+            yield f"host {host['name']} counts {used}, its allocations are {sums[host['id']]}"
+    for host_id in sums.keys() - view.hosts.keys():
+        yield f"allocations on host {host_id}, which does not exist"
+
+
+@invariant
+def hosts_not_over_capacity(view):
+    """No host holds more than its capacity"""
+    for host in view.hosts.values():
+        for used, total, reserved, ratio in (
+                ("used_vcpus", "vcpus", "reserved_vcpus", "ratio_vcpus"),
+                ("used_memory_mib", "memory_mib", "reserved_memory_mib", "ratio_memory"),
+                ("used_disk_gib", "disk_gib", "reserved_disk_gib", "ratio_disk")):
+            capacity = (host[total] - host[reserved]) * host[ratio] // 1000
+            if host[used] > max(capacity, 0):
+                yield f"host {host['name']}: {used} is {host[used]} of {capacity}"
+
+
+@invariant
+def queue_of_waiting(view):
+    """Exactly the waiting servers stand in the placement queue"""
+    queued = {row["server_id"] for row in view.rows("placement_queue")}
+    waiting = {s["id"] for s in view.servers.values() if s["placement"] == "waiting" and s["desired_exists"]}
+    for server_id in queued - waiting:
+        yield f"server {server_id} is queued and does not wait"
+    for server_id in waiting - queued:
+        yield f"server {server_id} waits and is not queued"
+
+
+@invariant
+def anti_affinity_kept(view):
+    """Members of an anti-affinity group are on different hosts"""
+    groups = {g["id"]: g for g in view.rows("server_group") if g["policy"] == "anti-affinity"}
+    members = collections.Counter((s["group_id"], s["host_id"]) for s in view.servers.values() if s["host_id"])
+    for (group_id, host_id), count in members.items():
+        if group_id in groups and count > groups[group_id]["max_per_host"]:
+            yield f"{count} members of group {groups[group_id]['name']} on host {host_id}"
+
+
+# ---- what hangs on servers ----
+
+@invariant
+def quotas_are_sums(view):
+    """Each project's usage row is the sum over its servers"""
+    sums = collections.defaultdict(lambda: [0, 0, 0])
+    for s in view.servers.values():
+        for place, amount in enumerate((1, s["vcpus"], s["memory_mib"])):
+            sums[s["project_id"]][place] += amount
+    rows = {row["project_id"]: [row["instances"], row["cores"], row["ram"]] for row in view.rows("project_usage")}
+    for project_id in sums.keys() | rows.keys():
+        if rows.get(project_id, [0, 0, 0]) != sums[project_id]:
+            yield f"project {project_id} counts {rows.get(project_id)}, its servers are {sums[project_id]}"
+
+
+@invariant
+def ports_of_servers(view):
+    """No port or address belongs to a server that is gone"""
+    for port in view.ports.values():
+        if port["device_owner"].startswith("compute:") and port["device_id"] not in view.servers:
+            yield f"port {port['id']} belongs to {port['device_id']}, which is gone"
+
+
+@invariant
+def addresses_of_ports(view):
+    """Addresses are held once, and as their ports say"""
+    held = collections.defaultdict(set)
+    for row in view.addresses:
+        held[row["port_id"]].add((row["subnet_id"], row["ip"]))
+        if row["port_id"] not in view.ports:
+            yield f"address {row['ip']} is held by port {row['port_id']}, which does not exist"
+    for port in view.ports.values():
+        said = {(a["subnet_id"], a["ip_address"]) for a in json.loads(port["fixed_ips"])}
+        if said != held[port["id"]]:
+            yield f"port {port['id']} says {sorted(said)} and holds {sorted(held[port['id']])}"
+    shown = collections.Counter()
+    for server in view.servers.values():
+        for network in json.loads(server["addresses"]).values():
+            shown.update(address["addr"] for address in network)
+    for ip in shown:
+        if not any(row["ip"] == ip for row in view.addresses):
+            yield f"a server shows {ip}, which no port holds"
+
+
+@invariant
+def subnets_complete(view):
+    """Every address of a subnet's pools is either free or held"""
+    for subnet in view.rows("subnet"):
+        if subnet["ip_version"] != 4:
+            continue
+        number = lambda text: int(ipaddress.ip_address(text))
+        pools = [(number(p["start"]), number(p["end"])) for p in json.loads(subnet["pools"])]
+        free = sorted((int(r["first_key"], 16), int(r["last_key"], 16))
+                      for r in view.rows("subnet_free") if r["subnet_id"] == subnet["id"])
+        for (_, end), (start, _) in zip(free, free[1:]):
+            if start <= end:
+                yield f"subnet {subnet['cidr']}: ranges of free addresses overlap"
+        held = {number(r["ip"]) for r in view.addresses if r["subnet_id"] == subnet["id"]}
+        inside = {ip for ip in held if any(a <= ip <= b for a, b in pools)}
+        for ip in held:
+            if any(a <= ip <= b for a, b in free):
+                yield f"subnet {subnet['cidr']}: {ipaddress.ip_address(ip)} is held and free"
+        total = sum(b - a + 1 for a, b in pools)
+        count = sum(b - a + 1 for a, b in free) + len(inside)
+        if count != total:
+            yield f"subnet {subnet['cidr']}: {count} of {total} addresses are free or held"
+
+
+@invariant(at_rest=True)
+def operations_ended(view):
+    """Operations of servers at rest, and of those that are gone, have ended"""
+    for operation in view.operations:
+        server = view.servers.get(operation["server_id"])
+        if operation["state"] == "running" and not (server and server["deadline_us"]):
+            yield f"operation still runs: {where(operation, 'id', 'server_id', 'action')}"
+
+
+@invariant
+def one_create_each(view):
+    """Each server was created once and deleted at most once"""
+    counts = collections.Counter((o["server_id"], o["action"]) for o in view.operations)
+    for server_id in [*view.servers, *view.history]:
+        if counts[server_id, "create"] != 1:
+            yield f"server {server_id} has {counts[server_id, 'create']} create operations"
+        if counts[server_id, "delete"] > 1:
+            yield f"server {server_id} has {counts[server_id, 'delete']} delete operations"
+    for server_id in {o["server_id"] for o in view.operations} - view.servers.keys() - view.history.keys():
+        yield f"operations of server {server_id}, which never was"
+
+
+@invariant(at_rest=True)
+def nothing_in_transition(view):
+    """Nothing is stuck in a transition"""
+    rest = {"running": ("running",), "stopped": ("stopped", "crashed"), "paused": ("paused",), "suspended": ("suspended",)}
+    for s in view.servers.values():
+        what = where(s, "id", "placement", "desired_exists", "desired_power", "observed_state", "operation", "deadline_us", "fault_message")
+        if not s["desired_exists"]:
+            yield f"still being deleted: {what}"
+        elif s["deadline_us"] or s["operation"]:
+            yield f"under way: {what}"
+        elif not s["fault_code"] and s["observed_state"] not in rest[s["desired_power"]]:
+            yield f"not as desired: {what}"
+        elif s["host_id"] and s["observed_revision"] < s["desired_revision"] and not s["fault_code"]:
+            yield f"revision not carried out: {what} {where(s, 'observed_revision', 'desired_revision')}"
+
+
+# ---- what hosts really hold ----
+
+@invariant
+def one_host_each(view):
+    """No server is on two hosts"""
+    holders = collections.defaultdict(list)
+    for host in view.held:
+        for server_id in host.domains:
+            holders[server_id].append(host.name)
+    for server_id, names in holders.items():
+        if len(names) > 1:
+            yield f"server {server_id} is on {names}"
+
+
+@invariant(at_rest=True)
+def hosts_hold_what_is_wanted(view):
+    """Hosts hold exactly the domains that are wanted, in the state that is shown"""
+    states = {"running": "running", "stopped": "shutoff", "paused": "paused", "suspended": "saved", "crashed": "crashed"}
+    held = {}
+    for host in view.held:
+        for server_id, state in host.domains.items():
+            held[server_id] = state
+            server = view.servers.get(server_id)
+            if not server or (host.host_id and server["host_id"] != host.host_id):
+                yield f"orphan domain {server_id} ({state}) on {host.name}"
+            elif states.get(server["observed_state"]) != state and not server["fault_code"] and not (
+                    state == "shutoff" and server["observed_state"] in ("suspended", "crashed")):
+                yield f"server {server_id} is shown as {server['observed_state']}, its domain is {state}"
+    for s in view.servers.values() if view.held else ():
+        if s["observed_state"] in states and s["id"] not in held:
+            yield f"server {s['id']} is shown as {s['observed_state']} and no host holds it"
+
+
+# ---- metering ----
+
+@invariant
+def events_once(view):
+    """Every event of a host was taken once and in its order"""
+    last = {}
+    for event in view.events:
+        if not event["host_id"]:
+            continue
+        if event["host_seq"] <= last.get(event["host_id"], 0):
+            yield f"event out of order: {where(event, 'id', 'host_id', 'host_seq')} after {last[event['host_id']]}"
+        last[event["host_id"]] = event["host_seq"]
+    for host_id, seq in last.items():
+        if host_id in view.hosts and view.hosts[host_id]["event_seq"] < seq:
+            yield f"host {host_id} gave event {seq}, its row says {view.hosts[host_id]['event_seq']}"
+
+
+@invariant(at_rest=True)
+def events_metered(view):
+    """Metering has taken over every event"""
+    newest = view.events[-1]["id"] if view.events else 0
+    positions = [row["position"] for row in view.rows("meter_cursor")]
+    if newest and (not positions or min(positions) < newest):
+        yield f"metering is at {positions}, the newest event is {newest}"
+
+
+def expected_intervals(events):
+    """The intervals of one server's events, told again independently: [(begin, end, state, size)]."""
+    intervals = []
+    for event in events:
+        size = tuple(event[name] for name in ("project_id", "host_id", "flavor_name", "vcpus", "memory_mib", "disk_gib"))
+        running = intervals and intervals[-1][1] == FOREVER
+        if running and intervals[-1][2:] == (event["state"], size):
+            continue
+        at = event["at_us"]
+        if running:
+            at = max(at, intervals[-1][0])
+            intervals[-1] = (intervals[-1][0], at, *intervals[-1][2:])
+        if event["state"] not in UNUSED_STATES:
+            intervals.append((at, FOREVER, event["state"], size))
+    return intervals
+
+
+@invariant(at_rest=True)
+def intervals_are_the_events(view):
+    """Usage intervals are what the lifecycle events say, to the microsecond"""
+    events, intervals = collections.defaultdict(list), collections.defaultdict(list)
+    for event in view.events:
+        events[event["server_id"]].append(event)
+    for row in view.intervals:
+        size = tuple(row[name] for name in ("project_id", "host_id", "flavor_name", "vcpus", "memory_mib", "disk_gib"))
+        intervals[row["server_id"]].append((row["begin_us"], row["end_us"], row["state"], size))
+    for server_id in events.keys() | intervals.keys():
+        expected = expected_intervals(events[server_id])
+        if intervals[server_id] != expected:
+            yield f"server {server_id} has {[i[:3] for i in intervals[server_id]]}, its events make {[i[:3] for i in expected]}"
+
+
+@invariant
+def usage_without_gap(view):
+    """No second of a server's life is billed twice or not at all"""
+    by_server = collections.defaultdict(list)
+    for row in view.intervals:
+        by_server[row["server_id"]].append(row)
+    for server_id, rows in by_server.items():
+        for before, after in zip(rows, rows[1:]):
+            if before["end_us"] != after["begin_us"]:
+                yield f"server {server_id}: an interval ends at {before['end_us']}, the next begins at {after['begin_us']}"
+        for row in rows:
+            if row["end_us"] < row["begin_us"]:
+                yield f"server {server_id}: an interval ends before it begins"
+
+
+@invariant(at_rest=True)
+def usage_is_life(view):
+    """Usage begins with the first start and ends with the server"""
+    first, last = {}, {}
+    for row in view.intervals:
+        first.setdefault(row["server_id"], row["begin_us"])
+        last[row["server_id"]] = row["end_us"]
+    clamped = {e["server_id"] for e in backward_events(view.events)}
+    for server_id, server in {**view.history, **view.servers}.items():
+        if server_id in clamped:
+            continue
+        if server["launched_us"] and first.get(server_id, FOREVER) > server["launched_us"]:
+            yield f"server {server_id} first ran at {server['launched_us']}, its usage begins at {first.get(server_id)}"
+        if server_id in view.servers and server["launched_us"] and last.get(server_id) != FOREVER:
+            yield f"server {server_id} is there, its usage ended at {last.get(server_id)}"
+        if server_id in view.history and server_id in last and last[server_id] != server["deleted_us"]:
+            yield f"server {server_id} was gone at {server['deleted_us']}, its usage ends at {last[server_id]}"
+
+
+def backward_events(events):
+    newest = {}
+    for event in events:
+        if event["at_us"] < newest.get(event["server_id"], 0):
+            yield event
+        newest[event["server_id"]] = max(event["at_us"], newest.get(event["server_id"], 0))
+
+
+@invariant
+def database_whole(view):
+    """The database file is whole"""
+    for row in view.connection.execute("PRAGMA integrity_check"):
+        if row[0] != "ok":
+            yield row[0]
+
+
+# ---- running them ----
+
+def check(view, busy=False):
+    """Yields (sentence, violations) for each invariant."""
+    for function in INVARIANTS:
+        if not (busy and function.at_rest):
+            yield function.__doc__, list(function(view))
+
+
+def read_ledger(path):
+    """Name -> promise, from lines of JSON of which the last about a name counts."""
+    ledger = {}
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            promise = json.loads(line)
+            ledger[promise["name"]] = promise
+    return ledger
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Checks what must never be on a cloud's database.")
+    parser.add_argument("database")
+    parser.add_argument("--ledger")
+    parser.add_argument("--agent-dir", action="append", default=[])
+    parser.add_argument("--libvirt", action="append", default=[], metavar="URI")
+    parser.add_argument("--busy", action="store_true", help="things are under way: leave out what holds at rest only")
+    options = parser.parse_args()
+    ledger = read_ledger(options.ledger) if options.ledger else None
+    view = View(options.database, ledger, options.agent_dir, options.libvirt)
+    failures = 0
+    for sentence, violations in check(view, options.busy):
+        failures += bool(violations)
+        print(f"{'not ok' if violations else 'ok'}: {sentence}")
+        for line in violations[:20]:
+            print(f"#   {line}")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,268 @@
+"""A whole cloud under a temporary prefix: `virga run` with its daemons, and fake hosts in one agent process. Everything
+is ended by the ids in its pid files; on failure the folder is kept."""
+import atexit
+import os
+import random
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+
+import invariants
+import say
+from client import Api
+
+ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "../../.."))
+BUILD = os.environ.get("VIRGA_BUILD", os.path.join(ROOT, ".build/release"))
+LONG = bool(os.environ.get("VIRGA_LONG"))
+DAEMONS = ("api", "scheduler", "metering", "agent")
+
+
+def seed():
+    """The random numbers of a run; printed, and taken from $SEED to do the same again."""
+    value = int(os.environ.get("SEED", random.randrange(1 << 32)))
+    print(f"# SEED={value}", flush=True)
+    return random.Random(value)
+
+
+def free_ports(count):
+    """The first of `count` free ports in a row."""
+    for _ in range(500):
+        first = random.randrange(20000, 30000)
+        sockets = []
+        try:
+            for port in range(first, first + count):
+                s = socket.socket()
+                sockets.append(s)
+                s.bind(("127.0.0.1", port))
+            return first
+        except OSError:
+            continue
+        finally:
+            for s in sockets:
+                s.close()
+    raise RuntimeError("no free ports")
+
+
+def wait_for(what, condition, seconds=60, pause=0.05):
+    """Waits for an event: what `condition` gives once it is true. Raises when the time is over."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what} did not happen in {seconds} s")
+        time.sleep(pause)
+
+
+def process_lives(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+class Cloud:
+    def __init__(self, hosts=20, without=(), config=None, prefix=None):
+        self.hosts = hosts
+        self.without = without
+        self.prefix = prefix or tempfile.mkdtemp(prefix="virga-sim.", dir=os.environ.get("VIRGA_TEST_DIR", "/tmp"))
+        self.port = free_ports(2)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.agent_url = f"https://127.0.0.1:{self.port + 1}"
+        self.etc = os.path.join(self.prefix, "etc/virga")
+        self.state = os.path.join(self.prefix, "var/lib/virga")
+        self.database = os.path.join(self.state, "virga.db")
+        self.agent_dir = os.path.join(self.state, "agent")
+        self.agent_dirs = [self.agent_dir]
+        self.extra = []  # processes besides `virga run`
+        self.config = {
+            "virga-api": {"listen": f"127.0.0.1:{self.port}", "agent_listen": f"127.0.0.1:{self.port + 1}"},
+            "virga-scheduler": {"lease_ms": "1s"},
+            "virga-metering": {"lease_ms": "1s", "poll_ms": "200ms"},
+            "virga-agent": {"url": self.agent_url, "hypervisor": "fake", "fake_hosts": hosts, "fake_delay": "20ms",
+                            "report_interval": "1s", "resync_interval": "2s"},
+        }
+        for program, options in (config or {}).items():
+            self.config[program].update(options)
+        atexit.register(self.end)
+
+    # ---- programs ----
+
+    def run(self, program, *words, **options):
+        result = subprocess.run([os.path.join(BUILD, program), *words], capture_output=True, text=True, timeout=120, **options)
+        if result.returncode:
+            raise RuntimeError(f"{program} {' '.join(words)}: {result.stdout}{result.stderr}")
+        return result.stdout
+
+    def write_config(self, program):
+        os.makedirs(self.etc, exist_ok=True)
+        with open(os.path.join(self.etc, program + ".conf"), "w", encoding="utf-8") as file:
+            file.writelines(f"{name} = {value}\n" for name, value in self.config[program].items())
+
+    def up(self):
+        without = [word for daemon in self.without for word in ("--without", daemon)]
+        self.run("virga", "run", "--prefix", self.prefix, "--detach", *without)
+
+    def start(self):
+        """Makes the cloud, joins its hosts, and waits until they have reported."""
+        for program in self.config:
+            self.write_config(program)
+        self.run("virga", "init", "--prefix", self.prefix, "--endpoint", self.url)
+        self.up()
+        wait_for("the API's first answer", self.healthy)
+        if self.hosts and "agent" not in self.without:
+            self.join("virga-agent", self.agent_dir, "fake", self.hosts)
+            self.wait_hosts(self.hosts)
+        return self
+
+    def join(self, program, state_dir, name, count):
+        """Joins `count` fake hosts, called NAME-1 and so on, of the agent with that configuration."""
+        tokens = os.path.join(self.prefix, f"tokens-{name}")
+        with open(tokens, "w", encoding="ascii") as file:
+            file.write(self.run("virga", "host", "add", name, "--count", str(count), "--prefix", self.prefix))
+        self.run("virga-agent", "--config", os.path.join(self.etc, program + ".conf"), "--prefix", self.prefix, "--state-dir", state_dir,
+                 "--join", self.agent_url, "--token-file", tokens, "--join-only")
+
+    def spawn(self, program, *words, log):
+        """A process beside those of `virga run`; ended with the cloud."""
+        with open(os.path.join(self.prefix, log), "ab") as file:
+            process = subprocess.Popen([os.path.join(BUILD, program), *words], stdout=file, stderr=file, stdin=subprocess.DEVNULL)
+        self.extra.append(process)
+        return process
+
+    def healthy(self):
+        try:
+            return Api(self.url, None, timeout_s=2).once("GET", "/healthz").status == 200
+        except OSError:
+            return False
+
+    def wait_hosts(self, count):
+        wait_for(f"{count} hosts' first report", lambda: self.query("SELECT count(*) FROM host WHERE vcpus > 0")[0][0] >= count)
+
+    def pid(self, daemon):
+        """Of the running daemon, or None."""
+        name = "virga" if daemon == "virga" else f"virga-{daemon}"
+        try:
+            with open(os.path.join(self.prefix, f"run/virga/{name}.pid"), encoding="ascii") as file:
+                pid = int(file.read().split()[0])
+            with open(f"/proc/{pid}/comm", encoding="ascii") as file:
+                return pid if file.read().strip() == name and process_lives(pid) else None
+        except (OSError, ValueError, IndexError):
+            return None
+
+    def signal(self, daemon, number):
+        """Whether it ran."""
+        pid = self.pid(daemon)
+        if pid:
+            os.kill(pid, number)
+        return bool(pid)
+
+    def stop(self):
+        if self.pid("virga"):
+            self.run("virga", "stop", "--prefix", self.prefix)
+        for process in self.extra:
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.terminate()
+                try:
+                    process.wait(20)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+        self.extra = []
+
+    def end(self):
+        """At exit: nothing stays, but for the folder of a run that failed."""
+        for daemon in DAEMONS:
+            self.signal(daemon, signal.SIGCONT)
+        try:
+            self.stop()
+        except (RuntimeError, subprocess.TimeoutExpired) as e:
+            say.not_ok("the cloud stops", [str(e)])
+            for daemon in ("virga", *DAEMONS):
+                self.signal(daemon, signal.SIGKILL)
+        if say.failures or sys.exc_info()[0] or getattr(sys, "last_type", None):
+            say.note(f"kept: {self.prefix}")
+        else:
+            shutil.rmtree(self.prefix, ignore_errors=True)
+
+    # ---- what there is ----
+
+    def query(self, text, *arguments):
+        connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=20)
+        try:
+            return connection.execute(text, arguments).fetchall()
+        finally:
+            connection.close()
+
+    def login(self):
+        words = {}
+        with open(os.path.join(self.etc, "openrc"), encoding="utf-8") as file:
+            for line in file:
+                name, equals, value = line.strip().removeprefix("export ").partition("=")
+                if equals:
+                    words[name] = value.strip("'\"")
+        return words
+
+    def api(self, **options):
+        return Api(options.pop("url", self.url), self.login(), **options)
+
+    def ground(self, api):
+        """A flavor, an image, a network with plenty of addresses, and no quotas: what servers need."""
+        api.authenticate()
+        project = api.project_id
+        numbers = {name: -1 for name in ("instances", "cores", "ram", "server_group_members")}
+        api.call("PUT", f"/compute/v2.1/os-quota-sets/{project}", {"quota_set": numbers})
+        api.call("PUT", f"/network/v2.0/quotas/{project}", {"quota": {"port": -1}})
+        flavor = api.call("POST", "/compute/v2.1/flavors", {"flavor": {"name": "sim", "ram": 256, "vcpus": 1, "disk": 1}})
+        image = api.call("POST", "/image/v2/images", {"name": "sim", "disk_format": "raw", "container_format": "bare", "visibility": "public"})
+        image_id = image.json["id"]
+        api.call("PUT", f"/image/v2/images/{image_id}/file", bytes(65536), kind="application/octet-stream")
+        network = api.call("POST", "/network/v2.0/networks", {"network": {"name": "sim", "shared": True}}).json["network"]["id"]
+        subnet = {"network_id": network, "ip_version": 4, "cidr": "10.32.0.0/16"}
+        api.call("POST", "/network/v2.0/subnets", {"subnet": subnet})
+        return {"flavor": flavor.json["flavor"]["id"], "image": image_id, "network": network}
+
+    def busy(self):
+        """What is still under way, as text; "" at rest."""
+        rows = self.query("""SELECT 'waits for a host', server_id FROM placement_queue UNION ALL
+            SELECT 'in transition', id FROM server WHERE deadline_us IS NOT NULL OR desired_exists = 0 UNION ALL
+            SELECT 'in transition', id FROM server WHERE fault_code IS NULL AND observed_revision < desired_revision UNION ALL
+            SELECT 'events not metered', max(id) FROM lifecycle_event
+            HAVING max(id) > coalesce((SELECT max(position) FROM meter_cursor), 0)""")
+        return "; ".join(f"{what} {which}" for what, which in rows[:5]) + (f" and {len(rows) - 5} more" if len(rows) > 5 else "")
+
+    def wait_quiet(self, seconds=120):
+        """Until nothing is under way any more and the hosts hold what is wanted; says whether that came."""
+        state = {}
+
+        def quiet():
+            state["busy"] = self.busy() or self.hosts_differ()
+            return not state["busy"]
+
+        try:
+            wait_for("rest", quiet, seconds, 0.2)
+            return say.check("everything comes to rest", True)
+        except TimeoutError:
+            return say.check("everything comes to rest", False, [state["busy"]])
+
+    def hosts_differ(self):
+        view = invariants.View(self.database, None, self.agent_dirs)
+        try:
+            return "; ".join(list(invariants.hosts_hold_what_is_wanted(view))[:3])
+        finally:
+            view.close()
+
+    def check(self, ledger, suffix="", busy=False):
+        """Says for each invariant whether it holds."""
+        view = invariants.View(self.database, ledger.promises if ledger else None, self.agent_dirs)
+        for sentence, violations in invariants.check(view, busy):
+            say.check(sentence + suffix, not violations, violations)
+        view.close()
