@@ -2,9 +2,10 @@
 # guest.sh (sourced): tiny guests on plain libvirt, without any daemon of Virga.
 #
 #   guest_image                        prints the path of the tiny image; builds it if it is missing or older than its sources
+#   guest_cloudinit_image              the same of the image with Debian's cloud-init
 #   guest_make_drive LABEL DIR ISO     an ISO 9660 image of DIR, as config drives are
-#   guest_make_disk IMAGE DISK         an overlay of IMAGE, 1 GiB
-#   guest_domain_xml NAME KEY=VALUE... prints a domain: machine=pc memory=128 (MiB) disk= drive= bus=virtio|ide|sata
+#   guest_make_disk IMAGE DISK [SIZE]  an overlay of IMAGE, 1G unless told
+#   guest_domain_xml NAME KEY=VALUE... prints a domain that looks like an OpenStack server: machine=pc memory=128 (MiB) disk= drive= bus=virtio|ide|sata
 #                                      network= console= (file of the serial console)
 #   guest_network_xml NAME BRIDGE A.B.C  prints a NATed network A.B.C.0/24 with DHCP
 #   guest_wait_for FILE PATTERN SECONDS [COUNT]  until so many lines (1) of FILE match
@@ -13,13 +14,23 @@
 GUEST_LIB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 GUEST_SOURCES=$(cd "$GUEST_LIB/../../../deploy/guest" && pwd)
 
-guest_image() {
-    local image=${VIRGA_GUEST_IMAGE:-/var/cache/virga/guest.qcow2}
-    if [ ! -s "$image" ] || [ -n "$(find "$GUEST_SOURCES" -newer "$image" -type f -print -quit)" ]; then
+# guest_built IMAGE SCRIPT SOURCE...: IMAGE, built by SCRIPT if it is missing or older than a source.
+guest_built() {
+    local image=$1 script=$2
+    shift
+    if [ ! -s "$image" ] || [ -n "$(cd "$GUEST_SOURCES" && find "$@" -newer "$image" -type f -print -quit)" ]; then
         mkdir -p "$(dirname "$image")"
-        "$GUEST_SOURCES/build-guest.sh" "$image" >&2 || return 1
+        "$GUEST_SOURCES/$script" "$image" >&2 || return 1
     fi
     echo "$image"
+}
+
+guest_image() {
+    guest_built "${VIRGA_GUEST_IMAGE:-/var/cache/virga/virga-guest.qcow2}" build-guest.sh rootfs ahci_cdrom.c
+}
+
+guest_cloudinit_image() {
+    guest_built "${VIRGA_CLOUDINIT_IMAGE:-/var/cache/virga/virga-cloudinit-guest.qcow2}" build-cloudinit-guest.sh
 }
 
 guest_make_drive() {
@@ -27,7 +38,7 @@ guest_make_drive() {
 }
 
 guest_make_disk() {
-    qemu-img create -q -f qcow2 -b "$1" -F qcow2 "$2" 1G
+    qemu-img create -q -f qcow2 -b "$1" -F qcow2 "$2" "${3:-1G}"
 }
 
 guest_network_xml() {
@@ -53,7 +64,9 @@ guest_domain_xml() {
     done
     cat <<E
 <domain type='qemu'><name>$name</name><memory unit='MiB'>$memory</memory><vcpu>1</vcpu>
-<os><type arch='x86_64' machine='$machine'>hvm</type><boot dev='hd'/></os>
+<sysinfo type='smbios'><system><entry name='manufacturer'>OpenStack Foundation</entry>
+<entry name='product'>OpenStack Nova</entry></system></sysinfo>
+<os><type arch='x86_64' machine='$machine'>hvm</type><boot dev='hd'/><smbios mode='sysinfo'/></os>
 <features><acpi/><apic/></features><cpu mode='custom'><model>qemu64</model></cpu>
 <on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot>
 <devices>

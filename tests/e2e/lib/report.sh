@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# report.sh (sourced): says what a test found, in lines "ok SENTENCE" and "not ok SENTENCE".
+# report.sh (sourced): says what a test found, in lines "ok: SENTENCE" and "not ok: SENTENCE"; for
+# tests that need no cloud (check.sh is for those that do).
 #
 #   check SENTENCE COMMAND...   ok if the command succeeds; what it printed is shown if not
 #   report_ok SENTENCE          report_not_ok SENTENCE [DETAIL]
@@ -11,13 +12,13 @@ report_failures=0
 
 report_ok() {
     report_count=$((report_count + 1))
-    echo "ok $1"
+    echo "ok: $1"
 }
 
 report_not_ok() {
     report_count=$((report_count + 1))
     report_failures=$((report_failures + 1))
-    echo "not ok $1"
+    echo "not ok: $1"
     [ -z "${2:-}" ] || printf '%s\n' "$2" | tail -n 30 | sed 's/^/# /'
 }
 
