@@ -9,15 +9,9 @@
 #include "api/root/root.h"
 
 const struct service *const services_all[] = {
-    &root_service,
-    &identity_service,
-    &identity_root_service,
-    &network_service,
-    &compute_service,
-    &compute_root_service,
-    &agent_service,
-    &rating_service,
-    NULL,
+    &root_service,    &identity_service, &identity_root_service,
+    &network_service, &compute_service,  &compute_root_service,
+    &agent_service,   &rating_service,   NULL,
 };
 
 static int (*const starters[])(struct api *api, struct error *e) = {
