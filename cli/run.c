@@ -43,7 +43,8 @@ static int add_child(struct cli *cli, const char *bin, const char *daemon, struc
         ret->argv[n++] = cli->prefix;
     }
     if (strcmp(daemon, "agent") == 0) {
-        ret->wanted = command_place(cli, "/var/lib/virga/agent/cert.pem");
+        ret->wanted[0] = command_place(cli, "/var/lib/virga/agent/cert.pem");
+        ret->wanted[1] = command_place(cli, "/var/lib/virga/agent/fake");
     }
     return 0;
 }
