@@ -40,7 +40,9 @@ function(virga_program name directory section component)
         return()
     endif()
     add_executable(${name} ${main})
-    target_link_libraries(${name} PRIVATE ${arg_LINKS})
+    # Whole: two files of one library that define the same name are then an error, not a matter of luck.
+    list(POP_FRONT arg_LINKS own)
+    target_link_libraries(${name} PRIVATE $<LINK_LIBRARY:WHOLE_ARCHIVE,${own}> ${arg_LINKS})
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
     install(TARGETS ${name} RUNTIME DESTINATION ${directory} COMPONENT ${component})
     install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/virga-${component} RENAME copyright
