@@ -4,19 +4,20 @@
 #include "api/compute/background.h"
 #include "api/compute/compute.h"
 #include "api/identity/identity.h"
+#include "api/image/image_service.h"
 #include "api/network/network_service.h"
 #include "api/rating/rating.h"
 #include "api/root/root.h"
 
 const struct service *const services_all[] = {
-    &root_service,    &identity_service, &identity_root_service,
-    &network_service, &compute_service,  &compute_root_service,
-    &agent_service,   &rating_service,   NULL,
+    &root_service,    &identity_service,     &identity_root_service, &image_service,  &network_service,
+    &compute_service, &compute_root_service, &agent_service,         &rating_service, NULL,
 };
 
 static int (*const starters[])(struct api *api, struct error *e) = {
     root_start,
     background_start,
+    image_service_start,
 };
 
 int services_start(struct api *api, struct error *e)

@@ -152,14 +152,17 @@ int store_image_delete(struct db_conn *c, const char *id, struct error *e)
     return rc;
 }
 
-DB_STATEMENT(image_has_bytes, "SELECT count(*) FROM image WHERE id = $1 AND status IN ('active', 'deactivated')");
-int store_image_has_bytes(struct db_conn *c, const char *id, bool *ret, struct error *e)
+DB_STATEMENT(image_file, "SELECT CASE status WHEN 'active' THEN 1 WHEN 'deactivated' THEN 1 WHEN 'uploading' THEN 2 "
+                         "ELSE 0 END FROM image WHERE id = $1");
+int store_image_file(struct db_conn *c, const char *id, enum image_file *ret, struct error *e)
 {
-    int64_t count = 0;
-    int rc = db_query_int(c, &image_has_bytes, &count, e, DB_ARGS(db_text(id)));
-    if (rc == 0)
-        *ret = count > 0;
-    return rc;
+    struct error found = {0};
+    int64_t file = 0;
+    int rc = db_query_int(c, &image_file, &file, &found, DB_ARGS(db_text(id)));
+    if (rc != 0 && rc != ERR_NOT_FOUND)
+        return error_set(e, rc, "%s", error_text(&found));
+    *ret = rc == ERR_NOT_FOUND ? IMAGE_FILE_NONE : (enum image_file)file;
+    return 0;
 }
 
 static void read_member(const struct db_rows *rows, struct arena *a, struct image_member_row *ret)

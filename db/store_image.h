@@ -37,8 +37,10 @@ int store_image_insert(struct db_conn *c, const struct image_row *row, struct er
 int store_image_update(struct db_conn *c, const struct image_row *row, struct error *e);
 /* Deletes the image and its members. The file is the caller's. */
 int store_image_delete(struct db_conn *c, const char *id, struct error *e);
-/* Whether a row with this id is there and says that its bytes are. */
-int store_image_has_bytes(struct db_conn *c, const char *id, bool *ret, struct error *e);
+/* Which file the row says that there is: none (also when there is no row), the image, or one that is staged for import.
+ */
+enum image_file { IMAGE_FILE_NONE, IMAGE_FILE_WHOLE, IMAGE_FILE_STAGED };
+int store_image_file(struct db_conn *c, const char *id, enum image_file *ret, struct error *e);
 
 struct image_member_row {
     const char *image_id, *project_id, *status;
