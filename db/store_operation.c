@@ -114,7 +114,7 @@ int store_operation_by_request(struct db_conn *c, const char *server_id, const c
     }
     rc = db_rows_done(&rows, e);
     if (!rc && !found)
-        rc = error_set(e, ERR_NOT_FOUND, "Action for request_id %s on instance %s not found", request_id, server_id);
+        rc = error_set(e, ERR_NOT_FOUND, "Action %s not found", request_id);
     if (!rc)
         *ret = row;
     return rc;

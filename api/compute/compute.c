@@ -112,6 +112,12 @@ static const struct route_table *const tables[] = {
     &servers_routes,
     &servers_create_routes,
     &servers_list_routes,
+    &server_actions_routes,
+    &server_metadata_routes,
+    &server_tags_routes,
+    &server_addresses_routes,
+    &server_diagnostics_routes,
+    &instance_actions_routes,
     &server_groups_routes,
     &flavors_routes,
     &keypairs_routes,
@@ -163,6 +169,18 @@ int compute_server_unlocked(struct request *request, struct server_row *ret)
     if (!rc)
         *ret = row;
     return rc;
+}
+
+int compute_server_built(struct request *request, const struct server_row *row, const char *action)
+{
+    static const char *const built[] = {"active", "paused", "suspended", "stopped"};
+    struct server_situation situation = store_server_situation(row);
+    struct server_words words = server_words(&situation);
+    for (size_t i = 0; i < sizeof(built) / sizeof(built[0]); i++)
+        if (strcmp(built[i], words.vm_state) == 0)
+            return 0;
+    return error_set(&request->error, ERR_CONFLICT, "Cannot '%s' instance %s while it is in vm_state %s", action,
+                     row->id, words.vm_state);
 }
 
 const char *compute_link_self(struct request *request, const char *collection, const char *id)

@@ -15,7 +15,7 @@ extern const struct service compute_root_service; /* /compute: the versions */
 /* One table per resource file; compute.c gathers them. */
 extern const struct route_table versions_root_routes, versions_routes, servers_routes, servers_create_routes,
     servers_list_routes, server_actions_routes, server_metadata_routes, server_tags_routes, server_addresses_routes,
-    server_history_routes, server_diagnostics_routes, flavors_routes, keypairs_routes;
+    instance_actions_routes, server_diagnostics_routes, flavors_routes, keypairs_routes;
 
 /* The caller has the admin role. */
 bool compute_is_admin(const struct request *request);
@@ -27,6 +27,9 @@ bool compute_since(const struct request *request, int minor);
 int compute_server(struct request *request, struct server_row *ret);
 /* As above, and refuses (409 "Instance X is locked") when it is locked and the caller is no administrator. */
 int compute_server_unlocked(struct request *request, struct server_row *ret);
+/* ERR_CONFLICT "Cannot 'update tags' instance X while it is in vm_state building" unless it is active, paused,
+ * suspended or stopped. */
+int compute_server_built(struct request *request, const struct server_row *row, const char *action);
 
 /* "<base>/compute/v2.1/<collection>/<id>", and the bookmark without the version. In the arena. */
 const char *compute_link_self(struct request *request, const char *collection, const char *id);

@@ -102,31 +102,42 @@ static void write_metadata(const struct subject *s, const char *key)
     json_out_raw(s->out, key, s->row->metadata);
 }
 
-/* SHA-224 of project and host in hex (nova/utils.py, generate_hostid): the same for the servers of one project on one
- * host, and says nothing else. */
-static void make_host_hash(struct server_view *v, const struct server_row *row)
+/* SHA-224 of project and host in hex (nova/utils.py, generate_hostid). */
+static void make_host_hash(const char *project_id, const char *host_id, char ret[57])
 {
     unsigned char digest[28];
     char text[160];
-    int size = snprintf(text, sizeof(text), "%s%s", row->project_id, row->host_id);
-    gnutls_hash_fast(GNUTLS_DIG_SHA224, text, (size_t)size < sizeof(text) ? (size_t)size : sizeof(text) - 1, digest);
+    size_t size = (size_t)snprintf(text, sizeof(text), "%.79s%.79s", project_id, host_id);
+    gnutls_hash_fast(GNUTLS_DIG_SHA224, text, size, digest);
     for (size_t i = 0; i < sizeof(digest); i++) {
-        v->host_hash[2 * i] = "0123456789abcdef"[digest[i] >> 4];
-        v->host_hash[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
+        ret[2 * i] = "0123456789abcdef"[digest[i] >> 4];
+        ret[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
     }
-    snprintf(v->host_project, sizeof(v->host_project), "%s", row->project_id);
-    snprintf(v->host_id, sizeof(v->host_id), "%s", row->host_id);
+    ret[56] = '\0';
 }
 
+void server_view_host_hash(struct json_out *out, const char *key, const char *project_id, const char *host_id)
+{
+    char hash[57] = "";
+    if (host_id != NULL)
+        make_host_hash(project_id, host_id, hash);
+    json_out_text(out, key, hash);
+}
+
+/* Lists show many servers of one host: the last hash is kept. */
 static void write_host_hash(const struct subject *s, const char *key)
 {
     struct server_view *v = s->view;
-    if (s->row->host_id == NULL) {
+    const struct server_row *row = s->row;
+    if (row->host_id == NULL) {
         json_out_text(s->out, key, "");
         return;
     }
-    if (strcmp(v->host_id, s->row->host_id) != 0 || strcmp(v->host_project, s->row->project_id) != 0)
-        make_host_hash(v, s->row);
+    if (strcmp(v->host_id, row->host_id) != 0 || strcmp(v->host_project, row->project_id) != 0) {
+        make_host_hash(row->project_id, row->host_id, v->host_hash);
+        snprintf(v->host_project, sizeof(v->host_project), "%s", row->project_id);
+        snprintf(v->host_id, sizeof(v->host_id), "%s", row->host_id);
+    }
     json_out_text_n(s->out, key, v->host_hash, 56);
 }
 

@@ -27,6 +27,8 @@ void server_view_brief(struct server_view *v, struct json_out *out, const struct
 /* The answer to POST /servers: the whole document. `security_groups`: JSON as it was asked for. */
 void server_view_created(struct server_view *v, struct json_out *out, const struct server_row *row,
                          const char *security_groups, const char *password);
+/* "hostId": the same for the servers of one project on one host, and saying nothing else; "" without a host. */
+void server_view_host_hash(struct json_out *out, const char *key, const char *project_id, const char *host_id);
 /* The stored `addresses` reduced to version and addr: what GET .../ips shows. `network`: only that one (NULL: all).
  * False when it is not there. */
 bool server_view_ips(struct request *request, struct json_out *out, const char *key, const char *addresses,
