@@ -3,6 +3,7 @@
 #include "api/http/exchange.h"
 #include "api/http/header.h"
 #include "api/http/peer.h"
+#include "api/identity/access_rules.h"
 #include "api/identity/token.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -117,7 +118,8 @@ static int exchange_open_credential(struct exchange *x)
     }
     if (!x->headers.token || !*x->headers.token)
         return error_set(&request->error, ERR_UNAUTHORIZED, "%s", error_sentence(ERR_UNAUTHORIZED));
-    return token_verify(x->server->api->tokens, x->headers.token, request->arrived_us, c, &request->error);
+    int rc = token_verify(x->server->api->tokens, x->headers.token, request->arrived_us, c, &request->error);
+    return !rc && c->ruled ? access_rules_check(request, db_reader(x->server->api->db)) : rc;
 }
 
 static int exchange_open_permission(struct exchange *x)

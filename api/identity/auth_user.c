@@ -131,6 +131,13 @@ static int by_password(struct request *request, const struct auth_body *body, st
     return adopt(request, &user, ret);
 }
 
+static int note_rule(void *arg, const struct access_rule_row *row, struct error *e)
+{
+    (void)row, (void)e;
+    *(bool *)arg = true;
+    return 0;
+}
+
 static int by_application(struct request *request, const struct auth_body *body, struct auth_context *ret)
 {
     const struct outcome *outcome = request->state;
@@ -145,6 +152,9 @@ static int by_application(struct request *request, const struct auth_body *body,
     rc = store_user_get(request->conn, row->user_id, &request->arena, &user, &request->error);
     if (rc)
         return rc == ERR_NOT_FOUND ? refuse(request, "The application credential's user is gone") : rc;
+    rc = store_application_credential_each_rule(request->conn, row->id, note_rule, &c->ruled, &request->error);
+    if (rc)
+        return rc;
     ret->has_application = true;
     c->restricted = !row->unrestricted;
     snprintf(c->app_credential_id, sizeof(c->app_credential_id), "%s", row->id);

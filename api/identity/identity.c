@@ -32,6 +32,10 @@ static const struct route_table *const tables[] = {
     &regions_routes,
     &catalog_services_routes,
     &endpoints_routes,
+    &application_credentials_routes,
+    &access_rules_routes,
+    &credentials_routes,
+    &ec2_credentials_routes,
     NULL,
 };
 const struct service identity_service = {

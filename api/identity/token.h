@@ -38,6 +38,10 @@ int token_verify(struct token_keys *keys, const char *text, int64_t now_us, stru
 int token_verify_late(struct token_keys *keys, const char *text, int64_t now_us, int64_t grace_us,
                       struct credential *ret, struct error *e);
 
+/* The master key, for further secrets in rows (common/seal.h). Wipe it afterwards. */
+struct seal_key;
+void token_master_key(const struct token_keys *keys, struct seal_key *ret);
+
 /* A new audit id: 22 characters of base64url. */
 void token_audit_id(char ret[32]);
 

@@ -174,6 +174,11 @@ static int rotate(struct token_keys *keys, int64_t now_us, struct error *e)
     return make_key(keys, (int64_t)newest.id + 1, now_us, now_us + TOKEN_KEY_NOTICE_US, e);
 }
 
+void token_master_key(const struct token_keys *keys, struct seal_key *ret)
+{
+    memcpy(ret->bytes, keys->master, sizeof(ret->bytes));
+}
+
 /* ---- revocations ---- */
 
 static int kind_parse(const char *name)
