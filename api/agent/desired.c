@@ -144,7 +144,7 @@ static int write_answer(struct db_conn *c, void *arg, struct error *e)
     json_out_array_end(a->out);
     json_out_int(a->out, "revision", more ? a->last_revision : a->host.desired_revision);
     json_out_bool(a->out, "more", more);
-    json_out_int(a->out, "asked", a->queries > 0 ? a->last_asked : a->asked);
+    json_out_int(a->out, "queries_us", a->queries > 0 ? a->last_asked : a->asked);
     json_out_object_end(a->out);
     return rc;
 }
@@ -170,7 +170,7 @@ static int desired_list(struct request *request, struct reply *reply)
     int64_t wait_ms = 0, left_us;
     int rc = read_number(request, "since", 0, INT64_MAX, &a.since);
     if (!rc)
-        rc = read_number(request, "asked", 0, INT64_MAX, &a.asked);
+        rc = read_number(request, "queries_since", 0, INT64_MAX, &a.asked);
     if (!rc)
         rc = read_number(request, "wait_ms", 0, WAIT_MAX_MS, &wait_ms);
     if (!rc)
