@@ -99,6 +99,7 @@ libvirt_node_connect() { # NAME ADDRESS
         ip link add "$bridge" type bridge && ip addr add "$a.$b.$c.1/24" dev "$bridge" && ip link set "$bridge" up || return 1
     fi
     echo "$bridge" >"$LIBVIRT_NODES/$name/bridge"
+    echo "$port" >"$LIBVIRT_NODES/$name/port"
     ip netns add "$name" &&
         ip link add "$port" type veth peer name eth0 netns "$name" &&
         ip link set "$port" master "$bridge" up &&
@@ -252,6 +253,8 @@ libvirt_node_stop() { # NAME
         libvirt_end_processes 5 $(ip netns pids "$name")
         ip netns del "$name"
     fi
+    # The kernel takes its time to remove the links of a namespace.
+    ip link del "$(cat "$LIBVIRT_NODES/$name/port" 2>/dev/null)" 2>/dev/null || true
     bridge=$(cat "$LIBVIRT_NODES/$name/bridge" 2>/dev/null) || bridge=""
     # The last node of a subnet takes the bridge with it.
     if [ -n "$bridge" ] && [ -z "$(ip -o link show master "$bridge" 2>/dev/null)" ]; then ip link del "$bridge" || true; fi
