@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/memory.h"
 #include "compute-agent/fake.h"
+#include "compute-agent/fake_rules.h"
 #include "compute-agent/identity.h"
 #include "compute-agent/libvirt/libvirt_hypervisor.h"
 #include "compute-agent/loop.h"
@@ -26,12 +27,14 @@ struct agent_host {
     unsigned attempts;
     struct loop_timer *again;
     struct host *host;
+    struct hypervisor *fake; /* the host's; NULL: a real one */
 };
 struct agent {
     const struct settings *settings;
     struct loop *loop;
     struct worker_pool *files;
     struct agent_host *hosts;
+    struct fake_rules *rules; /* NULL: none */
     size_t count, ready;
     void (*done)(void *arg, int code, const struct error *error);
     void *arg;
@@ -54,6 +57,13 @@ static const char *agent_url(const struct agent_host *h)
 
 /* ---- hypervisors ---- */
 
+static enum fake_fault agent_fault(void *arg, const char *call, const char *id)
+{
+    const struct agent_host *h = arg;
+    (void)id;
+    return fake_rules_choose(h->agent->rules, (size_t)(h - h->agent->hosts) + 1, call);
+}
+
 static int agent_make_fake(struct agent_host *h, struct hypervisor **ret, struct error *e)
 {
     const struct settings *s = h->agent->settings;
@@ -70,6 +80,10 @@ static int agent_make_fake(struct agent_host *h, struct hypervisor **ret, struct
     setup.file = s->fake_persist ? file.data : NULL;
     int code = fake_new(&setup, ret, e);
     strbuf_done(&file);
+    if (!code) {
+        h->fake = *ret;
+        fake_set_faults(h->fake, agent_fault, h);
+    }
     return code;
 }
 
@@ -198,6 +212,8 @@ int agent_new(const struct settings *settings, struct loop *loop, struct agent *
     a->files = worker_pool_new(loop, "files", AGENT_FILE_THREADS, 0);
     strbuf_init(&tokens, 0);
     int code = settings->token_file ? file_read(settings->token_file, &tokens, e) : 0;
+    if (!code && settings->fake_faults)
+        code = fake_rules_load(settings->fake_faults, &a->rules, e);
     if (!code)
         code = agent_load_hosts(a, tokens.size ? tokens.data : NULL, e);
     strbuf_done(&tokens);
@@ -231,7 +247,23 @@ void agent_free(struct agent **agent)
         free(a->hosts[i].token);
     }
     free(a->hosts);
+    fake_rules_free(&a->rules);
     free(a);
+}
+
+int agent_reload(struct agent *a, struct error *e)
+{
+    struct fake_rules *rules = NULL;
+    int code = a->settings->fake_faults ? fake_rules_load(a->settings->fake_faults, &rules, e) : 0;
+    if (code)
+        return code;
+    fake_rules_free(&a->rules);
+    a->rules = rules;
+    for (size_t i = 0; i < a->count; i++) {
+        if (a->hosts[i].fake && a->hosts[i].host)
+            fake_release(a->hosts[i].fake);
+    }
+    return 0;
 }
 
 struct host_figures agent_figures(const struct agent *a)

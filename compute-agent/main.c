@@ -31,7 +31,7 @@ static void main_reload(struct program *p)
     struct error e = {0};
     enum log_level level;
     log_reopen();
-    if (settings_reload(&p->settings, &restart, &e)) {
+    if (settings_reload(&p->settings, &restart, &e) || agent_reload(p->agent, &e)) {
         log_error("configuration not reloaded", "error=\"%s\"", error_text(&e));
         return;
     }

@@ -93,6 +93,9 @@ static const struct config_option settings_options[] = {
      .doc = "How long each action of a fake host takes."},
     {OPTION(fake_persist, fake_persist), .type = CONFIG_BOOL, .fallback = "yes",
      .doc = "Fake domains survive a restart of the agent, as real ones do."},
+    {OPTION(fake_faults, fake_faults), .type = CONFIG_TEXT, .reload = true,
+     .doc = "File with faults of fake hosts, read again on SIGHUP: lines HOST CALL FAULT [PERCENT], such as \"3 create "
+            "hang\" (compute-agent/fake_rules.h)."},
 };
 
 static const struct config_spec settings_spec = {

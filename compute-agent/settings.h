@@ -20,6 +20,7 @@ struct settings {
     char *log_level, *log_file;
     int64_t fake_hosts, fake_vcpus, fake_memory_bytes, fake_disk_bytes, fake_delay_ms;
     bool fake_persist;
+    char *fake_faults;
 };
 
 /* Loads from file, environment and flags; makes the places that were not given from the prefix. What config_load
