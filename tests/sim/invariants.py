@@ -454,7 +454,8 @@ def usage_is_life(view):
             yield f"server {server_id} first ran at {server['launched_us']}, its usage begins at {first.get(server_id)}"
         if server_id in view.servers and server["launched_us"] and last.get(server_id) != FOREVER:
             yield f"server {server_id} is there, its usage ended at {last.get(server_id)}"
-        if server_id in view.history and server_id in last and last[server_id] != server["deleted_us"]:
+    for server_id, server in view.history.items():
+        if server_id in last and server_id not in clamped and last[server_id] != server["deleted_us"]:
             yield f"server {server_id} was gone at {server['deleted_us']}, its usage ends at {last[server_id]}"
 
 
@@ -481,6 +482,11 @@ def check(view, busy=False):
     for function in INVARIANTS:
         if not (busy and function.at_rest):
             yield function.__doc__, list(function(view))
+
+
+def broken(view):
+    """The names of the invariants that do not hold."""
+    return {function.__name__ for function in INVARIANTS if list(function(view))}
 
 
 def read_ledger(path):
