@@ -205,10 +205,10 @@ static void host_on_event(void *arg, const struct hypervisor_event *event)
 {
     struct host *h = arg;
     struct guest *g = idmap_get(&h->guests, event->server_id);
-    if (g)
+    if (g && event->kind != HYPERVISOR_EVENT_UNSURE)
         guest_event(g, event);
-    else
-        host_list(h); /* something of ours that we did not know */
+    else /* something of ours that we did not know */
+        host_list(h);
 }
 
 /* ---- certificate ---- */

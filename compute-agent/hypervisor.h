@@ -86,6 +86,7 @@ typedef void (*hypervisor_samples_fn)(void *arg, const struct hypervisor_result 
 enum hypervisor_event_kind {
     HYPERVISOR_EVENT_DOMAIN, /* the domain is now as `domain` says */
     HYPERVISOR_EVENT_REBOOT, /* the guest has rebooted */
+    HYPERVISOR_EVENT_UNSURE, /* something happened to it: list again */
 };
 struct hypervisor_event {
     enum hypervisor_event_kind kind;

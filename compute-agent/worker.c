@@ -20,7 +20,7 @@ struct worker_pool {
     struct worker_job *queue, **queue_tail, *running;
     unsigned active, idle, queued, lost;
     uint64_t lost_ever;
-    bool stopping;
+    bool stopping, abandoned;
 };
 
 static void worker_unlink(struct worker_job **list, struct worker_job *job)
@@ -59,6 +59,8 @@ static void worker_report_late(void *arg)
 /* After `run`, with the mutex held: false when this thread has been replaced and must end. */
 static bool worker_finish(struct worker_pool *p, struct worker_job *job)
 {
+    if (p->abandoned)
+        return false;
     if (job->state == WORKER_RUNS) {
         worker_unlink(&p->running, job);
         job->state = WORKER_RETURNED;
@@ -227,6 +229,22 @@ void worker_pool_free(struct worker_pool **pool)
     pthread_mutex_destroy(&p->mutex);
     pthread_cond_destroy(&p->changed);
     free(p);
+}
+
+void worker_pool_abandon(struct worker_pool **pool)
+{
+    struct worker_pool *p = *pool;
+    *pool = NULL;
+    if (!p)
+        return;
+    loop_timer_free(&p->deadline);
+    pthread_mutex_lock(&p->mutex);
+    p->abandoned = true;
+    p->queue = NULL;
+    p->queue_tail = &p->queue;
+    p->stopping = true;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->mutex);
 }
 
 void worker_submit(struct worker_pool *p, struct worker_job *job, const struct worker_class *class, int64_t deadline_ms)

@@ -1,7 +1,250 @@
+/* The vtable: each function turns its arguments into a call of its own, which a worker carries out, and the outcome into the caller's callback. */
 #include "compute-agent/libvirt/libvirt_hypervisor.h"
+#include "common/memory.h"
+#include "compute-agent/host_address.h"
+#include "compute-agent/identity.h"
+#include "compute-agent/libvirt/libvirt_call.h"
+#include "compute-agent/libvirt/libvirt_events.h"
+#include "compute-agent/loop.h"
+#include "compute-agent/settings.h"
+#include "compute-agent/storage/console_log.h"
+#include "compute-agent/storage/storage.h"
+#include "compute-agent/xml/network_xml.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define MIB ((int64_t)1 << 20)
+
+static struct libvirt *libvirt_of(struct hypervisor *h)
+{
+    return (struct libvirt *)h;
+}
+
+static void libvirt_hypervisor_start(struct hypervisor *h, const struct hypervisor_listener *listener)
+{
+    libvirt_of(h)->listener = *listener;
+    libvirt_connect(libvirt_of(h));
+}
+
+/* ---- domains ---- */
+
+static void libvirt_hypervisor_deliver(struct libvirt_call *c, const struct hypervisor_result *result)
+{
+    c->done(c->arg, result);
+}
+
+static bool libvirt_hypervisor_is_slow(enum hypervisor_action action)
+{
+    return action == HYPERVISOR_CREATE || action == HYPERVISOR_START || action == HYPERVISOR_RESET || action == HYPERVISOR_SAVE ||
+           action == HYPERVISOR_REMOVE;
+}
+
+static const char *libvirt_hypervisor_xml(struct libvirt_call *c, const struct libvirt *lv, const struct spec *spec)
+{
+    const struct settings *s = lv->setup.settings;
+    char *folder = storage_folder(s, spec->id);
+    struct domain_xml_host host = {.kvm = lv->facts.kvm,
+                                   .emulator = s->emulator,
+                                   .machine = "q35",
+                                   .cpu_model = s->cpu_model,
+                                   .tcg_cache_mib = s->tcg_cache_bytes / MIB,
+                                   .vnc_listen = s->vnc_listen,
+                                   .folder = folder,
+                                   .direct_io = storage_direct_io(lv->storage)};
+    char *xml = domain_xml_make(spec, &lv->names, &host);
+    const char *copy = arena_strdup(&c->arena, xml);
+    free(xml);
+    free(folder);
+    return copy;
+}
+
+static void libvirt_hypervisor_act(struct hypervisor *h, enum hypervisor_action action, const char *server_id, const struct spec *spec,
+                                   hypervisor_done_fn done, void *arg)
+{
+    struct libvirt *lv = libvirt_of(h);
+    const struct settings *s = lv->setup.settings;
+    struct libvirt_call *c = libvirt_call_new(lv, hypervisor_action_name(action), server_id, libvirt_domain_act,
+                                              libvirt_hypervisor_deliver, arg);
+    c->action = action;
+    c->done = done;
+    if (action == HYPERVISOR_CREATE || action == HYPERVISOR_DEFINE)
+        c->xml = libvirt_hypervisor_xml(c, lv, spec);
+    libvirt_call_submit(c, libvirt_hypervisor_is_slow(action) ? s->start_deadline_ms : s->call_deadline_ms);
+}
+
+static void libvirt_hypervisor_prepare(struct hypervisor *h, const struct hypervisor_prepare *what, hypervisor_done_fn done, void *arg)
+{
+    storage_prepare(libvirt_of(h)->storage, what, done, arg);
+}
+
+static void libvirt_hypervisor_deliver_list(struct libvirt_call *c, const struct hypervisor_result *result)
+{
+    struct hypervisor_list list = {.result = *result};
+    if (!result->code) {
+        list.servers = c->found;
+        list.server_count = c->found_count;
+        list.networks = c->networks;
+        list.network_count = c->network_count;
+    }
+    c->list(c->arg, &list);
+}
+
+static void libvirt_hypervisor_list(struct hypervisor *h, hypervisor_list_fn done, void *arg)
+{
+    struct libvirt *lv = libvirt_of(h);
+    struct libvirt_call *c = libvirt_call_new(lv, "list", NULL, libvirt_domain_list, libvirt_hypervisor_deliver_list, arg);
+    c->list = done;
+    libvirt_call_submit(c, lv->setup.settings->call_deadline_ms);
+}
+
+/* ---- networks ---- */
+
+static void libvirt_hypervisor_network_apply(struct hypervisor *h, const struct network_plan *plan, hypervisor_done_fn done, void *arg)
+{
+    struct libvirt *lv = libvirt_of(h);
+    struct libvirt_call *c =
+        libvirt_call_new(lv, "network apply", plan->id, libvirt_network_apply, libvirt_hypervisor_deliver, arg);
+    struct network_host *hosts = arena_array(&c->arena, plan->host_count + 1, sizeof(*hosts));
+    char *xml = NULL;
+    c->done = done;
+    for (size_t i = 0; i < plan->host_count; i++)
+        hosts[i] = (struct network_host){arena_strdup(&c->arena, plan->hosts[i].mac), arena_strdup(&c->arena, plan->hosts[i].ip),
+                                         arena_strdup(&c->arena, plan->hosts[i].name)};
+    c->plan = (struct network_plan){.hosts = hosts, .host_count = plan->host_count};
+    c->code = network_xml_make(plan, &lv->names, &xml, &c->error); /* a failure is delivered without any work */
+    c->xml = arena_strdup(&c->arena, xml);
+    free(xml);
+    libvirt_call_submit(c, lv->setup.settings->call_deadline_ms);
+}
+
+static void libvirt_hypervisor_network_remove(struct hypervisor *h, const char *network_id, hypervisor_done_fn done, void *arg)
+{
+    struct libvirt *lv = libvirt_of(h);
+    struct libvirt_call *c =
+        libvirt_call_new(lv, "network remove", network_id, libvirt_network_remove, libvirt_hypervisor_deliver, arg);
+    c->done = done;
+    libvirt_call_submit(c, lv->setup.settings->call_deadline_ms);
+}
+
+/* ---- texts and counters ---- */
+
+static void libvirt_hypervisor_deliver_text(struct libvirt_call *c, const struct hypervisor_result *result)
+{
+    bool good = result->code == 0;
+    c->text_done(c->arg, result, good ? c->text.data : "", good ? c->text.size : 0);
+}
+
+static void libvirt_hypervisor_read_console(struct libvirt_call *c)
+{
+    c->code = console_log_read(c->xml, c->lines, &c->text, &c->error);
+}
+
+/* The log is a file of ours: it is read whether or not the hypervisor is there. */
+static void libvirt_hypervisor_console_log(struct hypervisor *h, const char *server_id, int64_t lines, hypervisor_text_fn done, void *arg)
+{
+    struct libvirt *lv = libvirt_of(h);
+    struct libvirt_call *c =
+        libvirt_call_new(lv, "console log", NULL, libvirt_hypervisor_read_console, libvirt_hypervisor_deliver_text, arg);
+    char *folder = storage_folder(lv->setup.settings, server_id);
+    c->xml = arena_printf(&c->arena, "%s/" DOMAIN_XML_CONSOLE, folder);
+    c->lines = lines;
+    c->text_done = done;
+    free(folder);
+    libvirt_call_submit_unconnected(c, lv->setup.settings->call_deadline_ms);
+}
+
+static void libvirt_hypervisor_diagnostics(struct hypervisor *h, const char *server_id, hypervisor_text_fn done, void *arg)
+{
+    struct libvirt *lv = libvirt_of(h);
+    struct libvirt_call *c =
+        libvirt_call_new(lv, "diagnostics", server_id, libvirt_stats_diagnose, libvirt_hypervisor_deliver_text, arg);
+    c->text_done = done;
+    libvirt_call_submit(c, lv->setup.settings->call_deadline_ms);
+}
+
+static void libvirt_hypervisor_inventory(struct hypervisor *h, hypervisor_text_fn done, void *arg)
+{
+    struct libvirt *lv = libvirt_of(h);
+    char address[HOST_ADDRESS_SIZE];
+    struct libvirt_call *c = libvirt_call_new(lv, "inventory", NULL, libvirt_inventory_read, libvirt_hypervisor_deliver_text, arg);
+    c->xml = arena_strdup(&c->arena, lv->setup.settings->address ? lv->setup.settings->address : host_address(lv->setup.url, address));
+    c->text_done = done;
+    libvirt_call_submit(c, lv->setup.settings->call_deadline_ms);
+}
+
+static void libvirt_hypervisor_deliver_samples(struct libvirt_call *c, const struct hypervisor_result *result)
+{
+    c->samples_done(c->arg, result, c->samples, result->code ? 0 : c->sample_count);
+}
+
+static void libvirt_hypervisor_samples(struct hypervisor *h, hypervisor_samples_fn done, void *arg)
+{
+    struct libvirt *lv = libvirt_of(h);
+    struct libvirt_call *c = libvirt_call_new(lv, "samples", NULL, libvirt_stats_sample, libvirt_hypervisor_deliver_samples, arg);
+    c->samples_done = done;
+    libvirt_call_submit(c, lv->setup.settings->call_deadline_ms);
+}
+
+/* ---- life ---- */
+
+static void libvirt_hypervisor_free(struct hypervisor *h)
+{
+    struct libvirt *lv = libvirt_of(h);
+    libvirt_connect_forget();
+    for (struct libvirt_call *c = lv->outstanding; c; c = c->next)
+        c->owner = NULL;
+    worker_pool_abandon(&lv->calls); /* a call may hang for ever */
+    storage_free(&lv->storage);
+    libvirt_events_stop();
+    loop_timer_free(&lv->again);
+    idmap_done(&lv->lost);
+    free(lv->facts.emulator);
+    free(lv); /* the connection goes with the process: closing it may block */
+}
+
+static const struct hypervisor_ops libvirt_hypervisor_ops = {
+    .start = libvirt_hypervisor_start,
+    .list = libvirt_hypervisor_list,
+    .prepare = libvirt_hypervisor_prepare,
+    .act = libvirt_hypervisor_act,
+    .network_apply = libvirt_hypervisor_network_apply,
+    .network_remove = libvirt_hypervisor_network_remove,
+    .console_log = libvirt_hypervisor_console_log,
+    .diagnostics = libvirt_hypervisor_diagnostics,
+    .inventory = libvirt_hypervisor_inventory,
+    .samples = libvirt_hypervisor_samples,
+    .free = libvirt_hypervisor_free,
+};
+
+static void libvirt_hypervisor_again(void *arg)
+{
+    libvirt_connect(arg);
+}
+
+/* libvirt would print its errors to standard error; ours go into the callers' hands. */
+static void libvirt_hypervisor_quiet(void *arg, virErrorPtr error)
+{
+    (void)arg;
+    (void)error;
+}
+
 int libvirt_hypervisor_new(const struct libvirt_setup *setup, struct hypervisor **ret, struct error *e)
 {
-    (void)setup;
-    (void)ret;
-    return error_set(e, ERR_NOT_IMPLEMENTED, "This build has no libvirt driver yet; use --hypervisor fake");
+    struct storage_setup files = {.settings = setup->settings, .identity = setup->identity, .loop = setup->loop, .url = setup->url};
+    struct libvirt *lv = memory_new(sizeof(*lv));
+    int code = storage_new(&files, &lv->storage, e);
+    if (code) {
+        free(lv);
+        return code;
+    }
+    unsigned workers = (unsigned)setup->settings->workers;
+    virSetErrorFunc(NULL, libvirt_hypervisor_quiet);
+    libvirt_events_register(setup->loop);
+    lv->base.ops = &libvirt_hypervisor_ops;
+    lv->setup = *setup;
+    lv->calls = worker_pool_new(setup->loop, "hypervisor", workers, workers);
+    lv->again = loop_timer_new(setup->loop, libvirt_hypervisor_again, lv);
+    names_init(&lv->names, setup->identity->cloud_id, setup->identity->host_id);
+    *ret = &lv->base;
+    return 0;
 }

@@ -1,0 +1,132 @@
+/* One easy handle, one transfer. A server that ignores the range and sends all from the start makes the file start over. */
+#include "compute-agent/http/http_download.h"
+#include "compute-agent/http/http_setup.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct http_transfer {
+    const struct http_download *what;
+    CURL *easy;
+    int fd;
+    int64_t at; /* bytes in the file */
+    bool begun; /* the answer's status has been looked at */
+    int code;   /* what went wrong on our side */
+    struct error *error;
+};
+
+static bool http_download_begin(struct http_transfer *t)
+{
+    long status = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    t->begun = true;
+    if (status == 200 && t->at > 0) {
+        if (ftruncate(t->fd, 0))
+            t->code = error_set(t->error, ERR_IO, "%s: %s", t->what->file, strerror(errno));
+        t->at = 0;
+    }
+    return t->code == 0 && (status == 200 || status == 206);
+}
+
+static size_t http_download_write(char *data, size_t size, size_t count, void *arg)
+{
+    struct http_transfer *t = arg;
+    size_t left = size * count;
+    if (!t->begun && !http_download_begin(t))
+        return 0;
+    if (t->at + (int64_t)left > t->what->size_bytes) {
+        t->code = error_set(t->error, ERR_PEER, "The API sends more than the image's %lld bytes", (long long)t->what->size_bytes);
+        return 0;
+    }
+    while (left > 0) {
+        ssize_t put = pwrite(t->fd, data, left, t->at);
+        if (put <= 0) {
+            int code = put < 0 && (errno == ENOSPC || errno == EDQUOT) ? ERR_NO_SPACE : ERR_IO;
+            t->code = error_set(t->error, code, "The image cannot be written to %s: %s", t->what->file, strerror(errno));
+            return 0;
+        }
+        data += put;
+        left -= (size_t)put;
+        t->at += put;
+    }
+    return size * count;
+}
+
+static int http_download_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t up_total, curl_off_t up_now)
+{
+    const struct http_transfer *t = arg;
+    (void)total, (void)now, (void)up_total, (void)up_now;
+    return t->what->stop && atomic_load(t->what->stop);
+}
+
+static int http_download_judge(struct http_transfer *t, const struct http_setup *setup, CURLcode outcome, const char *text)
+{
+    long status = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (t->code)
+        return t->code;
+    if (status >= 400 && status != 416) {
+        int code = status == 404 ? ERR_NOT_FOUND : status >= 500 || status == 429 ? ERR_UNAVAILABLE : ERR_FORBIDDEN;
+        return error_set(t->error, code, "The API answers %ld to the request for the image", status);
+    }
+    if (outcome != CURLE_OK && status != 416) {
+        http_setup_error(setup, outcome, text, t->error);
+        return ERR_UNAVAILABLE;
+    }
+    if (t->at == t->what->size_bytes)
+        return 0;
+    if (status == 416 && ftruncate(t->fd, 0) == 0)
+        return error_set(t->error, ERR_UNAVAILABLE, "What was fetched of the image before does not fit; it starts over");
+    return error_set(t->error, ERR_UNAVAILABLE, "The image ended after %lld of %lld bytes", (long long)t->at,
+                     (long long)t->what->size_bytes);
+}
+
+static int http_download_perform(struct http_transfer *t, const struct http_setup *setup)
+{
+    char text[CURL_ERROR_SIZE] = "";
+    char *url = http_setup_url(setup, t->what->path);
+    long stall_s = (long)(t->what->stall_ms / 1000);
+    http_setup_apply(setup, t->easy);
+    curl_easy_setopt(t->easy, CURLOPT_URL, url);
+    curl_easy_setopt(t->easy, CURLOPT_ERRORBUFFER, text);
+    curl_easy_setopt(t->easy, CURLOPT_RESUME_FROM_LARGE, (curl_off_t)t->at);
+    curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, http_download_write);
+    curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t);
+    curl_easy_setopt(t->easy, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(t->easy, CURLOPT_XFERINFOFUNCTION, http_download_progress);
+    curl_easy_setopt(t->easy, CURLOPT_XFERINFODATA, t);
+    curl_easy_setopt(t->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(t->easy, CURLOPT_LOW_SPEED_TIME, stall_s > 0 ? stall_s : 1L);
+    CURLcode outcome = curl_easy_perform(t->easy);
+    int code = http_download_judge(t, setup, outcome, text);
+    free(url);
+    return code;
+}
+
+int http_download(const struct http_download *d, struct error *e)
+{
+    struct http_setup setup;
+    struct http_transfer t = {.what = d, .error = e};
+    int code = http_setup_init(&setup, d->url, &d->identity, e);
+    if (code)
+        return code;
+    t.fd = open(d->file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    t.at = t.fd < 0 ? 0 : lseek(t.fd, 0, SEEK_END);
+    t.easy = curl_easy_init();
+    if (!t.easy)
+        abort();
+    if (t.fd >= 0 && t.at > d->size_bytes && ftruncate(t.fd, 0) == 0)
+        t.at = 0;
+    if (t.fd < 0)
+        code = error_set(e, errno == ENOSPC ? ERR_NO_SPACE : ERR_IO, "%s: %s", d->file, strerror(errno));
+    else if (t.at < d->size_bytes)
+        code = http_download_perform(&t, &setup);
+    curl_easy_cleanup(t.easy);
+    if (t.fd >= 0)
+        close(t.fd);
+    http_setup_done(&setup);
+    return code;
+}

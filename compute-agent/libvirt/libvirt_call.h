@@ -1,0 +1,118 @@
+/* The inside of the libvirt hypervisor, for this folder: the connection, and calls that run on workers. */
+#pragma once
+#include "common/arena.h"
+#include "compute-agent/idmap.h"
+#include "compute-agent/libvirt/libvirt_hypervisor.h"
+#include "compute-agent/names.h"
+#include "compute-agent/network_plan.h"
+#include "compute-agent/worker.h"
+#include "compute-agent/xml/domain_xml.h"
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct loop_timer;
+struct storage;
+struct libvirt_call;
+
+/* Found out when the connection was made; never changed afterwards. */
+struct libvirt_facts {
+    bool known, kvm;
+    char *emulator; /* for kvm's probe */
+};
+struct libvirt {
+    struct hypervisor base; /* first */
+    struct libvirt_setup setup;
+    struct names names;
+    struct hypervisor_listener listener;
+    struct storage *storage;
+    struct worker_pool *calls;
+    struct libvirt_call *outstanding;
+    struct idmap lost; /* server or network id -> call that has not come back */
+    struct libvirt_facts facts;
+    virConnectPtr conn; /* NULL: away */
+    unsigned generation; /* of the connection: what comes from an older one is ignored */
+    bool connecting;
+    unsigned failures;
+    struct loop_timer *again;
+};
+
+/* A call owns all that its work touches, because it may outlive everybody who asked for it. */
+struct libvirt_call {
+    struct worker_job job; /* first */
+    struct libvirt *owner; /* loop thread; NULL: freed meanwhile */
+    struct libvirt_call *next; /* of outstanding */
+    virConnectPtr conn;    /* a reference of the call's own */
+    unsigned generation;
+    void (*work)(struct libvirt_call *c); /* on the worker */
+    void (*deliver)(struct libvirt_call *c, const struct hypervisor_result *result); /* on the loop, once */
+    const char *what; /* for sentences */
+    struct arena arena;
+    const struct settings *settings;
+    struct names names;
+    /* Input, by need: */
+    char id[UUID_SIZE];
+    enum hypervisor_action action;
+    const char *xml;
+    struct network_plan plan;
+    int64_t lines;
+    struct libvirt_facts facts; /* also output of connecting */
+    /* Output: */
+    int code;
+    bool transient;
+    struct error error;
+    enum hypervisor_domain domain;
+    virConnectPtr made; /* by connecting */
+    struct strbuf text;
+    struct hypervisor_found *found;
+    size_t found_count;
+    const char **networks;
+    size_t network_count;
+    struct hypervisor_sample *samples;
+    size_t sample_count;
+    /* To be called: */
+    union {
+        hypervisor_done_fn done;
+        hypervisor_list_fn list;
+        hypervisor_text_fn text_done;
+        hypervisor_samples_fn samples_done;
+    };
+    void *arg;
+};
+
+/* ---- libvirt_call.c ---- */
+struct libvirt_call *libvirt_call_new(struct libvirt *lv, const char *what, const char *id, void (*work)(struct libvirt_call *c),
+                                      void (*deliver)(struct libvirt_call *c, const struct hypervisor_result *result), void *arg);
+/* Runs it with a reference to the connection; without a connection, or while an earlier call for the same id is lost, it fails later. */
+void libvirt_call_submit(struct libvirt_call *c, int64_t deadline_ms);
+/* For making connections: needs none. */
+void libvirt_call_submit_unconnected(struct libvirt_call *c, int64_t deadline_ms);
+/* On the worker: notes libvirt's last error, and whether trying again may help. Returns the code. */
+int libvirt_call_fail(struct libvirt_call *c, const char *what);
+
+/* ---- libvirt_connect.c ---- */
+void libvirt_connect(struct libvirt *lv);
+/* The connection is of no use any more: tells the listener and makes a new one. Only when `generation` is the present one. */
+void libvirt_disconnect(struct libvirt *lv, unsigned generation, const char *why);
+
+/* The hypervisor is being freed. */
+void libvirt_connect_forget(void);
+
+/* ---- libvirt_domain.c: work, on the worker ---- */
+void libvirt_domain_act(struct libvirt_call *c);
+void libvirt_domain_list(struct libvirt_call *c);
+/* 0 with *ret NULL when there is no such domain; an error when there is one that is not ours. */
+int libvirt_domain_find(struct libvirt_call *c, virDomainPtr *ret);
+int libvirt_domain_state(struct libvirt_call *c, virDomainPtr domain, enum hypervisor_domain *ret);
+
+/* ---- libvirt_network.c: work, on the worker ---- */
+void libvirt_network_apply(struct libvirt_call *c);
+void libvirt_network_remove(struct libvirt_call *c);
+/* Fills c->networks. */
+int libvirt_network_list(struct libvirt_call *c);
+
+/* ---- libvirt_stats.c and libvirt_inventory.c: work, on the worker ---- */
+void libvirt_stats_sample(struct libvirt_call *c);
+void libvirt_stats_diagnose(struct libvirt_call *c);
+void libvirt_inventory_read(struct libvirt_call *c);

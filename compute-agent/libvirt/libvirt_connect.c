@@ -1,0 +1,243 @@
+/* The connection: made on a worker, watched by keepalive, made again after a growing pause. Events come on the loop, from libvirt's event loop
+ * that runs there; those of an older connection are recognised by its generation. */
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/memory.h"
+#include "compute-agent/kvm_probe.h"
+#include "compute-agent/libvirt/libvirt_call.h"
+#include "compute-agent/loop.h"
+#include "compute-agent/settings.h"
+#include "compute-agent/xml/xml.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define LIBVIRT_CONNECT_MS       90000 /* the first one makes libvirtd probe its emulators */
+#define LIBVIRT_AGAIN_FIRST_MS   200
+#define LIBVIRT_AGAIN_MOST_MS    10000
+#define LIBVIRT_KEEPALIVE_S      5
+#define LIBVIRT_KEEPALIVE_COUNT  3
+#define LIBVIRT_KVM_PROBE_MS     15000
+
+/* Whose events: one hypervisor in a process, so a plain pointer and a number do. */
+static struct libvirt *libvirt_connect_owner;
+
+struct libvirt_link {
+    unsigned generation;
+};
+
+static struct libvirt *libvirt_connect_of(const struct libvirt_link *link)
+{
+    struct libvirt *lv = libvirt_connect_owner;
+    return lv && lv->conn && lv->generation == link->generation ? lv : NULL;
+}
+
+/* ---- what libvirt tells ---- */
+
+static bool libvirt_connect_read_event(int event, int detail, enum hypervisor_domain *ret)
+{
+    switch (event) {
+    case VIR_DOMAIN_EVENT_STARTED:
+    case VIR_DOMAIN_EVENT_RESUMED:
+        *ret = HYPERVISOR_RUNNING;
+        return true;
+    case VIR_DOMAIN_EVENT_SUSPENDED:
+    case VIR_DOMAIN_EVENT_PMSUSPENDED:
+        *ret = HYPERVISOR_PAUSED;
+        return true;
+    case VIR_DOMAIN_EVENT_STOPPED:
+        *ret = detail == VIR_DOMAIN_EVENT_STOPPED_SAVED                                                      ? HYPERVISOR_SAVED
+               : detail == VIR_DOMAIN_EVENT_STOPPED_CRASHED || detail == VIR_DOMAIN_EVENT_STOPPED_FAILED ? HYPERVISOR_CRASHED
+                                                                                                             : HYPERVISOR_SHUTOFF;
+        return true;
+    case VIR_DOMAIN_EVENT_CRASHED:
+        *ret = HYPERVISOR_CRASHED;
+        return true;
+    case VIR_DOMAIN_EVENT_UNDEFINED:
+        *ret = HYPERVISOR_ABSENT;
+        return true;
+    default: /* defined, shutting down: nothing has become of it yet */
+        return false;
+    }
+}
+
+static const char *libvirt_connect_reason(int event, int detail)
+{
+    if (event == VIR_DOMAIN_EVENT_SUSPENDED && detail == VIR_DOMAIN_EVENT_SUSPENDED_IOERROR)
+        return "paused by an input/output error";
+    if (event == VIR_DOMAIN_EVENT_STOPPED && detail == VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN)
+        return "the guest shut down";
+    if (event == VIR_DOMAIN_EVENT_STOPPED && detail == VIR_DOMAIN_EVENT_STOPPED_DESTROYED)
+        return "switched off";
+    if (event == VIR_DOMAIN_EVENT_STOPPED && detail == VIR_DOMAIN_EVENT_STOPPED_FAILED)
+        return "the emulator ended";
+    return "";
+}
+
+static void libvirt_connect_tell(struct libvirt *lv, virDomainPtr domain, struct hypervisor_event *event)
+{
+    event->at_us = clock_now_us();
+    if (names_is_ours(&lv->names, virDomainGetName(domain)) && virDomainGetUUIDString(domain, event->server_id) == 0)
+        lv->listener.on_event(lv->listener.arg, event);
+}
+
+static int libvirt_connect_on_lifecycle(virConnectPtr conn, virDomainPtr domain, int event, int detail, void *opaque)
+{
+    struct libvirt *lv = libvirt_connect_of(opaque);
+    struct hypervisor_event told = {.kind = HYPERVISOR_EVENT_DOMAIN};
+    (void)conn;
+    told.reason = libvirt_connect_reason(event, detail);
+    if (lv && libvirt_connect_read_event(event, detail, &told.domain))
+        libvirt_connect_tell(lv, domain, &told);
+    return 0;
+}
+
+static void libvirt_connect_on_reboot(virConnectPtr conn, virDomainPtr domain, void *opaque)
+{
+    struct libvirt *lv = libvirt_connect_of(opaque);
+    struct hypervisor_event told = {.kind = HYPERVISOR_EVENT_REBOOT, .domain = HYPERVISOR_RUNNING, .reason = "the guest rebooted"};
+    (void)conn;
+    if (lv)
+        libvirt_connect_tell(lv, domain, &told);
+}
+
+static void libvirt_connect_on_close(virConnectPtr conn, int reason, void *opaque)
+{
+    const struct libvirt_link *link = opaque;
+    struct libvirt *lv = libvirt_connect_of(link);
+    (void)conn;
+    if (lv)
+        libvirt_disconnect(lv, link->generation,
+                           reason == VIR_CONNECT_CLOSE_REASON_KEEPALIVE ? "the hypervisor does not answer" : "the hypervisor closed it");
+}
+
+/* ---- on the worker ---- */
+
+static void libvirt_connect_listen(struct libvirt_call *c)
+{
+    struct libvirt_link *links[3];
+    for (int i = 0; i < 3; i++) {
+        links[i] = memory_new(sizeof(*links[i]));
+        links[i]->generation = c->generation;
+    }
+    if (virConnectSetKeepAlive(c->made, LIBVIRT_KEEPALIVE_S, LIBVIRT_KEEPALIVE_COUNT) < 0)
+        log_warn("hypervisor connection without keepalive", "uri=%s", c->settings->hypervisor_uri);
+    if (virConnectRegisterCloseCallback(c->made, libvirt_connect_on_close, links[0], free) < 0)
+        libvirt_call_fail(c, "Cannot watch the hypervisor's connection");
+    if (virConnectDomainEventRegisterAny(c->made, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                                         VIR_DOMAIN_EVENT_CALLBACK(libvirt_connect_on_lifecycle), links[1], free) < 0 ||
+        virConnectDomainEventRegisterAny(c->made, NULL, VIR_DOMAIN_EVENT_ID_REBOOT, VIR_DOMAIN_EVENT_CALLBACK(libvirt_connect_on_reboot),
+                                         links[2], free) < 0)
+        libvirt_call_fail(c, "Cannot listen to the hypervisor's events");
+}
+
+/* The emulator that libvirt would use with KVM; NULL when it has none for it. */
+static char *libvirt_connect_kvm_emulator(virConnectPtr conn)
+{
+    char *text = virConnectGetDomainCapabilities(conn, NULL, NULL, NULL, "kvm", 0);
+    xmlDocPtr doc = text ? xml_parse(text, NULL) : NULL;
+    char *path = doc ? xml_get_text(xml_first(xmlDocGetRootElement(doc), "path")) : NULL;
+    if (doc)
+        xmlFreeDoc(doc);
+    free(text);
+    return path;
+}
+
+static void libvirt_connect_find_facts(struct libvirt_call *c)
+{
+    const char *type = c->settings->virt_type;
+    char reason[256] = "libvirt has no KVM here";
+    if (c->facts.known)
+        return;
+    c->facts.known = true;
+    if (strcmp(type, "auto") != 0) {
+        c->facts.kvm = strcmp(type, "kvm") == 0;
+        return;
+    }
+    c->facts.emulator = libvirt_connect_kvm_emulator(c->made);
+    c->facts.kvm = c->facts.emulator && kvm_probe_run(c->facts.emulator, LIBVIRT_KVM_PROBE_MS, reason, sizeof(reason)) == 0;
+    if (c->facts.kvm)
+        log_info("guests run under KVM", "emulator=%s", c->facts.emulator);
+    else
+        log_info("guests are emulated", "reason=\"%s\"", reason);
+}
+
+static void libvirt_connect_work(struct libvirt_call *c)
+{
+    c->made = virConnectOpen(c->settings->hypervisor_uri);
+    if (!c->made) {
+        libvirt_call_fail(c, "Cannot connect to the hypervisor");
+        return;
+    }
+    libvirt_connect_listen(c);
+    libvirt_connect_find_facts(c);
+    if (c->code) {
+        virConnectClose(c->made);
+        c->made = NULL;
+    }
+}
+
+/* ---- on the loop ---- */
+
+static void libvirt_connect_later(struct libvirt *lv)
+{
+    unsigned shift = lv->failures < 6 ? lv->failures : 6;
+    int64_t pause = (int64_t)LIBVIRT_AGAIN_FIRST_MS << shift;
+    lv->failures++;
+    loop_timer_start(lv->again, pause < LIBVIRT_AGAIN_MOST_MS ? pause : LIBVIRT_AGAIN_MOST_MS, 0);
+}
+
+static void libvirt_connect_done(struct libvirt_call *c, const struct hypervisor_result *result)
+{
+    struct libvirt *lv = c->owner;
+    lv->connecting = false;
+    if (result->code) {
+        if (lv->failures == 0)
+            log_warn("hypervisor is away", "uri=%s error=\"%s\"", c->settings->hypervisor_uri, error_text(result->error));
+        libvirt_connect_later(lv);
+        return;
+    }
+    lv->conn = c->made;
+    lv->facts = c->facts;
+    lv->failures = 0;
+    lv->listener.on_up(lv->listener.arg);
+}
+
+void libvirt_connect(struct libvirt *lv)
+{
+    if (lv->connecting || lv->conn)
+        return;
+    libvirt_connect_owner = lv;
+    lv->connecting = true;
+    struct libvirt_call *c = libvirt_call_new(lv, "connect", NULL, libvirt_connect_work, libvirt_connect_done, NULL);
+    c->generation = ++lv->generation;
+    libvirt_call_submit_unconnected(c, LIBVIRT_CONNECT_MS);
+}
+
+static void libvirt_connect_close_work(struct libvirt_call *c)
+{
+    (void)c; /* running a call ends with giving its reference back: this one has the loop's */
+}
+
+static void libvirt_connect_closed(struct libvirt_call *c, const struct hypervisor_result *result)
+{
+    (void)c;
+    (void)result;
+}
+
+void libvirt_disconnect(struct libvirt *lv, unsigned generation, const char *why)
+{
+    if (!lv->conn || lv->generation != generation)
+        return;
+    struct libvirt_call *c = libvirt_call_new(lv, "close", NULL, libvirt_connect_close_work, libvirt_connect_closed, NULL);
+    c->conn = lv->conn;
+    c->generation = lv->generation;
+    lv->conn = NULL;
+    libvirt_call_submit_unconnected(c, LIBVIRT_CONNECT_MS);
+    lv->listener.on_down(lv->listener.arg, why);
+    libvirt_connect_later(lv);
+}
+
+void libvirt_connect_forget(void)
+{
+    libvirt_connect_owner = NULL;
+}

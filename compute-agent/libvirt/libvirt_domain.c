@@ -1,0 +1,260 @@
+/* What is done to a domain, on a worker: straight-line calls of libvirt. Each action may be repeated: it looks at the domain first. A domain that
+ * does not carry this cloud's and this host's marks is never touched. */
+#include "common/memory.h"
+#include "compute-agent/libvirt/libvirt_call.h"
+#include "compute-agent/settings.h"
+#include "compute-agent/storage/storage.h"
+#include "compute-agent/xml/xml.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define LIBVIRT_UNDEFINE_FLAGS                                                                                                   \
+    (VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA | VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA |       \
+     VIR_DOMAIN_UNDEFINE_NVRAM)
+
+static bool libvirt_domain_is_ours(const struct libvirt_call *c, virDomainPtr domain)
+{
+    struct domain_xml_marks marks;
+    char id[UUID_SIZE];
+    if (!names_is_ours(&c->names, virDomainGetName(domain)) || virDomainGetUUIDString(domain, id))
+        return false;
+    char *text = virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, XML_NAMESPACE, 0);
+    bool ours = text && domain_xml_read_marks(text, &marks) && strcmp(marks.cloud_id, c->names.cloud_id) == 0 &&
+                strcmp(marks.host_id, c->names.host_id) == 0 && strcmp(marks.server_id, id) == 0;
+    free(text);
+    return ours;
+}
+
+int libvirt_domain_find(struct libvirt_call *c, virDomainPtr *ret)
+{
+    virDomainPtr domain = virDomainLookupByUUIDString(c->conn, c->id);
+    if (!domain && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN) {
+        *ret = NULL;
+        return 0;
+    }
+    if (!domain)
+        return libvirt_call_fail(c, "Cannot look for the domain");
+    if (!libvirt_domain_is_ours(c, domain)) {
+        virDomainFree(domain);
+        return c->code = error_set(&c->error, ERR_CONFLICT, "There is a domain with the server's id that belongs to somebody else");
+    }
+    *ret = domain;
+    return 0;
+}
+
+static enum hypervisor_domain libvirt_domain_off(virDomainPtr domain, int reason)
+{
+    if (virDomainHasManagedSaveImage(domain, 0) == 1)
+        return HYPERVISOR_SAVED;
+    return reason == VIR_DOMAIN_SHUTOFF_CRASHED || reason == VIR_DOMAIN_SHUTOFF_DAEMON ? HYPERVISOR_CRASHED : HYPERVISOR_SHUTOFF;
+}
+
+int libvirt_domain_state(struct libvirt_call *c, virDomainPtr domain, enum hypervisor_domain *ret)
+{
+    int state, reason;
+    if (virDomainGetState(domain, &state, &reason, 0) < 0)
+        return libvirt_call_fail(c, "Cannot read the domain's state");
+    switch (state) {
+    case VIR_DOMAIN_SHUTOFF:
+        *ret = libvirt_domain_off(domain, reason);
+        break;
+    case VIR_DOMAIN_PAUSED:
+    case VIR_DOMAIN_PMSUSPENDED:
+        *ret = HYPERVISOR_PAUSED;
+        break;
+    case VIR_DOMAIN_CRASHED:
+        *ret = HYPERVISOR_CRASHED;
+        break;
+    default:
+        *ret = HYPERVISOR_RUNNING;
+        break;
+    }
+    return 0;
+}
+
+/* libvirt says no when it is so already: that is no failure. */
+static int libvirt_domain_check(struct libvirt_call *c, virDomainPtr domain, int rc, bool active, const char *what)
+{
+    if (rc >= 0)
+        return 0;
+    virErrorPtr error = virSaveLastError();
+    bool is_so = virDomainIsActive(domain) == (active ? 1 : 0);
+    virSetError(error);
+    virFreeError(error);
+    return is_so ? 0 : libvirt_call_fail(c, what);
+}
+
+/* ---- actions ---- */
+
+static int libvirt_domain_define(struct libvirt_call *c, virDomainPtr *domain)
+{
+    if (*domain && virDomainIsActive(*domain) == 1)
+        return 0;
+    virDomainPtr defined = virDomainDefineXMLFlags(c->conn, c->xml, 0);
+    if (!defined)
+        return libvirt_call_fail(c, "The hypervisor does not accept the domain");
+    if (*domain)
+        virDomainFree(*domain);
+    *domain = defined;
+    return 0;
+}
+
+static int libvirt_domain_start(struct libvirt_call *c, virDomainPtr domain)
+{
+    if (virDomainIsActive(domain) == 1)
+        return 0;
+    return libvirt_domain_check(c, domain, virDomainCreateWithFlags(domain, 0), true, "The server cannot be started");
+}
+
+static int libvirt_domain_destroy(struct libvirt_call *c, virDomainPtr domain)
+{
+    if (virDomainIsActive(domain) == 0)
+        return 0;
+    return libvirt_domain_check(c, domain, virDomainDestroyFlags(domain, 0), false, "The server cannot be switched off");
+}
+
+static int libvirt_domain_reset(struct libvirt_call *c, virDomainPtr domain)
+{
+    int code = libvirt_domain_destroy(c, domain);
+    return code ? code : libvirt_domain_start(c, domain);
+}
+
+/* Files first: as long as the domain is there, a removal that was interrupted is taken up again. */
+static int libvirt_domain_remove(struct libvirt_call *c, virDomainPtr *domain)
+{
+    int code = *domain ? libvirt_domain_destroy(c, *domain) : 0;
+    if (!code && (code = storage_remove(c->settings, c->id, &c->error)))
+        c->transient = true;
+    if (code || !*domain)
+        return c->code = code;
+    if (virDomainUndefineFlags(*domain, LIBVIRT_UNDEFINE_FLAGS) < 0 && virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
+        return libvirt_call_fail(c, "The domain cannot be removed");
+    virDomainFree(*domain);
+    *domain = NULL;
+    return 0;
+}
+
+static int libvirt_domain_call(struct libvirt_call *c, int rc, const char *what)
+{
+    return rc < 0 ? libvirt_call_fail(c, what) : 0;
+}
+
+static int libvirt_domain_do_existing(struct libvirt_call *c, virDomainPtr domain)
+{
+    switch (c->action) {
+    case HYPERVISOR_START:
+        return libvirt_domain_start(c, domain);
+    case HYPERVISOR_SHUTDOWN:
+        return libvirt_domain_check(c, domain, virDomainShutdownFlags(domain, VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN), false,
+                                    "The server cannot be asked to shut down");
+    case HYPERVISOR_REBOOT:
+        return libvirt_domain_call(c, virDomainReboot(domain, VIR_DOMAIN_REBOOT_ACPI_POWER_BTN), "The server cannot be asked to reboot");
+    case HYPERVISOR_DESTROY:
+        return libvirt_domain_destroy(c, domain);
+    case HYPERVISOR_RESET:
+        return libvirt_domain_reset(c, domain);
+    case HYPERVISOR_PAUSE:
+        return libvirt_domain_call(c, virDomainSuspend(domain), "The server cannot be paused");
+    case HYPERVISOR_RESUME:
+        return libvirt_domain_call(c, virDomainResume(domain), "The server cannot be unpaused");
+    case HYPERVISOR_SAVE:
+        return libvirt_domain_call(c, virDomainManagedSave(domain, 0), "The server cannot be suspended");
+    case HYPERVISOR_DISCARD:
+        return libvirt_domain_call(c, virDomainManagedSaveRemove(domain, 0), "The server's saved memory cannot be dropped");
+    default:
+        return 0;
+    }
+}
+
+static int libvirt_domain_do(struct libvirt_call *c, virDomainPtr *domain)
+{
+    switch (c->action) {
+    case HYPERVISOR_CREATE: {
+        int code = libvirt_domain_define(c, domain);
+        return code ? code : libvirt_domain_start(c, *domain);
+    }
+    case HYPERVISOR_DEFINE:
+        return libvirt_domain_define(c, domain);
+    case HYPERVISOR_REMOVE:
+        return libvirt_domain_remove(c, domain);
+    case HYPERVISOR_LOOK:
+        return 0;
+    default:
+        if (!*domain)
+            return c->code = error_set(&c->error, ERR_NOT_FOUND, "The server's domain is not there");
+        return libvirt_domain_do_existing(c, *domain);
+    }
+}
+
+void libvirt_domain_act(struct libvirt_call *c)
+{
+    virDomainPtr domain = NULL;
+    int code = libvirt_domain_find(c, &domain);
+    if (!code)
+        code = libvirt_domain_do(c, &domain);
+    if (!code && domain)
+        code = libvirt_domain_state(c, domain, &c->domain);
+    if (domain)
+        virDomainFree(domain);
+}
+
+/* ---- listing ---- */
+
+static void libvirt_domain_add_found(struct libvirt_call *c, const char *id, enum hypervisor_domain state)
+{
+    c->found = memory_resize(c->found, (c->found_count + 1) * sizeof(*c->found));
+    struct hypervisor_found *f = &c->found[c->found_count++];
+    *f = (struct hypervisor_found){.domain = state, .traces = true};
+    memcpy(f->server_id, id, UUID_SIZE);
+}
+
+static int libvirt_domain_list_one(struct libvirt_call *c, virDomainPtr domain)
+{
+    char id[UUID_SIZE];
+    enum hypervisor_domain state;
+    if (!libvirt_domain_is_ours(c, domain))
+        return 0;
+    virDomainGetUUIDString(domain, id);
+    int code = libvirt_domain_state(c, domain, &state);
+    if (!code)
+        libvirt_domain_add_found(c, id, state);
+    else if (virGetLastErrorCode() == VIR_ERR_NO_DOMAIN) /* went while we looked */
+        code = c->code = 0;
+    return code;
+}
+
+/* Folders without a domain: of a server whose making or removal was interrupted. */
+static void libvirt_domain_list_folders(struct libvirt_call *c)
+{
+    size_t count, domains = c->found_count;
+    char **ids = storage_list(c->settings, &count);
+    for (size_t i = 0; i < count; i++) {
+        bool known = false;
+        for (size_t d = 0; d < domains && !known; d++)
+            known = strcmp(c->found[d].server_id, ids[i]) == 0;
+        if (!known)
+            libvirt_domain_add_found(c, ids[i], HYPERVISOR_ABSENT);
+        free(ids[i]);
+    }
+    free(ids);
+}
+
+void libvirt_domain_list(struct libvirt_call *c)
+{
+    virDomainPtr *domains = NULL;
+    int count = virConnectListAllDomains(c->conn, &domains, 0), code = 0;
+    if (count < 0) {
+        libvirt_call_fail(c, "The domains cannot be listed");
+        return;
+    }
+    for (int i = 0; i < count; i++) {
+        if (!code)
+            code = libvirt_domain_list_one(c, domains[i]);
+        virDomainFree(domains[i]);
+    }
+    free(domains);
+    if (!code)
+        libvirt_domain_list_folders(c);
+    if (!code)
+        libvirt_network_list(c);
+}

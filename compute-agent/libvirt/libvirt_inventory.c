@@ -1,0 +1,120 @@
+/* What the host has, on a worker: processors from libvirt, memory from the kernel (libvirt's own figure is wrong in some containers), disk from the
+ * file system of the instances. */
+#include "common/file.h"
+#include "common/json_out.h"
+#include "compute-agent/libvirt/libvirt_call.h"
+#include "compute-agent/settings.h"
+#include "compute-agent/xml/xml.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <sys/utsname.h>
+
+#define MIB ((int64_t)1 << 20)
+#define GIB ((int64_t)1 << 30)
+
+static int64_t libvirt_inventory_memory_mib(void)
+{
+    struct strbuf text;
+    int64_t kib = 0;
+    strbuf_init(&text, 0);
+    if (file_read("/proc/meminfo", &text, NULL) == 0) {
+        const char *at = strstr(text.data, "MemTotal:");
+        kib = at ? strtoll(at + strlen("MemTotal:"), NULL, 10) : 0;
+    }
+    strbuf_done(&text);
+    return kib / 1024;
+}
+
+static int64_t libvirt_inventory_disk_gib(const char *folder)
+{
+    struct statvfs fs;
+    return statvfs(folder, &fs) ? 0 : (int64_t)((uint64_t)fs.f_blocks * fs.f_frsize / (uint64_t)GIB);
+}
+
+static void libvirt_inventory_copy(struct json_out *o, const char *key, char *text)
+{
+    json_out_text(o, key, text);
+    free(text);
+}
+
+static void libvirt_inventory_number(struct json_out *o, const char *key, char *text)
+{
+    json_out_int(o, key, text ? strtoll(text, NULL, 10) : 1);
+    free(text);
+}
+
+static void libvirt_inventory_print_cpu(struct json_out *o, const char *capabilities)
+{
+    xmlDocPtr doc = capabilities ? xml_parse(capabilities, NULL) : NULL;
+    xmlNodePtr cpu = doc ? xml_path(xmlDocGetRootElement(doc), "host", "cpu", NULL) : NULL;
+    xmlNodePtr topology = xml_first(cpu, "topology");
+    json_out_object(o, "cpu");
+    libvirt_inventory_copy(o, "arch", xml_get_text(xml_first(cpu, "arch")));
+    libvirt_inventory_copy(o, "model", xml_get_text(xml_first(cpu, "model")));
+    libvirt_inventory_copy(o, "vendor", xml_get_text(xml_first(cpu, "vendor")));
+    json_out_object(o, "topology");
+    libvirt_inventory_number(o, "sockets", xml_get(topology, "sockets"));
+    libvirt_inventory_number(o, "cores", xml_get(topology, "cores"));
+    libvirt_inventory_number(o, "threads", xml_get(topology, "threads"));
+    json_out_object_end(o);
+    json_out_array(o, "features");
+    for (xmlNodePtr f = xml_first(cpu, "feature"); f; f = f->next ? xml_next(f->next, "feature") : NULL)
+        libvirt_inventory_copy(o, NULL, xml_get(f, "name"));
+    json_out_array_end(o);
+    json_out_object_end(o);
+    if (doc)
+        xmlFreeDoc(doc);
+}
+
+static void libvirt_inventory_print_traits(struct json_out *o, const struct libvirt_call *c)
+{
+    static const char *const always[] = {"COMPUTE_NODE", "COMPUTE_DEVICE_TAGGING", "COMPUTE_IMAGE_TYPE_QCOW2", "COMPUTE_IMAGE_TYPE_RAW",
+                                         "COMPUTE_NET_VIF_MODEL_VIRTIO", "COMPUTE_STORAGE_BUS_VIRTIO"};
+    json_out_array(o, "traits");
+    for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
+        json_out_text(o, NULL, always[i]);
+    json_out_text(o, NULL, c->facts.kvm ? "CUSTOM_VIRT_KVM" : "CUSTOM_VIRT_QEMU");
+    json_out_array_end(o);
+}
+
+static void libvirt_inventory_print(struct libvirt_call *c, const virNodeInfo *node, unsigned long version, const char *capabilities)
+{
+    const struct settings *s = c->settings;
+    struct utsname kernel;
+    struct json_out o;
+    uname(&kernel);
+    json_out_init(&o, &c->text);
+    json_out_object(&o, NULL);
+    json_out_text(&o, "hypervisor", c->facts.kvm ? "KVM" : "QEMU");
+    json_out_int(&o, "hypervisor_version", (int64_t)version);
+    json_out_text(&o, "architecture", kernel.machine);
+    json_out_text(&o, "address", c->xml); /* the caller's choice */
+    json_out_int(&o, "vcpus", node->cpus);
+    json_out_int(&o, "memory_mib", libvirt_inventory_memory_mib());
+    json_out_int(&o, "disk_gib", libvirt_inventory_disk_gib(s->instances_dir));
+    json_out_int(&o, "reserved_vcpus", s->reserved_vcpus);
+    json_out_int(&o, "reserved_memory_mib", s->reserved_memory_bytes / MIB);
+    json_out_int(&o, "reserved_disk_gib", s->reserved_disk_bytes / GIB);
+    libvirt_inventory_print_cpu(&o, capabilities);
+    libvirt_inventory_print_traits(&o, c);
+    json_out_object_end(&o);
+}
+
+void libvirt_inventory_read(struct libvirt_call *c)
+{
+    virNodeInfo node;
+    unsigned long version = 0;
+    if (virNodeGetInfo(c->conn, &node) < 0) {
+        libvirt_call_fail(c, "The host's processors cannot be read");
+        return;
+    }
+    if (virConnectGetVersion(c->conn, &version) < 0) {
+        libvirt_call_fail(c, "The hypervisor's version cannot be read");
+        return;
+    }
+    char *capabilities = virConnectGetCapabilities(c->conn);
+    libvirt_inventory_print(c, &node, version, capabilities);
+    free(capabilities);
+}

@@ -1,0 +1,196 @@
+/* Counters of domains from libvirt's bulk statistics, on a worker: for samples (all of ours in one call, without waiting for a domain that is
+ * busy) and for diagnostics (one domain, in the shape of Nova's). */
+#include "common/clock.h"
+#include "common/json_out.h"
+#include "common/memory.h"
+#include "compute-agent/libvirt/libvirt_call.h"
+#include "compute-agent/xml/xml.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LIBVIRT_STATS                                                                                                            \
+    (VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_CPU_TOTAL | VIR_DOMAIN_STATS_BALLOON | VIR_DOMAIN_STATS_VCPU |                    \
+     VIR_DOMAIN_STATS_INTERFACE | VIR_DOMAIN_STATS_BLOCK)
+
+/* A number by its name as printf makes it; 0 when it is not there. */
+static uint64_t libvirt_stats_get(const virDomainStatsRecord *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static uint64_t libvirt_stats_get(const virDomainStatsRecord *r, const char *format, ...)
+{
+    char name[VIR_TYPED_PARAM_FIELD_LENGTH];
+    unsigned long long big = 0;
+    int number = 0;
+    unsigned plain = 0;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(name, sizeof(name), format, args);
+    va_end(args);
+    if (virTypedParamsGetULLong(r->params, r->nparams, name, &big) == 1)
+        return big;
+    if (virTypedParamsGetUInt(r->params, r->nparams, name, &plain) == 1)
+        return plain;
+    if (virTypedParamsGetInt(r->params, r->nparams, name, &number) == 1)
+        return (uint64_t)number;
+    return 0;
+}
+
+/* ---- samples ---- */
+
+static void libvirt_stats_fill(const virDomainStatsRecord *r, struct hypervisor_sample *s)
+{
+    unsigned blocks = (unsigned)libvirt_stats_get(r, "block.count"), nets = (unsigned)libvirt_stats_get(r, "net.count");
+    s->at_us = clock_now_us();
+    s->cpu_ns = libvirt_stats_get(r, "cpu.time");
+    s->memory_rss_kib = libvirt_stats_get(r, "balloon.rss");
+    for (unsigned i = 0; i < blocks; i++) {
+        s->disk_read_bytes += libvirt_stats_get(r, "block.%u.rd.bytes", i);
+        s->disk_write_bytes += libvirt_stats_get(r, "block.%u.wr.bytes", i);
+        s->disk_read_ops += libvirt_stats_get(r, "block.%u.rd.reqs", i);
+        s->disk_write_ops += libvirt_stats_get(r, "block.%u.wr.reqs", i);
+    }
+    for (unsigned i = 0; i < nets; i++) {
+        s->net_in_bytes += libvirt_stats_get(r, "net.%u.rx.bytes", i);
+        s->net_out_bytes += libvirt_stats_get(r, "net.%u.tx.bytes", i);
+    }
+}
+
+void libvirt_stats_sample(struct libvirt_call *c)
+{
+    virDomainStatsRecordPtr *records = NULL;
+    unsigned flags = VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT;
+    int count = virConnectGetAllDomainStats(c->conn, LIBVIRT_STATS, &records, flags);
+    if (count < 0) {
+        libvirt_call_fail(c, "The counters cannot be read");
+        return;
+    }
+    c->samples = memory_array((size_t)count + 1, sizeof(*c->samples));
+    for (int i = 0; i < count; i++) {
+        struct hypervisor_sample *s = &c->samples[c->sample_count];
+        if (!names_is_ours(&c->names, virDomainGetName(records[i]->dom)) || !libvirt_stats_get(records[i], "cpu.time"))
+            continue;
+        virDomainGetUUIDString(records[i]->dom, s->server_id);
+        libvirt_stats_fill(records[i], s);
+        c->sample_count++;
+    }
+    virDomainStatsRecordListFree(records);
+}
+
+/* ---- diagnostics ---- */
+
+static void libvirt_stats_print_disks(struct json_out *o, const virDomainStatsRecord *r)
+{
+    unsigned count = (unsigned)libvirt_stats_get(r, "block.count");
+    json_out_uint(o, "num_disks", count);
+    json_out_array(o, "disk_details");
+    for (unsigned i = 0; i < count; i++) {
+        json_out_object(o, NULL);
+        json_out_uint(o, "read_bytes", libvirt_stats_get(r, "block.%u.rd.bytes", i));
+        json_out_uint(o, "read_requests", libvirt_stats_get(r, "block.%u.rd.reqs", i));
+        json_out_uint(o, "write_bytes", libvirt_stats_get(r, "block.%u.wr.bytes", i));
+        json_out_uint(o, "write_requests", libvirt_stats_get(r, "block.%u.wr.reqs", i));
+        json_out_int(o, "errors_count", (int64_t)libvirt_stats_get(r, "block.%u.errors", i));
+        json_out_object_end(o);
+    }
+    json_out_array_end(o);
+}
+
+static void libvirt_stats_print_nics(struct json_out *o, const virDomainStatsRecord *r, xmlNodePtr devices)
+{
+    unsigned count = (unsigned)libvirt_stats_get(r, "net.count");
+    xmlNodePtr nic = xml_first(devices, "interface");
+    json_out_uint(o, "num_nics", count);
+    json_out_array(o, "nic_details");
+    for (unsigned i = 0; i < count; i++) {
+        char *mac = xml_get(xml_first(nic, "mac"), "address");
+        json_out_object(o, NULL);
+        json_out_text(o, "mac_address", mac);
+        static const char *const ways[] = {"rx", "tx"};
+        for (int w = 0; w < 2; w++) {
+            char name[24];
+            snprintf(name, sizeof(name), "%s_octets", ways[w]);
+            json_out_uint(o, name, libvirt_stats_get(r, "net.%u.%s.bytes", i, ways[w]));
+            snprintf(name, sizeof(name), "%s_packets", ways[w]);
+            json_out_uint(o, name, libvirt_stats_get(r, "net.%u.%s.pkts", i, ways[w]));
+            snprintf(name, sizeof(name), "%s_errors", ways[w]);
+            json_out_uint(o, name, libvirt_stats_get(r, "net.%u.%s.errs", i, ways[w]));
+            snprintf(name, sizeof(name), "%s_drop", ways[w]);
+            json_out_uint(o, name, libvirt_stats_get(r, "net.%u.%s.drop", i, ways[w]));
+            snprintf(name, sizeof(name), "%s_rate", ways[w]);
+            json_out_null(o, name);
+        }
+        json_out_object_end(o);
+        free(mac);
+        nic = nic ? xml_next(nic->next, "interface") : NULL;
+    }
+    json_out_array_end(o);
+}
+
+static void libvirt_stats_print_cpus(struct json_out *o, const virDomainStatsRecord *r)
+{
+    unsigned count = (unsigned)libvirt_stats_get(r, "vcpu.current");
+    json_out_uint(o, "num_cpus", count);
+    json_out_array(o, "cpu_details");
+    for (unsigned i = 0; i < count; i++) {
+        json_out_object(o, NULL);
+        json_out_uint(o, "id", i);
+        json_out_uint(o, "time", libvirt_stats_get(r, "vcpu.%u.time", i));
+        json_out_null(o, "utilisation");
+        json_out_object_end(o);
+    }
+    json_out_array_end(o);
+}
+
+static void libvirt_stats_print(struct libvirt_call *c, const virDomainStatsRecord *r, enum hypervisor_domain state, xmlNodePtr devices)
+{
+    static const char *const words[HYPERVISOR_DOMAIN_COUNT] = {"shutdown", "shutdown", "running", "paused", "suspended", "crashed"};
+    struct json_out o;
+    json_out_init(&o, &c->text);
+    json_out_object(&o, NULL);
+    json_out_text(&o, "state", words[state]);
+    json_out_text(&o, "driver", "libvirt");
+    json_out_text(&o, "hypervisor", c->facts.kvm ? "kvm" : "qemu");
+    json_out_text(&o, "hypervisor_os", "linux");
+    json_out_bool(&o, "config_drive", true);
+    libvirt_stats_print_cpus(&o, r);
+    libvirt_stats_print_nics(&o, r, devices);
+    libvirt_stats_print_disks(&o, r);
+    json_out_object(&o, "memory_details");
+    json_out_uint(&o, "maximum", libvirt_stats_get(r, "balloon.maximum") / 1024);
+    json_out_uint(&o, "used", libvirt_stats_get(r, "balloon.rss") / 1024);
+    json_out_object_end(&o);
+    json_out_object_end(&o);
+}
+
+static void libvirt_stats_diagnose_domain(struct libvirt_call *c, virDomainPtr domain)
+{
+    virDomainPtr list[] = {domain, NULL};
+    virDomainStatsRecordPtr *records = NULL;
+    enum hypervisor_domain state;
+    if (libvirt_domain_state(c, domain, &state))
+        return;
+    char *text = virDomainGetXMLDesc(domain, 0);
+    xmlDocPtr doc = text ? xml_parse(text, NULL) : NULL;
+    int count = virDomainListGetStats(list, LIBVIRT_STATS, &records, 0);
+    if (count < 1)
+        libvirt_call_fail(c, "The counters cannot be read");
+    else
+        libvirt_stats_print(c, records[0], state, doc ? xml_first(xmlDocGetRootElement(doc), "devices") : NULL);
+    virDomainStatsRecordListFree(records);
+    if (doc)
+        xmlFreeDoc(doc);
+    free(text);
+}
+
+void libvirt_stats_diagnose(struct libvirt_call *c)
+{
+    virDomainPtr domain = NULL;
+    if (libvirt_domain_find(c, &domain))
+        return;
+    if (!domain) {
+        c->code = error_set(&c->error, ERR_NOT_FOUND, "The server's domain is not there");
+        return;
+    }
+    libvirt_stats_diagnose_domain(c, domain);
+    virDomainFree(domain);
+}

@@ -1,0 +1,90 @@
+/* qemu-img makes the files; backing file and format are always named, nothing is guessed. */
+#include "compute-agent/storage/disk.h"
+#include "common/memory.h"
+#include "common/strbuf.h"
+#include "compute-agent/child.h"
+#include "compute-agent/xml/domain_xml.h"
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define DISK_DEADLINE_MS 60000
+#define DISK_GIB         ((int64_t)1 << 30)
+#define DISK_MIB         ((int64_t)1 << 20)
+#define DISK_SLACK       (64 * DISK_MIB) /* free space below which nothing new is begun */
+
+static int disk_create(const char *path, const struct disk_base *base, int64_t bytes, struct error *e)
+{
+    char size[24];
+    snprintf(size, sizeof(size), "%lld", (long long)bytes);
+    const char *with[] = {"qemu-img", "create", "-q", "-f", "qcow2", "-b", base->path, "-F", base->format, "--", path, size, NULL};
+    const char *without[] = {"qemu-img", "create", "-q", "-f", "qcow2", "--", path, size, NULL};
+    struct child child = {.argv = base->path ? with : without, .deadline_ms = DISK_DEADLINE_MS};
+    return child_run(&child, NULL, e);
+}
+
+static int disk_check_space(const char *folder, struct error *e)
+{
+    struct statvfs fs;
+    if (statvfs(folder, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize < (uint64_t)DISK_SLACK)
+        return error_set(e, ERR_NO_SPACE, "There is no space left on the host for the server's disk");
+    return 0;
+}
+
+static int disk_make_one(const char *folder, const char *name, const struct disk_base *base, int64_t bytes, bool first, struct error *e)
+{
+    struct strbuf path, partial;
+    strbuf_init(&path, 0);
+    strbuf_init(&partial, 0);
+    strbuf_appendf(&path, "%s/%s", folder, name);
+    strbuf_appendf(&partial, "%s.part", path.data);
+    int code = 0;
+    if (access(path.data, F_OK) == 0)
+        code = 0;
+    else if (!first)
+        code = error_set(e, ERR_NOT_FOUND, "The server's disk %s is missing on its host", name);
+    else if (!(code = disk_check_space(folder, e)) && !(code = disk_create(partial.data, base, bytes, e)) &&
+             rename(partial.data, path.data))
+        code = error_set(e, ERR_IO, "%s: %s", path.data, strerror(errno));
+    strbuf_done(&path);
+    strbuf_done(&partial);
+    return code;
+}
+
+int disk_make(const char *folder, const struct spec *spec, const struct disk_base *base, bool first, struct error *e)
+{
+    static const struct disk_base none = {0};
+    int64_t root = spec->root_gib * DISK_GIB;
+    if (root == 0)
+        root = base->virtual_bytes;
+    if (first && base->virtual_bytes > root)
+        return error_set(e, ERR_INVALID, "The image needs a disk of %lld GiB, the flavor has %lld GiB",
+                         (long long)((base->virtual_bytes + DISK_GIB - 1) / DISK_GIB), (long long)spec->root_gib);
+    if (root == 0)
+        return error_set(e, ERR_INVALID, "Neither image nor flavor gives the disk a size");
+    int code = disk_make_one(folder, DOMAIN_XML_ROOT, base, root, first, e);
+    if (!code && spec->ephemeral_gib > 0)
+        code = disk_make_one(folder, DOMAIN_XML_EPHEMERAL, &none, spec->ephemeral_gib * DISK_GIB, first, e);
+    if (!code && spec->swap_mib > 0)
+        code = disk_make_one(folder, DOMAIN_XML_SWAP, &none, spec->swap_mib * DISK_MIB, first, e);
+    return code;
+}
+
+static int disk_remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+    (void)st;
+    (void)kind;
+    (void)ftw;
+    return remove(path) && errno != ENOENT ? -1 : 0;
+}
+
+int disk_remove_folder(const char *folder, struct error *e)
+{
+    if (nftw(folder, disk_remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) && errno != ENOENT)
+        return error_set(e, ERR_IO, "%s cannot be removed: %s", folder, strerror(errno));
+    return 0;
+}

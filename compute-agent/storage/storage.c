@@ -1,0 +1,256 @@
+/* Preparing is two jobs: the config drive at once, the disks when the image is there. Both only make what is missing. */
+#include "compute-agent/storage/storage.h"
+#include "common/file.h"
+#include "common/log.h"
+#include "common/memory.h"
+#include "compute-agent/settings.h"
+#include "compute-agent/storage/config_drive.h"
+#include "compute-agent/storage/disk.h"
+#include "compute-agent/storage/image_cache.h"
+#include "compute-agent/worker.h"
+#include "compute-agent/xml/domain_xml.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define STORAGE_THREADS 4
+
+struct storage_task;
+struct storage {
+    struct storage_setup setup;
+    struct worker_pool *pool;
+    struct image_cache *images;
+    bool direct_io;
+    struct storage_task *tasks; /* under way */
+};
+/* A part of a preparation. */
+struct storage_part {
+    struct worker_job job; /* first */
+    struct storage_task *task;
+    int code;
+    bool transient;
+    struct error error;
+};
+struct storage_task {
+    struct storage *storage; /* NULL: freed meanwhile */
+    struct storage_task *next;
+    const struct spec *spec; /* the caller's; both jobs read it */
+    bool first;
+    char *folder, *base_path; /* base_path: pinned in the cache, NULL for none */
+    struct disk_base base;
+    struct storage_part disks, drive;
+    unsigned parts;
+    hypervisor_done_fn done;
+    void *arg;
+};
+
+char *storage_folder(const struct settings *settings, const char *server_id)
+{
+    struct strbuf path;
+    strbuf_init(&path, 0);
+    strbuf_appendf(&path, "%s/%s", settings->instances_dir, server_id);
+    return strbuf_take(&path);
+}
+
+int storage_remove(const struct settings *settings, const char *server_id, struct error *e)
+{
+    char *folder = storage_folder(settings, server_id);
+    int code = disk_remove_folder(folder, e);
+    free(folder);
+    return code;
+}
+
+char **storage_list(const struct settings *settings, size_t *ret_count)
+{
+    char **ids = NULL;
+    *ret_count = 0;
+    DIR *dir = opendir(settings->instances_dir);
+    for (struct dirent *d; dir && (d = readdir(dir));) {
+        if (!uuid_valid(d->d_name) || strlen(d->d_name) != UUID_SIZE - 1)
+            continue;
+        ids = memory_resize(ids, (*ret_count + 1) * sizeof(*ids));
+        ids[(*ret_count)++] = memory_strdup(d->d_name);
+    }
+    if (dir)
+        closedir(dir);
+    return ids;
+}
+
+/* ---- preparing ---- */
+
+static bool storage_is_transient(int code)
+{
+    return code == ERR_NO_SPACE || code == ERR_IO || code == ERR_TIMEOUT || code == ERR_BUSY;
+}
+
+static void storage_task_free(struct storage_task *t)
+{
+    free(t->folder);
+    free(t->base_path);
+    free(t);
+}
+
+static void storage_task_end(struct storage_task *t)
+{
+    struct storage *s = t->storage;
+    const struct storage_part *bad = t->disks.code ? &t->disks : &t->drive;
+    struct hypervisor_result result = {.code = bad->code, .transient = bad->transient, .error = &bad->error};
+    if (!s) {
+        storage_task_free(t);
+        return;
+    }
+    struct storage_task **at = &s->tasks;
+    while (*at != t)
+        at = &(*at)->next;
+    *at = t->next;
+    if (t->base_path)
+        image_cache_release(s->images, t->base_path);
+    t->done(t->arg, &result);
+    storage_task_free(t);
+}
+
+static void storage_part_done(struct worker_job *job, enum worker_outcome outcome)
+{
+    struct storage_part *p = (struct storage_part *)job;
+    if (outcome != WORKER_DONE)
+        p->code = error_set(&p->error, ERR_BUSY, "No worker was free for the server's files");
+    p->transient = p->transient || storage_is_transient(p->code);
+    if (--p->task->parts == 0)
+        storage_task_end(p->task);
+}
+
+static void storage_disks_run(struct worker_job *job)
+{
+    struct storage_part *p = (struct storage_part *)job;
+    const struct storage_task *t = p->task;
+    p->code = file_make_dirs(t->folder, 0711, &p->error);
+    if (!p->code)
+        p->code = disk_make(t->folder, t->spec, &t->base, t->first, &p->error);
+}
+
+static void storage_drive_run(struct worker_job *job)
+{
+    struct storage_part *p = (struct storage_part *)job;
+    const struct storage_task *t = p->task;
+    struct strbuf path;
+    strbuf_init(&path, 0);
+    strbuf_appendf(&path, "%s/" DOMAIN_XML_CONFIG, t->folder);
+    p->code = file_make_dirs(t->folder, 0711, &p->error);
+    if (!p->code)
+        p->code = config_drive_make(t->folder, path.data, t->spec, &p->error);
+    strbuf_done(&path);
+}
+
+static void storage_submit_disks(struct storage_task *t)
+{
+    static const struct worker_class class = {.run = storage_disks_run, .done = storage_part_done};
+    worker_submit(t->storage->pool, &t->disks.job, &class, 0);
+}
+
+static void storage_image_ready(void *arg, const struct image_cache_result *result)
+{
+    struct storage_task *t = arg;
+    if (result->code) {
+        t->disks.code = result->code;
+        t->disks.transient = result->transient;
+        t->disks.error = *result->error;
+        if (--t->parts == 0)
+            storage_task_end(t);
+        return;
+    }
+    t->base = result->base;
+    t->base.path = t->base_path = memory_strdup(result->base.path);
+    storage_submit_disks(t);
+}
+
+/* A disk that is there needs no image any more; nor does a server that may not get a new disk. */
+static bool storage_needs_image(const struct storage_task *t)
+{
+    struct strbuf path;
+    strbuf_init(&path, 0);
+    strbuf_appendf(&path, "%s/" DOMAIN_XML_ROOT, t->folder);
+    bool there = access(path.data, F_OK) == 0;
+    strbuf_done(&path);
+    return t->spec->image && t->first && !there;
+}
+
+void storage_prepare(struct storage *s, const struct hypervisor_prepare *what, hypervisor_done_fn done, void *arg)
+{
+    static const struct worker_class drive_class = {.run = storage_drive_run, .done = storage_part_done};
+    struct storage_task *t = memory_new(sizeof(*t));
+    t->storage = s;
+    t->next = s->tasks;
+    s->tasks = t;
+    t->spec = what->spec;
+    t->first = what->first;
+    t->folder = storage_folder(s->setup.settings, what->spec->id);
+    t->done = done;
+    t->arg = arg;
+    t->disks.task = t->drive.task = t;
+    t->parts = 2;
+    worker_submit(s->pool, &t->drive.job, &drive_class, 0);
+    if (!storage_needs_image(t))
+        storage_submit_disks(t);
+    else if (image_cache_get(s->images, what->spec->image, storage_image_ready, t) && what->on_progress)
+        what->on_progress(arg);
+}
+
+/* ---- life ---- */
+
+static bool storage_try_direct(const char *folder)
+{
+    struct strbuf path;
+    strbuf_init(&path, 0);
+    strbuf_appendf(&path, "%s/.direct", folder);
+    int fd = open(path.data, O_RDWR | O_CREAT | O_DIRECT | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        close(fd);
+    unlink(path.data);
+    strbuf_done(&path);
+    return fd >= 0;
+}
+
+int storage_new(const struct storage_setup *setup, struct storage **ret, struct error *e)
+{
+    const struct settings *settings = setup->settings;
+    int code = file_make_dirs(settings->instances_dir, 0711, e);
+    if (code)
+        return code;
+    struct storage *s = memory_new(sizeof(*s));
+    s->setup = *setup;
+    s->direct_io = storage_try_direct(settings->instances_dir);
+    struct image_cache_setup images = {.folder = settings->image_dir, .instances = settings->instances_dir, .url = setup->url};
+    images.limit_bytes = &settings->image_cache_bytes;
+    images.stall_ms = settings->image_deadline_ms;
+    images.identity = setup->identity;
+    images.pool = s->pool = worker_pool_new(setup->loop, "storage", STORAGE_THREADS, 0);
+    code = image_cache_new(&images, &s->images, e);
+    if (code)
+        storage_free(&s);
+    else
+        *ret = s;
+    return code;
+}
+
+/* Jobs that run read their callers' specifications, hence the wait. */
+void storage_free(struct storage **storage)
+{
+    struct storage *s = *storage;
+    *storage = NULL;
+    if (!s)
+        return;
+    for (struct storage_task *t = s->tasks; t; t = t->next)
+        t->storage = NULL;
+    image_cache_free(&s->images);
+    worker_pool_free(&s->pool);
+    free(s);
+}
+
+bool storage_direct_io(const struct storage *s)
+{
+    return s->direct_io;
+}

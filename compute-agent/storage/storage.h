@@ -1,0 +1,30 @@
+/* A server's files: a folder with its disks (overlays on images of the cache), its config drive and its console's log. Loop thread; the work is done on
+ * workers. */
+#pragma once
+#include "compute-agent/hypervisor.h"
+
+struct identity;
+struct loop;
+struct settings;
+struct storage;
+
+struct storage_setup {
+    const struct settings *settings; /* these outlive the storage */
+    const struct identity *identity;
+    struct loop *loop;
+    const char *url; /* the API's */
+};
+/* ERR_IO when the folders cannot be made. */
+int storage_new(const struct storage_setup *setup, struct storage **ret, struct error *e);
+/* Stops downloads and waits for what runs; callbacks do not come any more. */
+void storage_free(struct storage **s);
+/* As hypervisor_ops.prepare says. Image and config drive are worked on at the same time. */
+void storage_prepare(struct storage *s, const struct hypervisor_prepare *what, hypervisor_done_fn done, void *arg);
+/* The folder of a server; caller frees. Any thread. */
+char *storage_folder(const struct settings *settings, const char *server_id);
+/* Blocking, any thread: removes a server's files. */
+int storage_remove(const struct settings *settings, const char *server_id, struct error *e);
+/* Blocking, any thread: ids of servers that have a folder. The caller frees each and the list. */
+char **storage_list(const struct settings *settings, size_t *ret_count);
+/* Whether the instances' file system can do O_DIRECT. */
+bool storage_direct_io(const struct storage *s);

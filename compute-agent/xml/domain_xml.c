@@ -1,0 +1,247 @@
+/* One function per part of the domain, in the order of libvirt's own output. */
+#include "compute-agent/xml/domain_xml.h"
+#include "compute-agent/xml/xml.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* An image's property, or the fallback. */
+static const char *domain_xml_property(const struct spec *spec, const char *name, const char *fallback)
+{
+    for (size_t i = 0; spec->image && i < spec->image->properties.count; i++) {
+        if (strcmp(spec->image->properties.pairs[i].key, name) == 0)
+            return spec->image->properties.pairs[i].value;
+    }
+    return fallback;
+}
+
+/* A property that must be one of a few words; others are ignored. */
+static const char *domain_xml_choice(const struct spec *spec, const char *name, const char *const *words, const char *fallback)
+{
+    const char *value = domain_xml_property(spec, name, fallback);
+    for (size_t i = 0; words[i]; i++) {
+        if (strcmp(words[i], value) == 0)
+            return words[i];
+    }
+    return fallback;
+}
+
+static void domain_xml_metadata(xmlNodePtr domain, const struct spec *spec, const struct names *names)
+{
+    xmlNodePtr server = xml_add(xml_add(domain, "metadata"), "server");
+    xmlNsPtr ns = xmlNewNs(server, BAD_CAST XML_NAMESPACE, BAD_CAST "virga");
+    xmlSetNs(server, ns);
+    xml_set(server, "cloud", names->cloud_id);
+    xml_set(server, "host", names->host_id);
+    xml_set(server, "id", spec->id);
+    xml_setf(server, "revision", "%lld", (long long)spec->revision);
+    xml_set(server, "project", spec->project_id);
+    xml_set(server, "user", spec->user_id);
+    xml_set(server, "flavor", spec->flavor_name);
+    xml_set(server, "name", spec->name);
+}
+
+static void domain_xml_entry(xmlNodePtr system, const char *name, const char *text)
+{
+    xml_set(xml_add_text(system, "entry", text), "name", name);
+}
+
+/* By manufacturer and product cloud-init knows an OpenStack server without asking around. */
+static void domain_xml_sysinfo(xmlNodePtr domain, const struct spec *spec)
+{
+    xmlNodePtr system = xml_add(xml_set(xml_add(domain, "sysinfo"), "type", "smbios"), "system");
+    domain_xml_entry(system, "manufacturer", "OpenStack Foundation");
+    domain_xml_entry(system, "product", "OpenStack Nova");
+    domain_xml_entry(system, "version", VIRGA_VERSION);
+    domain_xml_entry(system, "serial", spec->id);
+    domain_xml_entry(system, "uuid", spec->id);
+    domain_xml_entry(system, "family", "Virtual Machine");
+}
+
+static void domain_xml_os(xmlNodePtr domain, const struct spec *spec, const struct domain_xml_host *host)
+{
+    static const char *const firmwares[] = {"bios", "uefi", NULL};
+    static const char *const machines[] = {"q35", "pc", NULL};
+    xmlNodePtr os = xml_add(domain, "os");
+    if (strcmp(domain_xml_choice(spec, "hw_firmware_type", firmwares, "bios"), "uefi") == 0)
+        xml_set(os, "firmware", "efi");
+    xmlNodePtr type = xml_add_text(os, "type", "hvm");
+    xml_set(type, "arch", "x86_64");
+    xml_set(type, "machine", domain_xml_choice(spec, "hw_machine_type", machines, host->machine));
+    xml_set(xml_add(os, "boot"), "dev", "hd");
+    xml_set(xml_add(os, "smbios"), "mode", "sysinfo");
+}
+
+static void domain_xml_features(xmlNodePtr domain, const struct domain_xml_host *host)
+{
+    xmlNodePtr features = xml_add(domain, "features");
+    xml_add(features, "acpi");
+    xml_add(features, "apic");
+    if (!host->kvm && host->tcg_cache_mib > 0)
+        xml_set(xml_add_int(xml_add(features, "tcg"), "tb-cache", host->tcg_cache_mib), "unit", "MiB");
+}
+
+static void domain_xml_cpu(xmlNodePtr domain, const struct spec *spec, const struct domain_xml_host *host)
+{
+    xmlNodePtr cpu = xml_add(domain, "cpu");
+    if (host->kvm && !host->cpu_model) {
+        xml_set(xml_set(cpu, "mode", "host-passthrough"), "migratable", "on");
+    } else {
+        xml_set(xml_set(xml_set(cpu, "mode", "custom"), "match", "exact"), "check", "none");
+        xml_set(xml_add_text(cpu, "model", host->cpu_model ? host->cpu_model : DOMAIN_XML_TCG_MODEL), "fallback", "allow");
+    }
+    xmlNodePtr topology = xml_add(cpu, "topology");
+    xml_setf(topology, "sockets", "%lld", (long long)spec->vcpus);
+    xml_set(xml_set(xml_set(topology, "dies", "1"), "cores", "1"), "threads", "1");
+}
+
+static void domain_xml_clock(xmlNodePtr domain, const struct domain_xml_host *host)
+{
+    xmlNodePtr clock = xml_set(xml_add(domain, "clock"), "offset", "utc");
+    xml_set(xml_set(xml_add(clock, "timer"), "name", "rtc"), "tickpolicy", "catchup");
+    if (host->kvm)
+        xml_set(xml_set(xml_add(clock, "timer"), "name", "pit"), "tickpolicy", "delay");
+    xml_set(xml_set(xml_add(clock, "timer"), "name", "hpet"), "present", "no");
+}
+
+static void domain_xml_disk(xmlNodePtr devices, const struct domain_xml_host *host, const char *file, const char *target, const char *bus)
+{
+    xmlNodePtr disk = xml_set(xml_set(xml_add(devices, "disk"), "type", "file"), "device", "disk");
+    xmlNodePtr driver = xml_set(xml_set(xml_add(disk, "driver"), "name", "qemu"), "type", "qcow2");
+    xml_set(driver, "cache", host->direct_io ? "none" : "writeback");
+    if (host->direct_io)
+        xml_set(driver, "io", "native");
+    xml_set(driver, "discard", "unmap");
+    xml_setf(xml_add(disk, "source"), "file", "%s/%s", host->folder, file);
+    xml_set(xml_set(xml_add(disk, "target"), "dev", target), "bus", bus);
+}
+
+static void domain_xml_config_drive(xmlNodePtr devices, const struct domain_xml_host *host)
+{
+    xmlNodePtr disk = xml_set(xml_set(xml_add(devices, "disk"), "type", "file"), "device", "disk");
+    xml_set(xml_set(xml_add(disk, "driver"), "name", "qemu"), "type", "raw");
+    xml_setf(xml_add(disk, "source"), "file", "%s/" DOMAIN_XML_CONFIG, host->folder);
+    xml_set(xml_set(xml_add(disk, "target"), "dev", "vdz"), "bus", "virtio");
+    xml_add(disk, "readonly");
+    xml_add_text(disk, "serial", "config-2");
+}
+
+static void domain_xml_disks(xmlNodePtr devices, const struct spec *spec, const struct domain_xml_host *host)
+{
+    static const char *const buses[] = {"virtio", "sata", NULL};
+    const char *bus = domain_xml_choice(spec, "hw_disk_bus", buses, "virtio");
+    domain_xml_disk(devices, host, DOMAIN_XML_ROOT, strcmp(bus, "virtio") == 0 ? "vda" : "sda", bus);
+    char target[] = "vdb";
+    if (spec->ephemeral_gib > 0) {
+        domain_xml_disk(devices, host, DOMAIN_XML_EPHEMERAL, target, "virtio");
+        target[2]++;
+    }
+    if (spec->swap_mib > 0)
+        domain_xml_disk(devices, host, DOMAIN_XML_SWAP, target, "virtio");
+    domain_xml_config_drive(devices, host);
+}
+
+static void domain_xml_nics(xmlNodePtr devices, const struct spec *spec, const struct names *names)
+{
+    static const char *const models[] = {"virtio", "e1000", "e1000e", "rtl8139", NULL};
+    const struct spec_nic *nics = spec->nics.items;
+    for (size_t i = 0; i < spec->nics.count; i++) {
+        char network[NAMES_DOMAIN_SIZE];
+        xmlNodePtr nic = xml_set(xml_add(devices, "interface"), "type", "network");
+        xml_set(xml_add(nic, "mac"), "address", nics[i].mac);
+        xml_set(xml_add(nic, "source"), "network", names_domain(names, nics[i].network.id, network));
+        xml_set(xml_add(nic, "model"), "type", domain_xml_choice(spec, "hw_vif_model", models, "virtio"));
+        if (nics[i].network.mtu > 0)
+            xml_setf(xml_add(nic, "mtu"), "size", "%lld", (long long)nics[i].network.mtu);
+    }
+}
+
+static void domain_xml_console(xmlNodePtr devices, const struct domain_xml_host *host)
+{
+    xmlNodePtr serial = xml_set(xml_add(devices, "serial"), "type", "pty");
+    xmlNodePtr log = xml_add(serial, "log");
+    xml_setf(log, "file", "%s/" DOMAIN_XML_CONSOLE, host->folder);
+    xml_set(log, "append", "on");
+    xml_set(xml_add(serial, "target"), "port", "0");
+    xmlNodePtr console = xml_set(xml_add(devices, "console"), "type", "pty");
+    xml_set(xml_set(xml_add(console, "target"), "type", "serial"), "port", "0");
+}
+
+static void domain_xml_others(xmlNodePtr devices, const struct domain_xml_host *host)
+{
+    xmlNodePtr channel = xml_set(xml_add(devices, "channel"), "type", "unix");
+    xml_set(xml_set(xml_add(channel, "target"), "type", "virtio"), "name", "org.qemu.guest_agent.0");
+    xml_set(xml_set(xml_add(devices, "input"), "type", "tablet"), "bus", "virtio");
+    xmlNodePtr graphics = xml_set(xml_set(xml_add(devices, "graphics"), "type", "vnc"), "port", "-1");
+    xml_set(xml_set(graphics, "autoport", "yes"), "listen", host->vnc_listen);
+    xml_set(xml_set(xml_add(xml_add(devices, "video"), "model"), "type", "virtio"), "heads", "1");
+    xmlNodePtr balloon = xml_set(xml_add(devices, "memballoon"), "model", "virtio");
+    xml_set(xml_add(balloon, "stats"), "period", "10");
+    xmlNodePtr rng = xml_set(xml_add(devices, "rng"), "model", "virtio");
+    xml_set(xml_add_text(rng, "backend", "/dev/urandom"), "model", "random");
+}
+
+static void domain_xml_devices(xmlNodePtr domain, const struct spec *spec, const struct names *names,
+                               const struct domain_xml_host *host)
+{
+    xmlNodePtr devices = xml_add(domain, "devices");
+    if (host->emulator)
+        xml_add_text(devices, "emulator", host->emulator);
+    domain_xml_disks(devices, spec, host);
+    xml_set(xml_set(xml_add(devices, "controller"), "type", "usb"), "model", "none");
+    domain_xml_nics(devices, spec, names);
+    domain_xml_console(devices, host);
+    domain_xml_others(devices, host);
+}
+
+char *domain_xml_make(const struct spec *spec, const struct names *names, const struct domain_xml_host *host)
+{
+    char name[NAMES_DOMAIN_SIZE];
+    xmlDocPtr doc;
+    xmlNodePtr domain = xml_root(&doc, "domain");
+    xml_set(domain, "type", host->kvm ? "kvm" : "qemu");
+    xml_add_text(domain, "name", names_domain(names, spec->id, name));
+    xml_add_text(domain, "uuid", spec->id);
+    domain_xml_metadata(domain, spec, names);
+    xml_set(xml_add_int(domain, "memory", spec->memory_mib), "unit", "MiB");
+    xml_set(xml_add_int(domain, "currentMemory", spec->memory_mib), "unit", "MiB");
+    xml_set(xml_add_int(domain, "vcpu", spec->vcpus), "placement", "static");
+    domain_xml_sysinfo(domain, spec);
+    domain_xml_os(domain, spec, host);
+    domain_xml_features(domain, host);
+    domain_xml_cpu(domain, spec, host);
+    domain_xml_clock(domain, host);
+    xml_add_text(domain, "on_poweroff", "destroy");
+    xml_add_text(domain, "on_reboot", "restart");
+    xml_add_text(domain, "on_crash", "destroy");
+    domain_xml_devices(domain, spec, names, host);
+    return xml_print(doc);
+}
+
+static bool domain_xml_mark(xmlNodePtr node, const char *name, char *ret, size_t size)
+{
+    char *text = xml_get(node, name);
+    bool fits = text && strlen(text) < size;
+    if (fits)
+        memcpy(ret, text, strlen(text) + 1);
+    free(text);
+    return fits;
+}
+
+bool domain_xml_read_marks(const char *metadata, struct domain_xml_marks *ret)
+{
+    xmlDocPtr doc = xml_parse(metadata, NULL);
+    char revision[24];
+    if (!doc)
+        return false;
+    xmlNodePtr server = xmlDocGetRootElement(doc);
+    bool good = strcmp((const char *)server->name, "server") == 0 &&
+                domain_xml_mark(server, "cloud", ret->cloud_id, sizeof(ret->cloud_id)) &&
+                domain_xml_mark(server, "host", ret->host_id, sizeof(ret->host_id)) &&
+                domain_xml_mark(server, "id", ret->server_id, sizeof(ret->server_id)) &&
+                domain_xml_mark(server, "revision", revision, sizeof(revision));
+    if (good)
+        ret->revision = strtoll(revision, NULL, 10);
+    xmlFreeDoc(doc);
+    return good;
+}

@@ -1,0 +1,37 @@
+/* A server's specification as a libvirt domain. Pure: the same input gives the same text. */
+#pragma once
+#include "common/uuid.h"
+#include "compute-agent/names.h"
+#include "compute-agent/spec.h"
+#include <stdbool.h>
+
+/* What the host adds. */
+struct domain_xml_host {
+    bool kvm;
+    const char *emulator;  /* NULL: libvirt's choice */
+    const char *machine;   /* "q35", "pc" */
+    const char *cpu_model; /* NULL: host-passthrough under kvm, DOMAIN_XML_TCG_MODEL else */
+    int64_t tcg_cache_mib; /* 0: the emulator's own */
+    const char *vnc_listen;
+    const char *folder;    /* of this server's files */
+    bool direct_io;        /* the folder's file system can do O_DIRECT */
+};
+/* The files in that folder. */
+#define DOMAIN_XML_ROOT      "root.qcow2"
+#define DOMAIN_XML_EPHEMERAL "ephemeral.qcow2"
+#define DOMAIN_XML_SWAP      "swap.qcow2"
+#define DOMAIN_XML_CONFIG    "config.iso"
+#define DOMAIN_XML_CONSOLE   "console.log"
+/* The first model that is x86-64-v2, which today's distributions ask for; it emulates as quickly as qemu64. */
+#define DOMAIN_XML_TCG_MODEL "Nehalem"
+
+/* Caller frees. */
+char *domain_xml_make(const struct spec *spec, const struct names *names, const struct domain_xml_host *host);
+
+/* Our marks inside a domain's metadata element. */
+struct domain_xml_marks {
+    char cloud_id[64], host_id[UUID_SIZE], server_id[UUID_SIZE];
+    int64_t revision;
+};
+/* Reads them from the element as libvirt hands it out; false when they are not there. */
+bool domain_xml_read_marks(const char *metadata, struct domain_xml_marks *ret);
