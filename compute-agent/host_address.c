@@ -1,4 +1,5 @@
-/* Connecting a datagram socket sends nothing, but lets the kernel choose the source address. Names are not resolved: that could block. */
+/* Connecting a datagram socket sends nothing, but lets the kernel choose the source address. Names are not resolved:
+ * that could block. */
 #include "compute-agent/host_address.h"
 #include "compute-agent/http/http_client.h"
 #include <arpa/inet.h>
@@ -14,7 +15,8 @@ static void host_address_ask(const struct addrinfo *to, char ret[HOST_ADDRESS_SI
     struct sockaddr_storage from;
     socklen_t size = sizeof(from);
     int fd = socket(to->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, to->ai_addr, to->ai_addrlen) == 0 && getsockname(fd, (struct sockaddr *)&from, &size) == 0)
+    if (fd >= 0 && connect(fd, to->ai_addr, to->ai_addrlen) == 0 &&
+        getsockname(fd, (struct sockaddr *)&from, &size) == 0)
         getnameinfo((struct sockaddr *)&from, size, ret, HOST_ADDRESS_SIZE, NULL, 0, NI_NUMERICHOST);
     if (fd >= 0)
         close(fd);

@@ -12,7 +12,7 @@ struct loop_timer;
 struct host_network;
 
 struct host_poll {
-    int64_t since;
+    int64_t since, queries_since;
     bool full; /* the pass that began with since=0 is complete */
     unsigned failures;
     struct loop_timer *timer; /* next try after a failure */

@@ -45,6 +45,7 @@ static void host_poll_take(struct host *h, const struct spec_desired *d)
         host_poll_take_server(h, json_in_item(d->servers, i));
     for (size_t i = 0; i < d->queries.count; i++)
         host_query_take(h, (const struct spec_query *)d->queries.items + i);
+    h->poll.queries_since = d->queries_us;
     if (d->revision < h->poll.since) { /* the API's database was set back: start over */
         log_warn("API's revision went back", "from=%lld to=%lld", (long long)h->poll.since, (long long)d->revision);
         h->poll.since = 0;
@@ -106,8 +107,8 @@ static void host_poll_ask(void *arg)
     int64_t wait_ms = h->poll.full ? h->settings->poll_wait_ms : 0;
     struct strbuf path;
     strbuf_init(&path, 0);
-    strbuf_appendf(&path, "/agent/v1/desired?since=%lld&wait_ms=%lld&limit=%d", (long long)h->poll.since,
-                   (long long)wait_ms, HOST_POLL_LIMIT);
+    strbuf_appendf(&path, "/agent/v1/desired?since=%lld&queries_since=%lld&wait_ms=%lld&limit=%d",
+                   (long long)h->poll.since, (long long)h->poll.queries_since, (long long)wait_ms, HOST_POLL_LIMIT);
     http_client_send(h->http, HTTP_LANE_POLL, "GET", path.data, NULL, 0, wait_ms + HOST_POLL_SLACK_MS,
                      host_poll_answered, h);
     strbuf_done(&path);

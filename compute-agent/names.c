@@ -42,5 +42,6 @@ char *names_bridge(const char *network_id, char ret[NAMES_BRIDGE_SIZE])
 bool names_is_ours(const struct names *n, const char *name)
 {
     size_t prefix = sizeof(NAMES_PREFIX) - 1, tag = NAMES_TAG_SIZE - 1;
-    return strncmp(name, NAMES_PREFIX, prefix) == 0 && strncmp(name + prefix, n->tag, tag) == 0 && name[prefix + tag] == '-';
+    return strncmp(name, NAMES_PREFIX, prefix) == 0 && strncmp(name + prefix, n->tag, tag) == 0 &&
+           name[prefix + tag] == '-';
 }

@@ -1,5 +1,6 @@
-/* What our things are called on a host that others may use too. Names carry a tag made of the cloud's and the host's ids, so that several
- * clouds and agents on one libvirtd neither collide nor take each other's things for their own. Pure. */
+/* What our things are called on a host that others may use too. Names carry a tag made of the cloud's and the host's
+ * ids, so that several clouds and agents on one libvirtd neither collide nor take each other's things for their own.
+ * Pure. */
 #pragma once
 #include "common/uuid.h"
 #include <stdbool.h>

@@ -322,13 +322,14 @@ static const struct json_field query_fields[] = {
 static const struct json_table query_table = TABLE(query_fields, JSON_NO_SEEN);
 
 struct spec_desired_wire {
-    int64_t revision;
+    int64_t revision, queries_us;
     bool more;
     json_value *servers;
     struct json_list queries;
 };
 static const struct json_field desired_fields[] = {
     FIELD(spec_desired_wire, revision, JSON_INT, JSON_REQUIRED, .min = 0, .max = INT64_MAX),
+    FIELD(spec_desired_wire, queries_us, JSON_INT, JSON_NULLABLE),
     FIELD(spec_desired_wire, more, JSON_BOOL, JSON_LENIENT),
     FIELD(spec_desired_wire, servers, JSON_ANY, JSON_NULLABLE),
     FIELD(spec_desired_wire, queries, JSON_LIST, JSON_NULLABLE, .sub = &query_table,
@@ -354,7 +355,8 @@ int spec_read_desired(json_value *value, struct arena *arena, struct spec_desire
         return code;
     if (w.servers && !json_in_is_array(w.servers))
         return error_set(e, ERR_INVALID, "servers: not a list");
-    *ret = (struct spec_desired){.revision = w.revision, .more = w.more, .servers = w.servers};
+    *ret =
+        (struct spec_desired){.revision = w.revision, .queries_us = w.queries_us, .more = w.more, .servers = w.servers};
     ret->queries.items = arena_array(arena, w.queries.count, sizeof(struct spec_query));
     ret->queries.count = w.queries.count;
     for (size_t i = 0; i < w.queries.count; i++)

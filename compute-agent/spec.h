@@ -75,7 +75,7 @@ struct spec_query {
 };
 /* The answer of GET /agent/v1/desired. Its servers stay JSON, so that a bad one spoils no other. */
 struct spec_desired {
-    int64_t revision;
+    int64_t revision, queries_us; /* queries_us: to be given back with the next question */
     bool more;
     json_value *servers;      /* array or NULL */
     struct json_list queries; /* struct spec_query */

@@ -1,4 +1,5 @@
-/* One easy handle, one transfer. A server that ignores the range and sends all from the start makes the file start over. */
+/* One easy handle, one transfer. A server that ignores the range and sends all from the start makes the file start
+ * over. */
 #include "compute-agent/http/http_download.h"
 #include "compute-agent/http/http_setup.h"
 #include <errno.h>
@@ -38,14 +39,16 @@ static size_t http_download_write(char *data, size_t size, size_t count, void *a
     if (!t->begun && !http_download_begin(t))
         return 0;
     if (t->at + (int64_t)left > t->what->size_bytes) {
-        t->code = error_set(t->error, ERR_PEER, "The API sends more than the image's %lld bytes", (long long)t->what->size_bytes);
+        t->code = error_set(t->error, ERR_PEER, "The API sends more than the image's %lld bytes",
+                            (long long)t->what->size_bytes);
         return 0;
     }
     while (left > 0) {
         ssize_t put = pwrite(t->fd, data, left, t->at);
         if (put <= 0) {
             int code = put < 0 && (errno == ENOSPC || errno == EDQUOT) ? ERR_NO_SPACE : ERR_IO;
-            t->code = error_set(t->error, code, "The image cannot be written to %s: %s", t->what->file, strerror(errno));
+            t->code =
+                error_set(t->error, code, "The image cannot be written to %s: %s", t->what->file, strerror(errno));
             return 0;
         }
         data += put;
@@ -62,7 +65,8 @@ static int http_download_progress(void *arg, curl_off_t total, curl_off_t now, c
     return t->what->stop && atomic_load(t->what->stop);
 }
 
-static int http_download_judge(struct http_transfer *t, const struct http_setup *setup, CURLcode outcome, const char *text)
+static int http_download_judge(struct http_transfer *t, const struct http_setup *setup, CURLcode outcome,
+                               const char *text)
 {
     long status = 0;
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -79,7 +83,8 @@ static int http_download_judge(struct http_transfer *t, const struct http_setup 
     if (t->at == t->what->size_bytes)
         return 0;
     if (status == 416 && ftruncate(t->fd, 0) == 0)
-        return error_set(t->error, ERR_UNAVAILABLE, "What was fetched of the image before does not fit; it starts over");
+        return error_set(t->error, ERR_UNAVAILABLE,
+                         "What was fetched of the image before does not fit; it starts over");
     return error_set(t->error, ERR_UNAVAILABLE, "The image ended after %lld of %lld bytes", (long long)t->at,
                      (long long)t->what->size_bytes);
 }

@@ -1,5 +1,5 @@
-/* Fetches a large file from the API into a local one, going on where an earlier try ended. Blocking: for worker threads, so that a slow disk or a
- * slow API delays nothing else. */
+/* Fetches a large file from the API into a local one, going on where an earlier try ended. Blocking: for worker
+ * threads, so that a slow disk or a slow API delays nothing else. */
 #pragma once
 #include "common/error.h"
 #include "compute-agent/http/http_client.h"
@@ -10,11 +10,11 @@ struct http_download {
     const char *url;  /* the API's, as for http_client_new */
     const char *path; /* "/agent/v1/images/..." */
     struct http_client_identity identity;
-    const char *file;       /* appended to; what it has is kept when a try breaks off */
-    int64_t size_bytes;     /* of the whole: more is refused */
-    int64_t stall_ms;       /* without progress for so long it is broken off */
+    const char *file;        /* appended to; what it has is kept when a try breaks off */
+    int64_t size_bytes;      /* of the whole: more is refused */
+    int64_t stall_ms;        /* without progress for so long it is broken off */
     const atomic_bool *stop; /* becomes true: give up soon; NULL: never */
 };
-/* 0 when the file has all its bytes. ERR_UNAVAILABLE (nobody answers, 5xx, broken off: try again), ERR_NOT_FOUND, ERR_FORBIDDEN, ERR_PEER,
- * ERR_NO_SPACE, ERR_IO. */
+/* 0 when the file has all its bytes. ERR_UNAVAILABLE (nobody answers, 5xx, broken off: try again), ERR_NOT_FOUND,
+ * ERR_FORBIDDEN, ERR_PEER, ERR_NO_SPACE, ERR_IO. */
 int http_download(const struct http_download *d, struct error *e);

@@ -1,6 +1,7 @@
-/* The life of a call: made on the loop, run on a worker with its own reference to the connection, delivered on the loop. One that does not return in
- * time is delivered as failed; its id stays marked until it does return, so that no second call for the same domain runs beside it, and the
- * connection is replaced, because libvirtd serves only a few calls per connection at a time. */
+/* The life of a call: made on the loop, run on a worker with its own reference to the connection, delivered on the
+ * loop. One that does not return in time is delivered as failed; its id stays marked until it does return, so that no
+ * second call for the same domain runs beside it, and the connection is replaced, because libvirtd serves only a few
+ * calls per connection at a time. */
 #include "compute-agent/libvirt/libvirt_call.h"
 #include "common/log.h"
 #include "common/memory.h"
@@ -25,8 +26,10 @@ static void libvirt_call_free(struct libvirt_call *c)
     free(c);
 }
 
-struct libvirt_call *libvirt_call_new(struct libvirt *lv, const char *what, const char *id, void (*work)(struct libvirt_call *c),
-                                      void (*deliver)(struct libvirt_call *c, const struct hypervisor_result *result), void *arg)
+struct libvirt_call *libvirt_call_new(struct libvirt *lv, const char *what, const char *id,
+                                      void (*work)(struct libvirt_call *c),
+                                      void (*deliver)(struct libvirt_call *c, const struct hypervisor_result *result),
+                                      void *arg)
 {
     struct libvirt_call *c = memory_new(sizeof(*c));
     c->owner = lv;
@@ -54,8 +57,9 @@ int libvirt_call_fail(struct libvirt_call *c, const char *what)
         return c->code = error_set(&c->error, ERR_UNAVAILABLE, "%s: %s", what, text);
     }
     int number = error ? error->code : VIR_ERR_INTERNAL_ERROR;
-    c->transient = number == VIR_ERR_OPERATION_TIMEOUT || number == VIR_ERR_RESOURCE_BUSY || number == VIR_ERR_SYSTEM_ERROR ||
-                   number == VIR_ERR_INTERNAL_ERROR || number == VIR_ERR_OPERATION_FAILED || number == VIR_ERR_NO_MEMORY;
+    c->transient = number == VIR_ERR_OPERATION_TIMEOUT || number == VIR_ERR_RESOURCE_BUSY ||
+                   number == VIR_ERR_SYSTEM_ERROR || number == VIR_ERR_INTERNAL_ERROR ||
+                   number == VIR_ERR_OPERATION_FAILED || number == VIR_ERR_NO_MEMORY;
     return c->code = error_set(&c->error, ERR_HYPERVISOR, "%s: %s", what, text);
 }
 
@@ -63,7 +67,8 @@ int libvirt_call_fail(struct libvirt_call *c, const char *what)
 
 static void libvirt_call_deliver(struct libvirt_call *c, enum hypervisor_domain domain)
 {
-    struct hypervisor_result result = {.code = c->code, .transient = c->transient, .error = &c->error, .domain = domain};
+    struct hypervisor_result result = {
+        .code = c->code, .transient = c->transient, .error = &c->error, .domain = domain};
     if (c->owner)
         c->deliver(c, &result);
 }
@@ -140,7 +145,8 @@ static void libvirt_call_run(struct worker_job *job)
 
 void libvirt_call_submit(struct libvirt_call *c, int64_t deadline_ms)
 {
-    static const struct worker_class class = {.run = libvirt_call_run, .done = libvirt_call_done, .late = libvirt_call_late};
+    static const struct worker_class class = {
+        .run = libvirt_call_run, .done = libvirt_call_done, .late = libvirt_call_late};
     struct libvirt *lv = c->owner;
     if (!lv->conn) {
         libvirt_call_refuse(c, ERR_UNAVAILABLE, "The hypervisor is not connected");
@@ -156,6 +162,7 @@ void libvirt_call_submit(struct libvirt_call *c, int64_t deadline_ms)
 
 void libvirt_call_submit_unconnected(struct libvirt_call *c, int64_t deadline_ms)
 {
-    static const struct worker_class class = {.run = libvirt_call_run, .done = libvirt_call_done, .late = libvirt_call_late};
+    static const struct worker_class class = {
+        .run = libvirt_call_run, .done = libvirt_call_done, .late = libvirt_call_late};
     worker_submit(c->owner->calls, &c->job, &class, deadline_ms);
 }

@@ -31,7 +31,7 @@ struct libvirt {
     struct libvirt_call *outstanding;
     struct idmap lost; /* server or network id -> call that has not come back */
     struct libvirt_facts facts;
-    virConnectPtr conn; /* NULL: away */
+    virConnectPtr conn;  /* NULL: away */
     unsigned generation; /* of the connection: what comes from an older one is ignored */
     bool connecting;
     unsigned failures;
@@ -40,14 +40,14 @@ struct libvirt {
 
 /* A call owns all that its work touches, because it may outlive everybody who asked for it. */
 struct libvirt_call {
-    struct worker_job job; /* first */
-    struct libvirt *owner; /* loop thread; NULL: freed meanwhile */
+    struct worker_job job;     /* first */
+    struct libvirt *owner;     /* loop thread; NULL: freed meanwhile */
     struct libvirt_call *next; /* of outstanding */
-    virConnectPtr conn;    /* a reference of the call's own */
+    virConnectPtr conn;        /* a reference of the call's own */
     unsigned generation;
-    void (*work)(struct libvirt_call *c); /* on the worker */
+    void (*work)(struct libvirt_call *c);                                            /* on the worker */
     void (*deliver)(struct libvirt_call *c, const struct hypervisor_result *result); /* on the loop, once */
-    const char *what; /* for sentences */
+    const char *what;                                                                /* for sentences */
     struct arena arena;
     const struct settings *settings;
     struct names names;
@@ -82,9 +82,12 @@ struct libvirt_call {
 };
 
 /* ---- libvirt_call.c ---- */
-struct libvirt_call *libvirt_call_new(struct libvirt *lv, const char *what, const char *id, void (*work)(struct libvirt_call *c),
-                                      void (*deliver)(struct libvirt_call *c, const struct hypervisor_result *result), void *arg);
-/* Runs it with a reference to the connection; without a connection, or while an earlier call for the same id is lost, it fails later. */
+struct libvirt_call *libvirt_call_new(struct libvirt *lv, const char *what, const char *id,
+                                      void (*work)(struct libvirt_call *c),
+                                      void (*deliver)(struct libvirt_call *c, const struct hypervisor_result *result),
+                                      void *arg);
+/* Runs it with a reference to the connection; without a connection, or while an earlier call for the same id is lost,
+ * it fails later. */
 void libvirt_call_submit(struct libvirt_call *c, int64_t deadline_ms);
 /* For making connections: needs none. */
 void libvirt_call_submit_unconnected(struct libvirt_call *c, int64_t deadline_ms);
@@ -93,7 +96,8 @@ int libvirt_call_fail(struct libvirt_call *c, const char *what);
 
 /* ---- libvirt_connect.c ---- */
 void libvirt_connect(struct libvirt *lv);
-/* The connection is of no use any more: tells the listener and makes a new one. Only when `generation` is the present one. */
+/* The connection is of no use any more: tells the listener and makes a new one. Only when `generation` is the present
+ * one. */
 void libvirt_disconnect(struct libvirt *lv, unsigned generation, const char *why);
 
 /* The hypervisor is being freed. */

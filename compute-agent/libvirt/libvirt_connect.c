@@ -1,5 +1,5 @@
-/* The connection: made on a worker, watched by keepalive, made again after a growing pause. Events come on the loop, from libvirt's event loop
- * that runs there; those of an older connection are recognised by its generation. */
+/* The connection: made on a worker, watched by keepalive, made again after a growing pause. Events come on the loop,
+ * from libvirt's event loop that runs there; those of an older connection are recognised by its generation. */
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/memory.h"
@@ -11,12 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LIBVIRT_CONNECT_MS       90000 /* the first one makes libvirtd probe its emulators */
-#define LIBVIRT_AGAIN_FIRST_MS   200
-#define LIBVIRT_AGAIN_MOST_MS    10000
-#define LIBVIRT_KEEPALIVE_S      5
-#define LIBVIRT_KEEPALIVE_COUNT  3
-#define LIBVIRT_KVM_PROBE_MS     15000
+#define LIBVIRT_CONNECT_MS      90000 /* the first one makes libvirtd probe its emulators */
+#define LIBVIRT_AGAIN_FIRST_MS  200
+#define LIBVIRT_AGAIN_MOST_MS   10000
+#define LIBVIRT_KEEPALIVE_S     5
+#define LIBVIRT_KEEPALIVE_COUNT 3
+#define LIBVIRT_KVM_PROBE_MS    15000
 
 /* Whose events: one hypervisor in a process, so a plain pointer and a number do. */
 static struct libvirt *libvirt_connect_owner;
@@ -45,9 +45,10 @@ static bool libvirt_connect_read_event(int event, int detail, enum hypervisor_do
         *ret = HYPERVISOR_PAUSED;
         return true;
     case VIR_DOMAIN_EVENT_STOPPED:
-        *ret = detail == VIR_DOMAIN_EVENT_STOPPED_SAVED                                                      ? HYPERVISOR_SAVED
-               : detail == VIR_DOMAIN_EVENT_STOPPED_CRASHED || detail == VIR_DOMAIN_EVENT_STOPPED_FAILED ? HYPERVISOR_CRASHED
-                                                                                                             : HYPERVISOR_SHUTOFF;
+        *ret = detail == VIR_DOMAIN_EVENT_STOPPED_SAVED ? HYPERVISOR_SAVED
+               : detail == VIR_DOMAIN_EVENT_STOPPED_CRASHED || detail == VIR_DOMAIN_EVENT_STOPPED_FAILED
+                   ? HYPERVISOR_CRASHED
+                   : HYPERVISOR_SHUTOFF;
         return true;
     case VIR_DOMAIN_EVENT_CRASHED:
         *ret = HYPERVISOR_CRASHED;
@@ -94,7 +95,8 @@ static int libvirt_connect_on_lifecycle(virConnectPtr conn, virDomainPtr domain,
 static void libvirt_connect_on_reboot(virConnectPtr conn, virDomainPtr domain, void *opaque)
 {
     struct libvirt *lv = libvirt_connect_of(opaque);
-    struct hypervisor_event told = {.kind = HYPERVISOR_EVENT_REBOOT, .domain = HYPERVISOR_RUNNING, .reason = "the guest rebooted"};
+    struct hypervisor_event told = {
+        .kind = HYPERVISOR_EVENT_REBOOT, .domain = HYPERVISOR_RUNNING, .reason = "the guest rebooted"};
     (void)conn;
     if (lv)
         libvirt_connect_tell(lv, domain, &told);
@@ -107,7 +109,8 @@ static void libvirt_connect_on_close(virConnectPtr conn, int reason, void *opaqu
     (void)conn;
     if (lv)
         libvirt_disconnect(lv, link->generation,
-                           reason == VIR_CONNECT_CLOSE_REASON_KEEPALIVE ? "the hypervisor does not answer" : "the hypervisor closed it");
+                           reason == VIR_CONNECT_CLOSE_REASON_KEEPALIVE ? "the hypervisor does not answer"
+                                                                        : "the hypervisor closed it");
 }
 
 /* ---- on the worker ---- */
@@ -125,8 +128,8 @@ static void libvirt_connect_listen(struct libvirt_call *c)
         libvirt_call_fail(c, "Cannot watch the hypervisor's connection");
     if (virConnectDomainEventRegisterAny(c->made, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
                                          VIR_DOMAIN_EVENT_CALLBACK(libvirt_connect_on_lifecycle), links[1], free) < 0 ||
-        virConnectDomainEventRegisterAny(c->made, NULL, VIR_DOMAIN_EVENT_ID_REBOOT, VIR_DOMAIN_EVENT_CALLBACK(libvirt_connect_on_reboot),
-                                         links[2], free) < 0)
+        virConnectDomainEventRegisterAny(c->made, NULL, VIR_DOMAIN_EVENT_ID_REBOOT,
+                                         VIR_DOMAIN_EVENT_CALLBACK(libvirt_connect_on_reboot), links[2], free) < 0)
         libvirt_call_fail(c, "Cannot listen to the hypervisor's events");
 }
 
@@ -154,7 +157,8 @@ static void libvirt_connect_find_facts(struct libvirt_call *c)
         return;
     }
     c->facts.emulator = libvirt_connect_kvm_emulator(c->made);
-    c->facts.kvm = c->facts.emulator && kvm_probe_run(c->facts.emulator, LIBVIRT_KVM_PROBE_MS, reason, sizeof(reason)) == 0;
+    c->facts.kvm =
+        c->facts.emulator && kvm_probe_run(c->facts.emulator, LIBVIRT_KVM_PROBE_MS, reason, sizeof(reason)) == 1;
     if (c->facts.kvm)
         log_info("guests run under KVM", "emulator=%s", c->facts.emulator);
     else
@@ -192,7 +196,8 @@ static void libvirt_connect_done(struct libvirt_call *c, const struct hypervisor
     lv->connecting = false;
     if (result->code) {
         if (lv->failures == 0)
-            log_warn("hypervisor is away", "uri=%s error=\"%s\"", c->settings->hypervisor_uri, error_text(result->error));
+            log_warn("hypervisor is away", "uri=%s error=\"%s\"", c->settings->hypervisor_uri,
+                     error_text(result->error));
         libvirt_connect_later(lv);
         return;
     }
@@ -228,7 +233,8 @@ void libvirt_disconnect(struct libvirt *lv, unsigned generation, const char *why
 {
     if (!lv->conn || lv->generation != generation)
         return;
-    struct libvirt_call *c = libvirt_call_new(lv, "close", NULL, libvirt_connect_close_work, libvirt_connect_closed, NULL);
+    struct libvirt_call *c =
+        libvirt_call_new(lv, "close", NULL, libvirt_connect_close_work, libvirt_connect_closed, NULL);
     c->conn = lv->conn;
     c->generation = lv->generation;
     lv->conn = NULL;

@@ -1,5 +1,5 @@
-/* What is done to a domain, on a worker: straight-line calls of libvirt. Each action may be repeated: it looks at the domain first. A domain that
- * does not carry this cloud's and this host's marks is never touched. */
+/* What is done to a domain, on a worker: straight-line calls of libvirt. Each action may be repeated: it looks at the
+ * domain first. A domain that does not carry this cloud's and this host's marks is never touched. */
 #include "common/memory.h"
 #include "compute-agent/libvirt/libvirt_call.h"
 #include "compute-agent/settings.h"
@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LIBVIRT_UNDEFINE_FLAGS                                                                                                   \
-    (VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA | VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA |       \
-     VIR_DOMAIN_UNDEFINE_NVRAM)
+#define LIBVIRT_UNDEFINE_FLAGS                                                                                         \
+    (VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |                                       \
+     VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA | VIR_DOMAIN_UNDEFINE_NVRAM)
 
 static bool libvirt_domain_is_ours(const struct libvirt_call *c, virDomainPtr domain)
 {
@@ -36,7 +36,8 @@ int libvirt_domain_find(struct libvirt_call *c, virDomainPtr *ret)
         return libvirt_call_fail(c, "Cannot look for the domain");
     if (!libvirt_domain_is_ours(c, domain)) {
         virDomainFree(domain);
-        return c->code = error_set(&c->error, ERR_CONFLICT, "There is a domain with the server's id that belongs to somebody else");
+        return c->code = error_set(&c->error, ERR_CONFLICT,
+                                   "There is a domain with the server's id that belongs to somebody else");
     }
     *ret = domain;
     return 0;
@@ -46,7 +47,8 @@ static enum hypervisor_domain libvirt_domain_off(virDomainPtr domain, int reason
 {
     if (virDomainHasManagedSaveImage(domain, 0) == 1)
         return HYPERVISOR_SAVED;
-    return reason == VIR_DOMAIN_SHUTOFF_CRASHED || reason == VIR_DOMAIN_SHUTOFF_DAEMON ? HYPERVISOR_CRASHED : HYPERVISOR_SHUTOFF;
+    return reason == VIR_DOMAIN_SHUTOFF_CRASHED || reason == VIR_DOMAIN_SHUTOFF_DAEMON ? HYPERVISOR_CRASHED
+                                                                                       : HYPERVISOR_SHUTOFF;
 }
 
 int libvirt_domain_state(struct libvirt_call *c, virDomainPtr domain, enum hypervisor_domain *ret)
@@ -77,11 +79,12 @@ static int libvirt_domain_check(struct libvirt_call *c, virDomainPtr domain, int
 {
     if (rc >= 0)
         return 0;
-    virErrorPtr error = virSaveLastError();
-    bool is_so = virDomainIsActive(domain) == (active ? 1 : 0);
-    virSetError(error);
-    virFreeError(error);
-    return is_so ? 0 : libvirt_call_fail(c, what);
+    libvirt_call_fail(c, what);
+    if (virDomainIsActive(domain) == (active ? 1 : 0)) {
+        error_clear(&c->error);
+        c->code = 0;
+    }
+    return c->code;
 }
 
 /* ---- actions ---- */
@@ -110,7 +113,8 @@ static int libvirt_domain_destroy(struct libvirt_call *c, virDomainPtr domain)
 {
     if (virDomainIsActive(domain) == 0)
         return 0;
-    return libvirt_domain_check(c, domain, virDomainDestroyFlags(domain, 0), false, "The server cannot be switched off");
+    return libvirt_domain_check(c, domain, virDomainDestroyFlags(domain, 0), false,
+                                "The server cannot be switched off");
 }
 
 static int libvirt_domain_reset(struct libvirt_call *c, virDomainPtr domain)
@@ -145,10 +149,11 @@ static int libvirt_domain_do_existing(struct libvirt_call *c, virDomainPtr domai
     case HYPERVISOR_START:
         return libvirt_domain_start(c, domain);
     case HYPERVISOR_SHUTDOWN:
-        return libvirt_domain_check(c, domain, virDomainShutdownFlags(domain, VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN), false,
-                                    "The server cannot be asked to shut down");
+        return libvirt_domain_check(c, domain, virDomainShutdownFlags(domain, VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN),
+                                    false, "The server cannot be asked to shut down");
     case HYPERVISOR_REBOOT:
-        return libvirt_domain_call(c, virDomainReboot(domain, VIR_DOMAIN_REBOOT_ACPI_POWER_BTN), "The server cannot be asked to reboot");
+        return libvirt_domain_call(c, virDomainReboot(domain, VIR_DOMAIN_REBOOT_ACPI_POWER_BTN),
+                                   "The server cannot be asked to reboot");
     case HYPERVISOR_DESTROY:
         return libvirt_domain_destroy(c, domain);
     case HYPERVISOR_RESET:
@@ -160,7 +165,8 @@ static int libvirt_domain_do_existing(struct libvirt_call *c, virDomainPtr domai
     case HYPERVISOR_SAVE:
         return libvirt_domain_call(c, virDomainManagedSave(domain, 0), "The server cannot be suspended");
     case HYPERVISOR_DISCARD:
-        return libvirt_domain_call(c, virDomainManagedSaveRemove(domain, 0), "The server's saved memory cannot be dropped");
+        return libvirt_domain_call(c, virDomainManagedSaveRemove(domain, 0),
+                                   "The server's saved memory cannot be dropped");
     default:
         return 0;
     }

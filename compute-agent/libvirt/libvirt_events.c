@@ -1,6 +1,7 @@
-/* libvirt adds, changes and removes handles and time-outs from any thread, also while it holds locks of its own; so those calls only note the wish
- * under a mutex and post to the loop, which carries it out. A descriptor is watched through a duplicate: libvirt may close its own, and somebody
- * else may get the same number, before the loop has heard of it. Freeing functions are called on the loop without the mutex. */
+/* libvirt adds, changes and removes handles and time-outs from any thread, also while it holds locks of its own; so
+ * those calls only note the wish under a mutex and post to the loop, which carries it out. A descriptor is watched
+ * through a duplicate: libvirt may close its own, and somebody else may get the same number, before the loop has heard
+ * of it. Freeing functions are called on the loop without the mutex. */
 #include "compute-agent/libvirt/libvirt_events.h"
 #include "common/memory.h"
 #include "compute-agent/loop.h"
@@ -63,8 +64,9 @@ static void libvirt_events_on_ready(void *arg, int fd, unsigned events)
     pthread_mutex_lock(&libvirt_events.mutex);
     unsigned seen = s->removed || !s->wanted ? 0 : events & (s->wanted | LOOP_ERROR | LOOP_HANGUP);
     pthread_mutex_unlock(&libvirt_events.mutex);
-    int flags = (seen & LOOP_READ ? VIR_EVENT_HANDLE_READABLE : 0) | (seen & LOOP_WRITE ? VIR_EVENT_HANDLE_WRITABLE : 0) |
-                (seen & LOOP_ERROR ? VIR_EVENT_HANDLE_ERROR : 0) | (seen & LOOP_HANGUP ? VIR_EVENT_HANDLE_HANGUP : 0);
+    int flags = (seen & LOOP_READ ? VIR_EVENT_HANDLE_READABLE : 0) |
+                (seen & LOOP_WRITE ? VIR_EVENT_HANDLE_WRITABLE : 0) | (seen & LOOP_ERROR ? VIR_EVENT_HANDLE_ERROR : 0) |
+                (seen & LOOP_HANGUP ? VIR_EVENT_HANDLE_HANGUP : 0);
     if (flags)
         s->on_ready(s->id, s->fd, flags, s->opaque);
 }
@@ -217,8 +219,8 @@ static void libvirt_events_update_timeout(int id, int timeout)
 void libvirt_events_register(struct loop *loop)
 {
     libvirt_events.loop = loop;
-    virEventRegisterImpl(libvirt_events_add_handle, libvirt_events_update_handle, libvirt_events_remove, libvirt_events_add_timeout,
-                         libvirt_events_update_timeout, libvirt_events_remove);
+    virEventRegisterImpl(libvirt_events_add_handle, libvirt_events_update_handle, libvirt_events_remove,
+                         libvirt_events_add_timeout, libvirt_events_update_timeout, libvirt_events_remove);
 }
 
 void libvirt_events_stop(void)

@@ -1,4 +1,5 @@
-/* libvirt's event loop on ours: descriptors and time-outs that libvirt asks for, from whichever thread, are served by the loop. */
+/* libvirt's event loop on ours: descriptors and time-outs that libvirt asks for, from whichever thread, are served by
+ * the loop. */
 #pragma once
 
 struct loop;

@@ -1,4 +1,5 @@
-/* The vtable: each function turns its arguments into a call of its own, which a worker carries out, and the outcome into the caller's callback. */
+/* The vtable: each function turns its arguments into a call of its own, which a worker carries out, and the outcome
+ * into the caller's callback. */
 #include "compute-agent/libvirt/libvirt_hypervisor.h"
 #include "common/memory.h"
 #include "compute-agent/host_address.h"
@@ -35,8 +36,8 @@ static void libvirt_hypervisor_deliver(struct libvirt_call *c, const struct hype
 
 static bool libvirt_hypervisor_is_slow(enum hypervisor_action action)
 {
-    return action == HYPERVISOR_CREATE || action == HYPERVISOR_START || action == HYPERVISOR_RESET || action == HYPERVISOR_SAVE ||
-           action == HYPERVISOR_REMOVE;
+    return action == HYPERVISOR_CREATE || action == HYPERVISOR_START || action == HYPERVISOR_RESET ||
+           action == HYPERVISOR_SAVE || action == HYPERVISOR_REMOVE;
 }
 
 static const char *libvirt_hypervisor_xml(struct libvirt_call *c, const struct libvirt *lv, const struct spec *spec)
@@ -58,8 +59,8 @@ static const char *libvirt_hypervisor_xml(struct libvirt_call *c, const struct l
     return copy;
 }
 
-static void libvirt_hypervisor_act(struct hypervisor *h, enum hypervisor_action action, const char *server_id, const struct spec *spec,
-                                   hypervisor_done_fn done, void *arg)
+static void libvirt_hypervisor_act(struct hypervisor *h, enum hypervisor_action action, const char *server_id,
+                                   const struct spec *spec, hypervisor_done_fn done, void *arg)
 {
     struct libvirt *lv = libvirt_of(h);
     const struct settings *s = lv->setup.settings;
@@ -72,7 +73,8 @@ static void libvirt_hypervisor_act(struct hypervisor *h, enum hypervisor_action 
     libvirt_call_submit(c, libvirt_hypervisor_is_slow(action) ? s->start_deadline_ms : s->call_deadline_ms);
 }
 
-static void libvirt_hypervisor_prepare(struct hypervisor *h, const struct hypervisor_prepare *what, hypervisor_done_fn done, void *arg)
+static void libvirt_hypervisor_prepare(struct hypervisor *h, const struct hypervisor_prepare *what,
+                                       hypervisor_done_fn done, void *arg)
 {
     storage_prepare(libvirt_of(h)->storage, what, done, arg);
 }
@@ -92,14 +94,16 @@ static void libvirt_hypervisor_deliver_list(struct libvirt_call *c, const struct
 static void libvirt_hypervisor_list(struct hypervisor *h, hypervisor_list_fn done, void *arg)
 {
     struct libvirt *lv = libvirt_of(h);
-    struct libvirt_call *c = libvirt_call_new(lv, "list", NULL, libvirt_domain_list, libvirt_hypervisor_deliver_list, arg);
+    struct libvirt_call *c =
+        libvirt_call_new(lv, "list", NULL, libvirt_domain_list, libvirt_hypervisor_deliver_list, arg);
     c->list = done;
     libvirt_call_submit(c, lv->setup.settings->call_deadline_ms);
 }
 
 /* ---- networks ---- */
 
-static void libvirt_hypervisor_network_apply(struct hypervisor *h, const struct network_plan *plan, hypervisor_done_fn done, void *arg)
+static void libvirt_hypervisor_network_apply(struct hypervisor *h, const struct network_plan *plan,
+                                             hypervisor_done_fn done, void *arg)
 {
     struct libvirt *lv = libvirt_of(h);
     struct libvirt_call *c =
@@ -108,7 +112,8 @@ static void libvirt_hypervisor_network_apply(struct hypervisor *h, const struct 
     char *xml = NULL;
     c->done = done;
     for (size_t i = 0; i < plan->host_count; i++)
-        hosts[i] = (struct network_host){arena_strdup(&c->arena, plan->hosts[i].mac), arena_strdup(&c->arena, plan->hosts[i].ip),
+        hosts[i] = (struct network_host){arena_strdup(&c->arena, plan->hosts[i].mac),
+                                         arena_strdup(&c->arena, plan->hosts[i].ip),
                                          arena_strdup(&c->arena, plan->hosts[i].name)};
     c->plan = (struct network_plan){.hosts = hosts, .host_count = plan->host_count};
     c->code = network_xml_make(plan, &lv->names, &xml, &c->error); /* a failure is delivered without any work */
@@ -117,7 +122,8 @@ static void libvirt_hypervisor_network_apply(struct hypervisor *h, const struct 
     libvirt_call_submit(c, lv->setup.settings->call_deadline_ms);
 }
 
-static void libvirt_hypervisor_network_remove(struct hypervisor *h, const char *network_id, hypervisor_done_fn done, void *arg)
+static void libvirt_hypervisor_network_remove(struct hypervisor *h, const char *network_id, hypervisor_done_fn done,
+                                              void *arg)
 {
     struct libvirt *lv = libvirt_of(h);
     struct libvirt_call *c =
@@ -140,11 +146,12 @@ static void libvirt_hypervisor_read_console(struct libvirt_call *c)
 }
 
 /* The log is a file of ours: it is read whether or not the hypervisor is there. */
-static void libvirt_hypervisor_console_log(struct hypervisor *h, const char *server_id, int64_t lines, hypervisor_text_fn done, void *arg)
+static void libvirt_hypervisor_console_log(struct hypervisor *h, const char *server_id, int64_t lines,
+                                           hypervisor_text_fn done, void *arg)
 {
     struct libvirt *lv = libvirt_of(h);
-    struct libvirt_call *c =
-        libvirt_call_new(lv, "console log", NULL, libvirt_hypervisor_read_console, libvirt_hypervisor_deliver_text, arg);
+    struct libvirt_call *c = libvirt_call_new(lv, "console log", NULL, libvirt_hypervisor_read_console,
+                                              libvirt_hypervisor_deliver_text, arg);
     char *folder = storage_folder(lv->setup.settings, server_id);
     c->xml = arena_printf(&c->arena, "%s/" DOMAIN_XML_CONSOLE, folder);
     c->lines = lines;
@@ -153,7 +160,8 @@ static void libvirt_hypervisor_console_log(struct hypervisor *h, const char *ser
     libvirt_call_submit_unconnected(c, lv->setup.settings->call_deadline_ms);
 }
 
-static void libvirt_hypervisor_diagnostics(struct hypervisor *h, const char *server_id, hypervisor_text_fn done, void *arg)
+static void libvirt_hypervisor_diagnostics(struct hypervisor *h, const char *server_id, hypervisor_text_fn done,
+                                           void *arg)
 {
     struct libvirt *lv = libvirt_of(h);
     struct libvirt_call *c =
@@ -166,8 +174,10 @@ static void libvirt_hypervisor_inventory(struct hypervisor *h, hypervisor_text_f
 {
     struct libvirt *lv = libvirt_of(h);
     char address[HOST_ADDRESS_SIZE];
-    struct libvirt_call *c = libvirt_call_new(lv, "inventory", NULL, libvirt_inventory_read, libvirt_hypervisor_deliver_text, arg);
-    c->xml = arena_strdup(&c->arena, lv->setup.settings->address ? lv->setup.settings->address : host_address(lv->setup.url, address));
+    struct libvirt_call *c =
+        libvirt_call_new(lv, "inventory", NULL, libvirt_inventory_read, libvirt_hypervisor_deliver_text, arg);
+    c->xml = arena_strdup(&c->arena, lv->setup.settings->address ? lv->setup.settings->address
+                                                                 : host_address(lv->setup.url, address));
     c->text_done = done;
     libvirt_call_submit(c, lv->setup.settings->call_deadline_ms);
 }
@@ -180,7 +190,8 @@ static void libvirt_hypervisor_deliver_samples(struct libvirt_call *c, const str
 static void libvirt_hypervisor_samples(struct hypervisor *h, hypervisor_samples_fn done, void *arg)
 {
     struct libvirt *lv = libvirt_of(h);
-    struct libvirt_call *c = libvirt_call_new(lv, "samples", NULL, libvirt_stats_sample, libvirt_hypervisor_deliver_samples, arg);
+    struct libvirt_call *c =
+        libvirt_call_new(lv, "samples", NULL, libvirt_stats_sample, libvirt_hypervisor_deliver_samples, arg);
     c->samples_done = done;
     libvirt_call_submit(c, lv->setup.settings->call_deadline_ms);
 }
@@ -230,7 +241,8 @@ static void libvirt_hypervisor_quiet(void *arg, virErrorPtr error)
 
 int libvirt_hypervisor_new(const struct libvirt_setup *setup, struct hypervisor **ret, struct error *e)
 {
-    struct storage_setup files = {.settings = setup->settings, .identity = setup->identity, .loop = setup->loop, .url = setup->url};
+    struct storage_setup files = {
+        .settings = setup->settings, .identity = setup->identity, .loop = setup->loop, .url = setup->url};
     struct libvirt *lv = memory_new(sizeof(*lv));
     int code = storage_new(&files, &lv->storage, e);
     if (code) {
@@ -238,6 +250,11 @@ int libvirt_hypervisor_new(const struct libvirt_setup *setup, struct hypervisor 
         return code;
     }
     unsigned workers = (unsigned)setup->settings->workers;
+    if (virInitialize() < 0) {
+        storage_free(&lv->storage);
+        free(lv);
+        return error_set(e, ERR_INTERNAL, "libvirt cannot be initialised");
+    }
     virSetErrorFunc(NULL, libvirt_hypervisor_quiet);
     libvirt_events_register(setup->loop);
     lv->base.ops = &libvirt_hypervisor_ops;

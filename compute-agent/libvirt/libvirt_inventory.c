@@ -1,5 +1,5 @@
-/* What the host has, on a worker: processors from libvirt, memory from the kernel (libvirt's own figure is wrong in some containers), disk from the
- * file system of the instances. */
+/* What the host has, on a worker: processors from libvirt, memory from the kernel (libvirt's own figure is wrong in
+ * some containers), disk from the file system of the instances. */
 #include "common/file.h"
 #include "common/json_out.h"
 #include "compute-agent/libvirt/libvirt_call.h"
@@ -60,7 +60,7 @@ static void libvirt_inventory_print_cpu(struct json_out *o, const char *capabili
     libvirt_inventory_number(o, "threads", xml_get(topology, "threads"));
     json_out_object_end(o);
     json_out_array(o, "features");
-    for (xmlNodePtr f = xml_first(cpu, "feature"); f; f = f->next ? xml_next(f->next, "feature") : NULL)
+    for (xmlNodePtr f = xml_first(cpu, "feature"); f; f = xml_next(f, "feature"))
         libvirt_inventory_copy(o, NULL, xml_get(f, "name"));
     json_out_array_end(o);
     json_out_object_end(o);
@@ -70,8 +70,9 @@ static void libvirt_inventory_print_cpu(struct json_out *o, const char *capabili
 
 static void libvirt_inventory_print_traits(struct json_out *o, const struct libvirt_call *c)
 {
-    static const char *const always[] = {"COMPUTE_NODE", "COMPUTE_DEVICE_TAGGING", "COMPUTE_IMAGE_TYPE_QCOW2", "COMPUTE_IMAGE_TYPE_RAW",
-                                         "COMPUTE_NET_VIF_MODEL_VIRTIO", "COMPUTE_STORAGE_BUS_VIRTIO"};
+    static const char *const always[] = {
+        "COMPUTE_NODE",           "COMPUTE_DEVICE_TAGGING",       "COMPUTE_IMAGE_TYPE_QCOW2",
+        "COMPUTE_IMAGE_TYPE_RAW", "COMPUTE_NET_VIF_MODEL_VIRTIO", "COMPUTE_STORAGE_BUS_VIRTIO"};
     json_out_array(o, "traits");
     for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
         json_out_text(o, NULL, always[i]);
@@ -79,7 +80,8 @@ static void libvirt_inventory_print_traits(struct json_out *o, const struct libv
     json_out_array_end(o);
 }
 
-static void libvirt_inventory_print(struct libvirt_call *c, const virNodeInfo *node, unsigned long version, const char *capabilities)
+static void libvirt_inventory_print(struct libvirt_call *c, const virNodeInfo *node, unsigned long version,
+                                    const char *capabilities)
 {
     const struct settings *s = c->settings;
     struct utsname kernel;

@@ -1,5 +1,6 @@
-/* The cloud's networks as libvirt networks, on a worker. A network that runs is changed while it runs: only reservations come and go. A lease that
- * the DHCP server keeps for a reservation that goes is released, else the next server with that address would wait for it to expire. */
+/* The cloud's networks as libvirt networks, on a worker. A network that runs is changed while it runs: only
+ * reservations come and go. A lease that the DHCP server keeps for a reservation that goes is released, else the next
+ * server with that address would wait for it to expire. */
 #include "common/log.h"
 #include "common/memory.h"
 #include "compute-agent/child.h"
@@ -24,7 +25,8 @@ static int libvirt_network_find(struct libvirt_call *c, virNetworkPtr *ret)
         return libvirt_call_fail(c, "Cannot look for the network");
     if (!names_is_ours(&c->names, virNetworkGetName(network))) {
         virNetworkFree(network);
-        return c->code = error_set(&c->error, ERR_CONFLICT, "There is a network with this id that belongs to somebody else");
+        return c->code =
+                   error_set(&c->error, ERR_CONFLICT, "There is a network with this id that belongs to somebody else");
     }
     *ret = network;
     return 0;
@@ -61,7 +63,8 @@ static bool libvirt_network_has_name(const struct network_xml_found *found, cons
     return false;
 }
 
-static int libvirt_network_update(struct libvirt_call *c, virNetworkPtr network, unsigned command, const struct network_host *host, bool named)
+static int libvirt_network_update(struct libvirt_call *c, virNetworkPtr network, unsigned command,
+                                  const struct network_host *host, bool named)
 {
     char *xml = network_xml_host(host, named);
     int rc = virNetworkUpdate(network, command, VIR_NETWORK_SECTION_IP_DHCP_HOST, -1, xml, LIBVIRT_NETWORK_FLAGS);

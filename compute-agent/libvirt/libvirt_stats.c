@@ -1,5 +1,5 @@
-/* Counters of domains from libvirt's bulk statistics, on a worker: for samples (all of ours in one call, without waiting for a domain that is
- * busy) and for diagnostics (one domain, in the shape of Nova's). */
+/* Counters of domains from libvirt's bulk statistics, on a worker: for samples (all of ours in one call, without
+ * waiting for a domain that is busy) and for diagnostics (one domain, in the shape of Nova's). */
 #include "common/clock.h"
 #include "common/json_out.h"
 #include "common/memory.h"
@@ -10,12 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LIBVIRT_STATS                                                                                                            \
-    (VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_CPU_TOTAL | VIR_DOMAIN_STATS_BALLOON | VIR_DOMAIN_STATS_VCPU |                    \
+#define LIBVIRT_STATS                                                                                                  \
+    (VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_CPU_TOTAL | VIR_DOMAIN_STATS_BALLOON | VIR_DOMAIN_STATS_VCPU |          \
      VIR_DOMAIN_STATS_INTERFACE | VIR_DOMAIN_STATS_BLOCK)
 
 /* A number by its name as printf makes it; 0 when it is not there. */
-static uint64_t libvirt_stats_get(const virDomainStatsRecord *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static uint64_t libvirt_stats_get(const virDomainStatsRecord *r, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 static uint64_t libvirt_stats_get(const virDomainStatsRecord *r, const char *format, ...)
 {
     char name[VIR_TYPED_PARAM_FIELD_LENGTH];
@@ -121,7 +122,7 @@ static void libvirt_stats_print_nics(struct json_out *o, const virDomainStatsRec
         }
         json_out_object_end(o);
         free(mac);
-        nic = nic ? xml_next(nic->next, "interface") : NULL;
+        nic = nic ? xml_next(nic, "interface") : NULL;
     }
     json_out_array_end(o);
 }
@@ -141,9 +142,11 @@ static void libvirt_stats_print_cpus(struct json_out *o, const virDomainStatsRec
     json_out_array_end(o);
 }
 
-static void libvirt_stats_print(struct libvirt_call *c, const virDomainStatsRecord *r, enum hypervisor_domain state, xmlNodePtr devices)
+static void libvirt_stats_print(struct libvirt_call *c, const virDomainStatsRecord *r, enum hypervisor_domain state,
+                                xmlNodePtr devices)
 {
-    static const char *const words[HYPERVISOR_DOMAIN_COUNT] = {"shutdown", "shutdown", "running", "paused", "suspended", "crashed"};
+    static const char *const words[HYPERVISOR_DOMAIN_COUNT] = {"shutdown", "shutdown",  "running",
+                                                               "paused",   "suspended", "crashed"};
     struct json_out o;
     json_out_init(&o, &c->text);
     json_out_object(&o, NULL);

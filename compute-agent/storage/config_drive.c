@@ -1,5 +1,5 @@
-/* The files are written into a folder of their own beside the image, genisoimage makes the image, which is renamed to its place. Whether the one
- * that is there still says the same is seen by a copy of what it was made of. */
+/* The files are written into a folder of their own beside the image, genisoimage makes the image, which is renamed to
+ * its place. Whether the one that is there still says the same is seen by a copy of what it was made of. */
 #include "compute-agent/storage/config_drive.h"
 #include "common/file.h"
 #include "compute-agent/child.h"
@@ -13,8 +13,15 @@
 #define CONFIG_DRIVE_DEADLINE_MS 30000
 #define CONFIG_DRIVE_LIMIT       (1 << 20)
 
-enum { CONFIG_DRIVE_META, CONFIG_DRIVE_NETWORK, CONFIG_DRIVE_USER, CONFIG_DRIVE_EC2, CONFIG_DRIVE_NOCLOUD, CONFIG_DRIVE_VENDOR,
-       CONFIG_DRIVE_TEXTS };
+enum {
+    CONFIG_DRIVE_META,
+    CONFIG_DRIVE_NETWORK,
+    CONFIG_DRIVE_USER,
+    CONFIG_DRIVE_EC2,
+    CONFIG_DRIVE_NOCLOUD,
+    CONFIG_DRIVE_VENDOR,
+    CONFIG_DRIVE_TEXTS
+};
 
 static const struct {
     const char *path;
@@ -34,7 +41,8 @@ static const struct {
     {"meta-data", CONFIG_DRIVE_NOCLOUD, false},
     {"user-data", CONFIG_DRIVE_USER, false},
 };
-static const char *const config_drive_folders[] = {"", "openstack", "openstack/latest", "openstack/2018-08-27", "ec2", "ec2/latest"};
+static const char *const config_drive_folders[] = {"",    "openstack", "openstack/latest", "openstack/2018-08-27",
+                                                   "ec2", "ec2/latest"};
 
 static int config_drive_texts(const struct spec *spec, struct strbuf texts[CONFIG_DRIVE_TEXTS], struct error *e)
 {
@@ -83,7 +91,8 @@ static int config_drive_write_all(const char *tree, const struct strbuf texts[CO
 
 static int config_drive_burn(const char *tree, const char *partial, const char *path, struct error *e)
 {
-    const char *argv[] = {"genisoimage", "-quiet", "-R", "-J", "-V", "config-2", "-publisher", "Virga", "-o", partial, tree, NULL};
+    const char *argv[] = {"genisoimage", "-quiet", "-R", "-J",    "-V", "config-2",
+                          "-publisher",  "Virga",  "-o", partial, tree, NULL};
     struct child child = {.argv = argv, .deadline_ms = CONFIG_DRIVE_DEADLINE_MS};
     int code = child_run(&child, NULL, e);
     if (!code && rename(partial, path))

@@ -1,12 +1,14 @@
-/* What a guest is told about itself: an ISO 9660 image with the label config-2 that holds OpenStack's layout (openstack/latest/meta_data.json,
- * network_data.json, user_data, vendor_data.json, the same under a date, and ec2/latest/meta-data.json) and NoCloud's (meta-data, user-data). */
+/* What a guest is told about itself: an ISO 9660 image with the label config-2 that holds OpenStack's layout
+ * (openstack/latest/meta_data.json, network_data.json, user_data, vendor_data.json, the same under a date, and
+ * ec2/latest/meta-data.json) and NoCloud's (meta-data, user-data). */
 #pragma once
 #include "common/error.h"
 #include "common/strbuf.h"
 #include "compute-agent/spec.h"
 
-/* Makes `path` (whole or not at all) unless it is there and of the same content; works in `folder`. Blocking. ERR_INVALID for user data that is
- * not base64, ERR_NOT_FOUND without genisoimage, ERR_IO, ERR_NO_SPACE, ERR_TIMEOUT. */
+/* Makes `path` (whole or not at all) unless it is there and of the same content; works in `folder`. Blocking.
+ * ERR_INVALID for user data that is not base64, ERR_NOT_FOUND without genisoimage, ERR_IO, ERR_NO_SPACE, ERR_TIMEOUT.
+ */
 int config_drive_make(const char *folder, const char *path, const struct spec *spec, struct error *e);
 
 /* The documents themselves, for tests and a metadata service. Pure. */

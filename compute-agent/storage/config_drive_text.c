@@ -1,5 +1,5 @@
-/* The documents on the config drive, as Nova writes them (its versions of meta_data.json up to 2020-10-14, network_data.json as in its
- * schema). */
+/* The documents on the config drive, as Nova writes them (its versions of meta_data.json up to 2020-10-14,
+ * network_data.json as in its schema). */
 #include "common/json_out.h"
 #include "common/model/ip.h"
 #include "compute-agent/storage/base64.h"
@@ -92,7 +92,8 @@ static void config_drive_routes(struct json_out *o, const struct spec_subnet *su
 }
 
 /* An address: by DHCP where the subnet serves it (IPv4), as it is else. */
-static void config_drive_network(struct json_out *o, const struct spec_nic *nic, const struct spec_address *address, size_t index)
+static void config_drive_network(struct json_out *o, const struct spec_nic *nic, const struct spec_address *address,
+                                 size_t index)
 {
     struct ip ip;
     struct ip_net net;

@@ -4,5 +4,6 @@
 #include "common/strbuf.h"
 #include <stdint.h>
 
-/* Appends the last `lines` lines (-1: all that is kept, up to the buffer's ceiling from the end). Nothing written yet: nothing. Blocking. ERR_IO. */
+/* Appends the last `lines` lines (-1: all that is kept, up to the buffer's ceiling from the end). Nothing written yet:
+ * nothing. Blocking. ERR_IO. */
 int console_log_read(const char *path, int64_t lines, struct strbuf *ret, struct error *e);

@@ -21,7 +21,8 @@ static int disk_create(const char *path, const struct disk_base *base, int64_t b
 {
     char size[24];
     snprintf(size, sizeof(size), "%lld", (long long)bytes);
-    const char *with[] = {"qemu-img", "create", "-q", "-f", "qcow2", "-b", base->path, "-F", base->format, "--", path, size, NULL};
+    const char *with[] = {"qemu-img", "create",     "-q", "-f", "qcow2", "-b", base->path,
+                          "-F",       base->format, "--", path, size,    NULL};
     const char *without[] = {"qemu-img", "create", "-q", "-f", "qcow2", "--", path, size, NULL};
     struct child child = {.argv = base->path ? with : without, .deadline_ms = DISK_DEADLINE_MS};
     return child_run(&child, NULL, e);
@@ -35,7 +36,8 @@ static int disk_check_space(const char *folder, struct error *e)
     return 0;
 }
 
-static int disk_make_one(const char *folder, const char *name, const struct disk_base *base, int64_t bytes, bool first, struct error *e)
+static int disk_make_one(const char *folder, const char *name, const struct disk_base *base, int64_t bytes, bool first,
+                         struct error *e)
 {
     struct strbuf path, partial;
     strbuf_init(&path, 0);

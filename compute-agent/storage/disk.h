@@ -9,9 +9,9 @@ struct disk_base {
     const char *path, *format; /* of the image in the cache; path NULL: none */
     int64_t virtual_bytes;
 };
-/* Makes what is missing in `folder`: root (an overlay on the base, as large as the flavor says), ephemeral and swap disks. When `first` is
- * false nothing is made: a disk that is missing then is an error, never an empty disk. ERR_INVALID when the image does not fit into the flavor,
- * ERR_NOT_FOUND, ERR_NO_SPACE, ERR_IO, ERR_TIMEOUT. */
+/* Makes what is missing in `folder`: root (an overlay on the base, as large as the flavor says), ephemeral and swap
+ * disks. When `first` is false nothing is made: a disk that is missing then is an error, never an empty disk.
+ * ERR_INVALID when the image does not fit into the flavor, ERR_NOT_FOUND, ERR_NO_SPACE, ERR_IO, ERR_TIMEOUT. */
 int disk_make(const char *folder, const struct spec *spec, const struct disk_base *base, bool first, struct error *e);
 /* Removes the folder and everything in it; what is not there is no error. */
 int disk_remove_folder(const char *folder, struct error *e);

@@ -1,5 +1,5 @@
-/* One entry per image that is in use or on its way; requests for the same image share its one job. The job copies all that it needs: the cache may
- * be freed while it runs. */
+/* One entry per image that is in use or on its way; requests for the same image share its one job. The job copies all
+ * that it needs: the cache may be freed while it runs. */
 #include "compute-agent/storage/image_cache.h"
 #include "common/file.h"
 #include "common/log.h"
@@ -42,7 +42,7 @@ struct image_cache {
     struct idmap entries;
 };
 struct image_job {
-    struct worker_job job; /* first */
+    struct worker_job job;     /* first */
     struct image_cache *cache; /* NULL: freed meanwhile */
     struct image_entry *entry;
     atomic_bool stop;
@@ -62,10 +62,12 @@ struct image_job {
 static int image_job_download(struct image_job *j)
 {
     struct http_download d = {.url = j->url, .path = j->api_path, .file = j->part, .size_bytes = j->size_bytes};
-    d.identity = (struct http_client_identity){.ca_file = j->ca_file, .cert_file = j->cert_file, .key_file = j->key_file};
+    d.identity =
+        (struct http_client_identity){.ca_file = j->ca_file, .cert_file = j->cert_file, .key_file = j->key_file};
     d.stall_ms = j->stall_ms;
     d.stop = &j->stop;
-    image_files_evict(j->folder, j->instances, (const char *const *)j->pinned, j->pinned_count, j->limit_bytes, j->size_bytes);
+    image_files_evict(j->folder, j->instances, (const char *const *)j->pinned, j->pinned_count, j->limit_bytes,
+                      j->size_bytes);
     int code = http_download(&d, &j->error);
     if (code == ERR_NO_SPACE && unlink(j->part) == 0) /* do not sit on the rest of it */
         log_warn("unfinished image removed: the disk is full", "file=%s", j->part);
@@ -248,7 +250,8 @@ static struct image_entry *image_cache_entry(struct image_cache *c, const struct
     return entry;
 }
 
-/* Every answer comes through a job, so that it never comes from inside the call. For an image that is there the job only looks at its header. */
+/* Every answer comes through a job, so that it never comes from inside the call. For an image that is there the job
+ * only looks at its header. */
 bool image_cache_get(struct image_cache *c, const struct spec_image *image, image_cache_fn done, void *arg)
 {
     struct image_entry *entry = image_cache_entry(c, image);

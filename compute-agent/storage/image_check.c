@@ -1,5 +1,5 @@
-/* Magic numbers of the formats that a disguised image could be, the qcow2 header (docs/interop/qcow2.txt of QEMU), and then
- * `qemu-img info -f <format>` with limits on time and memory. */
+/* Magic numbers of the formats that a disguised image could be, the qcow2 header (docs/interop/qcow2.txt of QEMU), and
+ * then `qemu-img info -f <format>` with limits on time and memory. */
 #include "compute-agent/storage/image_check.h"
 #include "common/json_in.h"
 #include "compute-agent/child.h"
@@ -11,14 +11,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define IMAGE_CHECK_HEADER       512
-#define IMAGE_CHECK_DEADLINE_MS  20000
-#define IMAGE_CHECK_MEMORY       ((int64_t)1 << 30)
-#define IMAGE_CHECK_CPU_S        20
+#define IMAGE_CHECK_HEADER      512
+#define IMAGE_CHECK_DEADLINE_MS 20000
+#define IMAGE_CHECK_MEMORY      ((int64_t)1 << 30)
+#define IMAGE_CHECK_CPU_S       20
 /* qcow2: incompatible feature bits */
-#define IMAGE_CHECK_DIRTY        1u /* refcounts are inexact: repaired when opened */
-#define IMAGE_CHECK_COMPRESSION  8u
-#define IMAGE_CHECK_EXTERNAL     4u
+#define IMAGE_CHECK_DIRTY       1u /* refcounts are inexact: repaired when opened */
+#define IMAGE_CHECK_COMPRESSION 8u
+#define IMAGE_CHECK_EXTERNAL    4u
 
 struct image_check_magic {
     const char *format;
@@ -57,7 +57,8 @@ static const char *image_check_name(const unsigned char *header, size_t size)
     return "raw";
 }
 
-static int image_check_read(const char *path, unsigned char header[IMAGE_CHECK_HEADER], size_t *ret_size, struct error *e)
+static int image_check_read(const char *path, unsigned char header[IMAGE_CHECK_HEADER], size_t *ret_size,
+                            struct error *e)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -78,12 +79,14 @@ static int image_check_qcow2(const unsigned char *header, size_t size, struct er
     if (size < 72 || version < 2 || version > 3)
         return error_set(e, ERR_INVALID, "The image's qcow2 header is damaged or of an unknown version");
     if (image_check_number(header + 8, 8) || image_check_number(header + 16, 4))
-        return error_set(e, ERR_INVALID, "The image refers to a backing file; upload one that is whole (qemu-img convert)");
+        return error_set(e, ERR_INVALID,
+                         "The image refers to a backing file; upload one that is whole (qemu-img convert)");
     if (image_check_number(header + 32, 4))
         return error_set(e, ERR_INVALID, "The image is encrypted in a way that cannot be started here");
     uint64_t features = version == 3 ? image_check_number(header + 72, 8) : 0;
     if (features & IMAGE_CHECK_EXTERNAL)
-        return error_set(e, ERR_INVALID, "The image keeps its data in another file; upload one that is whole (qemu-img convert)");
+        return error_set(e, ERR_INVALID,
+                         "The image keeps its data in another file; upload one that is whole (qemu-img convert)");
     if (features & ~(uint64_t)(IMAGE_CHECK_DIRTY | IMAGE_CHECK_COMPRESSION))
         return error_set(e, ERR_INVALID, "The image has qcow2 features that are not supported here");
     return 0;
@@ -111,9 +114,18 @@ struct image_check_info {
 };
 static const struct json_field info_fields[] = {
     {.name = "format", .kind = JSON_TEXT, .offset = offsetof(struct image_check_info, format), .flags = JSON_REQUIRED},
-    {.name = "virtual-size", .kind = JSON_INT, .offset = offsetof(struct image_check_info, virtual_size), .flags = JSON_REQUIRED},
-    {.name = "backing-filename", .kind = JSON_ANY, .offset = offsetof(struct image_check_info, backing), .flags = JSON_NULLABLE},
-    {.name = "format-specific", .kind = JSON_ANY, .offset = offsetof(struct image_check_info, specific), .flags = JSON_NULLABLE},
+    {.name = "virtual-size",
+     .kind = JSON_INT,
+     .offset = offsetof(struct image_check_info, virtual_size),
+     .flags = JSON_REQUIRED},
+    {.name = "backing-filename",
+     .kind = JSON_ANY,
+     .offset = offsetof(struct image_check_info, backing),
+     .flags = JSON_NULLABLE},
+    {.name = "format-specific",
+     .kind = JSON_ANY,
+     .offset = offsetof(struct image_check_info, specific),
+     .flags = JSON_NULLABLE},
 };
 static const struct json_table info_table = {.fields = info_fields,
                                              .count = JSON_COUNT(info_fields),
@@ -134,7 +146,8 @@ static int image_check_judge(const struct strbuf *text, const char *format, int6
         code = error_set(e, ERR_INVALID, "The image is declared as %s, but it is %s", format, info.format);
     json_value *data = json_in_member(info.specific, "data");
     if (!code && (info.backing || json_in_has(data, "data-file")))
-        code = error_set(e, ERR_INVALID, "The image refers to another file; upload one that is whole (qemu-img convert)");
+        code =
+            error_set(e, ERR_INVALID, "The image refers to another file; upload one that is whole (qemu-img convert)");
     if (!code)
         *ret_virtual_bytes = info.virtual_size;
     arena_done(&arena);
@@ -145,7 +158,9 @@ static int image_check_judge(const struct strbuf *text, const char *format, int6
 static int image_check_ask(const char *path, const char *format, int64_t *ret_virtual_bytes, struct error *e)
 {
     const char *argv[] = {"qemu-img", "info", "-f", format, "--output=json", "--", path, NULL};
-    struct child child = {.argv = argv, .deadline_ms = IMAGE_CHECK_DEADLINE_MS, .memory_bytes = IMAGE_CHECK_MEMORY,
+    struct child child = {.argv = argv,
+                          .deadline_ms = IMAGE_CHECK_DEADLINE_MS,
+                          .memory_bytes = IMAGE_CHECK_MEMORY,
                           .cpu_seconds = IMAGE_CHECK_CPU_S};
     struct strbuf text;
     struct error why = {0};

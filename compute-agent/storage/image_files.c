@@ -81,8 +81,8 @@ static int image_files_by_age(const void *a, const void *b)
     return x->used_ns < y->used_ns ? -1 : x->used_ns > y->used_ns;
 }
 
-int64_t image_files_evict(const char *folder, const char *instances, const char *const *pinned, size_t pinned_count, int64_t limit_bytes,
-                          int64_t wanted_bytes)
+int64_t image_files_evict(const char *folder, const char *instances, const char *const *pinned, size_t pinned_count,
+                          int64_t limit_bytes, int64_t wanted_bytes)
 {
     struct image_files files = {0};
     int64_t total = 0;

@@ -1,4 +1,5 @@
-/* Preparing is two jobs: the config drive at once, the disks when the image is there. Both only make what is missing. */
+/* Preparing is two jobs: the config drive at once, the disks when the image is there. Both only make what is missing.
+ */
 #include "compute-agent/storage/storage.h"
 #include "common/file.h"
 #include "common/log.h"
@@ -223,7 +224,8 @@ int storage_new(const struct storage_setup *setup, struct storage **ret, struct 
     struct storage *s = memory_new(sizeof(*s));
     s->setup = *setup;
     s->direct_io = storage_try_direct(settings->instances_dir);
-    struct image_cache_setup images = {.folder = settings->image_dir, .instances = settings->instances_dir, .url = setup->url};
+    struct image_cache_setup images = {
+        .folder = settings->image_dir, .instances = settings->instances_dir, .url = setup->url};
     images.limit_bytes = &settings->image_cache_bytes;
     images.stall_ms = settings->image_deadline_ms;
     images.identity = setup->identity;

@@ -1,5 +1,5 @@
-/* A server's files: a folder with its disks (overlays on images of the cache), its config drive and its console's log. Loop thread; the work is done on
- * workers. */
+/* A server's files: a folder with its disks (overlays on images of the cache), its config drive and its console's log.
+ * Loop thread; the work is done on workers. */
 #pragma once
 #include "compute-agent/hypervisor.h"
 

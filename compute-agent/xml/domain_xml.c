@@ -16,7 +16,8 @@ static const char *domain_xml_property(const struct spec *spec, const char *name
 }
 
 /* A property that must be one of a few words; others are ignored. */
-static const char *domain_xml_choice(const struct spec *spec, const char *name, const char *const *words, const char *fallback)
+static const char *domain_xml_choice(const struct spec *spec, const char *name, const char *const *words,
+                                     const char *fallback)
 {
     const char *value = domain_xml_property(spec, name, fallback);
     for (size_t i = 0; words[i]; i++) {
@@ -88,7 +89,8 @@ static void domain_xml_cpu(xmlNodePtr domain, const struct spec *spec, const str
         xml_set(xml_set(cpu, "mode", "host-passthrough"), "migratable", "on");
     } else {
         xml_set(xml_set(xml_set(cpu, "mode", "custom"), "match", "exact"), "check", "none");
-        xml_set(xml_add_text(cpu, "model", host->cpu_model ? host->cpu_model : DOMAIN_XML_TCG_MODEL), "fallback", "allow");
+        xml_set(xml_add_text(cpu, "model", host->cpu_model ? host->cpu_model : DOMAIN_XML_TCG_MODEL), "fallback",
+                "allow");
     }
     xmlNodePtr topology = xml_add(cpu, "topology");
     xml_setf(topology, "sockets", "%lld", (long long)spec->vcpus);
@@ -104,7 +106,8 @@ static void domain_xml_clock(xmlNodePtr domain, const struct domain_xml_host *ho
     xml_set(xml_set(xml_add(clock, "timer"), "name", "hpet"), "present", "no");
 }
 
-static void domain_xml_disk(xmlNodePtr devices, const struct domain_xml_host *host, const char *file, const char *target, const char *bus)
+static void domain_xml_disk(xmlNodePtr devices, const struct domain_xml_host *host, const char *file,
+                            const char *target, const char *bus)
 {
     xmlNodePtr disk = xml_set(xml_set(xml_add(devices, "disk"), "type", "file"), "device", "disk");
     xmlNodePtr driver = xml_set(xml_set(xml_add(disk, "driver"), "name", "qemu"), "type", "qcow2");

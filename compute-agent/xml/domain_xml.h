@@ -13,8 +13,8 @@ struct domain_xml_host {
     const char *cpu_model; /* NULL: host-passthrough under kvm, DOMAIN_XML_TCG_MODEL else */
     int64_t tcg_cache_mib; /* 0: the emulator's own */
     const char *vnc_listen;
-    const char *folder;    /* of this server's files */
-    bool direct_io;        /* the folder's file system can do O_DIRECT */
+    const char *folder; /* of this server's files */
+    bool direct_io;     /* the folder's file system can do O_DIRECT */
 };
 /* The files in that folder. */
 #define DOMAIN_XML_ROOT      "root.qcow2"

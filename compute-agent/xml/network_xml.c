@@ -1,5 +1,5 @@
-/* libvirt's dnsmasq serves DHCP for the first IPv4 subnet that wants it: one <dhcp> per network is its limit. No range is given, so only
- * reservations get an address. */
+/* libvirt's dnsmasq serves DHCP for the first IPv4 subnet that wants it: one <dhcp> per network is its limit. No range
+ * is given, so only reservations get an address. */
 #include "compute-agent/xml/network_xml.h"
 #include "common/memory.h"
 #include "common/model/ip.h"
@@ -23,8 +23,8 @@ static bool network_xml_taken(const struct network_plan *plan, const struct ip *
 }
 
 /* The bridge's own address: the gateway, else the first or last address that no server has. */
-static int network_xml_address(const struct network_plan *plan, const struct spec_subnet *s, const struct ip_net *net, struct ip *ret,
-                               struct error *e)
+static int network_xml_address(const struct network_plan *plan, const struct spec_subnet *s, const struct ip_net *net,
+                               struct ip *ret, struct error *e)
 {
     struct ip first, last;
     if (s->gateway && ip_parse(s->gateway, ret))
@@ -66,8 +66,8 @@ static void network_xml_dhcp(xmlNodePtr ip, const struct network_plan *plan, con
     }
 }
 
-static int network_xml_subnet(xmlNodePtr network, const struct network_plan *plan, const struct spec_subnet *s, bool *dhcp,
-                              struct error *e)
+static int network_xml_subnet(xmlNodePtr network, const struct network_plan *plan, const struct spec_subnet *s,
+                              bool *dhcp, struct error *e)
 {
     struct ip_net net;
     struct ip address;

@@ -1,4 +1,5 @@
-/* One of the cloud's networks as a libvirt NAT network: bridge, gateway address, DHCP that serves our reservations and nobody else. Pure. */
+/* One of the cloud's networks as a libvirt NAT network: bridge, gateway address, DHCP that serves our reservations and
+ * nobody else. Pure. */
 #pragma once
 #include "common/error.h"
 #include "compute-agent/names.h"

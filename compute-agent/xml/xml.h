@@ -1,4 +1,5 @@
-/* Building and reading small XML documents. The files of this folder are the only ones that know libxml2. Any thread. */
+/* Building and reading small XML documents. The files of this folder are the only ones that know libxml2. Any thread.
+ */
 #pragma once
 #include "common/error.h"
 #include <libxml/tree.h>
@@ -21,7 +22,7 @@ char *xml_print(xmlDocPtr doc);
 
 /* NULL and ERR_CORRUPT when it is no XML. No network, no entities. Free with xmlFreeDoc. */
 xmlDocPtr xml_parse(const char *text, struct error *e);
-/* The next sibling or `from` itself with this name; NULL at the end. For walks: n = xml_first(parent, "host"), then xml_next(n, "host"). */
+/* The first child, and the next sibling behind `node`, with this name; NULL when there is none (also for no parent). */
 xmlNodePtr xml_first(xmlNodePtr parent, const char *name);
 xmlNodePtr xml_next(xmlNodePtr node, const char *name);
 /* Follows names from `node` down, NULL-terminated list; NULL when there is none. */
