@@ -61,11 +61,20 @@ struct exchange {
     struct exchange *next; /* in the free list */
 };
 
+/* One HTTP thread's daemon. */
+struct http_loop {
+    struct http_server *server;
+    struct MHD_Daemon *daemon;
+    atomic_size_t connections; /* handed to it and not closed yet */
+};
+
 struct http_server {
     struct api *api;
     struct http_options options; /* strings owned */
     struct router *router;
-    struct MHD_Daemon *daemon;
+    struct http_loop *loops;
+    unsigned loop_count;
+    struct listener *listener;
     struct park *park;
     struct workers *workers, *hashers;
     size_t *route_metrics; /* by router row; the last is for requests without a row */

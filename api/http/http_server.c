@@ -1,4 +1,5 @@
-/* Start and stop of a libmicrohttpd daemon, and its callbacks.
+/* Start and stop of libmicrohttpd daemons, one for each HTTP thread, and their callbacks. Connections are handed to the
+ * one that has the fewest.
  *
  * Stopping: the listening socket is taken away, parked requests run a last time, running ones finish; libmicrohttpd may
  * be stopped only when no connection is suspended, and every suspended one is with a worker or the writer, who always
@@ -6,25 +7,21 @@
 #include "api/http/http_server.h"
 #include "api/http/exchange.h"
 #include "api/http/http_thread.h"
+#include "api/http/listener.h"
 #include "api/http/metrics.h"
 #include "api/http/peer.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/memory.h"
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #define HTTP_SERVER_MEMORY     ((size_t)32 << 10) /* of a connection: bounds its headers too */
-#define HTTP_SERVER_BACKLOG    1024
 #define HTTP_SERVER_SLOW_QUEUE 4096
 #define HTTP_SERVER_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
@@ -57,10 +54,14 @@ static void http_server_on_end(void *arg, struct MHD_Connection *connection, voi
 static void http_server_on_connection(void *arg, struct MHD_Connection *connection, void **context,
                                       enum MHD_ConnectionNotificationCode code)
 {
+    struct http_loop *loop = arg;
     struct peer *peer = *context;
-    if (code == MHD_CONNECTION_NOTIFY_STARTED)
-        *context = peer_new(arg, connection);
-    else if (peer)
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        *context = peer_new(loop->server, connection);
+        return;
+    }
+    atomic_fetch_sub_explicit(&loop->connections, 1, memory_order_relaxed);
+    if (peer)
         peer_free(&peer);
 }
 
@@ -105,45 +106,6 @@ static void *http_server_sweep(void *arg)
     return NULL;
 }
 
-/* "host:port" or "[v6]:port" to a listening socket. */
-static int http_server_listen(const char *text, int *ret_fd, struct error *e)
-{
-    const char *colon = strrchr(text, ':');
-    if (!colon || !colon[1])
-        return error_set(e, ERR_INVALID, "'%s' is not an address of the form HOST:PORT", text);
-    bool bracket = *text == '[' && colon > text && colon[-1] == ']';
-    char *host = strndup(text + bracket, (size_t)(colon - text) - 2 * bracket);
-    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM}, *found = NULL;
-    int failed = getaddrinfo(host && *host ? host : NULL, colon + 1, &hints, &found);
-    free(host);
-    if (failed)
-        return error_set(e, ERR_INVALID, "'%s': %s", text, gai_strerror(failed));
-    int on = 1;
-    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    bool good = fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) &&
-                !bind(fd, found->ai_addr, found->ai_addrlen) && !listen(fd, HTTP_SERVER_BACKLOG);
-    int error = errno;
-    freeaddrinfo(found);
-    if (good) {
-        *ret_fd = fd;
-        return 0;
-    }
-    if (fd >= 0)
-        close(fd);
-    return error_set(e, ERR_IO, "Listening on %s: %s", text, strerror(error));
-}
-
-static uint16_t http_server_bound_port(int fd)
-{
-    struct sockaddr_storage address = {0};
-    socklen_t size = sizeof(address);
-    if (getsockname(fd, (struct sockaddr *)&address, &size))
-        return 0;
-    if (address.ss_family == AF_INET6)
-        return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
-    return ntohs(((struct sockaddr_in *)&address)->sin_port);
-}
-
 static void http_server_fill(struct http_options *to, const struct http_options *from)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -177,6 +139,7 @@ static void http_server_free(struct http_server *s)
     pthread_mutex_destroy(&s->threads_lock);
     pthread_cond_destroy(&s->sweep);
     free(s->route_metrics);
+    free(s->loops);
     free((char *)s->options.listen);
     free((char *)s->options.upload_dir);
     free((char *)s->options.endpoint);
@@ -225,10 +188,34 @@ static void http_server_raise_descriptors(unsigned connections)
                  (unsigned long long)limit.rlim_cur, (unsigned long long)wanted);
 }
 
-static int http_server_open(struct http_server *s, int fd, struct error *e)
+static void http_server_take(void *arg, int fd, const struct sockaddr *address, socklen_t size)
+{
+    struct http_server *s = arg;
+    struct http_loop *to = &s->loops[0];
+    for (unsigned i = 1; i < s->loop_count; i++)
+        if (atomic_load(&s->loops[i].connections) < atomic_load(&to->connections))
+            to = &s->loops[i];
+    atomic_fetch_add(&to->connections, 1);
+    if (MHD_add_connection(to->daemon, fd, address, size) == MHD_YES) /* it closes the socket else */
+        return;
+    atomic_fetch_sub(&to->connections, 1);
+    log_warn("a connection was not taken", "error=%s", strerror(errno));
+}
+
+static bool http_server_has_room(void *arg)
+{
+    struct http_server *s = arg;
+    size_t count = 0;
+    for (unsigned i = 0; i < s->loop_count; i++)
+        count += atomic_load(&s->loops[i].connections);
+    return count < s->options.connection_limit;
+}
+
+static int http_server_open(struct http_server *s, struct http_loop *loop, struct error *e)
 {
     const struct http_options *o = &s->options;
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    unsigned flags =
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     struct MHD_OptionItem tls[] = {
         {MHD_OPTION_HTTPS_MEM_CERT, 0, (char *)o->certificate},
         {MHD_OPTION_HTTPS_MEM_KEY, 0, (char *)o->key},
@@ -237,20 +224,38 @@ static int http_server_open(struct http_server *s, int fd, struct error *e)
         {MHD_OPTION_END, 0, NULL},
     };
     struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
-    s->tls = o->certificate != NULL;
     unsigned idle_s = (unsigned)((o->idle_timeout_ms + 999) / 1000);
-    s->daemon = MHD_start_daemon(
+    loop->server = s;
+    loop->daemon = MHD_start_daemon(
         flags | (s->tls ? MHD_USE_TLS : 0u), 0, NULL, NULL, http_server_on_request, s, MHD_OPTION_EXTERNAL_LOGGER,
-        http_server_on_log, s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, o->threads,
-        MHD_OPTION_CONNECTION_LIMIT, o->connection_limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT, HTTP_SERVER_MEMORY,
-        MHD_OPTION_CONNECTION_TIMEOUT, idle_s, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK,
-        http_server_on_target, s, MHD_OPTION_NOTIFY_COMPLETED, http_server_on_end, s, MHD_OPTION_NOTIFY_CONNECTION,
-        http_server_on_connection, s, MHD_OPTION_UNESCAPE_CALLBACK, http_server_keep_escapes, s, MHD_OPTION_ARRAY,
-        s->tls ? tls : none, MHD_OPTION_END);
-    if (!s->daemon)
+        http_server_on_log, s, MHD_OPTION_CONNECTION_LIMIT, o->connection_limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        HTTP_SERVER_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, idle_s, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_URI_LOG_CALLBACK, http_server_on_target, s, MHD_OPTION_NOTIFY_COMPLETED, http_server_on_end, s,
+        MHD_OPTION_NOTIFY_CONNECTION, http_server_on_connection, loop, MHD_OPTION_UNESCAPE_CALLBACK,
+        http_server_keep_escapes, s, MHD_OPTION_ARRAY, s->tls ? tls : none, MHD_OPTION_END);
+    if (!loop->daemon)
         return error_set(e, s->tls ? ERR_INVALID : ERR_IO, "The HTTP server for %s did not start%s",
                          o->listen ? o->listen : "a socket", s->tls ? ": are certificate and key good?" : "");
     return 0;
+}
+
+/* The daemons of all threads; what was started when one fails is stopped by http_server_close. */
+static int http_server_open_all(struct http_server *s, struct error *e)
+{
+    int rc = 0;
+    s->loops = memory_array(s->options.threads, sizeof(*s->loops));
+    for (unsigned i = 0; i < s->options.threads && !rc; i++) {
+        rc = http_server_open(s, &s->loops[i], e);
+        s->loop_count += !rc;
+    }
+    return rc;
+}
+
+static void http_server_close(struct http_server *s)
+{
+    for (unsigned i = 0; i < s->loop_count; i++)
+        MHD_stop_daemon(s->loops[i].daemon);
+    s->loop_count = 0;
 }
 
 int http_server_start(struct api *api, const struct http_options *options, struct http_server **ret, struct error *e)
@@ -262,25 +267,29 @@ int http_server_start(struct api *api, const struct http_options *options, struc
     int fd = options->listen_fd;
     int rc = router_new(options->services, options->port, &s->router, e);
     if (!rc && !fd)
-        rc = http_server_listen(options->listen, &fd, e);
+        rc = listener_open(options->listen, &fd, e);
     if (rc) {
         http_server_free(s);
         return rc;
     }
-    s->port = http_server_bound_port(fd);
+    s->port = listener_port(fd);
     http_server_raise_descriptors(s->options.connection_limit);
     http_server_register_metrics(s);
     s->park = park_new(http_server_resume);
     s->workers = workers_new(s->options.workers, HTTP_SERVER_SLOW_QUEUE);
     s->hashers = workers_new(s->options.hashers, s->options.hash_queue);
-    rc = http_server_open(s, fd, e);
+    s->tls = s->options.certificate != NULL;
+    rc = http_server_open_all(s, e);
     if (rc) {
         close(fd);
+        http_server_close(s);
         http_server_free(s);
         return rc;
     }
     s->sweeping = true;
     pthread_create(&s->sweeper, NULL, http_server_sweep, s);
+    s->listener = listener_new(
+        fd, &(struct listener_calls){.take = http_server_take, .has_room = http_server_has_room, .arg = s});
     *ret = s;
     return 0;
 }
@@ -301,7 +310,7 @@ void http_server_stop(struct http_server **s, int64_t deadline_ms)
     struct http_server *old = *s;
     if (!old)
         return;
-    int fd = MHD_quiesce_daemon(old->daemon);
+    listener_free(&old->listener);
     atomic_store(&old->stopping, true);
     park_stop(old->park);
     http_server_drain(old, clock_mono_us() + deadline_ms * 1000);
@@ -310,9 +319,7 @@ void http_server_stop(struct http_server **s, int64_t deadline_ms)
     pthread_cond_signal(&old->sweep);
     pthread_mutex_unlock(&old->peers_lock);
     pthread_join(old->sweeper, NULL);
-    MHD_stop_daemon(old->daemon);
-    if (fd >= 0)
-        close(fd);
+    http_server_close(old);
     http_server_free(old);
     *s = NULL;
 }

@@ -1,4 +1,4 @@
-/* The HTTP server: one libmicrohttpd daemon with a pool of epoll threads, routed by tables. The process has one for
+/* The HTTP server: a few threads, each with a libmicrohttpd daemon in epoll, routed by tables. The process has one for
  * tenants and one for agents. */
 #pragma once
 #include "api/api.h"
