@@ -49,31 +49,12 @@ static int make_pki(struct cli *cli, struct error *e)
     return pki_ensure(command_place(cli, "/etc/virga/pki"), names, count, e);
 }
 
-static int read_password(struct cli *cli, const char **ret, struct error *e)
-{
-    char line[PASSWORD_MAX + 2];
-    if (!fgets(line, sizeof(line), stdin))
-        return error_set(e, ERR_INVALID, "no password came on standard input");
-    size_t size = strcspn(line, "\r\n");
-    if (size == 0 || size > PASSWORD_MAX)
-        return error_set(e, ERR_INVALID, "a password has 1 to %d bytes", PASSWORD_MAX);
-    line[size] = 0;
-    *ret = arena_strdup(&cli->arena, line);
-    return 0;
-}
-
 /* The password to be: given, or in an openrc that an earlier run left, or new. */
 static int choose_password(struct cli *cli, const char *folder, const char **ret, struct error *e)
 {
-    if (command_flag(cli, "admin-password-stdin"))
-        return read_password(cli, ret, e);
-    *ret = login_password(cli, folder);
-    if (!*ret) {
-        char random[PASSWORD_RANDOM_SIZE];
-        password_random(random);
-        *ret = arena_strdup(&cli->arena, random);
-    }
-    return 0;
+    bool given = command_flag(cli, "admin-password-stdin");
+    *ret = given ? NULL : login_password(cli, folder);
+    return *ret ? 0 : login_choose_password(cli, given, ret, e);
 }
 
 static int write_login(struct cli *cli, const char *folder, const char *password, struct error *e)

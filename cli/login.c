@@ -1,7 +1,9 @@
 /* openrc and clouds.yaml. */
 #include "cli/login.h"
 #include "common/file.h"
+#include "common/password.h"
 #include "common/strbuf.h"
+#include <stdio.h>
 #include <string.h>
 
 #define PASSWORD_LINE "export OS_PASSWORD='"
@@ -87,4 +89,27 @@ const char *login_password(struct cli *cli, const char *folder)
     strbuf_done(&text);
     strbuf_done(&password);
     return found && *found ? found : NULL;
+}
+
+static int read_password(struct cli *cli, const char **ret, struct error *e)
+{
+    char line[PASSWORD_MAX + 2];
+    if (!fgets(line, sizeof(line), stdin))
+        return error_set(e, ERR_INVALID, "no password came on standard input");
+    size_t size = strcspn(line, "\r\n");
+    if (size == 0 || size > PASSWORD_MAX)
+        return error_set(e, ERR_INVALID, "a password has 1 to %d bytes", PASSWORD_MAX);
+    line[size] = 0;
+    *ret = arena_strdup(&cli->arena, line);
+    return 0;
+}
+
+int login_choose_password(struct cli *cli, bool from_stdin, const char **ret, struct error *e)
+{
+    char random[PASSWORD_RANDOM_SIZE];
+    if (from_stdin)
+        return read_password(cli, ret, e);
+    password_random(random);
+    *ret = arena_strdup(&cli->arena, random);
+    return 0;
 }

@@ -265,3 +265,15 @@ int pki_fingerprint(const char *folder, char ret[PKI_FINGERPRINT_SIZE], struct e
         gnutls_x509_crt_deinit(crt);
     return rc;
 }
+
+int pki_expiry(const char *folder, const char *name, int64_t *ret_us, struct error *e)
+{
+    char path[4096];
+    gnutls_x509_crt_t crt = NULL;
+    int rc = load_crt(path_in(path, folder, name), &crt, e);
+    if (!rc)
+        *ret_us = (int64_t)gnutls_x509_crt_get_expiration_time(crt) * CLOCK_SECOND_US;
+    if (crt)
+        gnutls_x509_crt_deinit(crt);
+    return rc;
+}

@@ -10,6 +10,8 @@
 /* Makes what is missing in `folder`. `names` are further names or addresses that agents use; the agents' certificate is
  * made anew when it lacks one of them. */
 int pki_ensure(const char *folder, const char *const *names, size_t count, struct error *e);
+/* When the certificate `name` in `folder` ends. */
+int pki_expiry(const char *folder, const char *name, int64_t *ret_us, struct error *e);
 /* SHA-256 of the CA certificate's DER form, in hex. */
 #define PKI_FINGERPRINT_SIZE 65
 int pki_fingerprint(const char *folder, char ret[PKI_FINGERPRINT_SIZE], struct error *e);

@@ -1,0 +1,79 @@
+/* virga explain SERVER: what a server is doing, and why it has no host. */
+#include "cli/commands.h"
+#include "common/clock.h"
+#include "db/store_operation.h"
+#include "db/store_operator.h"
+#include "db/store_server.h"
+#include <inttypes.h>
+#include <stdio.h>
+
+static int put_operation(void *arg, const struct operation_row *row, struct error *e)
+{
+    (void)arg, (void)e;
+    char text[CLOCK_TEXT_SIZE];
+    printf("  %s  %-12s %s%s%s\n", clock_text(row->started_us, CLOCK_ISO_Z, text), row->action, row->state,
+           row->message ? ": " : "", row->message ? row->message : "");
+    return 0;
+}
+
+static int put_waiting(struct db_conn *c, const struct server_row *row, struct error *e)
+{
+    int64_t since_us, attempts;
+    char text[CLOCK_TEXT_SIZE];
+    int rc = store_operator_waiting(c, row->id, &since_us, &attempts, e);
+    if (rc)
+        return rc == ERR_NOT_FOUND ? 0 : rc;
+    printf("It waits for a host since %s; %" PRId64 " tries lost a race.\n", clock_text(since_us, CLOCK_ISO_Z, text),
+           attempts);
+    return 0;
+}
+
+static int put_server(struct cli *cli, const char *id, struct error *e)
+{
+    struct db_conn *c = db_reader(cli->db);
+    struct server_row row;
+    int rc = store_server_get(c, id, &cli->arena, &row, e);
+    if (rc)
+        return rc;
+    struct server_situation situation = store_server_situation(&row);
+    struct server_words words = server_words(&situation);
+    char text[CLOCK_TEXT_SIZE];
+    printf("%s (%s): %s%s%s%s\n", row.name, row.id, words.status, words.task_state ? ", " : "",
+           words.task_state ? words.task_state : "", row.host_id ? "" : ", on no host");
+    if (row.host_id)
+        printf("On host %s.\n", row.host_id);
+    rc = put_waiting(c, &row, e);
+    if (!rc && row.fault_code) {
+        printf("Fault of %s: %s\n", clock_text(row.fault_us, CLOCK_ISO_Z, text),
+               row.fault_message ? row.fault_message : "");
+        if (row.fault_details && *row.fault_details)
+            printf("%s\n", row.fault_details);
+    }
+    printf("Operations, newest first:\n");
+    return rc ? rc : store_operation_list(c, id, 0, 0, 0, 10, put_operation, NULL, e);
+}
+
+static int explain_run(struct cli *cli, struct error *e)
+{
+    const char *ids[2];
+    size_t count = 0;
+    int rc = command_open(cli, false, e);
+    if (!rc)
+        rc = store_operator_find_server(db_reader(cli->db), cli->arguments[0], &cli->arena, ids, &count, e);
+    if (rc)
+        return rc;
+    if (count == 0)
+        return error_set(e, ERR_NOT_FOUND, "there is no server with the id or name \"%s\"", cli->arguments[0]);
+    if (count > 1)
+        return error_set(e, ERR_INVALID, "several servers have the name \"%s\": say the id, for example %s",
+                         cli->arguments[0], ids[0]);
+    return put_server(cli, ids[0], e);
+}
+
+const struct command explain_command = {
+    .name = "explain",
+    .arguments = "SERVER",
+    .summary = "Say what a server is doing, and why it has no host",
+    .help = "SERVER is an id, or a name that only one server has.",
+    .run = explain_run,
+};
