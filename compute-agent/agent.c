@@ -10,8 +10,10 @@
 #include "compute-agent/libvirt/libvirt_hypervisor.h"
 #include "compute-agent/loop.h"
 #include "compute-agent/worker.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define AGENT_DEFAULT_URL   "https://127.0.0.1:8775"
 #define AGENT_FILE_THREADS  4
@@ -162,14 +164,19 @@ static void agent_host_begin(struct agent_host *h)
 
 /* ---- life ---- */
 
+static void agent_place(const struct settings *settings, size_t index, struct strbuf *ret)
+{
+    strbuf_init(ret, 0);
+    strbuf_append_text(ret, settings->state_dir);
+    if (index > 0)
+        strbuf_appendf(ret, "/fake/%zu", index + 1);
+}
+
 static int agent_load_host(struct agent *a, size_t index, const char *token, struct error *e)
 {
     struct agent_host *h = &a->hosts[index];
     struct strbuf dir;
-    strbuf_init(&dir, 0);
-    strbuf_append_text(&dir, a->settings->state_dir);
-    if (index > 0)
-        strbuf_appendf(&dir, "/fake/%zu", index + 1);
+    agent_place(a->settings, index, &dir);
     h->agent = a;
     int code = identity_load(dir.data, &h->identity, e);
     if (!code && !h->identity.joined && !token)
@@ -187,10 +194,15 @@ static int agent_load_host(struct agent *a, size_t index, const char *token, str
 }
 
 /* Tokens come one a line; the option --token is the first host's. */
+static size_t agent_host_count(const struct settings *settings)
+{
+    return agent_is_fake(settings) ? (size_t)settings->fake_hosts : 1;
+}
+
 static int agent_load_hosts(struct agent *a, char *tokens, struct error *e)
 {
     char *save = NULL;
-    size_t count = agent_is_fake(a->settings) ? (size_t)a->settings->fake_hosts : 1;
+    size_t count = agent_host_count(a->settings);
     a->hosts = memory_array(count, sizeof(*a->hosts));
     char *line = tokens ? strtok_r(tokens, " \t\r\n", &save) : NULL;
     for (size_t i = 0; i < count; i++) {
@@ -249,6 +261,42 @@ void agent_free(struct agent **agent)
     free(a->hosts);
     fake_rules_free(&a->rules);
     free(a);
+}
+
+/* A fake host's domains are a file. */
+static int agent_purge_fake(const struct identity *identity, struct error *e)
+{
+    struct strbuf path;
+    strbuf_init(&path, 0);
+    strbuf_appendf(&path, "%s/domains", identity->dir);
+    int code = unlink(path.data) && errno != ENOENT ? error_set(e, ERR_IO, "%s: %s", path.data, strerror(errno)) : 0;
+    strbuf_done(&path);
+    return code;
+}
+
+static int agent_purge_host(const struct settings *settings, const char *dir, struct error *e)
+{
+    struct identity identity;
+    int code = identity_load(dir, &identity, e);
+    if (code)
+        return code;
+    if (identity.joined)
+        code = agent_is_fake(settings) ? agent_purge_fake(&identity, e) : libvirt_purge(settings, &identity, e);
+    identity_done(&identity);
+    return code;
+}
+
+int agent_purge(const struct settings *settings, struct error *e)
+{
+    int code = 0;
+    for (size_t i = 0; i < agent_host_count(settings) && !code; i++) {
+        struct strbuf dir;
+        agent_place(settings, i, &dir);
+        if (access(dir.data, F_OK) == 0)
+            code = agent_purge_host(settings, dir.data, e);
+        strbuf_done(&dir);
+    }
+    return code;
 }
 
 int agent_reload(struct agent *a, struct error *e)

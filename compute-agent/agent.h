@@ -14,6 +14,9 @@ int agent_new(const struct settings *settings, struct loop *loop, struct agent *
 /* Joins and starts. When all are started (or, with join_only, have joined) or when one cannot ever, `done` is called
  * once. */
 void agent_start(struct agent *a, void (*done)(void *arg, int code, const struct error *error), void *arg);
+/* Blocking: removes every domain, disk and network of the hosts from their hypervisors; the cloud is not asked. A host
+ * that has not joined has nothing. */
+int agent_purge(const struct settings *settings, struct error *e);
 /* The settings were read again: so are the faults of fake hosts, and what hung there ends as lost. Codes as of
  * fake_rules_load, the old faults stay then. */
 int agent_reload(struct agent *a, struct error *e);

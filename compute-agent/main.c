@@ -128,7 +128,7 @@ static int main_open(struct program *p, struct error *e)
     loop_watch_set(p->signals, LOOP_READ);
     p->status = loop_timer_new(p->loop, main_on_status, p);
     p->watchdog = loop_timer_new(p->loop, main_on_watchdog, p);
-    return agent_new(&p->settings, p->loop, &p->agent, e);
+    return p->settings.purge ? agent_purge(&p->settings, e) : agent_new(&p->settings, p->loop, &p->agent, e);
 }
 
 static void main_run(struct program *p)
@@ -151,9 +151,9 @@ int main(int argc, char **argv)
         return 0;
     if (!code)
         code = main_open(&p, &e);
-    if (!code)
+    if (!code && !p.settings.purge)
         main_run(&p);
-    else
+    else if (code)
         fprintf(stderr, "virga-agent: %s\n", error_text(&e));
     agent_free(&p.agent);
     if (p.loop) {

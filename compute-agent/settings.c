@@ -25,6 +25,9 @@ static const struct config_option settings_options[] = {
      .doc = "File whose lines are join tokens (keeps them out of the process list): the first for this host, or one "
             "for each fake host."},
     {OPTION(join_only, join_only), .type = CONFIG_BOOL, .fallback = "no", .doc = "Exit after joining."},
+    {OPTION(purge, purge), .type = CONFIG_BOOL, .fallback = "no",
+     .doc = "Remove every domain, disk and network of this host from its hypervisor, then exit. The agent must not be "
+            "running."},
     {OPTION(state_dir, state_dir), .type = CONFIG_TEXT,
      .doc = "Folder of the host's identity and journal. Default: <prefix>/var/lib/virga/agent."},
     {OPTION(instances_dir, instances_dir), .type = CONFIG_TEXT,

@@ -8,7 +8,7 @@
 
 struct settings {
     char *prefix, *url, *join, *token, *token_file;
-    bool join_only;
+    bool join_only, purge;
     char *state_dir, *instances_dir, *image_dir, *pid_file; /* after settings_load never NULL, except pid_file */
     int64_t image_cache_bytes;
     char *hypervisor, *hypervisor_uri, *virt_type, *cpu_model, *vnc_listen, *address, *emulator;

@@ -103,6 +103,9 @@ void libvirt_disconnect(struct libvirt *lv, unsigned generation, const char *why
 /* The hypervisor is being freed. */
 void libvirt_connect_forget(void);
 
+/* libvirt would print its errors to standard error; ours go into the callers' hands. */
+void libvirt_hypervisor_quiet(void *arg, virErrorPtr error);
+
 /* ---- libvirt_domain.c: work, on the worker ---- */
 void libvirt_domain_act(struct libvirt_call *c);
 void libvirt_domain_list(struct libvirt_call *c);

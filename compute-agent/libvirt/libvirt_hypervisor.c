@@ -232,8 +232,7 @@ static void libvirt_hypervisor_again(void *arg)
     libvirt_connect(arg);
 }
 
-/* libvirt would print its errors to standard error; ours go into the callers' hands. */
-static void libvirt_hypervisor_quiet(void *arg, virErrorPtr error)
+void libvirt_hypervisor_quiet(void *arg, virErrorPtr error)
 {
     (void)arg;
     (void)error;

@@ -17,3 +17,6 @@ struct libvirt_setup {
 };
 /* Only one in a process: libvirt's event loop is registered once. ERR_INVALID, ERR_IO. */
 int libvirt_hypervisor_new(const struct libvirt_setup *setup, struct hypervisor **ret, struct error *e);
+/* Blocking, without a loop: removes every domain, disk and network of this host's from its hypervisor. What cannot be
+ * removed is left, and told in the error. The host must have joined: its ids are how its things are known. */
+int libvirt_purge(const struct settings *settings, const struct identity *identity, struct error *e);
