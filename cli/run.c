@@ -43,8 +43,7 @@ static int add_child(struct cli *cli, const char *bin, const char *daemon, struc
         ret->argv[n++] = cli->prefix;
     }
     if (strcmp(daemon, "agent") == 0) {
-        ret->wanted[0] = command_place(cli, "/var/lib/virga/agent/cert.pem");
-        ret->wanted[1] = command_place(cli, "/var/lib/virga/agent/fake");
+        ret->wanted = command_place(cli, "/var/lib/virga/agent/cert.pem");
     }
     return 0;
 }

@@ -82,21 +82,13 @@ static void bury(struct supervisor *s)
     }
 }
 
-static bool is_wanted(const struct supervisor_child *child)
-{
-    if (!child->wanted[0]) {
-        return true;
-    }
-    return access(child->wanted[0], F_OK) == 0 || (child->wanted[1] && access(child->wanted[1], F_OK) == 0);
-}
-
 /* Starts what is due; returns milliseconds until the next is. */
 static int start_due(struct supervisor *s)
 {
     int64_t now = clock_mono_us(), wait_us = CLOCK_SECOND_US;
     for (int i = 0; i < s->count; i++) {
         struct supervisor_child *child = &s->children[i];
-        if (child->pid || !is_wanted(child)) {
+        if (child->pid || (child->wanted && access(child->wanted, F_OK) != 0)) {
             continue;
         }
         int64_t due = child->died_us + child->backoff_us;

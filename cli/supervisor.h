@@ -10,8 +10,7 @@
 struct supervisor_child {
     const char *name;                  /* for people: "virga-api" */
     const char *argv[SUPERVISOR_ARGS]; /* NULL-terminated; argv[0] is the path */
-    const char *wanted[2]; /* one of these paths must exist before the child is started (a host that joined); both NULL:
-                              at once */
+    const char *wanted; /* path that must exist before the child is started (a host that joined), or NULL */
     int64_t started_us, died_us, backoff_us; /* the supervisor's */
     int pid;                                 /* 0 while it does not run */
 };
