@@ -16,9 +16,12 @@
 #include "common/uuid.h"
 #include "db/store_idempotency.h"
 #include <assert.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define ROWS   10000
@@ -125,52 +128,79 @@ static void stop(void)
     db_close(&api.db);
 }
 
+/* Starts a program with its output (and, when `ret_in` is given, its input) as pipes. Its process id, or -1. */
+static pid_t start_child(char *const *argv, FILE **ret_out, int *ret_in)
+{
+    int in[2] = {-1, -1}, out[2];
+    if (pipe(out) || (ret_in && pipe(in)))
+        return -1;
+    pid_t child = fork();
+    if (!child) {
+        dup2(out[1], 1);
+        close(out[0]), close(out[1]);
+        if (ret_in) {
+            dup2(in[0], 0);
+            close(in[0]), close(in[1]);
+        }
+        execvp(argv[0], argv);
+        _exit(127);
+    }
+    close(out[1]);
+    *ret_out = fdopen(out[0], "r");
+    if (ret_in) {
+        close(in[0]);
+        *ret_in = in[1];
+    }
+    return child;
+}
+
 /* Requests per second as wrk counts them; 0 when it fails. */
 static double wrk(unsigned port, const char *path, const char *method, int seconds)
 {
-    char command[1024], line[256];
-    FILE *lua = fopen(script, "w");
+    char duration[16], url[200], line[256];
+    FILE *lua = fopen(script, "w"), *out = NULL;
     assert(lua);
     fprintf(lua, "wrk.method = \"%s\"\nwrk.headers[\"X-Auth-Token\"] = \"%s\"\n", method, token);
     fclose(lua);
-    snprintf(command, sizeof(command), "wrk -t1 -c64 -d%ds -s %s http://127.0.0.1:%u%s", seconds, script, port, path);
-    FILE *out = popen(command, "r");
-    assert(out);
+    snprintf(duration, sizeof(duration), "-d%ds", seconds);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%u%s", port, path);
+    char *const argv[] = {"wrk", "-t1", "-c64", duration, "-s", script, url, NULL};
+    pid_t child = start_child(argv, &out, NULL);
     double rate = 0;
-    while (fgets(line, sizeof(line), out)) {
+    while (out && fgets(line, sizeof(line), out)) {
         if (!strncmp(line, "Requests/sec:", 13))
             rate = strtod(line + 13, NULL);
         if (strstr(line, "Non-2xx") || strstr(line, "Socket errors"))
             printf("  %s", line);
     }
-    pclose(out);
+    if (out)
+        fclose(out);
+    waitpid(child, NULL, 0);
     return rate;
 }
 
 /* The yardstick beside this program: its port; it ends when `ret_hold` is closed. */
 static unsigned hello(const char *self, int *ret_hold)
 {
-    char path[512], text[32] = "";
-    int in[2], out[2];
+    char path[512];
     unsigned port = 0;
-    snprintf(path, sizeof(path), "%.*shello_bench", (int)(strrchr(self, '/') ? strrchr(self, '/') - self + 1 : 0),
-             self);
-    if (pipe(in) || pipe(out))
-        return 0;
-    if (!fork()) {
-        dup2(in[0], 0);
-        dup2(out[1], 1);
-        close(in[0]), close(in[1]), close(out[0]), close(out[1]);
-        execl(path, path, (char *)NULL);
-        _exit(127);
-    }
-    close(in[0]);
-    close(out[1]);
-    *ret_hold = in[1];
-    if (read(out[0], text, sizeof(text) - 1) <= 0 || sscanf(text, "port %u", &port) != 1)
+    FILE *out = NULL;
+    const char *slash = strrchr(self, '/');
+    snprintf(path, sizeof(path), "%.*shello_bench", (int)(slash ? slash - self + 1 : 0), self);
+    char *const argv[] = {path, NULL};
+    if (start_child(argv, &out, ret_hold) < 0 || !out || fscanf(out, "port %u", &port) != 1)
         port = 0;
-    close(out[0]);
+    if (out)
+        fclose(out);
     return port;
+}
+
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *place)
+{
+    (void)info;
+    (void)kind;
+    (void)place;
+    return remove(path);
 }
 
 struct figure {
@@ -221,7 +251,5 @@ int main(int argc, char **argv)
     measure(bare, seconds);
     close(hold);
     stop();
-    char clean[256];
-    snprintf(clean, sizeof(clean), "rm -r '%s'", folder);
-    return system(clean) ? 1 : 0;
+    return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS) ? 1 : 0;
 }

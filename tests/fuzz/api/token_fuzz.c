@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     if (size < 3)
         return 0;
     size_t at = (size_t)(data[0] | data[1] << 8) % (strlen(issued) + 1);
-    strcpy(changed, issued);
+    memcpy(changed, issued, sizeof(issued));
     changed[at] = (char)data[2];
     if (at == strlen(issued))
         changed[at + 1] = 0;
