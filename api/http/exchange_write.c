@@ -23,7 +23,7 @@ static void exchange_write_done(struct writer_job *job, int rc, const struct err
 {
     struct exchange *x = job->arg;
     if (rc && !x->request.error.code) /* the handler was content, the commit failed */
-        error_set(&x->request.error, rc, "%s", error_text(e));
+        error_set(&x->request.error, rc, "%s", e && e->code ? error_text(e) : error_sentence(rc));
     exchange_write_back(x, rc || !x->then ? EXCHANGE_ANSWER : EXCHANGE_RUN);
 }
 

@@ -173,8 +173,10 @@ int idempotency_call(struct exchange *x, struct db_conn *c)
         return rc;
     if (!rc && x->then) /* the answer is not there yet */
         return store_idempotency_drop(c, i.id, e);
-    if (rc)
+    if (rc) {
+        x->then = NULL;
         exchange_fault(x);
+    }
     error_clear(e);
     return idempotency_store(&i, c, e);
 }

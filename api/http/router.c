@@ -190,7 +190,11 @@ static int router_add(struct router *r, struct router_service *service, struct r
             return router_refuse(row, e, "the pattern is malformed");
         at += size;
     }
-    row->label = arena_printf(&r->arena, "%s%s", service->service->prefix, *pattern ? pattern : "/");
+    bool at_prefix = !*pattern || !strcmp(pattern, "/");
+    row->label = arena_printf(&r->arena, "%s%s", service->service->prefix,
+                              !at_prefix                  ? pattern
+                              : *service->service->prefix ? ""
+                                                          : "/");
     if (row->route->body && row->route->member) {
         row->document_field = (struct json_field){
             .name = row->route->member, .kind = JSON_OBJECT, .flags = JSON_REQUIRED, .sub = row->route->body};
@@ -335,6 +339,14 @@ int router_match(const struct router *r, const struct service *service, size_t s
         if (r->services[i].service == service && router_descend(r->services[i].root, skip, &search))
             return 0;
     return ret->methods ? ERR_METHOD : ERR_NOT_FOUND;
+}
+
+bool router_has(const struct router *r, const struct service *service)
+{
+    for (size_t i = 0; i < r->service_count; i++)
+        if (r->services[i].service == service)
+            return true;
+    return false;
 }
 
 size_t router_count(const struct router *r)

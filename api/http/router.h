@@ -61,5 +61,7 @@ const struct service *router_service(const struct router *r, const struct uri *u
 int router_match(const struct router *r, const struct service *service, size_t skip, const struct uri *uri,
                  unsigned method, int microversion, struct router_match *ret);
 
+/* Whether this port serves anything of the service. */
+bool router_has(const struct router *r, const struct service *service);
 size_t router_count(const struct router *r);
 const struct router_row *router_at(const struct router *r, size_t index);

@@ -3,6 +3,7 @@
 #include "api/config.h"
 #include "api/http/fault.h"
 #include "api/http/handler.h"
+#include "api/http/http_server.h"
 #include "api/http/metrics.h"
 #include "api/root/health.h"
 #include "api/services.h"
@@ -15,7 +16,7 @@ static int root_list(struct request *request, struct reply *reply)
     json_out_object(&reply->out, NULL);
     json_out_array(&reply->out, "services");
     for (const struct service *const *service = services_all; *service; service++) {
-        if (!*(*service)->prefix)
+        if (!*(*service)->prefix || !router_has(http_server_router(request->api->http), *service))
             continue;
         json_out_object(&reply->out, NULL);
         json_out_text(&reply->out, "name", (*service)->name);

@@ -252,7 +252,7 @@ TEST("a full queue of the writer gives 503 with Retry-After, and then goes on")
     http_begin();
     /* A writer with a short queue takes the other's place. */
     writer_free(&api.writer);
-    CHECK_OK(writer_new(api.db, 2, 0, &api.writer, &e), &e);
+    CHECK_OK(writer_new(api.db, 2, 1, &api.writer, &e), &e);
     gate_set(true);
     int first = http_connect();
     http_send(first, "POST /t/gate HTTP/1.1\r\nHost: test\r\n\r\n");
