@@ -34,17 +34,13 @@ static int change_row(struct db_conn *c, void *arg, struct error *e)
     if (!rc)
         rc = store_user_find(c, domain.id, change->name, &a, &user, e);
     if (!rc) {
-        struct token_revocation_row revocation = {.kind = "user",
-                                                  .subject = user.id,
-                                                  .target = "",
-                                                  .before_us = change->now_us,
-                                                  .expires_us = change->now_us + TOKEN_LIFE_US};
+        struct token_revocation_row revocation = {.kind = "user", .subject = user.id, .target = ""};
         user.password_hash = change->hash;
         user.password_changed_us = change->now_us;
         user.password_expires_us = 0;
         rc = store_user_update(c, &user, e);
         if (!rc)
-            rc = store_token_revocation_insert(c, &revocation, &seq, e);
+            rc = store_token_revocation_insert(c, &revocation, TOKEN_LIFE_US, &seq, e);
         db_wake(c, "revocation");
     }
     arena_done(&a);

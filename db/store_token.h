@@ -25,7 +25,15 @@ int store_token_keys_delete_below(struct db_conn *c, int64_t id, struct error *e
 /* Revocations above `seq`, ascending. */
 typedef int (*store_token_revocation_fn)(void *arg, const struct token_revocation_row *row, struct error *e);
 int store_token_revocations(struct db_conn *c, int64_t seq, store_token_revocation_fn each, void *arg, struct error *e);
-/* Gives the row the next number, in *ret_seq. */
-int store_token_revocation_insert(struct db_conn *c, const struct token_revocation_row *row, int64_t *ret_seq,
-                                  struct error *e);
+/* Writes a revocation of everything issued up to now (before_us and expires_us of `row` are ignored), and gives it the
+ * next number, in *ret_seq. It waits for transactions that are issuing tokens (store_token_gate), and "now" is after
+ * them. */
+int store_token_revocation_insert(struct db_conn *c, const struct token_revocation_row *row, int64_t life_us,
+                                  int64_t *ret_seq, struct error *e);
+/* First in a transaction that issues a token by what it reads: either it sees what a revocation's transaction changed,
+ * or its token is older than the revocation. (On SQLite write transactions follow each other anyway; on PostgreSQL this
+ * shares a lock on the row that store_token_revocation_insert changes.) */
+int store_token_gate(struct db_conn *c, struct error *e);
+/* Makes the row behind the gate; once, before the first token. */
+int store_token_gate_make(struct db_conn *c, struct error *e);
 int store_token_revocations_purge(struct db_conn *c, int64_t now_us, struct error *e);

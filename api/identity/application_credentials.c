@@ -359,8 +359,7 @@ static int application_credentials_delete(struct request *request, struct reply 
     if (!rc)
         rc = store_application_credential_delete(request->conn, row.id, &request->error);
     if (!rc)
-        rc = token_revoke(request->api->tokens, request->conn, TOKEN_REVOKE_APPLICATION, row.id, "", request->now_us,
-                          &request->error);
+        rc = token_revoke(request->api->tokens, request->conn, TOKEN_REVOKE_APPLICATION, row.id, "", &request->error);
     reply->status = 204;
     return rc;
 }

@@ -4,6 +4,7 @@
 #include "api/identity/routes.h"
 #include "api/identity/token.h"
 #include "common/clock.h"
+#include "db/store_token.h"
 #include <string.h>
 #include <strings.h>
 
@@ -16,6 +17,8 @@ static int auth_create(struct request *request, struct reply *reply)
     char text[TOKEN_SIZE];
     unsigned methods;
     int rc = auth_methods(request, body, &methods);
+    if (!rc)
+        rc = store_token_gate(request->conn, &request->error);
     if (!rc)
         rc = auth_user_identify(request, body, methods, &context);
     if (!rc)
@@ -86,7 +89,7 @@ static int auth_delete(struct request *request, struct reply *reply)
         rc = access_deny(request, "identity:revoke_token");
     if (!rc)
         rc = token_revoke(request->api->tokens, request->conn, TOKEN_REVOKE_AUDIT, subject.audit_id, "",
-                          subject.issued_us, &request->error);
+                          &request->error);
     reply->status = 204;
     return rc;
 }

@@ -191,8 +191,7 @@ static int revoke_user(struct request *request, const struct grant *g, const cha
                              : arena_printf(&request->arena, "%s/%s", g->row.target_kind, g->row.target_id);
     if (g->row.inherited)
         return users_revoke(request, user_id);
-    return token_revoke(request->api->tokens, request->conn, TOKEN_REVOKE_GRANT, user_id, target, request->now_us,
-                        &request->error);
+    return token_revoke(request->api->tokens, request->conn, TOKEN_REVOKE_GRANT, user_id, target, &request->error);
 }
 
 static int revoke_all(struct request *request, const struct grant *g)

@@ -194,8 +194,7 @@ static int disable(struct request *request, const struct project_row *row)
     if (rc)
         return rc;
     return token_revoke(request->api->tokens, request->conn,
-                        row->is_domain ? TOKEN_REVOKE_DOMAIN : TOKEN_REVOKE_PROJECT, row->id, "", request->now_us,
-                        &request->error);
+                        row->is_domain ? TOKEN_REVOKE_DOMAIN : TOKEN_REVOKE_PROJECT, row->id, "", &request->error);
 }
 
 int project_edit_update(struct request *request, struct project_row *row)

@@ -228,8 +228,7 @@ int project_tree_delete_leaf(struct request *request, const struct project_row *
     if (!rc)
         rc = store_project_delete(request->conn, row->id, &request->error);
     if (!rc)
-        rc = token_revoke(request->api->tokens, request->conn, TOKEN_REVOKE_PROJECT, row->id, "", request->now_us,
-                          &request->error);
+        rc = token_revoke(request->api->tokens, request->conn, TOKEN_REVOKE_PROJECT, row->id, "", &request->error);
     return rc;
 }
 
@@ -242,7 +241,6 @@ int project_tree_delete_domain(struct request *request, const struct project_row
                          "Cannot delete a domain that is enabled, please disable it first.");
     int rc = store_domain_delete(request->conn, row->id, &request->error);
     if (!rc)
-        rc = token_revoke(request->api->tokens, request->conn, TOKEN_REVOKE_DOMAIN, row->id, "", request->now_us,
-                          &request->error);
+        rc = token_revoke(request->api->tokens, request->conn, TOKEN_REVOKE_DOMAIN, row->id, "", &request->error);
     return rc;
 }

@@ -219,8 +219,7 @@ static int roles_delete(struct request *request, struct reply *reply)
     if (!rc)
         rc = store_assignment_each_holder(request->conn, row.id, keep_holder, &holders, &request->error);
     for (const struct holder *holder = holders.first; !rc && holder; holder = holder->next)
-        rc = token_revoke(request->api->tokens, request->conn, TOKEN_REVOKE_USER, holder->user_id, "", request->now_us,
-                          &request->error);
+        rc = token_revoke(request->api->tokens, request->conn, TOKEN_REVOKE_USER, holder->user_id, "", &request->error);
     if (!rc)
         rc = store_role_delete(request->conn, row.id, &request->error);
     reply->status = 204;

@@ -54,9 +54,9 @@ enum token_revocation_kind {
     TOKEN_REVOKE_APPLICATION, /* that were had by this application credential */
     TOKEN_REVOKE_COUNT
 };
-/* Voids tokens issued up to and including `before_us`, once the transaction of `c` commits. Requests that come to this
- * process after the commit see it at once, others within a second. `target` is for TOKEN_REVOKE_GRANT ("project/<id>",
- * "domain/<id>", "system"), else "". */
+/* Voids what was issued until now, once the transaction of `c` commits. Call it when the rows that are the reason have
+ * been written. Requests that come to this process after the commit see it at once, others within a second. `target` is
+ * for TOKEN_REVOKE_GRANT ("project/<id>", "domain/<id>", "system"), else "". */
 int token_revoke(struct token_keys *keys, struct db_conn *c, enum token_revocation_kind kind, const char *subject,
-                 const char *target, int64_t before_us, struct error *e);
+                 const char *target, struct error *e);
 const char *token_revocation_kind_name(enum token_revocation_kind kind);

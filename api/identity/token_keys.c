@@ -128,7 +128,8 @@ struct making {
 static int insert_key(struct db_conn *c, void *arg, struct error *e)
 {
     struct making *m = arg;
-    return store_token_key_insert(c, &m->row, m->now_us, e);
+    int rc = m->row.id == 1 ? store_token_gate_make(c, e) : 0;
+    return rc ? rc : store_token_key_insert(c, &m->row, m->now_us, e);
 }
 
 static int make_key(struct token_keys *keys, int64_t id, int64_t now_us, int64_t active_us, struct error *e)
@@ -248,16 +249,12 @@ bool token_keys_revoked(struct token_keys *keys, const struct credential *c)
 }
 
 int token_revoke(struct token_keys *keys, struct db_conn *c, enum token_revocation_kind kind, const char *subject,
-                 const char *target, int64_t before_us, struct error *e)
+                 const char *target, struct error *e)
 {
-    struct token_revocation_row row = {.kind = token_revocation_kind_name(kind),
-                                       .subject = subject,
-                                       .target = target,
-                                       .before_us = before_us,
-                                       .expires_us = before_us + TOKEN_LIFE_MAX_US};
+    struct token_revocation_row row = {.kind = token_revocation_kind_name(kind), .subject = subject, .target = target};
     assert(*subject && strlen(subject) <= SUBJECT_MAX && strlen(target) <= TARGET_MAX);
     int64_t seq;
-    int rc = store_token_revocation_insert(c, &row, &seq, e);
+    int rc = store_token_revocation_insert(c, &row, TOKEN_LIFE_MAX_US, &seq, e);
     if (rc)
         return rc;
     db_wake(c, "revocation");

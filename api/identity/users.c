@@ -72,8 +72,7 @@ static int load_to_change(struct request *request, struct user_row *ret, const c
 
 int users_revoke(struct request *request, const char *user_id)
 {
-    return token_revoke(request->api->tokens, request->conn, TOKEN_REVOKE_USER, user_id, "", request->now_us,
-                        &request->error);
+    return token_revoke(request->api->tokens, request->conn, TOKEN_REVOKE_USER, user_id, "", &request->error);
 }
 
 static int reply_user(struct request *request, struct reply *reply, const struct user_row *row, bool updated)

@@ -72,18 +72,17 @@ static int verify(struct token_keys *k, const char *text, struct credential *ret
 struct revoking {
     enum token_revocation_kind kind;
     const char *subject, *target;
-    int64_t before_us;
     bool fail;
 };
 static int revoke_row(struct db_conn *c, void *arg, struct error *e)
 {
     struct revoking *r = arg;
-    int rc = token_revoke(keys, c, r->kind, r->subject, r->target, r->before_us, e);
+    int rc = token_revoke(keys, c, r->kind, r->subject, r->target, e);
     return rc || !r->fail ? rc : ERR_CONFLICT;
 }
 static int revoke_now(enum token_revocation_kind kind, const char *subject, const char *target)
 {
-    struct revoking r = {kind, subject, target, clock_now_us(), false};
+    struct revoking r = {kind, subject, target, false};
     return db_transact(conn, revoke_row, &r, &err);
 }
 
@@ -299,7 +298,7 @@ TEST("a revocation that was rolled back voids nothing")
 {
     begin();
     struct credential c = somebody();
-    struct revoking r = {TOKEN_REVOKE_USER, c.user_id, "", clock_now_us(), true};
+    struct revoking r = {TOKEN_REVOKE_USER, c.user_id, "", true};
     char text[TOKEN_SIZE];
     CHECK_OK(token_issue(keys, &c, text, &err), &err);
     CHECK_INT(db_transact(conn, revoke_row, &r, &err), ERR_CONFLICT);
