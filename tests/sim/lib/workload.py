@@ -22,8 +22,7 @@ class Workload:
         self.seeds = {name: rng.randrange(1 << 32) for name in self.names}
         self.lock = threading.Lock()
         self.problems = []
-        self.lost = 0
-        self.refused = 0
+        self.apis = []
         self.done = 0
         self.threads = [threading.Thread(target=self.work, daemon=True) for _ in range(clients)]
 
@@ -45,6 +44,8 @@ class Workload:
 
     def work(self):
         tenant = Tenant(self.cloud.api(), self.ledger, self.ground)
+        with self.lock:
+            self.apis.append(tenant.api)
         while (name := self.next_name()) is not None:
             try:
                 self.live(tenant, name, random.Random(self.seeds[name]))
@@ -53,9 +54,16 @@ class Workload:
             except Exception:  # a mistake of the test's own must not look like success
                 self.problem(f"{name}: {traceback.format_exc(limit=3)}")
             self.done += 1
-        with self.lock:
-            self.lost += tenant.api.lost
-            self.refused += tenant.api.refused
+
+    @property
+    def lost(self):
+        """Connections that broke so far."""
+        return sum(api.lost for api in self.apis)
+
+    @property
+    def refused(self):
+        """How often clients were told to try again."""
+        return sum(api.refused for api in self.apis)
 
     def problem(self, text):
         with self.lock:
