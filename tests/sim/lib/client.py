@@ -30,10 +30,11 @@ class Answer:
 
 
 class Api:
-    """One connection; for one thread. `lost` counts broken connections, `refused` answers to try again later."""
+    """One connection, to the first of `urls` or, after it broke, to the next; for one thread. `lost` counts broken
+    connections, `refused` answers to try again later."""
 
-    def __init__(self, url, login, patience_s=90, timeout_s=30):
-        self.url = urllib.parse.urlsplit(url)
+    def __init__(self, urls, login, patience_s=90, timeout_s=30):
+        self.urls = [urllib.parse.urlsplit(url) for url in ([urls] if isinstance(urls, str) else urls)]
         self.login = login
         self.patience_s = patience_s
         self.timeout_s = timeout_s
@@ -45,13 +46,14 @@ class Api:
     def once(self, method, path, body=None, headers=None):
         """One attempt; OSError or HTTPException when there was no whole answer."""
         if self.connection is None:
-            self.connection = http.client.HTTPConnection(self.url.hostname, self.url.port, timeout=self.timeout_s)
+            self.connection = http.client.HTTPConnection(self.urls[0].hostname, self.urls[0].port, timeout=self.timeout_s)
         try:
             self.connection.request(method, path, body, headers or {})
             answer = self.connection.getresponse()
             return Answer(answer.status, answer.headers, answer.read())
         except (OSError, http.client.HTTPException):
             self.close()
+            self.urls.append(self.urls.pop(0))
             raise
 
     def close(self):

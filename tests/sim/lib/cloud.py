@@ -212,7 +212,7 @@ class Cloud:
         return words
 
     def api(self, **options):
-        return Api(options.pop("url", self.url), self.login(), **options)
+        return Api(options.pop("urls", self.url), self.login(), **options)
 
     def ground(self, api):
         """A flavor, an image, a network with plenty of addresses, and no quotas: what servers need."""

@@ -14,7 +14,8 @@ SETTLED = ("ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED", "ERROR")
 class Workload:
     """`servers` lives, told by `clients` threads; each life is random but for its seed."""
 
-    def __init__(self, cloud, ledger, ground, rng, servers=200, clients=8, label="s"):
+    def __init__(self, cloud, ledger, ground, rng, servers=200, clients=8, label="s", **options):
+        self.options = options  # of cloud.api
         self.cloud = cloud
         self.ledger = ledger
         self.ground = ground
@@ -43,7 +44,7 @@ class Workload:
             return self.names.pop() if self.names else None
 
     def work(self):
-        tenant = Tenant(self.cloud.api(), self.ledger, self.ground)
+        tenant = Tenant(self.cloud.api(**self.options), self.ledger, self.ground)
         with self.lock:
             self.apis.append(tenant.api)
         while (name := self.next_name()) is not None:
