@@ -130,10 +130,10 @@ class Cloud:
         self.run("virga-agent", "--config", os.path.join(self.etc, program + ".conf"), "--prefix", self.prefix, "--state-dir", state_dir,
                  "--join", self.agent_url, "--token-file", tokens, "--join-only")
 
-    def spawn(self, program, *words, log):
+    def spawn(self, program, *words, log, env=None):
         """A process beside those of `virga run`; ended with the cloud."""
         with open(os.path.join(self.prefix, log), "ab") as file:
-            process = subprocess.Popen([os.path.join(BUILD, program), *words], stdout=file, stderr=file, stdin=subprocess.DEVNULL)
+            process = subprocess.Popen([os.path.join(BUILD, program), *words], stdout=file, stderr=file, stdin=subprocess.DEVNULL, env=env)
         self.extra.append(process)
         return process
 
