@@ -111,3 +111,76 @@ int store_flavor_list(struct db_conn *c, const struct flavor_query *q, struct ar
     rc = db_rows_done(&rows, e);
     return stop ? stop : rc;
 }
+
+DB_STATEMENT(flavor_delete_specs, "DELETE FROM flavor_extra_spec WHERE flavor_id = $1");
+DB_STATEMENT(flavor_delete_access, "DELETE FROM flavor_access WHERE flavor_id = $1");
+DB_STATEMENT(flavor_delete, "DELETE FROM flavor WHERE id = $1");
+int store_flavor_delete(struct db_conn *c, const char *id, struct error *e)
+{
+    int64_t changed = 0;
+    int rc = db_exec(c, &flavor_delete_specs, NULL, e, DB_ARGS(db_text(id)));
+    if (!rc)
+        rc = db_exec(c, &flavor_delete_access, NULL, e, DB_ARGS(db_text(id)));
+    if (!rc)
+        rc = db_exec(c, &flavor_delete, &changed, e, DB_ARGS(db_text(id)));
+    if (!rc && changed == 0)
+        rc = error_set(e, ERR_NOT_FOUND, "Flavor %s could not be found.", id);
+    return rc;
+}
+
+DB_STATEMENT(flavor_describe, "UPDATE flavor SET description = $2 WHERE id = $1");
+int store_flavor_describe(struct db_conn *c, const char *id, const char *description, struct error *e)
+{
+    return db_exec(c, &flavor_describe, NULL, e, DB_ARGS(db_text(id), db_text(description)));
+}
+
+DB_STATEMENT(flavor_set_spec, "INSERT INTO flavor_extra_spec (flavor_id, name, value) VALUES ($1, $2, $3) "
+                              "ON CONFLICT (flavor_id, name) DO UPDATE SET value = excluded.value");
+int store_flavor_set_spec(struct db_conn *c, const char *id, const char *name, const char *value, struct error *e)
+{
+    return db_exec(c, &flavor_set_spec, NULL, e, DB_ARGS(db_text(id), db_text(name), db_text(value)));
+}
+
+DB_STATEMENT(flavor_delete_spec, "DELETE FROM flavor_extra_spec WHERE flavor_id = $1 AND name = $2");
+int store_flavor_delete_spec(struct db_conn *c, const char *id, const char *name, struct error *e)
+{
+    int64_t changed = 0;
+    int rc = db_exec(c, &flavor_delete_spec, &changed, e, DB_ARGS(db_text(id), db_text(name)));
+    if (!rc && changed == 0)
+        rc = error_set(e, ERR_NOT_FOUND, "Flavor %s has no extra specs with key %s.", id, name);
+    return rc;
+}
+
+DB_STATEMENT(flavor_allow, "INSERT INTO flavor_access (flavor_id, project_id) VALUES ($1, $2) ON CONFLICT DO NOTHING");
+int store_flavor_allow(struct db_conn *c, const char *id, const char *project_id, struct error *e)
+{
+    int64_t changed = 0;
+    int rc = db_exec(c, &flavor_allow, &changed, e, DB_ARGS(db_text(id), db_text(project_id)));
+    if (!rc && changed == 0)
+        rc = error_set(e, ERR_CONFLICT, "Flavor access already exists for flavor %s and project %s combination.", id,
+                       project_id);
+    return rc;
+}
+
+DB_STATEMENT(flavor_deny, "DELETE FROM flavor_access WHERE flavor_id = $1 AND project_id = $2");
+int store_flavor_deny(struct db_conn *c, const char *id, const char *project_id, struct error *e)
+{
+    int64_t changed = 0;
+    int rc = db_exec(c, &flavor_deny, &changed, e, DB_ARGS(db_text(id), db_text(project_id)));
+    if (!rc && changed == 0)
+        rc = error_set(e, ERR_NOT_FOUND, "Flavor access not found for %s / %s combination.", id, project_id);
+    return rc;
+}
+
+DB_STATEMENT(flavor_list_access, "SELECT project_id FROM flavor_access WHERE flavor_id = $1 ORDER BY project_id");
+int store_flavor_list_access(struct db_conn *c, const char *id, store_flavor_access_fn each, void *arg, struct error *e)
+{
+    struct db_rows rows;
+    int stop = 0, rc = db_query(c, &flavor_list_access, &rows, e, DB_ARGS(db_text(id)));
+    if (rc)
+        return rc;
+    while (!stop && db_next(&rows))
+        stop = each(arg, db_get_text(&rows, 0), e);
+    rc = db_rows_done(&rows, e);
+    return stop ? stop : rc;
+}

@@ -17,6 +17,22 @@ int store_flavor_get(struct db_conn *c, const char *id, const char *project_id, 
 /* ERR_CONFLICT when the id or the name is taken. extra_specs is ignored. */
 int store_flavor_insert(struct db_conn *c, const struct flavor_row *row, struct error *e);
 
+/* ERR_NOT_FOUND. Servers keep their snapshot. */
+int store_flavor_delete(struct db_conn *c, const char *id, struct error *e);
+int store_flavor_describe(struct db_conn *c, const char *id, const char *description, struct error *e);
+
+/* Extra specs. Setting replaces; ERR_NOT_FOUND when there is none to delete. */
+int store_flavor_set_spec(struct db_conn *c, const char *id, const char *name, const char *value, struct error *e);
+int store_flavor_delete_spec(struct db_conn *c, const char *id, const char *name, struct error *e);
+
+/* Projects that may use a private flavor. ERR_CONFLICT when it may already, ERR_NOT_FOUND when it may not yet. Texts
+ * are borrowed. */
+int store_flavor_allow(struct db_conn *c, const char *id, const char *project_id, struct error *e);
+int store_flavor_deny(struct db_conn *c, const char *id, const char *project_id, struct error *e);
+typedef int (*store_flavor_access_fn)(void *arg, const char *project_id, struct error *e);
+int store_flavor_list_access(struct db_conn *c, const char *id, store_flavor_access_fn each, void *arg,
+                             struct error *e);
+
 /* Whether a flavor has that id, or that name. */
 int store_flavor_taken(struct db_conn *c, const char *id, const char *name, bool *ret_id, bool *ret_name,
                        struct error *e);

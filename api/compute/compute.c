@@ -120,6 +120,8 @@ static const struct route_table *const tables[] = {
     &instance_actions_routes,
     &server_groups_routes,
     &flavors_routes,
+    &flavor_extra_specs_routes,
+    &flavor_access_routes,
     &keypairs_routes,
     &limits_routes,
     &quota_sets_routes,

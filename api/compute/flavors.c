@@ -1,4 +1,4 @@
-/* Flavors: create, list, show. Shapes: nova/api/openstack/compute/views/flavors.py. */
+/* Flavors: create, list, show, describe, delete. Shapes: nova/api/openstack/compute/views/flavors.py. */
 #include "api/compute/flavors.h"
 #include "api/compute/compute.h"
 #include "common/uuid.h"
@@ -294,6 +294,41 @@ static int flavors_create(struct request *request, struct reply *reply)
     return 0;
 }
 
+struct flavors_update {
+    const char *description;
+};
+static const struct json_field update_fields[] = {
+    {.name = "description",
+     .kind = JSON_TEXT,
+     .offset = offsetof(struct flavors_update, description),
+     .flags = JSON_REQUIRED | JSON_NULLABLE,
+     .max = 65535},
+};
+static const struct json_table update_table = {
+    .fields = update_fields, .count = JSON_COUNT(update_fields), .seen_offset = JSON_NO_SEEN};
+
+static int flavors_update(struct request *request, struct reply *reply)
+{
+    const struct flavors_update *b = request->body;
+    struct flavor_row row;
+    int rc = flavors_load(request, request_param(request, "flavor_id"), &row);
+    if (!rc)
+        rc = store_flavor_describe(request->conn, row.id, b->description, &request->error);
+    if (rc)
+        return rc;
+    row.description = b->description;
+    json_out_object(&reply->out, NULL);
+    flavors_write(request, &reply->out, "flavor", &row);
+    json_out_object_end(&reply->out);
+    return 0;
+}
+
+static int flavors_delete(struct request *request, struct reply *reply)
+{
+    reply->status = 202;
+    return store_flavor_delete(request->conn, request_param(request, "flavor_id"), &request->error);
+}
+
 static const struct route rows[] = {
     {.method = "GET", .pattern = "/flavors", .permission = PERMISSION_READER, .handler = flavors_list},
     {.method = "GET", .pattern = "/flavors/detail", .permission = PERMISSION_READER, .handler = flavors_list_detail},
@@ -306,5 +341,19 @@ static const struct route rows[] = {
      .body = &create_table,
      .body_size = sizeof(struct flavors_create),
      .handler = flavors_create},
+    {.method = "PUT",
+     .pattern = "/flavors/{flavor_id}",
+     .permission = PERMISSION_ADMIN,
+     .kind = ROUTE_WRITE,
+     .since = 55,
+     .member = "flavor",
+     .body = &update_table,
+     .body_size = sizeof(struct flavors_update),
+     .handler = flavors_update},
+    {.method = "DELETE",
+     .pattern = "/flavors/{flavor_id}",
+     .permission = PERMISSION_ADMIN,
+     .kind = ROUTE_WRITE,
+     .handler = flavors_delete},
 };
 const struct route_table flavors_routes = ROUTE_TABLE(rows);

@@ -215,13 +215,21 @@ static int read_length(struct request *request, json_value *value, int64_t *ret)
 
 static int act_console(struct request *request, struct reply *reply, struct server_row *row, json_value *value)
 {
+    struct strbuf args;
+    struct json_out out;
     int64_t lines;
     int rc = read_length(request, value, &lines);
     (void)reply;
     if (rc)
         return rc;
-    return server_question_ask(request, row, "console_log",
-                               arena_printf(&request->arena, "{\"lines\":%lld}", (long long)lines), answer_console);
+    strbuf_init(&args, 0);
+    json_out_init(&out, &args);
+    json_out_object(&out, NULL);
+    json_out_int(&out, "lines", lines);
+    json_out_object_end(&out);
+    rc = server_question_ask(request, row, "console_log", args.data, answer_console);
+    strbuf_done(&args);
+    return rc;
 }
 
 struct action_row {
