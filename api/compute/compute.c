@@ -118,6 +118,8 @@ static const struct route_table *const tables[] = {
     &server_addresses_routes,
     &server_diagnostics_routes,
     &instance_actions_routes,
+    &server_password_routes,
+    &extensions_routes,
     &server_groups_routes,
     &flavors_routes,
     &flavor_extra_specs_routes,
@@ -346,6 +348,16 @@ int compute_check_ip(struct request *request, const char *field, const char *val
                      version == 4   ? "n 'ipv4'"
                      : version == 6 ? "n 'ipv6'"
                                     : "n address");
+}
+
+int compute_read_ip(struct request *request, const char *field, const char **value, int version)
+{
+    struct ip ip;
+    char text[IP_TEXT_SIZE];
+    int rc = *value != NULL ? compute_check_ip(request, field, *value, version) : 0;
+    if (!rc && *value != NULL && ip_parse(*value, &ip))
+        *value = arena_strdup(&request->arena, ip_text(&ip, text));
+    return rc;
 }
 
 int compute_check_windows(struct request *request, const struct json_table *table, const struct json_seen *seen,

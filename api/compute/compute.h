@@ -15,8 +15,8 @@ extern const struct service compute_root_service; /* /compute: the versions */
 /* One table per resource file; compute.c gathers them. */
 extern const struct route_table versions_root_routes, versions_routes, servers_routes, servers_create_routes,
     servers_list_routes, server_actions_routes, server_metadata_routes, server_tags_routes, server_addresses_routes,
-    instance_actions_routes, server_diagnostics_routes, flavors_routes, flavor_extra_specs_routes, flavor_access_routes,
-    keypairs_routes;
+    instance_actions_routes, server_password_routes, extensions_routes, server_diagnostics_routes, flavors_routes,
+    flavor_extra_specs_routes, flavor_access_routes, keypairs_routes;
 
 /* The caller has the admin role. */
 bool compute_is_admin(const struct request *request);
@@ -51,8 +51,10 @@ int compute_check_name(struct request *request, const char *field, const char *v
 int compute_check_text(struct request *request, const char *field, const char *value);
 /* Host names from 2.90 (a label) and 2.94 (several, at most 255 characters). */
 int compute_check_hostname(struct request *request, const char *field, const char *value);
-/* IPv4 or IPv6 text. */
+/* IPv4 (4), IPv6 (6) or either (0) as text. */
 int compute_check_ip(struct request *request, const char *field, const char *value, int version);
+/* As above, and puts the address in its one canonical form, in the arena, in its place. NULL is fine. */
+int compute_read_ip(struct request *request, const char *field, const char **value, int version);
 /* Members of a body that the negotiated microversion does not have (2.`since` .. 2.`until`, 0: no limit): 400 as Nova's
  * schema says it. `field` counts in the body's table. */
 struct compute_window {

@@ -166,6 +166,16 @@ static int act_force_delete(struct request *request, struct reply *reply, struct
     return server_life_delete(request->conn, row, &actor, request->now_us, &request->error);
 }
 
+/* Deleted servers are gone here: there is never one to restore. */
+static int act_restore(struct request *request, struct reply *reply, struct server_row *row, json_value *value)
+{
+    struct server_situation situation = store_server_situation(row);
+    (void)reply;
+    (void)value;
+    return error_set(&request->error, ERR_CONFLICT, "Cannot 'restore' instance %s while it is in vm_state %s", row->id,
+                     server_words(&situation).vm_state);
+}
+
 /* The console's text without control characters, as Nova gives it. */
 static const char *clean(struct arena *a, const char *text)
 {
@@ -268,7 +278,6 @@ static const char *const later[] = {
     "rescue",
     "resetNetwork",
     "resize",
-    "restore",
     "revertResize",
     "shelve",
     "shelveOffload",
@@ -298,9 +307,13 @@ static const struct action_row *find(const struct request *request, const char *
 
 static int refuse(struct request *request, const char *name)
 {
-    for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
-        if (strcmp(later[i], name) == 0)
-            return compute_not_served(request, arena_printf(&request->arena, "The action '%s'", name));
+    struct server_row row;
+    for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
+        if (strcmp(later[i], name) == 0) {
+            int rc = compute_server(request, &row);
+            return rc ? rc : compute_not_served(request, arena_printf(&request->arena, "The action '%s'", name));
+        }
+    }
     return error_set(&request->error, ERR_INVALID, "There is no such action: %s", name);
 }
 

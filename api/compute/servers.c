@@ -53,7 +53,7 @@ static const struct json_table update_table = {
     .fields = update_fields, .count = JSON_COUNT(update_fields), .seen_offset = AT(seen)};
 static const struct compute_window windows[] = {{FIELD_DESCRIPTION, 19, 0}, {FIELD_HOSTNAME, 90, 0}};
 
-static int check_update(struct request *request, const struct servers_update *u)
+static int check_update(struct request *request, struct servers_update *u)
 {
     int rc = compute_check_windows(request, &update_table, &u->seen, windows, sizeof(windows) / sizeof(windows[0]));
     if (!rc && u->name != NULL)
@@ -62,10 +62,10 @@ static int check_update(struct request *request, const struct servers_update *u)
         rc = compute_check_text(request, "description", u->description);
     if (!rc && u->hostname != NULL)
         rc = compute_check_hostname(request, "hostname", u->hostname);
-    if (!rc && u->access_ipv4 != NULL)
-        rc = compute_check_ip(request, "accessIPv4", u->access_ipv4, 4);
-    if (!rc && u->access_ipv6 != NULL)
-        rc = compute_check_ip(request, "accessIPv6", u->access_ipv6, 6);
+    if (!rc)
+        rc = compute_read_ip(request, "accessIPv4", &u->access_ipv4, 4);
+    if (!rc)
+        rc = compute_read_ip(request, "accessIPv6", &u->access_ipv6, 6);
     return rc;
 }
 
@@ -82,7 +82,7 @@ static void take_update(struct server_row *row, const struct servers_update *u)
 
 static int servers_update(struct request *request, struct reply *reply)
 {
-    const struct servers_update *u = request->body;
+    struct servers_update *u = request->body;
     struct server_view view;
     struct server_row row;
     int rc = check_update(request, u);

@@ -448,10 +448,12 @@ static int read_texts(struct request *request, const struct servers_body *b, str
         rc = compute_check_hostname(request, "hostname", b->hostname);
     if (!rc && b->zone != NULL)
         rc = compute_check_name(request, "availability_zone", b->zone);
-    if (!rc && b->access_ipv4 != NULL)
-        rc = compute_check_ip(request, "accessIPv4", b->access_ipv4, 4);
-    if (!rc && b->access_ipv6 != NULL)
-        rc = compute_check_ip(request, "accessIPv6", b->access_ipv6, 6);
+    wish->access_ipv4 = b->access_ipv4;
+    wish->access_ipv6 = b->access_ipv6;
+    if (!rc)
+        rc = compute_read_ip(request, "accessIPv4", &wish->access_ipv4, 4);
+    if (!rc)
+        rc = compute_read_ip(request, "accessIPv6", &wish->access_ipv6, 6);
     return rc;
 }
 

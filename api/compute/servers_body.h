@@ -28,7 +28,7 @@ extern const struct json_table servers_document_table;
 /* What was meant. Texts are in the request's arena or the body's. */
 struct servers_wish {
     const struct servers_body *body;
-    const char *name, *hostname, *description, *flavor_id, *image_id, *zone;
+    const char *name, *hostname, *description, *flavor_id, *image_id, *zone, *access_ipv4, *access_ipv6;
     const char *metadata, *tags, *security_groups, *hints; /* JSON */
     const char *group_id;                                  /* NULL for none */
     const char *password;                                  /* given or made */

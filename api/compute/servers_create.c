@@ -10,6 +10,7 @@
 #include "db/store_network.h"
 #include "db/store_operation.h"
 #include "db/store_quota.h"
+#include "db/store_secgroup.h"
 #include <inttypes.h>
 #include <string.h>
 
@@ -61,6 +62,35 @@ static int check_image(struct request *request, const struct image_row *image, c
     return 0;
 }
 
+static bool is_group(const struct secgroup_row *row, const char *name)
+{
+    return strcmp(row->name, name) == 0 || strcmp(row->id, name) == 0;
+}
+
+/* Each group that is named is the project's, by name or id; `default` always is. */
+static int check_groups(struct request *request, const struct servers_wish *wish)
+{
+    json_value *list = wish->body->security_groups;
+    struct secgroup_row *groups = NULL;
+    size_t count = 0;
+    int rc = 0;
+    for (size_t i = 0; i < json_in_count(list); i++) {
+        const char *name = json_in_text(json_in_member(json_in_item(list, i), "name"));
+        bool found = strcmp(name, "default") == 0;
+        if (!found && groups == NULL)
+            rc = store_secgroup_list(request->conn, request->credential.project_id, NULL, INT64_MAX, &request->arena,
+                                     &groups, &count, &request->error);
+        if (rc)
+            return rc;
+        for (size_t k = 0; k < count && !found; k++)
+            found = is_group(&groups[k], name);
+        if (!found)
+            return error_set(&request->error, ERR_INVALID, "Security group %s not found for project %s.", name,
+                             request->credential.project_id);
+    }
+    return 0;
+}
+
 static int look_up(struct request *request, const struct servers_wish *wish, struct found *ret)
 {
     const struct credential *who = &request->credential;
@@ -89,7 +119,7 @@ static int look_up(struct request *request, const struct servers_wish *wish, str
         rc = store_server_group_exists(request->conn, wish->group_id, who->project_id, &there, &request->error);
     if (!rc && !there)
         rc = invalid(request, arena_printf(&request->arena, "Instance group %s could not be found.", wish->group_id));
-    return rc;
+    return rc ? rc : check_groups(request, wish);
 }
 
 static struct quota_set times(const struct flavor_row *flavor, int64_t count)
@@ -175,8 +205,8 @@ static void fill(struct request *request, const struct servers_wish *wish, const
     row->metadata = wish->metadata;
     row->tags = wish->tags;
     row->security_groups = wish->security_groups;
-    row->access_ipv4 = b->access_ipv4 != NULL ? b->access_ipv4 : "";
-    row->access_ipv6 = b->access_ipv6 != NULL ? b->access_ipv6 : "";
+    row->access_ipv4 = wish->access_ipv4 != NULL ? wish->access_ipv4 : "";
+    row->access_ipv6 = wish->access_ipv6 != NULL ? wish->access_ipv6 : "";
     row->disk_config = b->disk_config != NULL ? b->disk_config : "MANUAL";
     row->launch_index = index;
     row->desired_power = SERVER_POWER_RUNNING;
