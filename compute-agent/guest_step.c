@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GUEST_PAUSE_FIRST_MS 250
 #define GUEST_PAUSE_MOST_MS  30000
 
 static const struct guest_step_row {
@@ -178,7 +177,7 @@ static void guest_step_failed(struct guest *g, const struct hypervisor_result *r
     } else if (g->incoming) {
         g->attempts = 0; /* the newer specification decides */
     } else if (ever || (result->transient && g->attempts < (unsigned)g->host->settings->retries)) {
-        int64_t pause = (int64_t)GUEST_PAUSE_FIRST_MS << (g->attempts < 8 ? g->attempts : 8);
+        int64_t pause = g->host->settings->retry_pause_ms << (g->attempts < 8 ? g->attempts : 8);
         log_info("step is tried again", "server=%s step=%s attempt=%u error=\"%s\"", g->id,
                  reconcile_step_name(g->step), g->attempts + 1, error_text(result->error));
         g->attempts++;

@@ -218,6 +218,17 @@ static void journal_print_event(struct strbuf *to, const struct journal_event *e
     json_out_object_end(&o);
 }
 
+static void journal_print_mark(struct strbuf *to, int64_t next, int64_t accepted)
+{
+    struct json_out o;
+    json_out_init(&o, to);
+    json_out_object(&o, NULL);
+    if (next)
+        json_out_int(&o, "next", next);
+    json_out_int(&o, "accepted", accepted);
+    json_out_object_end(&o);
+}
+
 /* Appends j->line as one line; on failure the file is cut back to where it was. */
 static int journal_write(struct journal *j, struct error *e)
 {
@@ -318,7 +329,7 @@ static void journal_print_all(struct journal *j, struct strbuf *to)
 {
     struct strbuf text;
     strbuf_init(&text, 0);
-    strbuf_appendf(&text, "{\"next\":%lld,\"accepted\":%lld}", (long long)j->next_seq, (long long)j->accepted_seq);
+    journal_print_mark(&text, j->next_seq, j->accepted_seq);
     journal_file_print(to, text.data, text.size);
     size_t at = 0;
     for (const struct journal_event *last; (last = idmap_next(&j->last, &at));) {
@@ -353,7 +364,7 @@ int journal_accept(struct journal *j, int64_t seq, struct error *e)
     if (seq <= j->accepted_seq)
         return 0;
     strbuf_reset(&j->line);
-    strbuf_appendf(&j->line, "{\"accepted\":%lld}", (long long)seq);
+    journal_print_mark(&j->line, 0, seq);
     int code = journal_write(j, e);
     if (code)
         return code;

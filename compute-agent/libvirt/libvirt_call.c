@@ -97,7 +97,7 @@ static void libvirt_call_lost(struct libvirt_call *c)
     if (c->id[0] && !idmap_get(&lv->lost, c->id))
         idmap_put(&lv->lost, c->id, c);
     if (c->conn)
-        libvirt_disconnect(lv, c->generation, "a call did not return in time");
+        libvirt_connect_drop(lv, c->generation, "a call did not return in time");
     c->deliver(c, &result);
 }
 

@@ -98,7 +98,7 @@ int libvirt_call_fail(struct libvirt_call *c, const char *what);
 void libvirt_connect(struct libvirt *lv);
 /* The connection is of no use any more: tells the listener and makes a new one. Only when `generation` is the present
  * one. */
-void libvirt_disconnect(struct libvirt *lv, unsigned generation, const char *why);
+void libvirt_connect_drop(struct libvirt *lv, unsigned generation, const char *why);
 
 /* The hypervisor is being freed. */
 void libvirt_connect_forget(void);

@@ -108,9 +108,9 @@ static void libvirt_connect_on_close(virConnectPtr conn, int reason, void *opaqu
     struct libvirt *lv = libvirt_connect_of(link);
     (void)conn;
     if (lv)
-        libvirt_disconnect(lv, link->generation,
-                           reason == VIR_CONNECT_CLOSE_REASON_KEEPALIVE ? "the hypervisor does not answer"
-                                                                        : "the hypervisor closed it");
+        libvirt_connect_drop(lv, link->generation,
+                             reason == VIR_CONNECT_CLOSE_REASON_KEEPALIVE ? "the hypervisor does not answer"
+                                                                          : "the hypervisor closed it");
 }
 
 /* ---- on the worker ---- */
@@ -229,7 +229,7 @@ static void libvirt_connect_closed(struct libvirt_call *c, const struct hypervis
     (void)result;
 }
 
-void libvirt_disconnect(struct libvirt *lv, unsigned generation, const char *why)
+void libvirt_connect_drop(struct libvirt *lv, unsigned generation, const char *why)
 {
     if (!lv->conn || lv->generation != generation)
         return;

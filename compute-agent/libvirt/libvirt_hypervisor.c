@@ -44,7 +44,8 @@ static const char *libvirt_hypervisor_xml(struct libvirt_call *c, const struct l
 {
     const struct settings *s = lv->setup.settings;
     char *folder = storage_folder(s, spec->id);
-    struct domain_xml_host host = {.kvm = lv->facts.kvm,
+    struct domain_xml_host host = {.version = VIRGA_VERSION,
+                                   .kvm = lv->facts.kvm,
                                    .emulator = s->emulator,
                                    .machine = "q35",
                                    .cpu_model = s->cpu_model,

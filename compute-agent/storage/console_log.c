@@ -1,4 +1,4 @@
-/* The newest file first, going back while more is wanted; then the parts are put in order. */
+/* The parts are read from the newest back to the limit and put in order: a line may go on over a rotation. */
 #include "compute-agent/storage/console_log.h"
 #include "common/memory.h"
 #include <errno.h>
@@ -31,25 +31,24 @@ static bool console_log_tail(const char *path, size_t most, char **ret, size_t *
     return true;
 }
 
-/* Where the last `*lines` lines begin; *lines becomes how many are still wanted from older parts. */
-static size_t console_log_start(const char *data, size_t size, int64_t *lines)
+/* Where the last `lines` lines begin. */
+static size_t console_log_start(const char *data, size_t size, int64_t lines)
 {
     size_t at = size;
-    while (at > 0 && *lines > 0) {
-        const char *end = memrchr(data, '\n', at - (data[at - 1] == '\n' ? 1 : 0));
+    while (at > 0 && lines-- > 0) {
+        const char *end = memrchr(data, '\n', at - 1); /* not the one that ends this line */
         at = end ? (size_t)(end - data) + 1 : 0;
-        if (at > 0 || size == 0)
-            (*lines)--;
     }
     return at;
 }
 
-int console_log_read(const char *path, int64_t lines, struct strbuf *ret, struct error *e)
+/* All parts that are kept, in order. ERR_IO when there is a log that cannot be read. */
+static int console_log_join(const char *path, struct strbuf *ret, struct error *e)
 {
     char *parts[CONSOLE_LOG_ROTATED + 1];
-    size_t sizes[CONSOLE_LOG_ROTATED + 1], starts[CONSOLE_LOG_ROTATED + 1], count = 0, left = CONSOLE_LOG_MOST;
-    int64_t wanted = lines < 0 ? INT64_MAX : lines;
-    while (count <= CONSOLE_LOG_ROTATED && wanted > 0 && left > 0) {
+    size_t sizes[CONSOLE_LOG_ROTATED + 1], count = 0, left = CONSOLE_LOG_MOST;
+    int code = 0;
+    while (count <= CONSOLE_LOG_ROTATED && left > 0) {
         struct strbuf name;
         strbuf_init(&name, 0);
         strbuf_append_text(&name, path);
@@ -59,17 +58,26 @@ int console_log_read(const char *path, int64_t lines, struct strbuf *ret, struct
         int why = errno;
         strbuf_done(&name);
         if (!there && why != ENOENT)
-            error_set(e, ERR_IO, "%s: %s", path, strerror(why));
+            code = error_set(e, ERR_IO, "%s: %s", path, strerror(why));
         if (!there)
             break;
-        starts[count] = console_log_start(parts[count], sizes[count], &wanted);
-        left -= sizes[count] - starts[count];
-        count++;
+        left -= sizes[count++];
     }
-    int code = e && e->code && !count ? e->code : 0;
     while (count-- > 0) {
-        strbuf_append(ret, parts[count] + starts[count], sizes[count] - starts[count]);
+        strbuf_append(ret, parts[count], sizes[count]);
         free(parts[count]);
     }
+    return ret->size ? 0 : code;
+}
+
+int console_log_read(const char *path, int64_t lines, struct strbuf *ret, struct error *e)
+{
+    struct strbuf all;
+    strbuf_init(&all, CONSOLE_LOG_MOST + 1);
+    int code = console_log_join(path, &all, e);
+    size_t start = lines < 0 ? 0 : console_log_start(all.data, all.size, lines);
+    if (!code)
+        strbuf_append(ret, all.data + start, all.size - start);
+    strbuf_done(&all);
     return code;
 }

@@ -48,12 +48,12 @@ static void domain_xml_entry(xmlNodePtr system, const char *name, const char *te
 }
 
 /* By manufacturer and product cloud-init knows an OpenStack server without asking around. */
-static void domain_xml_sysinfo(xmlNodePtr domain, const struct spec *spec)
+static void domain_xml_sysinfo(xmlNodePtr domain, const struct spec *spec, const char *version)
 {
     xmlNodePtr system = xml_add(xml_set(xml_add(domain, "sysinfo"), "type", "smbios"), "system");
     domain_xml_entry(system, "manufacturer", "OpenStack Foundation");
     domain_xml_entry(system, "product", "OpenStack Nova");
-    domain_xml_entry(system, "version", VIRGA_VERSION);
+    domain_xml_entry(system, "version", version);
     domain_xml_entry(system, "serial", spec->id);
     domain_xml_entry(system, "uuid", spec->id);
     domain_xml_entry(system, "family", "Virtual Machine");
@@ -209,7 +209,7 @@ char *domain_xml_make(const struct spec *spec, const struct names *names, const 
     xml_set(xml_add_int(domain, "memory", spec->memory_mib), "unit", "MiB");
     xml_set(xml_add_int(domain, "currentMemory", spec->memory_mib), "unit", "MiB");
     xml_set(xml_add_int(domain, "vcpu", spec->vcpus), "placement", "static");
-    domain_xml_sysinfo(domain, spec);
+    domain_xml_sysinfo(domain, spec, host->version);
     domain_xml_os(domain, spec, host);
     domain_xml_features(domain, host);
     domain_xml_cpu(domain, spec, host);

@@ -7,6 +7,7 @@
 
 /* What the host adds. */
 struct domain_xml_host {
+    const char *version; /* the agent's */
     bool kvm;
     const char *emulator;  /* NULL: libvirt's choice */
     const char *machine;   /* "q35", "pc" */

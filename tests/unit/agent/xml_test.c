@@ -1,0 +1,205 @@
+/* Domains and networks as libvirt reads them, against golden files: tests/unit/agent/golden. To make them anew after a
+ * wanted change, run with GOLDEN_WRITE=1 and read the difference. Where libvirt's own validator is installed, it reads
+ * them too. */
+#include "common/file.h"
+#include "compute-agent/child.h"
+#include "compute-agent/xml/domain_xml.h"
+#include "compute-agent/xml/network_xml.h"
+#include "tests/unit/agent/samples.h"
+
+#define GOLDEN "tests/unit/agent/golden/"
+
+static void names_of(struct names *names)
+{
+    names_init(names, "cloud-1", "01890000-9999-7222-8333-000000000001");
+}
+
+static void check_golden(const char *file, const char *text)
+{
+    struct strbuf had;
+    strbuf_init(&had, 0);
+    if (getenv("GOLDEN_WRITE"))
+        CHECK_INT(file_replace(file, text, strlen(text), 0644, NULL), 0);
+    if (file_read(file, &had, NULL))
+        check_fail(__FILE__, __LINE__, "%s is missing", file);
+    CHECK_TEXT(text, had.data);
+    strbuf_done(&had);
+    const char *argv[] = {"virt-xml-validate", file, NULL};
+    struct child child = {.argv = argv, .deadline_ms = 20000};
+    struct error e = {0};
+    int code = child_run(&child, NULL, &e);
+    if (code && code != ERR_NOT_FOUND)
+        check_fail(__FILE__, __LINE__, "%s: %s", file, e.text);
+}
+
+static void check_domain(const char *file, const char *sample, struct domain_xml_host host)
+{
+    struct names names;
+    struct spec *spec = sample_read(sample);
+    names_of(&names);
+    host.version = "1.2.3";
+    host.machine = "q35";
+    host.vnc_listen = "127.0.0.1";
+    host.folder = "/var/lib/virga/instances/" SAMPLE_ID;
+    char *xml = domain_xml_make(spec, &names, &host);
+    spec_free(&spec);
+    check_golden(file, xml);
+    free(xml);
+}
+
+TEST("an emulated domain has a model that emulates quickly and a small translation cache")
+{
+    check_domain(GOLDEN "domain-qemu.xml", SAMPLE(""),
+                 (struct domain_xml_host){.tcg_cache_mib = 32, .direct_io = true});
+}
+
+TEST("a domain under KVM has the host's processor")
+{
+    check_domain(GOLDEN "domain-kvm.xml", SAMPLE(""),
+                 (struct domain_xml_host){.kvm = true, .emulator = "/usr/bin/qemu-system-x86_64"});
+}
+
+TEST("image properties, further disks and no network have their place")
+{
+    check_domain(GOLDEN "domain-extras.xml",
+                 SAMPLE("\"ephemeral_gib\":2,\"swap_mib\":64,\"nics\":[],\"image\":{\"id\":\"01890000-5555-7222-8333-"
+                        "000000000001\","
+                        "\"disk_format\":\"raw\",\"size_bytes\":1,\"sha512\":\"" SAMPLE_SHA
+                        "\",\"properties\":{\"hw_machine_type\":\"pc\","
+                        "\"hw_disk_bus\":\"sata\",\"hw_vif_model\":\"e1000\",\"hw_firmware_type\":\"uefi\"}},"),
+                 (struct domain_xml_host){.cpu_model = "qemu64"});
+}
+
+TEST("properties that are not known words change nothing")
+{
+    struct names names;
+    struct domain_xml_host host = {.version = "1", .machine = "q35", .vnc_listen = "127.0.0.1", .folder = "/x"};
+    struct spec *spec = sample_read(
+        SAMPLE("\"image\":{\"id\":\"01890000-5555-7222-8333-000000000001\",\"disk_format\":\"qcow2\","
+               "\"size_bytes\":1,\"sha512\":\"" SAMPLE_SHA "\",\"properties\":{\"hw_disk_bus\":\"'/><evil/>\","
+               "\"hw_machine_type\":\"isapc\"}},"));
+    names_of(&names);
+    char *xml = domain_xml_make(spec, &names, &host);
+    CHECK(!strstr(xml, "evil"));
+    CHECK(!strstr(xml, "isapc"));
+    CHECK_CONTAINS(xml, "<target dev=\"vda\" bus=\"virtio\"/>");
+    free(xml);
+    spec_free(&spec);
+}
+
+TEST("control characters in a name do not break the document")
+{
+    struct names names;
+    struct domain_xml_host host = {.version = "1", .machine = "q35", .vnc_listen = "127.0.0.1", .folder = "/x"};
+    struct spec *spec = sample_read(SAMPLE("\"name\":\"a\\u0007b\\u001b[31m\","));
+    names_of(&names);
+    char *xml = domain_xml_make(spec, &names, &host);
+    CHECK_CONTAINS(xml, "name=\"a?b?[31m\"");
+    free(xml);
+    spec_free(&spec);
+}
+
+TEST("the marks in a domain are read back, others' metadata is not taken for ours")
+{
+    struct domain_xml_marks marks;
+    CHECK(domain_xml_read_marks(
+        "<virga:server xmlns:virga=\"https://virga.dev/xmlns/agent/1\" cloud=\"c\" host=\"h\" id=\"i\" "
+        "revision=\"17\"/>",
+        &marks));
+    CHECK_TEXT(marks.cloud_id, "c");
+    CHECK_TEXT(marks.host_id, "h");
+    CHECK_TEXT(marks.server_id, "i");
+    CHECK_INT(marks.revision, 17);
+    CHECK(!domain_xml_read_marks("<server cloud=\"c\"/>", &marks));
+    CHECK(!domain_xml_read_marks("<nova:instance xmlns:nova=\"n\"/>", &marks));
+    CHECK(!domain_xml_read_marks("no xml", &marks));
+}
+
+TEST("names tell clouds and hosts apart and fit into an interface's name")
+{
+    struct names a, b;
+    char name[NAMES_DOMAIN_SIZE], other[NAMES_DOMAIN_SIZE], bridge[NAMES_BRIDGE_SIZE];
+    names_init(&a, "cloud-1", "host-1");
+    names_init(&b, "cloud-1", "host-2");
+    names_domain(&a, SAMPLE_ID, name);
+    names_domain(&b, SAMPLE_ID, other);
+    CHECK(strcmp(name, other) != 0);
+    CHECK(names_is_ours(&a, name));
+    CHECK(!names_is_ours(&b, name));
+    CHECK(!names_is_ours(&a, "virga-"));
+    CHECK(!names_is_ours(&a, "default"));
+    CHECK_TEXT(names_bridge(SAMPLE_NETWORK, bridge), "vg00000000cafe");
+}
+
+static char *make_network(const char *sample, const struct network_host *hosts, size_t count, struct error *e)
+{
+    struct names names;
+    struct spec *spec = sample_read(sample);
+    const struct spec_nic *nic = spec->nics.items;
+    struct network_plan plan = {
+        .id = nic->network.id, .name = nic->network.name, .mtu = nic->network.mtu, .hosts = hosts};
+    char *xml = NULL;
+    plan.subnets = nic->network.subnets;
+    plan.host_count = count;
+    names_of(&names);
+    network_xml_make(&plan, &names, &xml, e);
+    spec_free(&spec);
+    return xml;
+}
+
+TEST("a network serves its reservations and nobody else")
+{
+    static const struct network_host hosts[] = {{"fa:16:3e:00:00:01", "10.0.0.5", "web"},
+                                                {"fa:16:3e:00:00:02", "10.0.0.6", "web"},
+                                                {"fa:16:3e:00:00:03", "10.0.0.7", "db"}};
+    struct error e = {0};
+    char *xml = make_network(SAMPLE(""), hosts, 3, &e);
+    CHECK(xml);
+    check_golden(GOLDEN "network.xml", xml);
+    struct network_xml_found found;
+    CHECK_OK(network_xml_read(xml, &found, &e), &e);
+    CHECK_TEXT(found.bridge, "vg00000000cafe");
+    CHECK_INT(found.host_count, 3);
+    CHECK_TEXT(found.hosts[1].mac, "fa:16:3e:00:00:02");
+    CHECK_TEXT(found.hosts[1].name, "");
+    CHECK_TEXT(found.hosts[2].ip, "10.0.0.7");
+    network_xml_done(&found);
+    free(xml);
+}
+
+#define ISOLATED(cidr)                                                                                                 \
+    "{\"id\":\"" SAMPLE_ID                                                                                             \
+    "\",\"revision\":1,\"exists\":true,\"power\":\"running\",\"vcpus\":1,\"memory_mib\":64,\"nics\":[{"                \
+    "\"port_id\":\"" SAMPLE_ID                                                                                         \
+    "\",\"mac\":\"fa:16:3e:00:00:01\",\"addresses\":[],\"network\":{\"id\":\"" SAMPLE_NETWORK "\","                    \
+    "\"name\":\"n\",\"subnets\":[{\"id\":\"" SAMPLE_ID "\",\"cidr\":\"" cidr "\",\"gateway\":null,\"dhcp\":true}]}}]}"
+
+TEST("a network without a gateway is isolated, and its bridge takes an address that no server has")
+{
+    static const struct network_host first = {"fa:16:3e:00:00:01", "10.1.0.1", "a"};
+    struct error e = {0};
+    char *xml = make_network(ISOLATED("10.1.0.0/24"), &first, 1, &e);
+    check_golden(GOLDEN "network-isolated.xml", xml);
+    CHECK(!strstr(xml, "<forward"));
+    CHECK_CONTAINS(xml, "address=\"10.1.0.254\"");
+    free(xml);
+}
+
+TEST("a subnet that is full of servers leaves no address for the bridge, and says so")
+{
+    static const struct network_host both[] = {{"fa:16:3e:00:00:01", "10.1.0.1", "a"},
+                                               {"fa:16:3e:00:00:02", "10.1.0.2", "b"}};
+    struct error e = {0};
+    CHECK(!make_network(ISOLATED("10.1.0.0/30"), both, 2, &e));
+    CHECK_CONTAINS(e.text, "10.1.0.0/30");
+}
+
+TEST("one reservation is written for an update")
+{
+    static const struct network_host host = {"fa:16:3e:00:00:01", "10.0.0.5", "web"};
+    char *with = network_xml_host(&host, true), *without = network_xml_host(&host, false);
+    CHECK_TEXT(with, "<host mac=\"fa:16:3e:00:00:01\" name=\"web\" ip=\"10.0.0.5\"/>\n");
+    CHECK_TEXT(without, "<host mac=\"fa:16:3e:00:00:01\" ip=\"10.0.0.5\"/>\n");
+    free(with);
+    free(without);
+}
