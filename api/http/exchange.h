@@ -45,7 +45,8 @@ struct exchange {
     handler_fn then;  /* request_continue: what answers after the commit */
     bool has_uri;
     struct uri uri;
-    const char *target; /* the request line's, as received, in the arena */
+    const char *base_url; /* of request_base_url, once it was asked for */
+    const char *target;   /* the request line's, as received, in the arena */
     struct router_match match;
     struct exchange_headers headers;
     struct json_doc doc;

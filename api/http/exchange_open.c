@@ -12,36 +12,44 @@
 #include <string.h>
 #include <strings.h>
 
-/* Remembers the headers that every request is asked for. */
+/* A header that every request is asked for: where its value goes, and where it is counted. */
+struct exchange_known {
+    const char *name;
+    size_t value, count; /* offsets in struct exchange_headers; NOWHERE */
+};
+#define NOWHERE     ((size_t)-1)
+#define AT(member)  offsetof(struct exchange_headers, member)
+#define KNOWN_COUNT (sizeof(exchange_known) / sizeof(exchange_known[0]))
+
+static const struct exchange_known exchange_known[] = {
+    {"X-Auth-Token", AT(token), NOWHERE},
+    {"Accept", AT(accept), NOWHERE},
+    {"Accept-Encoding", AT(accept_encoding), NOWHERE},
+    {"Content-Type", AT(content_type), NOWHERE},
+    {"Content-Length", AT(content_length), AT(lengths)},
+    {"Content-Encoding", AT(content_encoding), NOWHERE},
+    {"Transfer-Encoding", AT(transfer_encoding), NOWHERE},
+    {"Expect", AT(expect), NOWHERE},
+    {"Idempotency-Key", AT(key), NOWHERE},
+    {"X-OpenStack-Request-ID", AT(request_id), NOWHERE},
+    {"Host", NOWHERE, AT(hosts)},
+};
+
+/* Remembers what is known of the headers. */
 static enum MHD_Result exchange_open_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
 {
     (void)kind;
-    struct exchange_headers *h = arg;
-    const struct {
-        const char *name;
-        const char **to;
-        unsigned *count;
-    } known[] = {
-        {"X-Auth-Token", &h->token, NULL},
-        {"Accept", &h->accept, NULL},
-        {"Accept-Encoding", &h->accept_encoding, NULL},
-        {"Content-Type", &h->content_type, NULL},
-        {"Content-Length", &h->content_length, &h->lengths},
-        {"Content-Encoding", &h->content_encoding, NULL},
-        {"Transfer-Encoding", &h->transfer_encoding, NULL},
-        {"Expect", &h->expect, NULL},
-        {"Idempotency-Key", &h->key, NULL},
-        {"X-OpenStack-Request-ID", &h->request_id, NULL},
-        {"Host", NULL, &h->hosts},
-    };
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-        if (!strcasecmp(name, known[i].name)) {
-            if (known[i].count)
-                ++*known[i].count;
-            if (known[i].to && !*known[i].to)
-                *known[i].to = value ? value : "";
-            break;
-        }
+    char *headers = arg;
+    for (const struct exchange_known *known = exchange_known; known < exchange_known + KNOWN_COUNT; known++) {
+        if ((*name | 0x20) != (*known->name | 0x20) || strcasecmp(name, known->name) != 0)
+            continue;
+        const char **to = known->value == NOWHERE ? NULL : (const char **)(void *)(headers + known->value);
+        if (known->count != NOWHERE)
+            ++*(unsigned *)(void *)(headers + known->count);
+        if (to && !*to)
+            *to = value ? value : "";
+        break;
+    }
     return MHD_YES;
 }
 

@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HTTP_SERVER_MEMORY     ((size_t)32 << 10) /* of a connection: bounds its headers too */
+#define HTTP_SERVER_MEMORY     ((size_t)16 << 10) /* of a connection: bounds its headers; cleared after each request */
 #define HTTP_SERVER_SLOW_QUEUE 4096
 #define HTTP_SERVER_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 

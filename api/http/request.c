@@ -63,11 +63,9 @@ static const char *request_host(const char *text)
     return text && *text && strlen(text) < 256 && !text[strspn(text, good)] ? text : NULL;
 }
 
-const char *request_base_url(struct request *request)
+static const char *request_make_base_url(struct request *request)
 {
     struct http_server *s = request_exchange(request)->server;
-    if (s->options.endpoint)
-        return s->options.endpoint;
     const char *scheme = request_header(request, "X-Forwarded-Proto");
     if (!scheme || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
         scheme = s->tls ? "https" : "http";
@@ -77,6 +75,14 @@ const char *request_base_url(struct request *request)
     if (!host)
         return arena_printf(&request->arena, "%s://127.0.0.1:%u", scheme, s->port);
     return arena_printf(&request->arena, "%s://%s", scheme, host);
+}
+
+const char *request_base_url(struct request *request)
+{
+    struct exchange *x = request_exchange(request);
+    if (!x->base_url)
+        x->base_url = x->server->options.endpoint ? x->server->options.endpoint : request_make_base_url(request);
+    return x->base_url;
 }
 
 const char *request_client_address(struct request *request)

@@ -182,13 +182,15 @@ static double wrk(unsigned port, const char *path, const char *method, int secon
 /* The yardstick beside this program: its port; it ends when `ret_hold` is closed. */
 static unsigned hello(const char *self, int *ret_hold)
 {
-    char path[512];
+    char path[512], threads[24];
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned port = 0;
     FILE *out = NULL;
     const char *slash = strrchr(self, '/');
-    snprintf(path, sizeof(path), "%.*shello_bench", (int)(slash ? slash - self + 1 : 0), self);
-    char *const argv[] = {path, NULL};
-    if (start_child(argv, &out, ret_hold) < 0 || !out || fscanf(out, "port %u", &port) != 1)
+    snprintf(threads, sizeof(threads), "%ld", cores < 2 ? 2 : cores);
+    snprintf(path, sizeof(path), "%.*s../load/hello", (int)(slash ? slash - self + 1 : 0), self);
+    char *const argv[] = {path, threads, NULL};
+    if (start_child(argv, &out, ret_hold) < 0 || !out || fscanf(out, "%u", &port) != 1)
         port = 0;
     if (out)
         fclose(out);
@@ -244,7 +246,7 @@ int main(int argc, char **argv)
     snprintf(script, sizeof(script), "%s/wrk.lua", folder);
     unsigned bare = hello(argv[0], &hold);
     if (!bare) {
-        fprintf(stderr, "http_bench: hello_bench did not start\n");
+        fprintf(stderr, "http_bench: hello did not start\n");
         return 1;
     }
     start();
