@@ -64,6 +64,8 @@ static int exchange_open_target(struct exchange *x, const char *url, const char 
     if (rc)
         return rc;
     x->request.path = x->uri.path;
+    size_t length = strcspn(x->target, "?");
+    x->request.path_slash = length > 1 && x->target[length - 1] == '/';
     return 0;
 }
 

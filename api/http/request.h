@@ -37,6 +37,7 @@ struct request {
     char id[48];               /* "req-<uuid>" */
     int microversion;          /* minor number: 93 for 2.93; 1 by default */
     const char *method, *path; /* path without the query, decoded by segment */
+    bool path_slash;           /* the path ended with a slash, which `path` does not show */
     void *body;                /* the struct filled by route->body, or NULL */
     json_value *json;          /* the parsed document, or NULL when there was none */
     const char *raw;           /* the body's bytes (not for uploads) */

@@ -98,8 +98,23 @@ static int images_delete(struct request *request, struct reply *reply)
     return 0;
 }
 
+/* "/v2/images/" names an image without an id, as Glance sees it. */
+static int images_list(struct request *request, struct reply *reply)
+{
+    if (request->path_slash)
+        return error_set(&request->error, ERR_NOT_FOUND, "The resource could not be found.");
+    return image_list(request, reply);
+}
+
+static int images_delete_none(struct request *request, struct reply *reply)
+{
+    (void)reply;
+    return error_set(&request->error, ERR_NOT_FOUND, "The resource could not be found.");
+}
+
 static const struct route rows[] = {
-    {.method = "GET", .pattern = "/v2/images", .permission = PERMISSION_READER, .handler = image_list},
+    {.method = "GET", .pattern = "/v2/images", .permission = PERMISSION_READER, .handler = images_list},
+    {.method = "DELETE", .pattern = "/v2/images", .permission = PERMISSION_MEMBER, .handler = images_delete_none},
     {.method = "POST",
      .pattern = "/v2/images",
      .permission = PERMISSION_MEMBER,
