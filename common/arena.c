@@ -2,6 +2,7 @@
  * block of its own, so that overruns and uses after a reset are seen. */
 #include "common/arena.h"
 #include "common/memory.h"
+#include <assert.h>
 #include <stdalign.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -18,7 +19,8 @@
 #ifndef ARENA_FIRST
 #define ARENA_FIRST 4000 /* bytes of the first block: with its header and malloc's just below a page */
 #endif
-#define ARENA_LARGEST 65000 /* blocks double up to here */
+#define ARENA_JOIN_MAX 8
+#define ARENA_LARGEST  65000 /* blocks double up to here */
 
 struct arena_block {
     struct arena_block *next;
@@ -74,7 +76,8 @@ static struct arena_block *arena_grow(struct arena *a, size_t size)
     return block;
 }
 
-void *arena_alloc(struct arena *a, size_t size)
+/* Not zeroed. */
+static void *arena_take(struct arena *a, size_t size)
 {
     size_t mask = alignof(max_align_t) - 1;
     if (size > PTRDIFF_MAX - sizeof(struct arena_block) - mask)
@@ -87,7 +90,12 @@ void *arena_alloc(struct arena *a, size_t size)
     }
     block->used = start + size;
     a->used += size;
-    return memset(block->data + start, 0, size);
+    return block->data + start;
+}
+
+void *arena_alloc(struct arena *a, size_t size)
+{
+    return memset(arena_take(a, size), 0, size);
 }
 
 void *arena_array(struct arena *a, size_t count, size_t size)
@@ -108,9 +116,23 @@ char *arena_strndup(struct arena *a, const char *text, size_t size)
     if (!text)
         return NULL;
     size_t length = strnlen(text, size);
-    char *copy = arena_alloc(a, length + 1);
+    char *copy = arena_take(a, length + 1);
     memcpy(copy, text, length);
+    copy[length] = 0;
     return copy;
+}
+
+char *arena_join_texts(struct arena *a, const char *const *texts, size_t count)
+{
+    size_t size = 1, sizes[ARENA_JOIN_MAX];
+    assert(count <= ARENA_JOIN_MAX);
+    for (size_t i = 0; i < count; i++)
+        size += sizes[i] = strlen(texts[i]);
+    char *joined = arena_take(a, size), *at = joined;
+    for (size_t i = 0; i < count; i++)
+        at = (char *)memcpy(at, texts[i], sizes[i]) + sizes[i];
+    *at = 0;
+    return joined;
 }
 
 char *arena_printf(struct arena *a, const char *format, ...)
@@ -128,7 +150,8 @@ char *arena_vprintf(struct arena *a, const char *format, va_list args)
     va_copy(again, args);
     int length = vsnprintf(NULL, 0, format, args);
     size_t size = length < 0 ? 1 : (size_t)length + 1;
-    char *text = arena_alloc(a, size);
+    char *text = arena_take(a, size);
+    text[0] = 0;
     vsnprintf(text, size, format, again);
     va_end(again);
     return text;

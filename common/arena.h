@@ -22,6 +22,11 @@ void *arena_array(struct arena *a, size_t count, size_t size);
 /* Copies; NULL gives NULL. */
 char *arena_strdup(struct arena *a, const char *text);
 char *arena_strndup(struct arena *a, const char *text, size_t size);
+/* The texts put together, for what is too frequent for arena_printf: arena_join(a, "servers/", id). At most eight. */
+#define arena_join(a, ...)                                                                                             \
+    arena_join_texts(a, (const char *const[]){__VA_ARGS__},                                                            \
+                     sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
+char *arena_join_texts(struct arena *a, const char *const *texts, size_t count);
 char *arena_printf(struct arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 char *arena_vprintf(struct arena *a, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 /* Room for one more behind `count` items of `size` bytes: `items` itself, or a copy twice as large. `*room` is how many

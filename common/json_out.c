@@ -1,5 +1,6 @@
-/* JSON out. Plain characters are copied in runs found by a table; only what the table marks is looked at: quotes,
- * backslashes, control characters are escaped, bytes that are not UTF-8 become U+FFFD. Numbers are written by hand. */
+/* JSON out. Plain characters are found eight at a time and copied in runs; only what a table marks is looked at:
+ * quotes, backslashes, control characters are escaped, bytes that are not UTF-8 become U+FFFD. Numbers are written by
+ * hand. */
 #include "common/json_out.h"
 #include "common/error.h"
 #include "common/utf8.h"
@@ -44,13 +45,38 @@ static void json_out_escape(struct strbuf *s, unsigned char c, char letter)
     strbuf_append(s, text, letter == 'u' ? 6 : 2);
 }
 
+#define EIGHT(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Whether all of eight bytes are plain: none is below a space, a quote, a backslash, or above ASCII. The subtractions
+ * set the top bit of a byte that is below the one subtracted (Anderson, "Bit Twiddling Hacks", hasless and haszero);
+ * they may wrongly set it beyond such a byte, never without one. */
+static inline bool json_out_plain8(const char *text)
+{
+    uint64_t v, quote, slash;
+    memcpy(&v, text, sizeof(v));
+    quote = v ^ EIGHT('"');
+    slash = v ^ EIGHT('\\');
+    return !((((v - EIGHT(' ')) & ~v) | ((quote - EIGHT(1)) & ~quote) | ((slash - EIGHT(1)) & ~slash) | v) &
+             EIGHT(0x80));
+}
+
 /* Bytes at the start of `text` that need no look. */
-static size_t json_out_plain(const char *text, size_t size)
+static inline size_t json_out_plain(const char *text, size_t size)
 {
     size_t i = 0;
+    while (size - i >= 8 && json_out_plain8(text + i))
+        i += 8;
+    if (size - i < 8 && size >= 8 && json_out_plain8(text + size - 8)) /* some bytes once more, but no loop */
+        return size;
     while (i < size && !json_out_escapes[(unsigned char)text[i]])
         i++;
     return i;
+}
+
+/* As strbuf_reserve, without a call in the usual case. */
+static inline char *json_out_room(struct strbuf *s, size_t size)
+{
+    return !s->error && s->capacity - s->size >= size ? s->data + s->size : strbuf_reserve(s, size);
 }
 
 /* The rest of a string from its first byte that is not plain; without the closing quote. */
@@ -75,66 +101,80 @@ static void json_out_string_rest(struct strbuf *s, const char *text, size_t size
     strbuf_append(s, text + plain, size - plain);
 }
 
-/* `text` in quotes, then `after` unless it is 0. What is plain to the end is copied at once. */
-static void json_out_string(struct strbuf *s, const char *text, size_t size, char after)
+/* `before` unless it is 0, `text` in quotes, then `after` unless it is 0. What is plain to the end is copied at once.
+ */
+static inline void json_out_string(struct strbuf *s, char before, const char *text, size_t size, char after)
 {
     size_t plain = json_out_plain(text, size);
-    char *at = strbuf_reserve(s, plain + 3);
+    char *at = json_out_room(s, plain + 4), *start = at;
     if (!at)
         return;
+    if (before)
+        *at++ = before;
     *at++ = '"';
     memcpy(at, text, plain);
     at += plain;
-    s->size += plain + 1;
-    if (plain == size) {
-        *at++ = '"';
-        s->size++;
-        if (after) {
-            *at++ = after;
-            s->size++;
-        }
+    if (plain < size) {
         *at = 0;
-        return;
+        s->size += (size_t)(at - start);
+        json_out_string_rest(s, text + plain, size - plain);
+        at = start = json_out_room(s, 2);
+        if (!at)
+            return;
     }
-    *at = 0;
-    json_out_string_rest(s, text + plain, size - plain);
-    strbuf_append_char(s, '"');
+    *at++ = '"';
     if (after)
-        strbuf_append_char(s, after);
+        *at++ = after;
+    *at = 0;
+    s->size += (size_t)(at - start);
 }
 
-/* The comma and the key before a value. */
-static void json_out_begin(struct json_out *o, const char *key)
+/* The key before a value. Returns the comma that the value itself has to begin with, 0 for none. */
+static inline char json_out_begin(struct json_out *o, const char *key)
 {
     if (!o->depth) {
         assert(!key && "a key at the top");
         assert(!o->comma[0] && "a second value at the top");
         o->comma[0] = true;
-        return;
+        return 0;
     }
-    unsigned level = o->depth - 1;
-    assert((o->kind[level] == 'o') == (key != NULL));
-    if (o->comma[level + 1])
-        strbuf_append_char(o->buf, ',');
-    o->comma[level + 1] = true;
-    if (key)
-        json_out_string(o->buf, key, strlen(key), ':');
+    assert((o->kind[o->depth - 1] == 'o') == (key != NULL));
+    char comma = o->comma[o->depth] ? ',' : 0;
+    o->comma[o->depth] = true;
+    if (!key)
+        return comma;
+    json_out_string(o->buf, comma, key, strlen(key), ':');
+    return 0;
+}
+
+/* `before` unless it is 0, then the bytes as they are. */
+static inline void json_out_bytes(struct strbuf *s, char before, const char *text, size_t size)
+{
+    char *at = json_out_room(s, size + 1), *start = at;
+    if (!at)
+        return;
+    if (before)
+        *at++ = before;
+    memcpy(at, text, size);
+    at += size;
+    *at = 0;
+    s->size += (size_t)(at - start);
 }
 
 static void json_out_open(struct json_out *o, const char *key, char kind, char bracket)
 {
-    json_out_begin(o, key);
+    char comma = json_out_begin(o, key);
     assert(o->depth < JSON_OUT_DEPTH);
     o->kind[o->depth++] = (unsigned char)kind;
     o->comma[o->depth] = false;
-    strbuf_append_char(o->buf, bracket);
+    json_out_bytes(o->buf, comma, &bracket, 1);
 }
 
 static void json_out_close(struct json_out *o, char kind, char bracket)
 {
     assert(o->depth && o->kind[o->depth - 1] == (unsigned char)kind);
     o->depth--;
-    strbuf_append_char(o->buf, bracket);
+    json_out_bytes(o->buf, 0, &bracket, 1);
 }
 
 void json_out_object(struct json_out *o, const char *key)
@@ -167,8 +207,7 @@ void json_out_text(struct json_out *o, const char *key, const char *value)
 
 void json_out_text_n(struct json_out *o, const char *key, const char *value, size_t size)
 {
-    json_out_begin(o, key);
-    json_out_string(o->buf, value, size, 0);
+    json_out_string(o->buf, json_out_begin(o, key), value, size, 0);
 }
 
 void json_out_textf(struct json_out *o, const char *key, const char *format, ...)
@@ -194,8 +233,7 @@ static void json_out_digits(struct json_out *o, const char *key, uint64_t value,
     while (value /= 10);
     if (negative)
         text[--at] = '-';
-    json_out_begin(o, key);
-    strbuf_append(o->buf, text + at, sizeof(text) - at);
+    json_out_bytes(o->buf, json_out_begin(o, key), text + at, sizeof(text) - at);
 }
 
 void json_out_int(struct json_out *o, const char *key, int64_t value)
@@ -216,26 +254,23 @@ void json_out_number(struct json_out *o, const char *key, double value)
         if (strtod(text, NULL) == value)
             break;
     }
-    json_out_begin(o, key);
-    strbuf_append_text(o->buf, text);
+    json_out_bytes(o->buf, json_out_begin(o, key), text, strlen(text));
 }
 
 void json_out_bool(struct json_out *o, const char *key, bool value)
 {
-    json_out_begin(o, key);
-    strbuf_append_text(o->buf, value ? "true" : "false");
+    json_out_bytes(o->buf, json_out_begin(o, key), value ? "true" : "false", value ? 4 : 5);
 }
 
 void json_out_null(struct json_out *o, const char *key)
 {
-    json_out_begin(o, key);
-    strbuf_append(o->buf, "null", 4);
+    json_out_bytes(o->buf, json_out_begin(o, key), "null", 4);
 }
 
 void json_out_raw(struct json_out *o, const char *key, const char *json)
 {
-    json_out_begin(o, key);
-    strbuf_append_text(o->buf, json && *json ? json : "null");
+    json = json && *json ? json : "null";
+    json_out_bytes(o->buf, json_out_begin(o, key), json, strlen(json));
 }
 
 int json_out_error(const struct json_out *o)

@@ -322,7 +322,9 @@ void log_bind(const char *key, const char *value)
     if (i == LOG_CONTEXTS)
         return;
     log_context.keys[i] = key;
-    snprintf(log_context.values[i], LOG_CONTEXT_SIZE, "%s", value ? value : "");
+    size_t size = value ? strnlen(value, LOG_CONTEXT_SIZE - 1) : 0;
+    memcpy(log_context.values[i], value ? value : "", size);
+    log_context.values[i][size] = 0;
     if (i == log_context.count)
         log_context.count++;
 }

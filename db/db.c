@@ -278,8 +278,7 @@ int64_t db_get_int(const struct db_rows *rows, int column)
 
 const char *db_get_text(const struct db_rows *rows, int column)
 {
-    size_t size;
-    return rows->conn->engine->get_text(rows, column, &size);
+    return rows->conn->engine->get_text(rows, column, NULL);
 }
 
 const char *db_get_text_n(const struct db_rows *rows, int column, size_t *ret_size)

@@ -72,7 +72,7 @@ struct engine {
     int (*finish)(struct db_rows *rows, struct error *e);
     bool (*is_null)(const struct db_rows *rows, int column);
     int64_t (*get_int)(const struct db_rows *rows, int column);
-    const char *(*get_text)(const struct db_rows *rows, int column, size_t *ret_size);
+    const char *(*get_text)(const struct db_rows *rows, int column, size_t *ret_size); /* ret_size may be NULL */
     const void *(*get_bytes)(const struct db_rows *rows, int column, size_t *ret_size);
     /* Several statements without arguments in one text; for migrations and tests. */
     int (*script)(struct db_conn *c, const char *sql, struct error *e);

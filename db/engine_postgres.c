@@ -336,7 +336,8 @@ static int64_t postgres_get_int(const struct db_rows *rows, int column)
 static const char *postgres_get_text(const struct db_rows *rows, int column, size_t *ret_size)
 {
     bool null = postgres_is_null(rows, column);
-    *ret_size = null ? 0 : (size_t)PQgetlength(rows->cursor, (int)rows->row, column);
+    if (ret_size)
+        *ret_size = null ? 0 : (size_t)PQgetlength(rows->cursor, (int)rows->row, column);
     return null ? NULL : PQgetvalue(rows->cursor, (int)rows->row, column);
 }
 

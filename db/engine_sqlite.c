@@ -511,7 +511,8 @@ static int64_t sqlite_get_int(const struct db_rows *rows, int column)
 static const char *sqlite_get_text(const struct db_rows *rows, int column, size_t *ret_size)
 {
     const unsigned char *text = sqlite3_column_text(stmt_of(rows), column);
-    *ret_size = text ? (size_t)sqlite3_column_bytes(stmt_of(rows), column) : 0;
+    if (ret_size)
+        *ret_size = text ? (size_t)sqlite3_column_bytes(stmt_of(rows), column) : 0;
     return (const char *)text;
 }
 

@@ -68,7 +68,7 @@ static bool read_version(const char *text, long *major, long *minor)
 
 static void write_version(struct request *request, struct reply *reply, const char *version)
 {
-    reply_header(reply, "OpenStack-API-Version", arena_printf(&request->arena, "compute %s", version));
+    reply_header(reply, "OpenStack-API-Version", arena_join(&request->arena, "compute ", version));
     reply_header(reply, "X-OpenStack-Nova-API-Version", version);
     reply_header(reply, "Vary", "OpenStack-API-Version");
     reply_header(reply, "Vary", "X-OpenStack-Nova-API-Version");
@@ -95,7 +95,9 @@ static int negotiate(struct request *request, struct reply *reply)
                          COMPUTE_VERSION_MIN, COMPUTE_VERSION_MAX);
     }
     request->microversion = (int)minor;
-    write_version(request, reply, arena_printf(&request->arena, "2.%ld", minor));
+    if (asked == NULL || minor == COMPUTE_VERSION_MAX) /* "latest" too */
+        asked = arena_printf(&request->arena, "2.%ld", minor);
+    write_version(request, reply, asked);
     return 0;
 }
 
@@ -189,12 +191,12 @@ int compute_server_built(struct request *request, const struct server_row *row, 
 
 const char *compute_link_self(struct request *request, const char *collection, const char *id)
 {
-    return arena_printf(&request->arena, "%s" COMPUTE_PREFIX "/%s/%s", request_base_url(request), collection, id);
+    return arena_join(&request->arena, request_base_url(request), COMPUTE_PREFIX "/", collection, "/", id);
 }
 
 const char *compute_link_bookmark(struct request *request, const char *collection, const char *id)
 {
-    return arena_printf(&request->arena, "%s/compute/%s/%s", request_base_url(request), collection, id);
+    return arena_join(&request->arena, request_base_url(request), "/compute/", collection, "/", id);
 }
 
 static void write_link(struct json_out *out, const char *rel, const char *href)

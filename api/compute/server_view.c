@@ -27,15 +27,6 @@ static bool is_any(const char *word, const char *const *words)
     return false;
 }
 
-static const char *join(struct arena *a, const char *prefix, const char *id)
-{
-    size_t before = strlen(prefix), size = strlen(id);
-    char *text = arena_alloc(a, before + size + 1);
-    memcpy(text, prefix, before);
-    memcpy(text + before, id, size);
-    return text;
-}
-
 static void write_link(struct json_out *out, const char *rel, const char *href)
 {
     json_out_object(out, NULL);
@@ -48,8 +39,8 @@ static void write_links(const struct subject *s, const char *key)
 {
     struct arena *a = &s->view->request->arena;
     json_out_array(s->out, key);
-    write_link(s->out, "self", join(a, s->view->self, s->row->id));
-    write_link(s->out, "bookmark", join(a, s->view->bookmark, s->row->id));
+    write_link(s->out, "self", arena_join(a, s->view->self, s->row->id));
+    write_link(s->out, "bookmark", arena_join(a, s->view->bookmark, s->row->id));
     json_out_array_end(s->out);
 }
 
@@ -58,7 +49,7 @@ static void write_reference(const struct subject *s, const char *key, const char
     json_out_object(s->out, key);
     json_out_text(s->out, "id", id);
     json_out_array(s->out, "links");
-    write_link(s->out, "bookmark", join(&s->view->request->arena, bookmark, id));
+    write_link(s->out, "bookmark", arena_join(&s->view->request->arena, bookmark, id));
     json_out_array_end(s->out);
     json_out_object_end(s->out);
 }
@@ -269,7 +260,7 @@ static void write_host(const struct subject *s, const char *key)
 
 static void write_instance_name(const struct subject *s, const char *key)
 {
-    json_out_textf(s->out, key, "instance-%s", s->row->id);
+    json_out_text(s->out, key, arena_join(&s->view->request->arena, "instance-", s->row->id));
 }
 
 static void write_reservation(const struct subject *s, const char *key)

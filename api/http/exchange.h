@@ -26,7 +26,7 @@ enum exchange_phase { EXCHANGE_NEW, EXCHANGE_BODY, EXCHANGE_RUN, EXCHANGE_WAITIN
 /* The headers that we look at for every request, found in one pass; NULL when absent. */
 struct exchange_headers {
     const char *token, *accept, *accept_encoding, *content_type, *content_length, *content_encoding, *transfer_encoding,
-        *expect, *key, *request_id;
+        *expect, *key, *request_id, *host, *forwarded_host, *forwarded_proto;
     unsigned lengths, hosts; /* how many Content-Length and Host headers there are */
 };
 
@@ -49,6 +49,7 @@ struct exchange {
     const char *target;   /* the request line's, as received, in the arena */
     struct router_match match;
     struct exchange_headers headers;
+    const char *base_url; /* request_base_url, once it was asked for */
     struct json_doc doc;
     bool has_doc;
     struct strbuf body;

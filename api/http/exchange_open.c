@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/uuid.h"
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -32,7 +33,9 @@ static const struct exchange_known exchange_known[] = {
     {"Expect", AT(expect), NOWHERE},
     {"Idempotency-Key", AT(key), NOWHERE},
     {"X-OpenStack-Request-ID", AT(request_id), NOWHERE},
-    {"Host", NOWHERE, AT(hosts)},
+    {"Host", AT(host), AT(hosts)},
+    {"X-Forwarded-Host", AT(forwarded_host), NOWHERE},
+    {"X-Forwarded-Proto", AT(forwarded_proto), NOWHERE},
 };
 
 /* Remembers what is known of the headers. */

@@ -63,25 +63,24 @@ static const char *request_host(const char *text)
     return text && *text && strlen(text) < 256 && !text[strspn(text, good)] ? text : NULL;
 }
 
-static const char *request_make_base_url(struct request *request)
+static const char *request_make_base_url(struct exchange *x)
 {
-    struct http_server *s = request_exchange(request)->server;
-    const char *scheme = request_header(request, "X-Forwarded-Proto");
+    const char *scheme = x->headers.forwarded_proto;
     if (!scheme || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
-        scheme = s->tls ? "https" : "http";
-    const char *host = request_host(request_header(request, "X-Forwarded-Host"));
+        scheme = x->server->tls ? "https" : "http";
+    const char *host = request_host(x->headers.forwarded_host);
     if (!host)
-        host = request_host(request_header(request, "Host"));
+        host = request_host(x->headers.host);
     if (!host)
-        return arena_printf(&request->arena, "%s://127.0.0.1:%u", scheme, s->port);
-    return arena_printf(&request->arena, "%s://%s", scheme, host);
+        return arena_printf(&x->request.arena, "%s://127.0.0.1:%u", scheme, x->server->port);
+    return arena_join(&x->request.arena, scheme, "://", host);
 }
 
 const char *request_base_url(struct request *request)
 {
     struct exchange *x = request_exchange(request);
     if (!x->base_url)
-        x->base_url = x->server->options.endpoint ? x->server->options.endpoint : request_make_base_url(request);
+        x->base_url = x->server->options.endpoint ? x->server->options.endpoint : request_make_base_url(x);
     return x->base_url;
 }
 

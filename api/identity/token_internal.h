@@ -29,7 +29,8 @@ struct token_keys {
 
     pthread_rwlock_t lock; /* held for table look-ups and changes in memory only */
     struct token_key ring[TOKEN_KEYS_MAX];
-    size_t ring_count; /* ascending by id */
+    size_t ring_count;   /* ascending by id */
+    uint64_t generation; /* atomic: another for every state of every ring in this process */
     struct revocations *revocations;
     int64_t last_seq; /* highest revocation in memory */
 
@@ -56,6 +57,8 @@ int token_keys_tick(struct token_keys *keys, struct error *e);
 int token_keys_refresh(struct token_keys *keys, struct error *e);
 /* Copies the key `id`, or the one that signs now for id 0. False when there is none. */
 bool token_keys_find(struct token_keys *keys, uint32_t id, int64_t now_us, struct token_key *ret);
+/* What was opened by the ring is good as long as this stays the same. */
+uint64_t token_keys_generation(struct token_keys *keys);
 /* False once a needed reading of revocations failed for too long; reads them if that is due. */
 int token_keys_current(struct token_keys *keys, struct error *e);
 /* Whether some revocation in memory covers the credential. */
