@@ -152,7 +152,8 @@ static int visit_one(void *arg, const struct server_row *row, struct error *e)
 {
     struct visit *v = arg;
     v->found = true;
-    return v->each(v->arg, row, e);
+    int rc = v->each(v->arg, row, e);
+    return rc ? rc : STORE_SERVER_STOP; /* there is no second row to look for */
 }
 
 int store_server_visit(struct db_conn *c, const char *id, store_server_fn each, void *arg, struct error *e)

@@ -49,7 +49,6 @@ struct exchange {
     const char *target;   /* the request line's, as received, in the arena */
     struct router_match match;
     struct exchange_headers headers;
-    const char *base_url; /* request_base_url, once it was asked for */
     struct json_doc doc;
     bool has_doc;
     struct strbuf body;
