@@ -4,11 +4,11 @@ import subprocess
 import tempfile
 
 
-def run_load(build, port, *, path="/", paths=None, method="GET", headers=None, body=None, expect=200, connections=64, seconds=5,
-             requests=None):
+def run_load(build, port, *, path="/", paths=None, method="GET", headers=None, body=None, expect=200, connections=64, threads=1,
+             seconds=5, requests=None):
     """What bench/load/load prints, as a dictionary. Any answer with another status is an error: it would be cheaper than the real one."""
     command = [f"{build}/bench/load/load", "--method", method, "--expect", str(expect), "--connections", str(connections),
-               "--seconds", str(seconds)]
+               "--threads", str(threads), "--seconds", str(seconds)]
     for name, value in (headers or {}).items():
         command += ["--header", f"{name}: {value}"]
     if body is not None:

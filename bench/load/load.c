@@ -1,4 +1,4 @@
-/* load: keep-alive HTTP/1.1 clients in one thread, each sending its next request when the last is answered; exact
+/* load: keep-alive HTTP/1.1 clients in few threads, each sending its next request when the last is answered; exact
  * percentiles, and little processor time of its own, because it shares a small machine with what it measures.
  *
  *     load [options] HOST:PORT
@@ -9,6 +9,7 @@
  *       --body TEXT       sent as application/json
  *       --expect STATUS   what counts as success, default 200
  *       --connections N   default 64
+ *       --threads N       default 1
  *       --seconds S       how long new requests are sent, default 5
  *       --requests N      at most so many
  *
@@ -23,7 +24,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <netinet/tcp.h>
-#include <poll.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,8 +53,17 @@ struct load {
     struct sockaddr_in address;
     const char *host, *method, *path, *body;
     struct strbuf headers, *requests;
-    size_t request_count, next;
-    int expect, connections, epoll;
+    size_t request_count;
+    int expect, connections, threads;
+    int64_t limit, until_us;
+};
+
+/* What a thread has. */
+struct share {
+    const struct load *load;
+    pthread_t thread;
+    int connections, epoll;
+    size_t next;
     int64_t limit, until_us, sent, bytes, bad, reconnects;
     uint32_t *samples;
     size_t sample_count;
@@ -95,31 +105,31 @@ static void requests_read(struct load *l, const char *file)
     fclose(in);
 }
 
-static void client_open(struct load *l, struct client *c)
+static void client_open(struct share *h, struct client *c)
 {
     int one = 1;
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (c->fd < 0 || connect(c->fd, (const struct sockaddr *)&l->address, sizeof l->address))
-        fail(l->host);
+    if (c->fd < 0 || connect(c->fd, (const struct sockaddr *)&h->load->address, sizeof h->load->address))
+        fail(h->load->host);
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
-    if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, c->fd, &event))
+    if (epoll_ctl(h->epoll, EPOLL_CTL_ADD, c->fd, &event))
         fail("epoll");
 }
 
 /* False when there is nothing more to send. A request fits into the socket's buffer, which is empty: send may block. */
-static bool client_send(struct load *l, struct client *c)
+static bool client_send(struct share *h, struct client *c)
 {
     c->size = 0;
     c->in_body = false;
-    if (l->sent == l->limit || clock_mono_us() >= l->until_us) {
+    if (h->sent == h->limit || clock_mono_us() >= h->until_us) {
         close(c->fd);
         c->fd = -1;
         return false;
     }
-    const struct strbuf *request = &l->requests[l->next];
-    l->next = l->next + 1 == l->request_count ? 0 : l->next + 1;
-    l->sent++;
+    const struct strbuf *request = &h->load->requests[h->next];
+    h->next = h->next + 1 == h->load->request_count ? 0 : h->next + 1;
+    h->sent++;
     c->sent_us = clock_mono_us();
     if (send(c->fd, request->data, request->size, MSG_NOSIGNAL) != (ssize_t)request->size && errno != EPIPE &&
         errno != ECONNRESET)
@@ -127,18 +137,18 @@ static bool client_send(struct load *l, struct client *c)
     return true;
 }
 
-static bool client_answered(struct load *l, struct client *c)
+static bool client_answered(struct share *h, struct client *c)
 {
     int64_t took_us = clock_mono_us() - c->sent_us;
-    if (c->status != l->expect) {
-        l->bad++;
-        if (!l->shown)
+    if (c->status != h->load->expect) {
+        h->bad++;
+        if (!h->shown)
             fprintf(stderr, "load: unexpected answer:\n%.2000s\n", c->head);
-        l->shown = true;
-    } else if (l->sample_count < SAMPLES_MAX) {
-        l->samples[l->sample_count++] = took_us > UINT32_MAX ? UINT32_MAX : (uint32_t)took_us;
+        h->shown = true;
+    } else if (h->sample_count < SAMPLES_MAX) {
+        h->samples[h->sample_count++] = took_us > UINT32_MAX ? UINT32_MAX : (uint32_t)took_us;
     }
-    return client_send(l, c);
+    return client_send(h, c);
 }
 
 /* Reads status and length when the whole head is there. */
@@ -162,20 +172,20 @@ static bool client_head(struct client *c)
 }
 
 /* One readable socket. False when this client has ended. */
-static bool client_read(struct load *l, struct client *c)
+static bool client_read(struct share *h, struct client *c)
 {
-    static char sink[1 << 18];
+    static _Thread_local char sink[1 << 18];
     char *to = c->in_body ? sink : c->head + c->size;
     ssize_t got = recv(c->fd, to, c->in_body ? sizeof sink : HEAD_BYTES - c->size, MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return true;
     if (got <= 0) { /* closed by the server: this request has no answer */
         close(c->fd);
-        l->reconnects++;
-        client_open(l, c);
-        return client_send(l, c);
+        h->reconnects++;
+        client_open(h, c);
+        return client_send(h, c);
     }
-    l->bytes += got;
+    h->bytes += got;
     if (c->in_body) {
         c->left -= got;
     } else {
@@ -183,7 +193,7 @@ static bool client_read(struct load *l, struct client *c)
         if (!client_head(c))
             return true;
     }
-    return c->left > 0 || client_answered(l, c);
+    return c->left > 0 || client_answered(h, c);
 }
 
 static int compare_samples(const void *a, const void *b)
@@ -192,54 +202,101 @@ static int compare_samples(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static uint32_t percentile(const struct load *l, double p)
+static uint32_t percentile(const struct share *all, double p)
 {
-    size_t at = (size_t)((double)l->sample_count * p);
-    return l->sample_count ? l->samples[at < l->sample_count ? at : l->sample_count - 1] : 0;
+    size_t at = (size_t)((double)all->sample_count * p);
+    return all->sample_count ? all->samples[at < all->sample_count ? at : all->sample_count - 1] : 0;
 }
 
-static void report(struct load *l, double seconds)
+static void report(struct share *all, double seconds)
 {
     struct rusage used;
     uint64_t sum = 0;
     getrusage(RUSAGE_SELF, &used);
     double cpu = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
                  (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
-    for (size_t i = 0; i < l->sample_count; i++)
-        sum += l->samples[i];
-    qsort(l->samples, l->sample_count, sizeof *l->samples, compare_samples);
+    for (size_t i = 0; i < all->sample_count; i++)
+        sum += all->samples[i];
+    qsort(all->samples, all->sample_count, sizeof *all->samples, compare_samples);
     printf("{\"good\": %zu, \"bad\": %" PRId64 ", \"reconnects\": %" PRId64
            ", \"seconds\": %.6f, \"per_second\": %.1f, "
            "\"bytes\": %" PRId64 ", \"client_cpu_s\": %.3f, \"mean_us\": %.1f, \"p50_us\": %u, \"p90_us\": %u, "
            "\"p99_us\": %u, \"p999_us\": %u, \"max_us\": %u}\n",
-           l->sample_count, l->bad, l->reconnects, seconds, (double)l->sample_count / seconds, l->bytes, cpu,
-           l->sample_count ? (double)sum / (double)l->sample_count : 0.0, percentile(l, 0.5), percentile(l, 0.9),
-           percentile(l, 0.99), percentile(l, 0.999), percentile(l, 1));
+           all->sample_count, all->bad, all->reconnects, seconds, (double)all->sample_count / seconds, all->bytes, cpu,
+           all->sample_count ? (double)sum / (double)all->sample_count : 0.0, percentile(all, 0.5),
+           percentile(all, 0.9), percentile(all, 0.99), percentile(all, 0.999), percentile(all, 1));
 }
 
-static void run(struct load *l)
+static void *share_run(void *arg)
 {
-    struct client *clients = memory_array((size_t)l->connections, sizeof *clients);
+    struct share *h = arg;
+    struct client *clients = memory_array((size_t)h->connections, sizeof *clients);
     struct epoll_event events[256];
     int open = 0;
-    l->epoll = epoll_create1(EPOLL_CLOEXEC);
-    for (int i = 0; i < l->connections; i++)
-        client_open(l, &clients[i]);
-    int64_t start = clock_mono_us();
-    l->until_us += start;
-    for (int i = 0; i < l->connections; i++)
-        open += client_send(l, &clients[i]);
+    h->epoll = epoll_create1(EPOLL_CLOEXEC);
+    for (int i = 0; i < h->connections; i++)
+        client_open(h, &clients[i]);
+    for (int i = 0; i < h->connections; i++)
+        open += client_send(h, &clients[i]);
     while (open) {
-        int n = epoll_wait(l->epoll, events, 256, PATIENCE_MS);
+        int n = epoll_wait(h->epoll, events, 256, PATIENCE_MS);
         if (n == 0) {
             fprintf(stderr, "load: no answer for %d s\n", PATIENCE_MS / 1000);
             exit(2);
         }
         for (int i = 0; i < n; i++)
-            open -= !client_read(l, events[i].data.ptr);
+            open -= !client_read(h, events[i].data.ptr);
     }
-    report(l, (double)(clock_mono_us() - start) / 1e6);
     free(clients);
+    return NULL;
+}
+
+/* The i-th of n parts of a whole. */
+static int64_t part(int64_t whole, int i, int n)
+{
+    return whole / n + (i < whole % n);
+}
+
+static void share_start(const struct load *l, int i, int64_t start_us, struct share *h)
+{
+    *h = (struct share){.load = l,
+                        .connections = (int)part(l->connections, i, l->threads),
+                        .limit = part(l->limit, i, l->threads),
+                        .until_us = start_us + l->until_us,
+                        .next = l->request_count * (size_t)i / (size_t)l->threads};
+    h->samples = malloc(SAMPLES_MAX * sizeof *h->samples); /* touched only as far as used */
+    assert(h->samples);
+    int failed = pthread_create(&h->thread, NULL, share_run, h);
+    assert(!failed);
+}
+
+static void share_add(struct share *all, struct share *h)
+{
+    all->samples = memory_resize(all->samples, (all->sample_count + h->sample_count + 1) * sizeof *all->samples);
+    memcpy(all->samples + all->sample_count, h->samples, h->sample_count * sizeof *all->samples);
+    all->sample_count += h->sample_count;
+    all->bad += h->bad;
+    all->bytes += h->bytes;
+    all->reconnects += h->reconnects;
+    free(h->samples);
+}
+
+/* True when there was a good answer. */
+static bool run(const struct load *l)
+{
+    struct share *shares = memory_array((size_t)l->threads, sizeof *shares), all = {0};
+    int64_t start = clock_mono_us();
+    for (int i = 0; i < l->threads; i++)
+        share_start(l, i, start, &shares[i]);
+    for (int i = 0; i < l->threads; i++)
+        pthread_join(shares[i].thread, NULL);
+    double seconds = (double)(clock_mono_us() - start) / 1e6;
+    for (int i = 0; i < l->threads; i++)
+        share_add(&all, &shares[i]);
+    report(&all, seconds);
+    free(shares);
+    free(all.samples);
+    return all.sample_count;
 }
 
 static void address_read(struct load *l, char *host)
@@ -261,12 +318,17 @@ static void address_read(struct load *l, char *host)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"paths", 1, NULL, 'f'},       {"path", 1, NULL, 'p'},   {"method", 1, NULL, 'm'},  {"header", 1, NULL, 'h'},
-        {"body", 1, NULL, 'b'},        {"expect", 1, NULL, 'e'}, {"seconds", 1, NULL, 's'}, {"requests", 1, NULL, 'n'},
-        {"connections", 1, NULL, 'c'}, {NULL, 0, NULL, 0},
+        {"paths", 1, NULL, 'f'},       {"path", 1, NULL, 'p'},    {"method", 1, NULL, 'm'},  {"header", 1, NULL, 'h'},
+        {"body", 1, NULL, 'b'},        {"expect", 1, NULL, 'e'},  {"seconds", 1, NULL, 's'}, {"requests", 1, NULL, 'n'},
+        {"connections", 1, NULL, 'c'}, {"threads", 1, NULL, 't'}, {NULL, 0, NULL, 0},
     };
-    struct load l = {
-        .method = "GET", .path = "/", .expect = 200, .connections = 64, .limit = INT64_MAX, .until_us = 5000000};
+    struct load l = {.method = "GET",
+                     .path = "/",
+                     .expect = 200,
+                     .threads = 1,
+                     .connections = 64,
+                     .limit = INT64_MAX,
+                     .until_us = 5000000};
     const char *paths = NULL;
     strbuf_init(&l.headers, HEADERS_BYTES);
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -295,6 +357,9 @@ int main(int argc, char **argv)
         case 'n':
             l.limit = strtoll(optarg, NULL, 10);
             break;
+        case 't':
+            l.threads = (int)strtol(optarg, NULL, 10);
+            break;
         case 'c':
             l.connections = (int)strtol(optarg, NULL, 10);
             break;
@@ -302,13 +367,11 @@ int main(int argc, char **argv)
             return 2;
         }
     }
-    if (optind + 1 != argc || l.connections < 1) {
+    if (optind + 1 != argc || l.threads < 1 || l.connections < l.threads) {
         fprintf(stderr, "usage: load [options] HOST:PORT (see the head of bench/load/load.c)\n");
         return 2;
     }
     address_read(&l, argv[optind]);
-    l.samples = malloc(SAMPLES_MAX * sizeof *l.samples); /* touched only as far as used */
-    assert(l.samples);
     if (paths) {
         requests_read(&l, paths);
     } else {
@@ -320,6 +383,5 @@ int main(int argc, char **argv)
         fprintf(stderr, "load: %s names no path\n", paths);
         return 2;
     }
-    run(&l);
-    return l.sample_count ? 0 : 1;
+    return run(&l) ? 0 : 1;
 }
