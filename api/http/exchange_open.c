@@ -16,7 +16,7 @@
 /* A header that every request is asked for: where its value goes, and where it is counted. */
 struct exchange_known {
     const char *name;
-    size_t value, count; /* offsets in struct exchange_headers; NOWHERE */
+    size_t value, count; /* offsets in struct exchange_headers; count may be NOWHERE */
 };
 #define NOWHERE     ((size_t)-1)
 #define AT(member)  offsetof(struct exchange_headers, member)
@@ -46,10 +46,10 @@ static enum MHD_Result exchange_open_header(void *arg, enum MHD_ValueKind kind, 
     for (const struct exchange_known *known = exchange_known; known < exchange_known + KNOWN_COUNT; known++) {
         if ((*name | 0x20) != (*known->name | 0x20) || strcasecmp(name, known->name) != 0)
             continue;
-        const char **to = known->value == NOWHERE ? NULL : (const char **)(void *)(headers + known->value);
+        const char **to = (const char **)(void *)(headers + known->value);
         if (known->count != NOWHERE)
             ++*(unsigned *)(void *)(headers + known->count);
-        if (to && !*to)
+        if (!*to)
             *to = value ? value : "";
         break;
     }
