@@ -106,6 +106,8 @@ int exchange_call(struct exchange *x, handler_fn fn, struct db_conn *conn)
     request->conn = conn;
     request->now_us = clock_now_us();
     log_bind("request", request->id);
+    if (x->headers.request_id)
+        log_bind("global", x->headers.request_id);
     int rc = fn(request, &x->reply);
     if (!rc && json_out_error(&x->reply.out))
         rc = error_set(&request->error, ERR_INTERNAL, "The answer is too large");
@@ -114,6 +116,8 @@ int exchange_call(struct exchange *x, handler_fn fn, struct db_conn *conn)
     if (!rc)
         error_clear(&request->error);
     log_unbind("request");
+    if (x->headers.request_id)
+        log_unbind("global");
     request->conn = NULL;
     return rc;
 }

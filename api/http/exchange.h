@@ -23,7 +23,7 @@ struct peer;
 
 enum exchange_phase { EXCHANGE_NEW, EXCHANGE_BODY, EXCHANGE_RUN, EXCHANGE_WAITING, EXCHANGE_ANSWER, EXCHANGE_SENT };
 
-/* The headers that we look at for every request, found in one pass; NULL when absent. */
+/* The headers that we look at for every request, found in one pass; NULL when absent. request_id: only a valid one. */
 struct exchange_headers {
     const char *token, *accept, *accept_encoding, *content_type, *content_length, *content_encoding, *transfer_encoding,
         *expect, *key, *request_id, *host, *forwarded_host, *forwarded_proto;

@@ -36,8 +36,9 @@ void exchange_fault(struct exchange *x)
     struct error *e = &request->error;
     int status = error_http_status(e->code);
     if (status >= 500 && status != 501 && e->code != ERR_BUSY)
-        log_error("request failed", "request=%s method=%s path=%s error=%s text=%s", request->id, request->method,
-                  request->path, error_name(e->code), error_text(e));
+        log_error("request failed", "request=%s global=%s method=%s path=%s error=%s text=%s", request->id,
+                  x->headers.request_id ? x->headers.request_id : "", request->method, request->path,
+                  error_name(e->code), error_text(e));
     reply_reset(&x->reply);
     x->reply.status = status;
     exchange_fault_headers(x, status);
@@ -102,10 +103,11 @@ static void exchange_record(struct exchange *x)
     size_t row = x->match.row ? x->match.row->index : router_count(s->router);
     if (s->api->metrics)
         metrics_request(s->api->metrics, s->route_metrics[row], x->reply.status, took_us);
-    log_debug("request", "request=%s method=%s path=%s status=%d us=%lld client=%s user=%s project=%s error=%s",
-              x->request.id, x->request.method, x->request.path, x->reply.status, (long long)took_us,
-              request_client_address(&x->request), x->request.credential.user_id, x->request.credential.project_id,
-              x->request.error.code ? error_text(&x->request.error) : "");
+    log_debug("request",
+              "request=%s global=%s method=%s path=%s status=%d us=%lld client=%s user=%s project=%s error=%s",
+              x->request.id, x->headers.request_id ? x->headers.request_id : "", x->request.method, x->request.path,
+              x->reply.status, (long long)took_us, request_client_address(&x->request), x->request.credential.user_id,
+              x->request.credential.project_id, x->request.error.code ? error_text(&x->request.error) : "");
 }
 
 enum MHD_Result exchange_answer(struct exchange *x)

@@ -6,7 +6,6 @@
 #include "api/identity/access_rules.h"
 #include "api/identity/token.h"
 #include "common/clock.h"
-#include "common/log.h"
 #include "common/uuid.h"
 #include <stddef.h>
 #include <stdio.h>
@@ -187,8 +186,8 @@ static void exchange_open_id(struct exchange *x)
     char id[UUID_SIZE];
     memcpy(x->request.id, "req-", 4);
     memcpy(x->request.id + 4, uuid_random(id), UUID_SIZE);
-    if (header_is_request_id(x->headers.request_id))
-        log_debug("request of a client", "request=%s global=%s", x->request.id, x->headers.request_id);
+    if (!header_is_request_id(x->headers.request_id))
+        x->headers.request_id = NULL; /* it is not for the log */
 }
 
 int exchange_open(struct exchange *x, const char *url, const char *method, const char *version)

@@ -182,10 +182,13 @@ static void http_server_raise_descriptors(unsigned connections)
     rlim_t wanted = (rlim_t)connections + 512;
     if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= wanted)
         return;
-    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-    if (setrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur < wanted)
-        log_warn("fewer connections than configured are possible", "descriptors=%llu wanted=%llu",
-                 (unsigned long long)limit.rlim_cur, (unsigned long long)wanted);
+    struct rlimit more = {.rlim_cur = wanted, .rlim_max = limit.rlim_max < wanted ? wanted : limit.rlim_max};
+    if (!setrlimit(RLIMIT_NOFILE, &more)) /* above the hard limit only with the right to do so */
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    log_warn("fewer connections than configured are possible", "descriptors=%llu wanted=%llu",
+             (unsigned long long)limit.rlim_max, (unsigned long long)wanted);
 }
 
 static void http_server_take(void *arg, int fd, const struct sockaddr *address, socklen_t size)

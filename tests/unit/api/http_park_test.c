@@ -1,6 +1,7 @@
 /* Requests that wait: for a topic, for the time, for the writer; clients that go away meanwhile; and how a server
  * stops. */
 #include "tests/unit/api/http_fixture.h"
+#include <sys/resource.h>
 
 #define WAIT_US (CLOCK_SECOND_US * 20) /* longer than any test: only a wake ends it in time */
 
@@ -194,17 +195,62 @@ TEST("a wake between looking and waiting is not lost")
     http_end();
 }
 
-TEST("thousands wait on one topic and all are answered")
+#define CROWD 10000
+
+/* Clients in a process of their own, which has its own limit of descriptors: asks CROWD times, then reads all answers.
+ */
+static int crowd_main(int port_pipe)
 {
-    enum { COUNT = 3000 };
-    static int fds[COUNT];
+    static int fds[CROWD];
+    uint16_t port = 0;
+    struct sockaddr_in to = {.sin_family = AF_INET};
+    struct rlimit limit;
+    char bytes[512];
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_max < CROWD + 100 ||
+        read(port_pipe, &port, sizeof(port)) != sizeof(port))
+        return 2;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    to.sin_port = htons(port);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    for (int i = 0; i < CROWD; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fds[i] < 0 || connect(fds[i], (struct sockaddr *)&to, sizeof(to)))
+            return 3;
+        http_send(fds[i], "GET /t/things?than=0&wait_ms=%" PRId64 " HTTP/1.1\r\nHost: test\r\n\r\n", WAIT_US / 1000);
+    }
+    for (int i = 0; i < CROWD; i++) {
+        ssize_t got = recv(fds[i], bytes, sizeof(bytes) - 1, 0);
+        bytes[got > 0 ? got : 0] = 0;
+        if (!strstr(bytes, "200 OK") || !strstr(bytes, "{\"things\":1}"))
+            return 4;
+    }
+    return 0;
+}
+
+TEST("ten thousand wait on one topic and all are answered")
+{
+    int ports[2], status = -1;
+    CHECK(!pipe(ports));
+    fflush(stdout);
+    pid_t crowd = fork(); /* while this process has one thread */
+    if (!crowd) {
+        close(ports[1]);
+        _exit(crowd_main(ports[0]));
+    }
+    http_options.connection_limit = CROWD + 1000;
     http_begin();
-    for (int i = 0; i < COUNT; i++)
-        fds[i] = wait_for_things(0, WAIT_US / 1000);
-    until_parked(COUNT);
+    uint16_t port = http_server_port(api.http);
+    CHECK(write(ports[1], &port, sizeof(port)) == sizeof(port));
+    while (http_server_parked(api.http) != CROWD) {
+        CHECK(!waitpid(crowd, &status, WNOHANG)); /* it cannot be done yet */
+        sched_yield();
+    }
     put_thing(1);
-    for (int i = 0; i < COUNT; i++)
-        expect_answer(fds[i], "{\"things\":1}");
+    CHECK(waitpid(crowd, &status, 0) == crowd);
+    CHECK_INT(status, 0);
+    close(ports[0]);
+    close(ports[1]);
     http_end();
 }
 
