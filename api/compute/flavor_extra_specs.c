@@ -35,7 +35,7 @@ struct setting {
 static int set_one(void *arg, const char *name, json_value *value)
 {
     struct setting *s = arg;
-    const char *text;
+    const char *text = NULL;
     int rc = check_pair(s->request, name, value, &text);
     if (rc)
         return rc;
