@@ -10,6 +10,7 @@
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 VIRGA_BUILD=${VIRGA_BUILD:-$ROOT/.build/release}
 CLOUD=$(mktemp -d "${VIRGA_TEST_DIR:-/tmp}/virga-e2e.XXXXXX")
+chmod 711 "$CLOUD" # the hypervisor's user must get through to the disks
 FAILURES=0
 PATH=/usr/bin:/usr/sbin:/bin:/sbin
 
