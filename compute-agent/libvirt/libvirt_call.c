@@ -50,13 +50,14 @@ struct libvirt_call *libvirt_call_new(struct libvirt *lv, const char *what, cons
 
 int libvirt_call_fail(struct libvirt_call *c, const char *what)
 {
+    /* Kept before the next call, which forgets it. */
     const virError *error = virGetLastError();
-    const char *text = error && error->message ? error->message : "no reason given";
+    const char *text = arena_strdup(&c->arena, error && error->message ? error->message : "no reason given");
+    int number = error ? error->code : VIR_ERR_INTERNAL_ERROR;
     if (!c->conn || virConnectIsAlive(c->conn) != 1) {
         c->transient = true;
         return c->code = error_set(&c->error, ERR_UNAVAILABLE, "%s: %s", what, text);
     }
-    int number = error ? error->code : VIR_ERR_INTERNAL_ERROR;
     c->transient = number == VIR_ERR_OPERATION_TIMEOUT || number == VIR_ERR_RESOURCE_BUSY ||
                    number == VIR_ERR_SYSTEM_ERROR || number == VIR_ERR_INTERNAL_ERROR ||
                    number == VIR_ERR_OPERATION_FAILED || number == VIR_ERR_NO_MEMORY;
