@@ -153,6 +153,12 @@ class Tenant:
             time.sleep(0.1)
         return None
 
+    def console(self, server_id):
+        """The serial console's text, or "" while it cannot be had."""
+        answer = self.api.call("POST", f"/compute/v2.1/servers/{server_id}/action", {"os-getConsoleOutput": {"length": None}},
+                               expect=(200, 404, 409, 501))
+        return answer.json["output"] if answer.status == 200 else ""
+
     def act(self, server_id, action):
         """Whether it was accepted; a conflict with what is under way is no failure."""
         return self.api.call("POST", f"/compute/v2.1/servers/{server_id}/action", action, expect=(202, 409)).status == 202

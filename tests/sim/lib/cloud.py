@@ -68,11 +68,23 @@ def process_lives(pid):
         return False
 
 
+def shell(library, words, **options):
+    """Runs a function of a shell library of the tree; gives what it prints."""
+    text = f". {os.path.join(ROOT, library)}; {words}"
+    result = subprocess.run(["bash", "-c", text], capture_output=True, text=True, timeout=600, stdin=subprocess.DEVNULL, check=False, **options)
+    if result.returncode:
+        raise RuntimeError(f"{words}: {result.stdout}{result.stderr}")
+    return result.stdout.strip()
+
+
 class Cloud:
-    def __init__(self, hosts=20, without=(), config=None, prefix=None):
-        self.hosts = hosts
-        self.without = without
-        self.prefix = prefix or tempfile.mkdtemp(prefix="virga-sim.", dir=os.environ.get("VIRGA_TEST_DIR", "/tmp"))
+    """With fake hosts, or (`real`) with this machine's libvirt as its host."""
+
+    def __init__(self, hosts=20, real=False):
+        self.hosts = 1 if real else hosts
+        self.real = real
+        self.prefix = tempfile.mkdtemp(prefix="virga-sim.", dir=os.environ.get("VIRGA_TEST_DIR", "/tmp"))
+        os.chmod(self.prefix, 0o755)  # QEMU reads its disks as another user
         self.port = free_ports(2)
         self.url = f"http://127.0.0.1:{self.port}"
         self.agent_url = f"https://127.0.0.1:{self.port + 1}"
@@ -80,17 +92,17 @@ class Cloud:
         self.state = os.path.join(self.prefix, "var/lib/virga")
         self.database = os.path.join(self.state, "virga.db")
         self.agent_dir = os.path.join(self.state, "agent")
-        self.agent_dirs = [self.agent_dir]
+        self.agent_dirs = [] if real else [self.agent_dir]
+        self.libvirt_uris = ["qemu:///system"] if real else []
         self.extra = []  # processes besides `virga run`
         self.config = {
             "virga-api": {"listen": f"127.0.0.1:{self.port}", "agent_listen": f"127.0.0.1:{self.port + 1}"},
             "virga-scheduler": {"lease_ms": "1s"},
             "virga-metering": {"lease_ms": "1s", "poll_ms": "200ms"},
-            "virga-agent": {"url": self.agent_url, "hypervisor": "fake", "fake_hosts": hosts, "fake_delay": "20ms",
-                            "report_interval": "1s", "resync_interval": "2s"},
+            "virga-agent": {"url": self.agent_url, "report_interval": "1s", "resync_interval": "5s"},
         }
-        for program, options in (config or {}).items():
-            self.config[program].update(options)
+        if not real:
+            self.config["virga-agent"].update({"hypervisor": "fake", "fake_hosts": hosts, "fake_delay": "20ms", "resync_interval": "2s"})
         atexit.register(self.end)
 
     # ---- programs ----
@@ -107,8 +119,7 @@ class Cloud:
             file.writelines(f"{name} = {value}\n" for name, value in self.config[program].items())
 
     def up(self):
-        without = [word for daemon in self.without for word in ("--without", daemon)]
-        self.run("virga", "run", "--prefix", self.prefix, "--detach", *without)
+        self.run("virga", "run", "--prefix", self.prefix, "--detach")
 
     def start(self):
         """Makes the cloud, joins its hosts, and waits until they have reported."""
@@ -117,9 +128,8 @@ class Cloud:
         self.run("virga", "init", "--prefix", self.prefix, "--endpoint", self.url)
         self.up()
         wait_for("the API's first answer", self.healthy)
-        if self.hosts and "agent" not in self.without:
-            self.join("virga-agent", self.agent_dir, "fake", self.hosts)
-            self.wait_hosts(self.hosts)
+        self.join("virga-agent", self.agent_dir, "real" if self.real else "fake", self.hosts)
+        self.wait_hosts(self.hosts)
         return self
 
     def join(self, program, state_dir, name, count):
@@ -184,6 +194,8 @@ class Cloud:
             self.signal(daemon, signal.SIGCONT)
         try:
             self.stop()
+            if self.real:
+                self.run("virga-agent", "--config", os.path.join(self.etc, "virga-agent.conf"), "--prefix", self.prefix, "--purge")
         except (RuntimeError, subprocess.TimeoutExpired) as e:
             say.not_ok("the cloud stops", [str(e)])
             for daemon in ("virga", *DAEMONS):
@@ -214,19 +226,23 @@ class Cloud:
     def api(self, **options):
         return Api(options.pop("urls", self.url), self.login(), **options)
 
-    def ground(self, api):
-        """A flavor, an image, a network with plenty of addresses, and no quotas: what servers need."""
+    def ground(self, api, image=None, cidr="10.32.0.0/16", ram=256):
+        """A flavor, an image (of a qcow2 file), a network, and no quotas: what servers need."""
         api.authenticate()
         project = api.project_id
         numbers = {name: -1 for name in ("instances", "cores", "ram", "server_group_members")}
         api.call("PUT", f"/compute/v2.1/os-quota-sets/{project}", {"quota_set": numbers})
         api.call("PUT", f"/network/v2.0/quotas/{project}", {"quota": {"port": -1}})
-        flavor = api.call("POST", "/compute/v2.1/flavors", {"flavor": {"name": "sim", "ram": 256, "vcpus": 1, "disk": 1}})
-        image = api.call("POST", "/image/v2/images", {"name": "sim", "disk_format": "raw", "container_format": "bare", "visibility": "public"})
-        image_id = image.json["id"]
-        api.call("PUT", f"/image/v2/images/{image_id}/file", bytes(65536), kind="application/octet-stream")
+        flavor = api.call("POST", "/compute/v2.1/flavors", {"flavor": {"name": "sim", "ram": ram, "vcpus": 1, "disk": 1}})
+        words = {"name": "sim", "disk_format": "qcow2" if image else "raw", "container_format": "bare", "visibility": "public"}
+        image_id = api.call("POST", "/image/v2/images", words).json["id"]
+        data = bytes(65536)
+        if image:
+            with open(image, "rb") as file:
+                data = file.read()
+        api.call("PUT", f"/image/v2/images/{image_id}/file", data, kind="application/octet-stream")
         network = api.call("POST", "/network/v2.0/networks", {"network": {"name": "sim", "shared": True}}).json["network"]["id"]
-        subnet = {"network_id": network, "ip_version": 4, "cidr": "10.32.0.0/16"}
+        subnet = {"network_id": network, "ip_version": 4, "cidr": cidr}
         api.call("POST", "/network/v2.0/subnets", {"subnet": subnet})
         return {"flavor": flavor.json["flavor"]["id"], "image": image_id, "network": network}
 
@@ -254,7 +270,7 @@ class Cloud:
             return say.check("everything comes to rest", False, [state["busy"]])
 
     def hosts_differ(self):
-        view = invariants.View(self.database, None, self.agent_dirs)
+        view = invariants.View(self.database, None, self.agent_dirs, self.libvirt_uris)
         try:
             return "; ".join(list(invariants.hosts_hold_what_is_wanted(view))[:3])
         finally:
@@ -262,7 +278,7 @@ class Cloud:
 
     def check(self, ledger, suffix="", busy=False):
         """Says for each invariant whether it holds."""
-        view = invariants.View(self.database, ledger.promises if ledger else None, self.agent_dirs)
+        view = invariants.View(self.database, ledger.promises if ledger else None, self.agent_dirs, self.libvirt_uris)
         for sentence, violations in invariants.check(view, busy):
             say.check(sentence + suffix, not violations, violations)
         view.close()
