@@ -137,7 +137,8 @@ static int exchange_open_credential(struct exchange *x)
 static int exchange_open_permission(struct exchange *x)
 {
     const struct credential *c = &x->request.credential;
-    bool admin = c->roles & ROLE_ADMIN, allowed = true;
+    /* The role on a domain makes an administrator of that domain: identity knows what that is, nobody else does. */
+    bool admin = c->roles & ROLE_ADMIN && !*c->domain_id, allowed = true;
     switch (x->request.route->permission) {
     case PERMISSION_READER:
         allowed = admin || (*c->project_id && c->roles & ROLE_READER);

@@ -348,6 +348,11 @@ bool http_server_moves(struct http_server *s, int64_t limit_ms)
     return !oldest_us || clock_mono_us() - oldest_us < limit_ms * 1000;
 }
 
+size_t http_server_hashing(struct http_server *s)
+{
+    return workers_count(s->hashers);
+}
+
 size_t http_server_parked(struct http_server *s)
 {
     return park_count(s->park);

@@ -4,11 +4,22 @@
 #include "api/identity/routes.h"
 #include "api/identity/token.h"
 #include "common/clock.h"
+#include "common/log.h"
 #include "db/store_token.h"
 #include <string.h>
 #include <strings.h>
 
 #define LATE_US (48 * 3600 * CLOCK_SECOND_US) /* ?allow_expired=1 looks back so far */
+
+static int refused(struct request *request, const struct auth_context *context)
+{
+    const struct auth_body *body = request->body;
+    const struct auth_user *user = &body->identity.password.user;
+    const char *who = context->user.id ? context->user.id : user->id ? user->id : user->name ? user->name : "";
+    log_info("login refused", "user=%s client=%s reason=%s", who, request_client_address(request),
+             error_text(&request->error));
+    return ERR_UNAUTHORIZED;
+}
 
 static int auth_create(struct request *request, struct reply *reply)
 {
@@ -26,7 +37,7 @@ static int auth_create(struct request *request, struct reply *reply)
     if (!rc)
         rc = auth_scope_roles(request, &context);
     if (rc)
-        return rc;
+        return rc == ERR_UNAUTHORIZED ? refused(request, &context) : rc;
     context.credential.issued_us = request->now_us;
     token_audit_id(context.credential.audit_id);
     rc = token_issue(request->api->tokens, &context.credential, text, &request->error);

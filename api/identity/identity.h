@@ -6,9 +6,6 @@
 extern const struct service identity_service;
 extern const struct service identity_root_service;
 
-/* For services_start. */
-int identity_start(struct api *api, struct error *e);
-
 /* "<base>/identity/v3<path>" in the arena. */
 const char *identity_url(struct request *request, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* 404 with Keystone's sentence: "Could not find <what>: <id>." */

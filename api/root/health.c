@@ -103,6 +103,7 @@ HEALTH_STAT(lock_seconds, (double)s->lock_wait_us_sum / 1e6)
         return api->member ? (double)function(api->member) : 0;                                                        \
     }
 HEALTH_SERVER(http_parked, http, http_server_parked)
+HEALTH_SERVER(http_hashing, http, http_server_hashing)
 HEALTH_SERVER(http_active, http, http_server_active)
 HEALTH_SERVER(http_open, http, http_server_connections)
 HEALTH_SERVER(agents_parked, agents, http_server_parked)
@@ -125,6 +126,7 @@ static void health_register(struct api *api)
         {false, "virga_writer_group_size_max", "Largest group that was committed at once.", "", health_group_max},
         {true, "virga_writer_commit_seconds_total", "Time spent committing.", "", health_commit_seconds},
         {true, "virga_writer_lock_seconds_total", "Time spent waiting for the write lock.", "", health_lock_seconds},
+        {false, "virga_http_hashing", "Requests that wait for a password to be hashed.", "", health_http_hashing},
         {false, "virga_http_parked", "Requests that wait for something to happen.", "port=\"tenants\"",
          health_http_parked},
         {false, "virga_http_parked", "Requests that wait for something to happen.", "port=\"agents\"",

@@ -313,5 +313,14 @@ TEST("an administrator of a domain is one there and nowhere else")
     CHECK_INT(ask_status("PATCH", "/domains/" DOMAIN, local, "{\"domain\":{\"enabled\":false}}"), 403);
     CHECK_INT(ask_status("PATCH", "/users/" MEMBER, local, "{\"user\":{\"password\":\"mine\"}}"), 403);
     CHECK_INT(ask_status("GET", "/services", local, NULL), 403);
+    static const char *const paths[] = {"/elsewhere/admin", "/elsewhere/member"};
+    for (size_t i = 0; i < 2; i++) {
+        struct http_answer theirs = http_ask("GET", paths[i], local, "", NULL),
+                           ours = http_ask("GET", paths[i], admin, "", NULL);
+        CHECK_INT(theirs.status, 403);
+        CHECK_INT(ours.status, 204);
+        http_answer_done(&theirs);
+        http_answer_done(&ours);
+    }
     identity_end();
 }

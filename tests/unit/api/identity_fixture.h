@@ -11,7 +11,22 @@
 #include "db/store_user.h"
 #include "tests/unit/api/http_fixture.h"
 
-const struct service *const http_services[] = {&identity_service, &identity_root_service, NULL};
+/* Another service: to it an administrator of a domain is nobody. */
+static int elsewhere_answer(struct request *request, struct reply *reply)
+{
+    (void)request;
+    reply->status = 204;
+    return 0;
+}
+static const struct route elsewhere_rows[] = {
+    {.method = "GET", .pattern = "/admin", .permission = PERMISSION_ADMIN, .handler = elsewhere_answer},
+    {.method = "GET", .pattern = "/member", .permission = PERMISSION_MEMBER, .handler = elsewhere_answer},
+};
+static const struct route_table elsewhere_routes = ROUTE_TABLE(elsewhere_rows);
+static const struct route_table *const elsewhere_tables[] = {&elsewhere_routes, NULL};
+static const struct service elsewhere = {.name = "elsewhere", .prefix = "/elsewhere", .tables = elsewhere_tables};
+
+const struct service *const http_services[] = {&identity_service, &identity_root_service, &elsewhere, NULL};
 
 #define ADMIN      "00000000000000000000000000000001"
 #define MEMBER     "00000000000000000000000000000002"
