@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GUEST_PAUSE_MOST_MS  30000
+#define GUEST_PAUSE_MOST_MS 30000
 
 static const struct guest_step_row {
     enum hypervisor_action action;

@@ -48,7 +48,7 @@ struct machine {
     struct kvm_run *run;
 };
 
-__attribute__((format(printf, 2, 3))) static int finding_tell(struct finding *f, const char *format, ...)
+static __attribute__((format(printf, 2, 3))) int finding_tell(struct finding *f, const char *format, ...)
 {
     va_list arguments;
 

@@ -332,7 +332,7 @@ static void set_gate(uint8_t *memory, size_t vector, const uint8_t *label)
         (address & 0xffff) | (uint64_t)GUEST_CODE64 << 16 | interrupt_gate_for_all_rings << 32 | address >> 16 << 48;
 }
 
-int kvm_probe_guest_prepare(uint8_t *memory)
+static int guest_prepare(uint8_t *memory)
 {
     map_memory(memory);
     write_segments(memory);
@@ -348,10 +348,15 @@ int kvm_probe_guest_prepare(uint8_t *memory)
 
 #else
 
-int kvm_probe_guest_prepare(uint8_t *memory)
+static int guest_prepare(uint8_t *memory)
 {
     (void)memory;
     return -1;
 }
 
 #endif
+
+int kvm_probe_guest_prepare(uint8_t *memory)
+{
+    return guest_prepare(memory);
+}

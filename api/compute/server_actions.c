@@ -255,8 +255,7 @@ static const struct action_row actions[] = {
     {"unpause", act_unpause, 1, false, false},   {"suspend", act_suspend, 1, false, false},
     {"resume", act_resume, 1, false, false},     {"lock", act_lock, 1, false, true},
     {"unlock", act_unlock, 1, false, true},      {"os-getConsoleOutput", act_console, 1, false, true},
-    {"os-resetState", act_reset, 1, true, true},
-    {"forceDelete", act_force_delete, 1, false, false},
+    {"os-resetState", act_reset, 1, true, true}, {"forceDelete", act_force_delete, 1, false, false},
     {"restore", act_restore, 1, false, true},
 };
 static const char *const later[] = {
