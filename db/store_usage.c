@@ -22,14 +22,15 @@ DB_STATEMENT(usage_events,
 int store_usage_events(struct db_conn *c, int64_t position, int64_t limit, struct arena *a,
                        struct usage_event **ret_events, size_t *ret_count, struct error *e)
 {
-    struct usage_event *events = arena_array(a, (size_t)limit, sizeof(*events));
-    size_t count = 0;
+    struct usage_event *events = NULL;
+    size_t count = 0, room = 0;
     struct db_rows rows;
     int rc = db_query(c, &usage_events, &rows, e, DB_ARGS(db_int(position), db_int(limit)));
     if (rc) {
         return rc;
     }
     while (count < (size_t)limit && db_next(&rows)) {
+        events = arena_more(a, events, count, &room, sizeof(*events));
         struct usage_event *x = &events[count++];
         x->id = db_get_int(&rows, 0);
         copy_text(x->server_id, sizeof(x->server_id), db_get_text(&rows, 1));
@@ -100,8 +101,9 @@ static void read_interval(const struct db_rows *rows, struct usage_row *ret)
     ret->interval.end_us = db_get_int(rows, 10);
 }
 
+/* The plus keeps the planner from walking all open intervals by the index on end_us. */
 DB_STATEMENT(usage_open,
-             "SELECT " INTERVAL_COLUMNS " FROM usage_interval WHERE server_id = $1 AND end_us = 9223372036854775807");
+             "SELECT " INTERVAL_COLUMNS " FROM usage_interval WHERE server_id = $1 AND +end_us = 9223372036854775807");
 int store_usage_open(struct db_conn *c, const char *server_id, struct usage_row *ret, bool *ret_found, struct error *e)
 {
     struct db_rows rows;

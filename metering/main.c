@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PAUSE_MS   100 /* events gather: every batch is a commit that others wait for */
 #define LEASE_NAME "metering"
 
 struct metering {
@@ -134,6 +135,7 @@ static int start(struct metering *m, struct error *e)
                              .lead = lead,
                              .reload = reload,
                              .poll_ms = m->config.poll_ms,
+                             .pause_ms = PAUSE_MS,
                              .lead_ms = m->config.lease_ms / 3};
     m->loop = loop_new(&plan, daemon_signal_fd());
     int rc = daemon_pid_file(m->config.pid_file, e);

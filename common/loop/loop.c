@@ -3,6 +3,7 @@
 #include "common/loop/loop.h"
 #include "common/daemon.h"
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -13,20 +14,44 @@ struct loop {
     int signal_fd;
     uv_loop_t uv;
     uv_async_t woken;
-    uv_timer_t poll, lead, watchdog;
+    uv_timer_t poll, lead, watchdog, pause;
     uv_poll_t signals;
+    bool woken_in_pause;
 };
+
+static void on_pause_end(uv_timer_t *timer);
+
+static void work(struct loop *l)
+{
+    l->woken_in_pause = false;
+    l->plan.work(l->plan.arg);
+    if (l->plan.pause_ms) {
+        uv_update_time(&l->uv);
+        uv_timer_start(&l->pause, on_pause_end, (uint64_t)l->plan.pause_ms, 0);
+    }
+}
+
+static void on_pause_end(uv_timer_t *timer)
+{
+    struct loop *l = timer->data;
+    if (l->woken_in_pause) {
+        work(l);
+    }
+}
 
 static void on_woken(uv_async_t *handle)
 {
     struct loop *l = handle->data;
-    l->plan.work(l->plan.arg);
+    if (l->plan.pause_ms && uv_is_active((uv_handle_t *)&l->pause)) {
+        l->woken_in_pause = true;
+    } else {
+        work(l);
+    }
 }
 
 static void on_poll(uv_timer_t *timer)
 {
-    struct loop *l = timer->data;
-    l->plan.work(l->plan.arg);
+    work(timer->data);
 }
 
 static void on_lead(uv_timer_t *timer)
@@ -71,6 +96,8 @@ struct loop *loop_new(const struct loop_plan *plan, int signal_fd)
     l->plan = *plan;
     l->signal_fd = signal_fd;
     l->woken.data = l;
+    uv_timer_init(&l->uv, &l->pause);
+    l->pause.data = l;
     return l;
 }
 

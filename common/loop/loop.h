@@ -11,6 +11,7 @@ struct loop_plan {
     void (*lead)(void *arg);   /* at start and every lead_ms; NULL: never */
     void (*reload)(void *arg); /* SIGHUP */
     int64_t poll_ms, lead_ms;
+    int64_t pause_ms; /* least time between two runs of work because of wake-ups; those that come meanwhile are one */
 };
 
 /* `signal_fd`: from daemon_signal_fd. Never NULL (out of memory aborts). */
