@@ -103,7 +103,9 @@ class Cloud:
         }
         if not real:
             self.config["virga-agent"].update({"hypervisor": "fake", "fake_hosts": hosts, "fake_delay": "20ms", "resync_interval": "2s"})
+        self.ended = False
         atexit.register(self.end)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
     # ---- programs ----
 
@@ -190,6 +192,9 @@ class Cloud:
 
     def end(self):
         """At exit: nothing stays, but for the folder of a run that failed."""
+        if self.ended:
+            return
+        self.ended = True
         for daemon in DAEMONS:
             self.signal(daemon, signal.SIGCONT)
         try:
