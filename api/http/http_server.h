@@ -46,6 +46,6 @@ void http_server_wake(struct http_server *s, const char *topic);
 bool http_server_moves(struct http_server *s, int64_t limit_ms);
 /* For metrics; any thread. */
 size_t http_server_parked(struct http_server *s);
-size_t http_server_hashing(struct http_server *s); /* requests that wait for a password to be hashed */
+size_t http_server_hashing(struct http_server *s);     /* requests that wait for a password to be hashed */
 size_t http_server_active(struct http_server *s);      /* requests that are being worked on, parked ones included */
 size_t http_server_connections(struct http_server *s); /* open connections */
