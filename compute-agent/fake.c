@@ -18,7 +18,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FAKE_NS_PER_VCPU_US 100 /* a fake guest keeps a tenth of a processor busy */
+#define FAKE_LOG_SIZE       ((size_t)1 << 20) /* beyond this a log is written anew on start */
+#define FAKE_NS_PER_VCPU_US 100               /* a fake guest keeps a tenth of a processor busy */
 
 struct fake_guest {
     char id[UUID_SIZE], name[64];
@@ -94,12 +95,17 @@ static struct fake_guest *fake_guest(struct fake *f, const char *id)
     return g;
 }
 
+static int fake_print_line(const struct fake_guest *g, char ret[UUID_SIZE + 16])
+{
+    return snprintf(ret, UUID_SIZE + 16, "%s %d %d\n", g->id, (int)g->domain, (int)g->traces);
+}
+
 static void fake_write(struct fake *f, const struct fake_guest *g)
 {
     char line[UUID_SIZE + 16];
     if (f->fd < 0)
         return;
-    int size = snprintf(line, sizeof(line), "%s %d %d\n", g->id, (int)g->domain, (int)g->traces);
+    int size = fake_print_line(g, line);
     if (write(f->fd, line, (size_t)size) != size)
         log_error("fake domains cannot be written", "file=%s error=%s", f->setup.file, strerror(errno));
 }
@@ -135,25 +141,38 @@ static int fake_load_line(struct fake *f, const char *line)
     return 0;
 }
 
-/* Reads the log, then writes what is left of it anew. */
+/* Writes what is left of the log anew. A kill leaves the old one or the new one. */
+static int fake_compact(struct fake *f, struct error *e)
+{
+    struct strbuf text;
+    size_t at = 0;
+    strbuf_init(&text, (size_t)1 << 30);
+    for (struct fake_guest *g; (g = idmap_next(&f->guests, &at));) {
+        char line[UUID_SIZE + 16];
+        strbuf_append(&text, line, (size_t)fake_print_line(g, line));
+    }
+    int code = file_replace(f->setup.file, text.data, text.size, 0600, e);
+    strbuf_done(&text);
+    return code;
+}
+
 static int fake_load(struct fake *f, struct error *e)
 {
     struct strbuf text;
     strbuf_init(&text, (size_t)1 << 30);
     int code = file_read(f->setup.file, &text, NULL);
+    size_t size = code ? 0 : text.size;
     char *save = NULL;
-    for (char *line = code ? NULL : strtok_r(text.data, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+    for (char *line = size ? strtok_r(text.data, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save)) {
         if (fake_load_line(f, line))
             log_warn("line of fake domains left out", "file=%s", f->setup.file);
     }
     strbuf_done(&text);
-    f->fd = open(f->setup.file, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
-    if (f->fd < 0)
-        return error_set(e, ERR_IO, "%s: %s", f->setup.file, strerror(errno));
-    size_t at = 0;
-    for (struct fake_guest *g; (g = idmap_next(&f->guests, &at));)
-        fake_write(f, g);
-    return 0;
+    code = size > FAKE_LOG_SIZE ? fake_compact(f, e) : 0;
+    if (code)
+        return code;
+    f->fd = open(f->setup.file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    return f->fd < 0 ? error_set(e, ERR_IO, "%s: %s", f->setup.file, strerror(errno)) : 0;
 }
 
 /* ---- calls ---- */
