@@ -1,0 +1,44 @@
+/* A host's report (docs/agent-protocol.md) as the API reads and applies it. */
+#pragma once
+#include "common/json_in.h"
+#include "db/store_host.h"
+#include "db/store_sample.h"
+
+struct report_event {
+    struct json_seen seen;
+    int64_t seq, at_us, revision;
+    const char *server_id, *kind, *state, *operation_id;
+    struct report_error {
+        const char *message, *details;
+    } error;
+};
+
+struct report_sample {
+    const char *server_id;
+    int64_t at_us;
+    json_value *values[SAMPLE_COUNTER_COUNT];
+};
+
+struct report_inventory {
+    const char *hypervisor, *architecture, *address;
+    int64_t hypervisor_version, vcpus, memory_mib, disk_gib, reserved_vcpus, reserved_memory_mib, reserved_disk_gib;
+    json_value *cpu, *traits;
+};
+
+struct report_body {
+    struct json_seen seen;
+    int64_t now_us;
+    const char *boot_id, *agent_version;
+    struct report_inventory inventory;
+    struct json_list events, samples;
+};
+
+extern const struct json_table report_body_table;
+/* Whether inventory, or an event's error, was there and not null. */
+bool report_has_inventory(const struct report_body *b);
+bool report_has_error(const struct report_event *event);
+
+/* Applies all of it in the caller's transaction: inventory, events above the host's event_seq in order, samples, the
+ * heartbeat. *ret_seq is the highest journal number that is taken now. A report that is repeated changes nothing. */
+int report_apply(struct db_conn *c, const struct host_row *host, const struct report_body *b, int64_t now_us,
+                 struct arena *a, int64_t *ret_seq, struct error *e);
