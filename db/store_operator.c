@@ -5,19 +5,20 @@
 
 /* ---- figures ---- */
 
-DB_STATEMENT(operator_hosts, "SELECT COUNT(*) FROM host WHERE $1 >= 0");
+DB_STATEMENT(operator_hosts, "SELECT COUNT(*) FROM host WHERE CAST($1 AS BIGINT) >= 0");
 DB_STATEMENT(operator_hosts_up, "SELECT COUNT(*) FROM host WHERE seen_us >= $1");
-DB_STATEMENT(operator_hosts_disabled, "SELECT COUNT(*) FROM host WHERE enabled = 0 AND $1 >= 0");
-DB_STATEMENT(operator_servers, "SELECT COUNT(*) FROM server WHERE $1 >= 0");
-DB_STATEMENT(operator_running, "SELECT COUNT(*) FROM server WHERE observed_state = 'running' AND $1 >= 0");
-DB_STATEMENT(operator_faulty, "SELECT COUNT(*) FROM server WHERE fault_code IS NOT NULL AND $1 >= 0");
-DB_STATEMENT(operator_queue, "SELECT COUNT(*) FROM placement_queue WHERE $1 >= 0");
-DB_STATEMENT(operator_projects, "SELECT COUNT(*) FROM project WHERE is_domain = 0 AND $1 >= 0");
-DB_STATEMENT(operator_users, "SELECT COUNT(*) FROM user_account WHERE $1 >= 0");
-DB_STATEMENT(operator_images, "SELECT COUNT(*) FROM image WHERE $1 >= 0");
-DB_STATEMENT(operator_networks, "SELECT COUNT(*) FROM network WHERE $1 >= 0");
+DB_STATEMENT(operator_hosts_disabled, "SELECT COUNT(*) FROM host WHERE enabled = 0 AND CAST($1 AS BIGINT) >= 0");
+DB_STATEMENT(operator_servers, "SELECT COUNT(*) FROM server WHERE CAST($1 AS BIGINT) >= 0");
+DB_STATEMENT(operator_running,
+             "SELECT COUNT(*) FROM server WHERE observed_state = 'running' AND CAST($1 AS BIGINT) >= 0");
+DB_STATEMENT(operator_faulty, "SELECT COUNT(*) FROM server WHERE fault_code IS NOT NULL AND CAST($1 AS BIGINT) >= 0");
+DB_STATEMENT(operator_queue, "SELECT COUNT(*) FROM placement_queue WHERE CAST($1 AS BIGINT) >= 0");
+DB_STATEMENT(operator_projects, "SELECT COUNT(*) FROM project WHERE is_domain = 0 AND CAST($1 AS BIGINT) >= 0");
+DB_STATEMENT(operator_users, "SELECT COUNT(*) FROM user_account WHERE CAST($1 AS BIGINT) >= 0");
+DB_STATEMENT(operator_images, "SELECT COUNT(*) FROM image WHERE CAST($1 AS BIGINT) >= 0");
+DB_STATEMENT(operator_networks, "SELECT COUNT(*) FROM network WHERE CAST($1 AS BIGINT) >= 0");
 DB_STATEMENT(operator_meter_lag, "SELECT COALESCE((SELECT MAX(id) FROM lifecycle_event), 0) - "
-                                 "COALESCE((SELECT MIN(position) FROM meter_cursor), 0) WHERE $1 >= 0");
+                                 "COALESCE((SELECT MIN(position) FROM meter_cursor), 0) WHERE CAST($1 AS BIGINT) >= 0");
 
 /* $1: a host heard since then is up. */
 static const struct {
@@ -83,37 +84,41 @@ DB_STATEMENT(
     "' MiB ' || CAST(h.used_disk_gib AS TEXT) || ' GiB ' || CAST(h.server_count AS TEXT) || ' servers, allocated ' || "
     "CAST(COALESCE(a.v, 0) AS TEXT) || ' ' || CAST(COALESCE(a.m, 0) AS TEXT) || ' ' || CAST(COALESCE(a.d, 0) AS TEXT) "
     "|| ' ' || CAST(COALESCE(a.n, 0) AS TEXT) FROM host h LEFT JOIN " SUMS " a ON a.host_id = h.id "
-    "WHERE $1 >= 0 AND (h.used_vcpus <> COALESCE(a.v, 0) OR h.used_memory_mib <> COALESCE(a.m, 0) OR "
+    "WHERE CAST($1 AS BIGINT) >= 0 AND (h.used_vcpus <> COALESCE(a.v, 0) OR h.used_memory_mib <> COALESCE(a.m, 0) OR "
     "h.used_disk_gib <> COALESCE(a.d, 0) OR h.server_count <> COALESCE(a.n, 0))");
 DB_STATEMENT(
     operator_host_full,
     "SELECT name, 'used ' || CAST(used_vcpus AS TEXT) || ' VCPU ' || CAST(used_memory_mib AS TEXT) || ' MiB ' || "
-    "CAST(used_disk_gib AS TEXT) || ' GiB' FROM host WHERE $1 >= 0 AND "
+    "CAST(used_disk_gib AS TEXT) || ' GiB' FROM host WHERE CAST($1 AS BIGINT) >= 0 AND "
     "(used_vcpus * 1000 > (vcpus - reserved_vcpus) * ratio_vcpus OR "
     "used_memory_mib * 1000 > (memory_mib - reserved_memory_mib) * ratio_memory OR "
     "used_disk_gib * 1000 > (disk_gib - reserved_disk_gib) * ratio_disk)");
-DB_STATEMENT(operator_allocation_alone, "SELECT a.server_id, 'on host ' || a.host_id FROM allocation a "
-                                        "LEFT JOIN server s ON s.id = a.server_id WHERE s.id IS NULL AND $1 >= 0");
+DB_STATEMENT(operator_allocation_alone,
+             "SELECT a.server_id, 'on host ' || a.host_id FROM allocation a "
+             "LEFT JOIN server s ON s.id = a.server_id WHERE s.id IS NULL AND CAST($1 AS BIGINT) >= 0");
 DB_STATEMENT(
     operator_allocation_elsewhere,
     "SELECT s.id, 'server on ' || COALESCE(s.host_id, 'no host') || ', allocation on ' || a.host_id FROM allocation a "
-    "JOIN server s ON s.id = a.server_id WHERE $1 >= 0 AND (s.host_id IS NULL OR s.host_id <> a.host_id)");
+    "JOIN server s ON s.id = a.server_id WHERE CAST($1 AS BIGINT) >= 0 AND (s.host_id IS NULL OR s.host_id <> "
+    "a.host_id)");
 DB_STATEMENT(
     operator_server_unallocated,
     "SELECT s.id, 'on host ' || COALESCE(s.host_id, 'none') FROM server s LEFT JOIN allocation a ON a.server_id = s.id "
-    "WHERE s.placement = 'placed' AND a.server_id IS NULL AND $1 >= 0");
+    "WHERE s.placement = 'placed' AND a.server_id IS NULL AND CAST($1 AS BIGINT) >= 0");
 DB_STATEMENT(operator_server_homeless, "SELECT s.id, s.host_id FROM server s LEFT JOIN host h ON h.id = s.host_id "
-                                       "WHERE s.host_id IS NOT NULL AND h.id IS NULL AND $1 >= 0");
-DB_STATEMENT(operator_server_unqueued,
-             "SELECT s.id, s.name FROM server s LEFT JOIN placement_queue q ON q.server_id = s.id "
-             "WHERE s.placement = 'waiting' AND s.desired_exists = 1 AND q.server_id IS NULL AND $1 >= 0");
+                                       "WHERE s.host_id IS NOT NULL AND h.id IS NULL AND CAST($1 AS BIGINT) >= 0");
+DB_STATEMENT(
+    operator_server_unqueued,
+    "SELECT s.id, s.name FROM server s LEFT JOIN placement_queue q ON q.server_id = s.id "
+    "WHERE s.placement = 'waiting' AND s.desired_exists = 1 AND q.server_id IS NULL AND CAST($1 AS BIGINT) >= 0");
 DB_STATEMENT(operator_queue_alone, "SELECT q.server_id, COALESCE(s.placement, 'no such server') FROM placement_queue q "
                                    "LEFT JOIN server s ON s.id = q.server_id "
-                                   "WHERE $1 >= 0 AND (s.id IS NULL OR s.placement <> 'waiting')");
-DB_STATEMENT(operator_server_overdue,
-             "SELECT id, name FROM server WHERE deadline_us IS NOT NULL AND deadline_us < $1 - 60000000");
+                                   "WHERE CAST($1 AS BIGINT) >= 0 AND (s.id IS NULL OR s.placement <> 'waiting')");
+DB_STATEMENT(
+    operator_server_overdue,
+    "SELECT id, name FROM server WHERE deadline_us IS NOT NULL AND deadline_us < CAST($1 AS BIGINT) - 60000000");
 DB_STATEMENT(operator_server_twice,
-             "SELECT s.id, s.name FROM server s JOIN server_history h ON h.id = s.id WHERE $1 >= 0");
+             "SELECT s.id, s.name FROM server s JOIN server_history h ON h.id = s.id WHERE CAST($1 AS BIGINT) >= 0");
 DB_STATEMENT(operator_usage_sums,
              "SELECT u.project_id, 'recorded ' || CAST(u.instances AS TEXT) || ' servers ' || CAST(u.cores AS TEXT) || "
              "' VCPU ' || "
@@ -121,22 +126,24 @@ DB_STATEMENT(operator_usage_sums,
              "AS TEXT) || "
              "' ' || CAST(COALESCE(s.m, 0) AS TEXT) FROM project_usage u LEFT JOIN (SELECT project_id, COUNT(*) AS n, "
              "CAST(SUM(vcpus) AS BIGINT) AS v, CAST(SUM(memory_mib) AS BIGINT) AS m FROM server GROUP BY project_id) s "
-             "ON s.project_id = u.project_id WHERE $1 >= 0 AND (u.instances <> COALESCE(s.n, 0) OR "
+             "ON s.project_id = u.project_id WHERE CAST($1 AS BIGINT) >= 0 AND (u.instances <> COALESCE(s.n, 0) OR "
              "u.cores <> COALESCE(s.v, 0) OR u.ram <> COALESCE(s.m, 0))");
 DB_STATEMENT(operator_port_alone,
              "SELECT p.id, 'made for ' || p.device_id FROM port p LEFT JOIN server s ON s.id = p.device_id "
-             "WHERE p.made_for_server = 1 AND p.device_id <> '' AND s.id IS NULL AND $1 >= 0");
-DB_STATEMENT(operator_address_alone, "SELECT a.ip, 'held by port ' || a.port_id FROM port_address a "
-                                     "LEFT JOIN port p ON p.id = a.port_id WHERE p.id IS NULL AND $1 >= 0");
+             "WHERE p.made_for_server = 1 AND p.device_id <> '' AND s.id IS NULL AND CAST($1 AS BIGINT) >= 0");
+DB_STATEMENT(operator_address_alone,
+             "SELECT a.ip, 'held by port ' || a.port_id FROM port_address a "
+             "LEFT JOIN port p ON p.id = a.port_id WHERE p.id IS NULL AND CAST($1 AS BIGINT) >= 0");
 DB_STATEMENT(operator_operation_alone,
              "SELECT o.id, o.action || ' of ' || o.server_id FROM operation o LEFT JOIN server s ON s.id = o.server_id "
-             "WHERE o.state = 'running' AND s.id IS NULL AND $1 >= 0");
+             "WHERE o.state = 'running' AND s.id IS NULL AND CAST($1 AS BIGINT) >= 0");
 DB_STATEMENT(
     operator_grant_alone,
     "SELECT a.actor_id, 'role ' || a.role_id || ' on ' || a.target_kind || ' ' || a.target_id FROM role_assignment a "
     "LEFT JOIN user_account u ON a.actor_kind = 'user' AND u.id = a.actor_id "
     "LEFT JOIN user_group g ON a.actor_kind = 'group' AND g.id = a.actor_id LEFT JOIN role r ON r.id = a.role_id "
-    "LEFT JOIN project p ON p.id = a.target_id WHERE $1 >= 0 AND ((u.id IS NULL AND g.id IS NULL) OR r.id IS NULL OR "
+    "LEFT JOIN project p ON p.id = a.target_id WHERE CAST($1 AS BIGINT) >= 0 AND ((u.id IS NULL AND g.id IS NULL) OR "
+    "r.id IS NULL OR "
     "(a.target_kind <> 'system' AND p.id IS NULL))");
 
 static const struct {
