@@ -5,13 +5,15 @@
 #include "api/http/header.h"
 #include "api/http/http_thread.h"
 #include "api/http/metrics.h"
+#include "api/http/peer.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include <assert.h>
 #include <string.h>
 #include <strings.h>
 
-#define EXCHANGE_GZIP_BYTES 1024
+#define EXCHANGE_GZIP_BYTES    1024
+#define EXCHANGE_READ_LIMIT_US (300 * CLOCK_SECOND_US) /* for a client to read an answer from memory */
 
 /* What the client is told: details of our own failures stay in the log. */
 static const char *exchange_message(const struct error *e, int status)
@@ -99,7 +101,9 @@ static void exchange_response_headers(struct exchange *x, struct MHD_Response *r
 static void exchange_record(struct exchange *x)
 {
     struct http_server *s = x->server;
-    int64_t took_us = clock_mono_us() - x->began_us;
+    int64_t mono_us = clock_mono_us(), took_us = mono_us - x->began_us;
+    bool file = x->reply.file >= 0;
+    peer_set_deadline(x->peer, mono_us + (file ? s->options.upload_timeout_ms * 1000 : EXCHANGE_READ_LIMIT_US));
     size_t row = x->match.row ? x->match.row->index : router_count(s->router);
     if (s->api->metrics)
         metrics_request(s->api->metrics, s->route_metrics[row], x->reply.status, took_us);
