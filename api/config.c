@@ -67,6 +67,9 @@ static const struct config_option options[] = {
      .doc = "Password hashes under way at once; 0: half as many as cores."},
     {OPTION(password_queue), .type = CONFIG_INT, .fallback = "512", .min = 1, .max = 1000000,
      .doc = "Logins that may wait for a hash; further ones get 503."},
+    {OPTION(metrics_dir), .type = CONFIG_TEXT,
+     .doc = "Folder whose fresh *.prom files (scheduler's and metering's figures) /metrics shows too. Default: "
+            "<prefix>/run/virga."},
     {OPTION(metrics_public), .type = CONFIG_BOOL, .fallback = "true", .reload = true,
      .doc = "Whether /metrics is open to everybody; otherwise only to the machine itself."},
 };
@@ -89,6 +92,7 @@ void config_api_places(struct api_config *c)
     config_api_place(c, &c->database, "/var/lib/virga/virga.db");
     config_api_place(c, &c->pki_dir, "/etc/virga/pki");
     config_api_place(c, &c->master_key, "/etc/virga/master.key");
+    config_api_place(c, &c->metrics_dir, "/run/virga");
     config_api_place(c, &c->image_dir, "/var/lib/virga/images");
     if (!c->upload_dir)
         c->upload_dir = config_place(NULL, c->image_dir);

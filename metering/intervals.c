@@ -98,6 +98,11 @@ static int run_batch(struct intervals *m, struct arena *a, bool *ret_more, struc
     return 0;
 }
 
+int intervals_position(struct intervals *m, struct error *e)
+{
+    return store_usage_cursor(m->conn, CURSOR, &m->position, e);
+}
+
 int intervals_run(struct intervals *m, struct error *e)
 {
     struct arena a;

@@ -9,5 +9,7 @@ struct intervals {
     uint64_t events, opened, closed, clamped; /* since start */
 };
 
+/* Reads the cursor into m->position: how far whoever leads has come. */
+int intervals_position(struct intervals *m, struct error *e);
 /* Takes over all waiting events, a batch per transaction. */
 int intervals_run(struct intervals *m, struct error *e);

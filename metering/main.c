@@ -11,6 +11,7 @@
 #include "common/uuid.h"
 #include "db/db.h"
 #include "db/lease.h"
+#include "db/store_usage.h"
 #include "db/wake.h"
 #include "metering/config.h"
 #include "metering/intervals.h"
@@ -42,10 +43,17 @@ static void write_metrics(struct metering *m)
     struct strbuf out;
     struct error e = {0};
     m->metrics_us = now;
+    if (store_usage_newest_event(m->intervals.conn, &m->intervals.newest, &e) ||
+        intervals_position(&m->intervals, &e)) {
+        log_warn("lag not measured", "error=%s", error_text(&e));
+        error_clear(&e);
+    }
     strbuf_init(&out, 0);
     strbuf_appendf(&out, "# TYPE virga_metering_leading gauge\nvirga_metering_leading %d\n", m->leader);
     strbuf_appendf(&out, "# TYPE virga_metering_events_total counter\nvirga_metering_events_total %llu\n",
                    (unsigned long long)m->intervals.events);
+    strbuf_appendf(&out, "# TYPE virga_metering_lag_events gauge\nvirga_metering_lag_events %lld\n",
+                   (long long)(m->intervals.newest - m->intervals.position));
     strbuf_appendf(&out, "# TYPE virga_metering_clamped_total counter\nvirga_metering_clamped_total %llu\n",
                    (unsigned long long)m->intervals.clamped);
     if (file_replace(m->config.metrics_file, out.data, out.size, 0644, &e)) {
@@ -183,6 +191,9 @@ int main(int argc, char **argv)
     }
     if (outcome == CONFIG_EXIT) {
         return 0;
+    }
+    if (!m.config.metrics_file) {
+        m.config.metrics_file = config_place(m.config.prefix, "/run/virga/virga-metering.prom");
     }
     log_level_parse(m.config.log_level, &level);
     log_init("virga-metering", m.config.log_file, level);

@@ -14,7 +14,8 @@ static const struct config_option options[] = {
      .doc = "Least severity that is logged."},
     {OPTION(pid_file), .type = CONFIG_TEXT, .doc = "File that holds the process id and a lock; unset: none."},
     {OPTION(metrics_file), .type = CONFIG_TEXT,
-     .doc = "File that is rewritten every few seconds with Prometheus text (for a textfile collector); unset: none."},
+     .doc = "File rewritten every few seconds with Prometheus text, which /metrics shows too. Default: "
+            "<prefix>/run/virga/virga-scheduler.prom."},
     {OPTION(batch), .type = CONFIG_INT, .fallback = "512", .min = 1, .max = 4096, .reload = true,
      .doc = "Most servers placed in one transaction."},
     {OPTION(lease_ms), .type = CONFIG_DURATION, .fallback = "6s", .min = 1000, .max = 600000,

@@ -150,6 +150,9 @@ int main(int argc, char **argv)
     if (outcome == CONFIG_EXIT) {
         return 0;
     }
+    if (!s.config.metrics_file) {
+        s.config.metrics_file = config_place(s.config.prefix, "/run/virga/virga-scheduler.prom");
+    }
     log_level_parse(s.config.log_level, &level);
     log_init("virga-scheduler", s.config.log_file, level);
     if (start(&s, &e)) {

@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/log.h"
+#include "db/store_placement.h"
 
 static void line(struct strbuf *out, const char *name, const char *kind, uint64_t value)
 {
@@ -20,9 +21,15 @@ void metrics_write(const char *path, const struct dispatch *d)
     written_us = now;
     struct strbuf out;
     struct error e = {0};
+    int64_t waiting = 0;
+    if (store_placement_queue_depth(d->conn, &waiting, &e)) {
+        log_warn("queue not measured", "error=%s", error_text(&e));
+        error_clear(&e);
+    }
     strbuf_init(&out, 0);
     line(&out, "leading", "gauge", d->leader);
     line(&out, "hosts", "gauge", (uint64_t)placement_host_count(d->feed.placement));
+    line(&out, "waiting", "gauge", (uint64_t)waiting);
     line(&out, "placed_total", "counter", d->placed);
     line(&out, "refused_total", "counter", d->failed);
     line(&out, "conflicts_total", "counter", d->conflicts);

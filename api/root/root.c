@@ -6,6 +6,7 @@
 #include "api/http/http_server.h"
 #include "api/http/metrics.h"
 #include "api/root/health.h"
+#include "api/root/neighbours.h"
 #include "api/services.h"
 #include <string.h>
 
@@ -54,6 +55,8 @@ static int root_metrics(struct request *request, struct reply *reply)
         return error_set(&request->error, ERR_FORBIDDEN, "Figures are for the machine itself");
     reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
     metrics_text(request->api->metrics, &reply->body);
+    if (request->api->config && request->api->config->metrics_dir)
+        neighbours_append(request->api->config->metrics_dir, request->now_us, &reply->body);
     return 0;
 }
 
