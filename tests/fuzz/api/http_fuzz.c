@@ -86,9 +86,11 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;
     (void)argv;
-    static char folder[] = "/tmp/http_fuzz.XXXXXX", database[64];
+    static char folder[200], database[220];
     struct error e = {0};
     log_init("http_fuzz", NULL, LOG_LEVEL_ERROR);
+    const char *base = getenv("TMPDIR");
+    snprintf(folder, sizeof(folder), "%s/http_fuzz.XXXXXX", base ? base : "/tmp");
     if (!mkdtemp(folder))
         abort();
     snprintf(database, sizeof(database), "%s/db", folder);

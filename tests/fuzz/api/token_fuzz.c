@@ -25,11 +25,13 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;
     (void)argv;
-    char folder[] = "/tmp/token_fuzz.XXXXXX", path[64], database[64];
+    char folder[200], path[220], database[220];
     struct error e = {0};
     struct db *db;
     struct credential c = {.user_id = "0123456789abcdef0123456789abcdef", .roles = ROLE_ADMIN, .system = true};
     log_init("token_fuzz", NULL, LOG_LEVEL_ERROR);
+    const char *base = getenv("TMPDIR");
+    snprintf(folder, sizeof(folder), "%s/token_fuzz.XXXXXX", base ? base : "/tmp");
     if (!mkdtemp(folder))
         abort();
     snprintf(path, sizeof(path), "%s/key", folder);
