@@ -82,3 +82,5 @@ int store_port_set_fixed_ips(struct db_conn *c, const char *id, const struct ip_
                              struct arena *a, struct error *e);
 /* Deletes the port; its addresses are free again. */
 int store_port_delete(struct db_conn *c, const struct port_row *row, int64_t now_us, struct arena *a, struct error *e);
+/* An automatic (SLAAC) subnet goes: its addresses leave their ports, and the servers among these are refreshed. */
+int store_port_drop_subnet(struct db_conn *c, const char *subnet_id, int64_t now_us, struct arena *a, struct error *e);

@@ -331,6 +331,46 @@ int store_port_refresh_server(struct db_conn *c, const char *server_id, int64_t 
     return rc;
 }
 
+/* Without the addresses of this subnet. */
+static int drop_from_port(struct db_conn *c, const struct port_row *row, const char *subnet_id, int64_t now_us,
+                          struct arena *a, struct error *e)
+{
+    struct ip_assigned *held = NULL;
+    size_t count = 0, kept = 0;
+    int rc = store_ipam_parse(row->fixed_ips, a, &held, &count, e);
+    for (size_t i = 0; i < count && rc == 0; i++)
+        if (strcmp(held[i].subnet_id, subnet_id) == 0)
+            rc = store_ipam_release(c, row->id, &held[i], now_us, a, e);
+        else
+            held[kept++] = held[i];
+    if (rc == 0)
+        rc = store_port_set_fixed_ips(c, row->id, held, kept, a, e);
+    return rc != 0 ? rc : store_port_refresh_server(c, row->device_id, now_us, a, e);
+}
+
+DB_STATEMENT(port_of_subnet, "SELECT port_id FROM port_address WHERE subnet_id = $1 LIMIT 1");
+int store_port_drop_subnet(struct db_conn *c, const char *subnet_id, int64_t now_us, struct arena *a, struct error *e)
+{
+    for (;;) {
+        struct db_rows rows;
+        struct port_row row;
+        const char *port = NULL;
+        int rc = db_query(c, &port_of_subnet, &rows, e, DB_ARGS(db_text(subnet_id)));
+        if (rc != 0)
+            return rc;
+        while (db_next(&rows))
+            port = db_dup_text(&rows, 0, a);
+        rc = db_rows_done(&rows, e);
+        if (rc != 0 || port == NULL)
+            return rc;
+        rc = store_port_get(c, port, NULL, a, &row, e);
+        if (rc == 0)
+            rc = drop_from_port(c, &row, subnet_id, now_us, a, e);
+        if (rc != 0)
+            return rc;
+    }
+}
+
 static int subnet_prefix(const struct subnet_row *subnets, size_t count, const char *id)
 {
     struct ip_net net;

@@ -1,6 +1,7 @@
 /* Subnets: the attribute table and the rows of routes. What a subnet must be is in subnet_check.c. */
 #include "api/network/network_service.h"
 #include "api/network/subnet_check.h"
+#include "db/store_port.h"
 #include <string.h>
 
 #define AT(member) offsetof(struct subnet_row, member)
@@ -111,7 +112,11 @@ static int update(struct request *request, const void *before, void *arg, uint64
 static int remove_row(struct request *request, void *arg)
 {
     const struct subnet_row *row = arg;
-    return store_subnet_delete(request->conn, row->id, &request->error);
+    bool automatic = row->ipv6_address_mode != NULL && strcmp(row->ipv6_address_mode, "dhcpv6-stateful") != 0;
+    int rc = automatic
+                 ? store_port_drop_subnet(request->conn, row->id, request->now_us, &request->arena, &request->error)
+                 : 0;
+    return rc != 0 ? rc : store_subnet_delete(request->conn, row->id, &request->error);
 }
 
 const struct entity subnets_entity = {

@@ -235,6 +235,22 @@ TEST("ports hold addresses and groups, and give them back")
     steps_end();
 }
 
+TEST("a SLAAC subnet takes its addresses along when it goes")
+{
+    steps_begin();
+    STEPS(
+        {A, "POST", V "/networks", "{\"network\":{}}", 201, NULL, NULL, "n"},
+        {A, "POST", V "/subnets", "{\"subnet\":{\"network_id\":\"$n\",\"ip_version\":4,\"cidr\":\"10.0.0.0/24\"}}",
+         201},
+        {A, "POST", V "/subnets",
+         "{\"subnet\":{\"network_id\":\"$n\",\"ip_version\":6,\"cidr\":\"fd00::/64\",\"ipv6_address_mode\":\"slaac\"}}",
+         201, "\"ipv6_ra_mode\":null,\"ipv6_address_mode\":\"slaac\"", NULL, "s"},
+        {A, "POST", V "/ports", "{\"port\":{\"network_id\":\"$n\",\"mac_address\":\"fa:16:3e:01:02:03\"}}", 201,
+         "fd00::f816:3eff:fe01:203", NULL, "p"},
+        {A, "DELETE", V "/subnets/$s", NULL, 204}, {A, "GET", V "/ports/$p", NULL, 200, "10.0.0.2", "fd00"});
+    steps_end();
+}
+
 TEST("several at once are made together or not at all")
 {
     steps_begin();
