@@ -196,7 +196,8 @@ void guest_step_ended(struct guest *g, const struct hypervisor_result *result)
     if (result->code) {
         guest_step_failed(g, result);
     } else {
-        g->attempts = 0;
+        if (g->step != RECONCILE_PREPARE) /* else a start that fails after it would be tried for ever */
+            g->attempts = 0;
         guest_note_success(g);
         guest_note_domain(g, result->domain);
     }

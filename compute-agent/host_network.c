@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HOST_NETWORK_AGAIN_MS 15000
+#define HOST_NETWORK_PAUSES                                                                                            \
+    40 /* a network that could not be changed is tried again after so many of the first pauses */
 
 struct host_network {
     struct host *host;
@@ -151,7 +152,7 @@ static void host_network_ended(void *arg, const struct hypervisor_result *result
     if (result->code) {
         log_warn("network not as planned", "network=%s removing=%d error=\"%s\"", n->id, removed,
                  error_text(result->error));
-        loop_timer_start(n->again, HOST_NETWORK_AGAIN_MS, 0);
+        loop_timer_start(n->again, n->host->settings->retry_pause_ms * HOST_NETWORK_PAUSES, 0);
         host_network_tell(n, result);
         return;
     }

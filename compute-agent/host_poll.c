@@ -8,7 +8,6 @@
 
 #define HOST_POLL_LIMIT    200
 #define HOST_POLL_SLACK_MS 15000 /* on top of the time that the API may park the question */
-#define HOST_POLL_FIRST_MS 100
 #define HOST_POLL_MOST_MS  5000
 
 static void host_poll_ask(void *arg);
@@ -16,7 +15,7 @@ static void host_poll_ask(void *arg);
 static void host_poll_again_after_failure(struct host *h)
 {
     unsigned shift = h->poll.failures < 6 ? h->poll.failures : 6;
-    int64_t pause = (int64_t)HOST_POLL_FIRST_MS << shift;
+    int64_t pause = h->settings->retry_pause_ms << shift;
     pause = pause < HOST_POLL_MOST_MS ? pause : HOST_POLL_MOST_MS;
     h->poll.failures++;
     loop_timer_start(h->poll.timer, pause, 0);

@@ -13,10 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HOST_REPORT_LIMIT    500
-#define HOST_REPORT_MS       15000
-#define HOST_REPORT_FIRST_MS 100
-#define HOST_REPORT_MOST_MS  5000
+#define HOST_REPORT_LIMIT   500
+#define HOST_REPORT_MS      15000
+#define HOST_REPORT_MOST_MS 5000
 
 /* ---- on disk first ---- */
 
@@ -129,7 +128,7 @@ static void host_report_failed(struct host *h, const struct http_answer *answer)
 {
     struct host_report *r = &h->report;
     unsigned shift = r->failures < 6 ? r->failures : 6;
-    int64_t pause = (int64_t)HOST_REPORT_FIRST_MS << shift;
+    int64_t pause = h->settings->retry_pause_ms << shift;
     if (r->failures++ == 0)
         log_warn("report not delivered", "status=%d error=\"%.200s\"", answer->status,
                  answer->status ? answer->body : error_text(answer->error));

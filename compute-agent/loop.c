@@ -91,6 +91,11 @@ void loop_step(struct loop *l)
     uv_run(&l->uv, UV_RUN_ONCE);
 }
 
+void loop_poll(struct loop *l)
+{
+    uv_run(&l->uv, UV_RUN_NOWAIT);
+}
+
 void loop_post(struct loop *l, loop_fn fn, void *arg)
 {
     struct loop_posted *p = memory_new(sizeof(*p));

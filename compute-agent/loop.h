@@ -22,6 +22,8 @@ void loop_run(struct loop *l);
 void loop_stop(struct loop *l);
 /* Runs what is due, waiting for at most one round of events. For tests that step by hand. */
 void loop_step(struct loop *l);
+/* The same without waiting. */
+void loop_poll(struct loop *l);
 /* Any thread, also the loop's own: `fn(arg)` is called in the loop's next round; in the order of the calls. */
 void loop_post(struct loop *l, loop_fn fn, void *arg);
 

@@ -85,7 +85,9 @@ static const struct config_option settings_options[] = {
     {OPTION(retries, retries), .type = CONFIG_INT, .fallback = "5", .max = 100, .reload = true,
      .doc = "How often a step that failed for a passing reason is tried again before the server gets a fault."},
     {OPTION(retry_pause, retry_pause_ms), .type = CONFIG_DURATION, .fallback = "250ms", .min = 1, .max = DAY_MS,
-     .reload = true, .doc = "Pause before the first repetition; it doubles with each one, up to 30 s."},
+     .reload = true,
+     .doc = "Pause before a step or message that failed is tried again; it doubles with each repetition, up to 30 s "
+            "for steps and 5 s for messages."},
     {OPTION(fake_hosts, fake_hosts), .type = CONFIG_INT, .fallback = "1", .min = 1, .max = 100000,
      .doc = "How many fake hosts this process plays."},
     {OPTION(fake_vcpus, fake_vcpus), .type = CONFIG_INT, .fallback = "64", .min = 1, .max = 4096,
