@@ -3,6 +3,7 @@ is ended by the ids in its pid files; on failure the folder is kept."""
 import atexit
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -104,6 +105,8 @@ class Cloud:
         if not real:
             self.config["virga-agent"].update({"hypervisor": "fake", "fake_hosts": hosts, "fake_delay": "20ms", "resync_interval": "2s"})
         self.ended = False
+        self.joined = "time=9"
+        self.may_fail = False  # daemons may end by themselves, for example because the disk is full
         atexit.register(self.end)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
@@ -132,6 +135,7 @@ class Cloud:
         wait_for("the API's first answer", self.healthy)
         self.join("virga-agent", self.agent_dir, "real" if self.real else "fake", self.hosts)
         self.wait_hosts(self.hosts)
+        self.joined = time.strftime("time=%Y-%m-%dT%H:%M:%S", time.gmtime())
         return self
 
     def join(self, program, state_dir, name, count):
@@ -190,6 +194,23 @@ class Cloud:
                     process.wait()
         self.extra = []
 
+    def check_logs(self):
+        """Says whether daemons ended only because they were killed or told to, and no sanitizer spoke."""
+        bad = []
+        for folder in (os.path.join(self.prefix, "var/log/virga"), self.prefix):
+            for name in sorted(n for n in os.listdir(folder) if n.endswith(".log")):
+                with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as file:
+                    bad += [line.strip() for line in file if self.tells_of_a_bug(line)]
+        say.check("no daemon fell over by itself", not bad, bad)
+
+    def tells_of_a_bug(self, line):
+        if "Sanitizer" in line or "runtime error:" in line or "Assertion" in line:
+            return True
+        end = re.search(r'event="child ended" .*signal=(\d+) status=(\d+)', line)
+        if end and line.split()[0] < self.joined:  # the agent waits for the one that joins to let go of its lock
+            return False
+        return end and end.groups() not in (("0", "0"), ("9", "0")) and not self.may_fail
+
     def end(self):
         """At exit: nothing stays, but for the folder of a run that failed."""
         if self.ended:
@@ -199,6 +220,7 @@ class Cloud:
             self.signal(daemon, signal.SIGCONT)
         try:
             self.stop()
+            self.check_logs()
             if self.real:
                 self.run("virga-agent", "--config", os.path.join(self.etc, "virga-agent.conf"), "--prefix", self.prefix, "--purge")
         except (RuntimeError, subprocess.TimeoutExpired) as e:
