@@ -6,6 +6,7 @@
 #include "api/http/http_thread.h"
 #include "api/http/metrics.h"
 #include "api/http/peer.h"
+#include "api/http/upload.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include <assert.h>
@@ -125,6 +126,7 @@ enum MHD_Result exchange_answer(struct exchange *x)
     bool has_body = reply->file >= 0 || reply->body.size;
     x->phase = EXCHANGE_SENT;
     exchange_record(x);
+    upload_free(&x->upload); /* what the handler did not keep is gone before the client hears of it */
     struct MHD_Response *response = exchange_response(x);
     if (!response)
         return MHD_NO;

@@ -356,7 +356,8 @@ static void check_keys(json_value *server, int version, bool is_admin, bool in_l
         want += (size_t)there;
     }
     if (is_admin)
-        want += 3u + (version >= 3 ? 4u : 0u); /* host, instance, hypervisor; launch_index, kernel, ramdisk, root device */
+        want +=
+            3u + (version >= 3 ? 4u : 0u); /* host, instance, hypervisor; launch_index, kernel, ramdisk, root device */
     want += version >= 90 || (is_admin && version >= 3) ? 1u : 0u; /* hostname */
     CHECK_INT(json_in_count(server), want);
     CHECK_INT(json_in_has(json_in_member(server, "flavor"), "original_name"), version >= 47);
