@@ -36,10 +36,12 @@ static int write_host(void *arg, const char *host_id, const char *host_name, str
     return 0;
 }
 
+/* `brief`: as Nova answers a create, without hosts and metadata. */
 static int write_aggregate(struct request *request, struct json_out *out, const char *key,
-                           const struct aggregate_row *row)
+                           const struct aggregate_row *row, bool brief)
 {
     char text[CLOCK_TEXT_SIZE];
+    int rc = 0;
     json_out_object(out, key);
     json_out_int(out, "id", row->id);
     if (request->microversion >= 41) {
@@ -47,10 +49,12 @@ static int write_aggregate(struct request *request, struct json_out *out, const 
     }
     json_out_text(out, "name", row->name);
     json_out_text(out, ZONE_KEY, row->zone);
-    json_out_array(out, "hosts");
-    int rc = store_aggregate_hosts(request->conn, row->id, write_host, out, &request->error);
-    json_out_array_end(out);
-    json_out_raw(out, "metadata", row->metadata);
+    if (!brief) {
+        json_out_array(out, "hosts");
+        rc = store_aggregate_hosts(request->conn, row->id, write_host, out, &request->error);
+        json_out_array_end(out);
+        json_out_raw(out, "metadata", row->metadata);
+    }
     json_out_text(out, "created_at", clock_text(row->created_us, CLOCK_ISO_MICRO, text));
     json_out_text(out, "updated_at", row->updated_us ? clock_text(row->updated_us, CLOCK_ISO_MICRO, text) : NULL);
     json_out_bool(out, "deleted", false);
@@ -62,7 +66,7 @@ static int write_aggregate(struct request *request, struct json_out *out, const 
 static int answer(struct request *request, struct reply *reply, const struct aggregate_row *row)
 {
     json_out_object(&reply->out, NULL);
-    int rc = write_aggregate(request, &reply->out, "aggregate", row);
+    int rc = write_aggregate(request, &reply->out, "aggregate", row, false);
     json_out_object_end(&reply->out);
     return rc;
 }
@@ -72,7 +76,10 @@ static int find(struct request *request, struct aggregate_row *ret)
     const char *text = request_param(request, "id");
     char *end = NULL;
     long long id = strtoll(text, &end, 10);
-    if (!*text || *end || id < 0 || id > INT32_MAX) {
+    if (*text && !*end && (id < 0 || id > INT32_MAX)) {
+        return error_set(&request->error, ERR_NOT_FOUND, "Aggregate %s could not be found.", text);
+    }
+    if (!*text || *end) {
         return error_set(&request->error, ERR_INVALID, "Invalid input for field/attribute aggregate_id. Value: %s.",
                          text);
     }
@@ -163,7 +170,13 @@ static int aggregates_create(struct request *request, struct reply *reply)
     }
     int rc = body->zone ? set_zone(request, &row, body->zone) : 0;
     rc = rc ? rc : store_aggregate_insert(request->conn, &row, &request->error);
-    return rc ? rc : answer(request, reply, &row);
+    if (rc) {
+        return rc;
+    }
+    json_out_object(&reply->out, NULL);
+    rc = write_aggregate(request, &reply->out, "aggregate", &row, true);
+    json_out_object_end(&reply->out);
+    return rc;
 }
 
 struct listing {
@@ -175,7 +188,7 @@ static int list_one(void *arg, const struct aggregate_row *row, struct error *e)
 {
     (void)e;
     struct listing *l = arg;
-    return write_aggregate(l->request, l->out, NULL, row);
+    return write_aggregate(l->request, l->out, NULL, row, false);
 }
 
 static int aggregates_list(struct request *request, struct reply *reply)

@@ -15,8 +15,8 @@ extern const struct service compute_root_service; /* /compute: the versions */
 /* One table per resource file; compute.c gathers them. */
 extern const struct route_table versions_root_routes, versions_routes, servers_routes, servers_create_routes,
     servers_list_routes, server_actions_routes, server_metadata_routes, server_tags_routes, server_addresses_routes,
-    instance_actions_routes, server_password_routes, extensions_routes, server_diagnostics_routes, flavors_routes,
-    flavor_extra_specs_routes, flavor_access_routes, keypairs_routes;
+    instance_actions_routes, server_password_routes, extensions_routes, quota_classes_routes, server_diagnostics_routes,
+    flavors_routes, flavor_extra_specs_routes, flavor_access_routes, keypairs_routes;
 
 /* The caller has the admin role. */
 bool compute_is_admin(const struct request *request);

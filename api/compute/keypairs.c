@@ -69,11 +69,11 @@ static int keypairs_prepare(struct request *request, struct reply *reply)
         rc = check_name(request, b->name);
     if (!rc && b->public_key == NULL && compute_since(request, 92))
         rc = error_set(&request->error, ERR_INVALID, "'public_key' is a required property");
-    if (!rc && b->public_key == NULL && x509)
-        rc = error_set(&request->error, ERR_INVALID,
-                       "Keypair data is invalid: certificates are imported; only ssh keys are generated");
     made->public_key = b->public_key;
-    if (!rc && b->public_key == NULL)
+    if (!rc && b->public_key == NULL && x509)
+        rc = ssh_key_generate_x509(request->credential.user_id, &request->arena, &made->private_key, &made->public_key,
+                                   &request->error);
+    else if (!rc && b->public_key == NULL)
         rc = ssh_key_generate(&request->arena, &made->private_key, &made->public_key, &request->error);
     if (!rc && x509)
         rc = ssh_key_fingerprint_x509(made->public_key, &request->arena, &made->fingerprint, &request->error);

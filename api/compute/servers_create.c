@@ -21,6 +21,8 @@ struct found {
     struct flavor_row flavor;
     struct image_row image;
     struct keypair_row key; /* with a key_name */
+    const char **groups;    /* ids of security groups; none: the project's default one */
+    size_t group_count;
 };
 
 static int invalid(struct request *request, const char *text)
@@ -67,28 +69,51 @@ static bool is_group(const struct secgroup_row *row, const char *name)
     return strcmp(row->name, name) == 0 || strcmp(row->id, name) == 0;
 }
 
-/* Each group that is named is the project's, by name or id; `default` always is. */
-static int check_groups(struct request *request, const struct servers_wish *wish)
+/* Each group that is named is the project's, by name or id; `default` always is. Their ids go into `found`; none when
+ * only `default` is asked for, which every port gets. */
+static int find_groups(struct request *request, const struct servers_wish *wish, struct found *found)
 {
     json_value *list = wish->body->security_groups;
+    size_t asked = json_in_count(list), count = 0;
     struct secgroup_row *groups = NULL;
-    size_t count = 0;
+    const char *name = "default";
     int rc = 0;
-    for (size_t i = 0; i < json_in_count(list); i++) {
-        const char *name = json_in_text(json_in_member(json_in_item(list, i), "name"));
-        bool found = strcmp(name, "default") == 0;
-        if (!found && groups == NULL)
-            rc = store_secgroup_list(request->conn, request->credential.project_id, NULL, INT64_MAX, &request->arena,
-                                     &groups, &count, &request->error);
-        if (rc)
-            return rc;
-        for (size_t k = 0; k < count && !found; k++)
-            found = is_group(&groups[k], name);
-        if (!found)
+    if (asked == 0 || (asked == 1 && strcmp(json_in_text(json_in_member(json_in_item(list, 0), "name")), name) == 0))
+        return 0;
+    rc = store_secgroup_default(request->conn, request->credential.project_id, request->now_us, &request->arena, &name,
+                                &request->error);
+    if (!rc)
+        rc = store_secgroup_list(request->conn, request->credential.project_id, NULL, INT64_MAX, &request->arena,
+                                 &groups, &count, &request->error);
+    found->groups = arena_array(&request->arena, asked, sizeof(*found->groups));
+    for (size_t i = 0; !rc && i < asked; i++) {
+        size_t k = 0;
+        name = json_in_text(json_in_member(json_in_item(list, i), "name"));
+        while (k < count && !is_group(&groups[k], name))
+            k++;
+        if (k == count)
             return error_set(&request->error, ERR_INVALID, "Security group %s not found for project %s.", name,
                              request->credential.project_id);
+        found->groups[found->group_count++] = groups[k].id;
     }
-    return 0;
+    return rc;
+}
+
+/* Ports that were made with the server get the groups that were asked for; those that were there keep theirs. */
+static int set_groups(struct request *request, const struct found *found, const char *server_id)
+{
+    struct port_filter filter = {.device_id = server_id};
+    struct port_row *ports = NULL;
+    size_t count = 0;
+    int rc = 0;
+    if (found->group_count == 0)
+        return 0;
+    rc = store_port_list(request->conn, &filter, NULL, INT64_MAX, &request->arena, &ports, &count, &request->error);
+    for (size_t i = 0; !rc && i < count; i++)
+        if (ports[i].made_for_server)
+            rc = store_port_set_groups(request->conn, ports[i].id, found->groups, found->group_count, &request->arena,
+                                       &request->error);
+    return rc;
 }
 
 static int look_up(struct request *request, const struct servers_wish *wish, struct found *ret)
@@ -119,7 +144,7 @@ static int look_up(struct request *request, const struct servers_wish *wish, str
         rc = store_server_group_exists(request->conn, wish->group_id, who->project_id, &there, &request->error);
     if (!rc && !there)
         rc = invalid(request, arena_printf(&request->arena, "Instance group %s could not be found.", wish->group_id));
-    return rc ? rc : check_groups(request, wish);
+    return rc ? rc : find_groups(request, wish, ret);
 }
 
 static struct quota_set times(const struct flavor_row *flavor, int64_t count)
@@ -214,7 +239,8 @@ static void fill(struct request *request, const struct servers_wish *wish, const
     row->created_us = row->updated_us = request->now_us;
 }
 
-static int insert(struct request *request, const struct servers_wish *wish, struct server_row *row)
+static int insert(struct request *request, const struct servers_wish *wish, const struct found *found,
+                  struct server_row *row)
 {
     struct operation_row operation = {
         .id = row->operation_id,
@@ -230,6 +256,8 @@ static int insert(struct request *request, const struct servers_wish *wish, stru
     if (wish->request_count > 0)
         rc = store_port_attach(request->conn, row->id, row->project_id, wish->requests, wish->request_count,
                                request->now_us, &request->arena, &addresses, &request->error);
+    if (!rc)
+        rc = set_groups(request, found, row->id);
     row->addresses = addresses;
     if (!rc)
         rc = store_server_insert(request->conn, row, &request->error);
@@ -282,7 +310,7 @@ static int servers_create(struct request *request, struct reply *reply)
     for (int64_t i = 0; !rc && i < count; i++) {
         struct server_row row = {.id = new_id(request), .operation_id = new_id(request), .reservation_id = reservation};
         fill(request, &wish, &found, i, count, &row);
-        rc = insert(request, &wish, &row);
+        rc = insert(request, &wish, &found, &row);
         if (i == 0)
             first = row;
     }

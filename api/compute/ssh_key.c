@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 
 #define KEY_MAX 16384
 
@@ -173,5 +174,75 @@ int ssh_key_generate(struct arena *a, char **ret_private, const char **ret_publi
         return error_set(e, ERR_INTERNAL, "no key can be made: %s", gnutls_strerror(status));
     *ret_private = private_key;
     *ret_public = public_key;
+    return 0;
+}
+
+#define PRINCIPAL_OID "1.3.6.1.4.1.311.20.2.3" /* Microsoft's user principal name */
+#define LIFE_SECONDS  ((time_t)3650 * 86400)
+
+static int fill_certificate(gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *user_id,
+                            const char *principal)
+{
+    unsigned char serial[16];
+    time_t now = time(NULL);
+    int status = gnutls_rnd(GNUTLS_RND_NONCE, serial, sizeof(serial));
+    serial[0] = (unsigned char)((serial[0] & 0x7f) | 1); /* positive and not empty */
+    if (status == 0)
+        status = gnutls_x509_crt_set_version(crt, 3);
+    if (status == 0)
+        status = gnutls_x509_crt_set_serial(crt, serial, sizeof(serial));
+    if (status == 0)
+        status = gnutls_x509_crt_set_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, user_id, (unsigned)strlen(user_id));
+    if (status == 0)
+        status = gnutls_x509_crt_set_activation_time(crt, now);
+    if (status == 0)
+        status = gnutls_x509_crt_set_expiration_time(crt, now + LIFE_SECONDS);
+    if (status == 0)
+        status = gnutls_x509_crt_set_key_purpose_oid(crt, GNUTLS_KP_TLS_WWW_CLIENT, 0);
+    if (status == 0)
+        status = gnutls_x509_crt_set_subject_alt_othername(crt, PRINCIPAL_OID, principal, (unsigned)strlen(principal),
+                                                           GNUTLS_FSAN_APPEND | GNUTLS_FSAN_ENCODE_UTF8_STRING);
+    if (status == 0)
+        status = gnutls_x509_crt_set_key(crt, key);
+    return status == 0 ? gnutls_x509_crt_sign2(crt, crt, key, GNUTLS_DIG_SHA256, 0) : status;
+}
+
+static int export_certificate(gnutls_x509_crt_t crt, struct arena *a, const char **ret)
+{
+    gnutls_datum_t pem;
+    int status = gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_PEM, &pem);
+    if (status != 0)
+        return status;
+    *ret = arena_strndup(a, (char *)pem.data, pem.size);
+    gnutls_free(pem.data);
+    return 0;
+}
+
+int ssh_key_generate_x509(const char *user_id, struct arena *a, char **ret_private, const char **ret_certificate,
+                          struct error *e)
+{
+    gnutls_x509_privkey_t key = NULL;
+    gnutls_x509_crt_t crt = NULL;
+    char *private_key = NULL;
+    const char *certificate = NULL;
+    int status = gnutls_x509_privkey_init(&key);
+    if (status == 0)
+        status = gnutls_x509_crt_init(&crt);
+    if (status == 0)
+        status = gnutls_x509_privkey_generate(key, GNUTLS_PK_RSA, 2048, 0);
+    if (status == 0)
+        status = fill_certificate(crt, key, user_id, arena_printf(a, "%s@localhost", user_id));
+    if (status == 0)
+        status = export_certificate(crt, a, &certificate);
+    if (status == 0)
+        status = export_private(key, a, &private_key);
+    if (crt != NULL)
+        gnutls_x509_crt_deinit(crt);
+    if (key != NULL)
+        gnutls_x509_privkey_deinit(key);
+    if (status != 0)
+        return error_set(e, ERR_INTERNAL, "no certificate can be made: %s", gnutls_strerror(status));
+    *ret_private = private_key;
+    *ret_certificate = certificate;
     return 0;
 }

@@ -635,6 +635,9 @@ TEST("flavors and keypairs are made, shown, listed and removed")
     ask("POST", BASE "/os-keypairs", http_token, 92, "{\"keypair\":{\"name\":\"none\"}}", 400);
     CHECK_CONTAINS(ask("POST", BASE "/os-keypairs", http_token, 0, "{\"keypair\":{\"name\":\"made\"}}", 200),
                    "BEGIN RSA PRIVATE KEY");
+    CHECK_CONTAINS(
+        ask("POST", BASE "/os-keypairs", http_token, 2, "{\"keypair\":{\"name\":\"win\",\"type\":\"x509\"}}", 201),
+        "BEGIN CERTIFICATE");
     create(",\"key_name\":\"made\"");
     ask("DELETE", BASE "/os-keypairs/made", http_token, 0, NULL, 202);
     ask("DELETE", BASE "/os-keypairs/made", http_token, 2, NULL, 404);
