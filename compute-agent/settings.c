@@ -34,6 +34,9 @@ static const struct config_option settings_options[] = {
      .doc = "Folder of the servers' disks. Default: <prefix>/var/lib/virga/instances."},
     {OPTION(image_dir, image_dir), .type = CONFIG_TEXT,
      .doc = "Folder of the images fetched from the API. Default: <prefix>/var/lib/virga/agent/images."},
+    {OPTION(dhcp_dir, dhcp_dir), .type = CONFIG_TEXT,
+     .doc = "Folder of the networks' address reservations, which libvirt's dnsmasq must be able to read. Default: "
+            "<prefix>/var/lib/virga/dhcp."},
     {OPTION(image_cache, image_cache_bytes), .type = CONFIG_SIZE, .fallback = "40g", .max = EXABYTE, .reload = true,
      .doc = "Images beyond this are removed, longest unused first; never one that a disk is based on."},
     {OPTION(pid_file, pid_file), .type = CONFIG_TEXT, .doc = "File that holds the process id and a lock; unset: none."},
@@ -125,6 +128,7 @@ int settings_load(struct settings *s, int argc, char **argv, enum config_outcome
         return code;
     settings_place(&s->state_dir, s->prefix, "/var/lib/virga/agent");
     settings_place(&s->instances_dir, s->prefix, "/var/lib/virga/instances");
+    settings_place(&s->dhcp_dir, s->prefix, "/var/lib/virga/dhcp");
     settings_place(&s->image_dir, s->prefix, "/var/lib/virga/agent/images");
     return 0;
 }

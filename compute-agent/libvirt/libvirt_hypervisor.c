@@ -5,6 +5,7 @@
 #include "compute-agent/host_address.h"
 #include "compute-agent/identity.h"
 #include "compute-agent/libvirt/libvirt_call.h"
+#include "compute-agent/libvirt/libvirt_dhcp.h"
 #include "compute-agent/libvirt/libvirt_events.h"
 #include "compute-agent/loop.h"
 #include "compute-agent/settings.h"
@@ -110,16 +111,17 @@ static void libvirt_hypervisor_network_apply(struct hypervisor *h, const struct 
     struct libvirt_call *c =
         libvirt_call_new(lv, "network apply", plan->id, libvirt_network_apply, libvirt_hypervisor_deliver, arg);
     struct network_host *hosts = arena_array(&c->arena, plan->host_count + 1, sizeof(*hosts));
-    char *xml = NULL;
+    char *xml = NULL, *folder = libvirt_dhcp_folder(lv->setup.settings, plan->id);
     c->done = done;
     for (size_t i = 0; i < plan->host_count; i++)
         hosts[i] = (struct network_host){arena_strdup(&c->arena, plan->hosts[i].mac),
                                          arena_strdup(&c->arena, plan->hosts[i].ip),
                                          arena_strdup(&c->arena, plan->hosts[i].name)};
     c->plan = (struct network_plan){.hosts = hosts, .host_count = plan->host_count};
-    c->code = network_xml_make(plan, &lv->names, &xml, &c->error); /* a failure is delivered without any work */
+    c->code = network_xml_make(plan, &lv->names, folder, &xml, &c->error); /* a failure is delivered without any work */
     c->xml = arena_strdup(&c->arena, xml);
     free(xml);
+    free(folder);
     libvirt_call_submit(c, lv->setup.settings->call_deadline_ms);
 }
 

@@ -1,17 +1,11 @@
-/* The cloud's networks as libvirt networks, on a worker. A network that runs is changed while it runs: only
- * reservations come and go. A lease that the DHCP server keeps for a reservation that goes is released, else the next
- * server with that address would wait for it to expire. */
+/* The cloud's networks as libvirt networks, on a worker. Reservations come and go while a network runs, without a call
+ * of libvirt; anything else about it changes when no domain uses it. */
 #include "common/log.h"
 #include "common/memory.h"
-#include "compute-agent/child.h"
 #include "compute-agent/libvirt/libvirt_call.h"
-#include "compute-agent/xml/network_xml.h"
+#include "compute-agent/libvirt/libvirt_dhcp.h"
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-
-#define LIBVIRT_NETWORK_RELEASE_MS 5000
-#define LIBVIRT_NETWORK_FLAGS      (VIR_NETWORK_UPDATE_AFFECT_LIVE | VIR_NETWORK_UPDATE_AFFECT_CONFIG)
 
 /* 0 with *ret NULL when it is not there. */
 static int libvirt_network_find(struct libvirt_call *c, virNetworkPtr *ret)
@@ -32,107 +26,7 @@ static int libvirt_network_find(struct libvirt_call *c, virNetworkPtr *ret)
     return 0;
 }
 
-static int libvirt_network_start(struct libvirt_call *c, virNetworkPtr *network)
-{
-    virNetworkPtr defined = virNetworkDefineXML(c->conn, c->xml);
-    if (!defined)
-        return libvirt_call_fail(c, "The hypervisor does not accept the network");
-    if (*network)
-        virNetworkFree(*network);
-    *network = defined;
-    if (virNetworkCreate(defined) < 0 && virNetworkIsActive(defined) != 1)
-        return libvirt_call_fail(c, "The network cannot be started");
-    return 0;
-}
-
-static bool libvirt_network_has(const struct network_host *hosts, size_t count, const struct network_host *host)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (strcasecmp(hosts[i].mac, host->mac) == 0 && strcmp(hosts[i].ip, host->ip) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool libvirt_network_has_name(const struct network_xml_found *found, const char *name)
-{
-    for (size_t i = 0; i < found->host_count; i++) {
-        if (strcmp(found->hosts[i].name, name) == 0)
-            return true;
-    }
-    return false;
-}
-
-static int libvirt_network_update(struct libvirt_call *c, virNetworkPtr network, unsigned command,
-                                  const struct network_host *host, bool named)
-{
-    char *xml = network_xml_host(host, named);
-    int rc = virNetworkUpdate(network, command, VIR_NETWORK_SECTION_IP_DHCP_HOST, -1, xml, LIBVIRT_NETWORK_FLAGS);
-    free(xml);
-    return rc < 0 ? libvirt_call_fail(c, "The network's reservations cannot be changed") : 0;
-}
-
-static void libvirt_network_release(const char *bridge, const struct network_host *host)
-{
-    const char *argv[] = {"dhcp_release", bridge, host->ip, host->mac, NULL};
-    struct child child = {.argv = argv, .deadline_ms = LIBVIRT_NETWORK_RELEASE_MS};
-    struct error e = {0};
-    if (child_run(&child, NULL, &e))
-        log_warn("DHCP lease not released", "bridge=%s ip=%s error=\"%s\"", bridge, host->ip, error_text(&e));
-}
-
-static int libvirt_network_update_hosts(struct libvirt_call *c, virNetworkPtr network, struct network_xml_found *found)
-{
-    int code = 0;
-    for (size_t i = 0; i < found->host_count && !code; i++) {
-        struct network_host *host = &found->hosts[i];
-        if (libvirt_network_has(c->plan.hosts, c->plan.host_count, host))
-            continue;
-        code = libvirt_network_update(c, network, VIR_NETWORK_UPDATE_COMMAND_DELETE, host, true);
-        if (code)
-            break;
-        libvirt_network_release(found->bridge, host);
-        ((char *)(uintptr_t)host->name)[0] = '\0'; /* free for others */
-    }
-    for (size_t i = 0; i < c->plan.host_count && !code; i++) {
-        const struct network_host *host = &c->plan.hosts[i];
-        if (!libvirt_network_has(found->hosts, found->host_count, host))
-            code = libvirt_network_update(c, network, VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, host,
-                                          !libvirt_network_has_name(found, host->name));
-    }
-    return code;
-}
-
-static int libvirt_network_adjust(struct libvirt_call *c, virNetworkPtr network)
-{
-    struct network_xml_found found;
-    char *xml = virNetworkGetXMLDesc(network, 0);
-    if (!xml)
-        return libvirt_call_fail(c, "The network cannot be read");
-    int code = network_xml_read(xml, &found, &c->error);
-    free(xml);
-    if (code)
-        return c->code = code;
-    code = libvirt_network_update_hosts(c, network, &found);
-    network_xml_done(&found);
-    return code;
-}
-
-void libvirt_network_apply(struct libvirt_call *c)
-{
-    virNetworkPtr network = NULL;
-    int code = libvirt_network_find(c, &network);
-    if (!code) {
-        if (network && virNetworkIsActive(network) == 1)
-            libvirt_network_adjust(c, network);
-        else
-            libvirt_network_start(c, &network);
-    }
-    if (network)
-        virNetworkFree(network);
-}
-
-static int libvirt_network_is_used(virNetworkPtr network)
+static int libvirt_network_port_count(virNetworkPtr network)
 {
     virNetworkPortPtr *ports = NULL;
     int count = virNetworkListAllPorts(network, &ports, 0);
@@ -142,20 +36,117 @@ static int libvirt_network_is_used(virNetworkPtr network)
     return count;
 }
 
+static int libvirt_network_stop(struct libvirt_call *c, virNetworkPtr network)
+{
+    if (virNetworkIsActive(network) == 1 && virNetworkDestroy(network) < 0) {
+        libvirt_call_fail(c, "The network cannot be stopped");
+        if (virNetworkIsActive(network) == 0) {
+            error_clear(&c->error);
+            c->code = 0;
+        }
+    }
+    return c->code;
+}
+
+static int libvirt_network_define(struct libvirt_call *c, virNetworkPtr *network)
+{
+    virNetworkPtr defined = virNetworkDefineXML(c->conn, c->xml);
+    if (!defined)
+        return libvirt_call_fail(c, "The hypervisor does not accept the network");
+    if (*network)
+        virNetworkFree(*network);
+    *network = defined;
+    return 0;
+}
+
+static int libvirt_network_start(struct libvirt_call *c, virNetworkPtr *network, const char *folder)
+{
+    int code = libvirt_dhcp_apply(folder, &c->plan, NULL, NULL, &c->error);
+    if (code) {
+        c->transient = true;
+        return c->code = code;
+    }
+    code = libvirt_network_define(c, network);
+    if (!code && virNetworkCreate(*network) < 0) {
+        libvirt_call_fail(c, "The network cannot be started");
+        if (virNetworkIsActive(*network) != 1)
+            return c->code;
+        error_clear(&c->error);
+        c->code = 0;
+    }
+    return c->code = code ? code : libvirt_dhcp_write_definition(folder, c->xml, &c->error);
+}
+
+/* It runs as it was defined before: with the next start it is as it is wanted now, which is at once when nobody uses
+ * it. */
+static int libvirt_network_redefine(struct libvirt_call *c, virNetworkPtr *network, const char *folder)
+{
+    int ports = libvirt_network_port_count(*network);
+    if (ports < 0)
+        return libvirt_call_fail(c, "The network's users cannot be counted");
+    if (ports > 0) {
+        log_info("network changes when no server uses it", "network=%s servers=%d", c->id, ports);
+        return libvirt_network_define(c, network);
+    }
+    int code = libvirt_network_stop(c, *network);
+    return code ? code : libvirt_network_start(c, network, folder);
+}
+
+static int libvirt_network_adjust(struct libvirt_call *c, virNetworkPtr *network, const char *folder)
+{
+    struct strbuf definition;
+    int code = 0;
+    strbuf_init(&definition, 0);
+    libvirt_dhcp_read_definition(folder, &definition);
+    if (strcmp(definition.data, c->xml) != 0)
+        code = libvirt_network_redefine(c, network, folder);
+    strbuf_done(&definition);
+    char *bridge = code ? NULL : virNetworkGetBridgeName(*network);
+    if (!code && (code = libvirt_dhcp_apply(folder, &c->plan, virNetworkGetName(*network), bridge, &c->error)))
+        c->transient = true;
+    free(bridge);
+    return c->code = code;
+}
+
+void libvirt_network_apply(struct libvirt_call *c)
+{
+    virNetworkPtr network = NULL;
+    int code = libvirt_network_find(c, &network);
+    char *folder = libvirt_dhcp_folder(c->settings, c->id);
+    if (!code && network && virNetworkIsActive(network) == 1)
+        libvirt_network_adjust(c, &network, folder);
+    else if (!code)
+        libvirt_network_start(c, &network, folder);
+    if (network)
+        virNetworkFree(network);
+    free(folder);
+}
+
+static int libvirt_network_undefine(struct libvirt_call *c, virNetworkPtr network)
+{
+    if (libvirt_network_port_count(network) > 0) {
+        c->transient = true;
+        return c->code = error_set(&c->error, ERR_CONFLICT, "A domain still uses the network");
+    }
+    int code = libvirt_network_stop(c, network);
+    if (!code && virNetworkUndefine(network) < 0 && virGetLastErrorCode() != VIR_ERR_NO_NETWORK)
+        code = libvirt_call_fail(c, "The network cannot be removed");
+    return code;
+}
+
 void libvirt_network_remove(struct libvirt_call *c)
 {
     virNetworkPtr network = NULL;
-    if (libvirt_network_find(c, &network) || !network)
-        return;
-    if (libvirt_network_is_used(network) > 0) {
-        c->transient = true;
-        c->code = error_set(&c->error, ERR_CONFLICT, "A domain still uses the network");
-    } else if (virNetworkIsActive(network) == 1 && virNetworkDestroy(network) < 0 && virNetworkIsActive(network) == 1) {
-        libvirt_call_fail(c, "The network cannot be stopped");
-    } else if (virNetworkUndefine(network) < 0 && virGetLastErrorCode() != VIR_ERR_NO_NETWORK) {
-        libvirt_call_fail(c, "The network cannot be removed");
+    int code = libvirt_network_find(c, &network);
+    if (!code && network) {
+        code = libvirt_network_undefine(c, network);
+        virNetworkFree(network);
     }
-    virNetworkFree(network);
+    if (!code) {
+        char *folder = libvirt_dhcp_folder(c->settings, c->id);
+        c->code = libvirt_dhcp_remove(folder, &c->error);
+        free(folder);
+    }
 }
 
 int libvirt_network_list(struct libvirt_call *c)

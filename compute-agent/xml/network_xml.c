@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define NETWORK_XML_DNSMASQ "http://libvirt.org/schemas/network/dnsmasq/1.0"
+#define NETWORK_XML_NOBODY  "52:54:00:ff:ff:ff"
 
 static bool network_xml_taken(const struct network_plan *plan, const struct ip *address)
 {
@@ -22,7 +23,7 @@ static bool network_xml_taken(const struct network_plan *plan, const struct ip *
     return false;
 }
 
-/* The bridge's own address: the gateway, else the first or last address that no server has. */
+/* The bridge's own address: the gateway, else the last or first address that no server has. */
 static int network_xml_address(const struct network_plan *plan, const struct spec_subnet *s, const struct ip_net *net,
                                struct ip *ret, struct error *e)
 {
@@ -30,40 +31,16 @@ static int network_xml_address(const struct network_plan *plan, const struct spe
     if (s->gateway && ip_parse(s->gateway, ret))
         return 0;
     ip_net_hosts(net, &first, &last);
-    *ret = network_xml_taken(plan, &first) ? last : first;
+    *ret = network_xml_taken(plan, &last) ? first : last; /* addresses are given out from the low end */
     if (network_xml_taken(plan, ret))
         return error_set(e, ERR_INVALID, "Subnet %s leaves no address for the host itself", s->cidr);
     return 0;
 }
 
-static xmlNodePtr network_xml_add_host(xmlNodePtr parent, const struct network_host *host, bool named)
+static void network_xml_dhcp(xmlNodePtr ip, const char *address)
 {
-    xmlNodePtr node = xml_add(parent, "host");
-    xml_set(node, "mac", host->mac);
-    if (named && host->name[0])
-        xml_set(node, "name", host->name);
-    xml_set(node, "ip", host->ip);
-    return node;
-}
-
-/* libvirt refuses a name twice, tenants do not: the first keeps it. */
-static bool network_xml_first_named(const struct network_plan *plan, size_t index)
-{
-    for (size_t i = 0; i < index; i++) {
-        if (strcmp(plan->hosts[i].name, plan->hosts[index].name) == 0)
-            return false;
-    }
-    return true;
-}
-
-static void network_xml_dhcp(xmlNodePtr ip, const struct network_plan *plan, const struct ip_net *net)
-{
-    xmlNodePtr dhcp = xml_add(ip, "dhcp");
-    for (size_t i = 0; i < plan->host_count; i++) {
-        struct ip address;
-        if (ip_parse(plan->hosts[i].ip, &address) && ip_net_contains(net, &address))
-            network_xml_add_host(dhcp, &plan->hosts[i], network_xml_first_named(plan, i));
-    }
+    xmlNodePtr host = xml_add(xml_add(ip, "dhcp"), "host");
+    xml_set(xml_set(host, "mac", NETWORK_XML_NOBODY), "ip", address);
 }
 
 static int network_xml_subnet(xmlNodePtr network, const struct network_plan *plan, const struct spec_subnet *s,
@@ -83,22 +60,28 @@ static int network_xml_subnet(xmlNodePtr network, const struct network_plan *pla
     xml_set(ip, "address", ip_text(&address, text));
     xml_setf(ip, "prefix", "%d", net.prefix);
     if (s->dhcp && net.base.version == 4 && !*dhcp) {
-        network_xml_dhcp(ip, plan, &net);
+        network_xml_dhcp(ip, text);
         *dhcp = true;
     }
     return 0;
 }
 
-/* Name servers of the tenant's choice instead of the host's own. */
-static void network_xml_dns(xmlNodePtr network, const struct spec_subnet *s)
+static void network_xml_option(xmlNodePtr options, const char *value)
+{
+    xml_set(xml_add(options, "option"), "value", value); /* takes over the parent's namespace */
+}
+
+/* Where the reservations are, and name servers of the tenant's choice instead of the host's own. */
+static void network_xml_options(xmlNodePtr network, const struct spec_subnet *s, const char *hosts)
 {
     struct strbuf option;
-    if (!s->dns.count)
-        return;
     xmlNsPtr ns = xmlNewNs(network, BAD_CAST NETWORK_XML_DNSMASQ, BAD_CAST "dnsmasq");
     xmlNodePtr options = xml_add(network, "options");
     xmlSetNs(options, ns);
     strbuf_init(&option, 0);
+    strbuf_appendf(&option, "dhcp-hostsdir=%s", hosts);
+    network_xml_option(options, option.data);
+    strbuf_reset(&option);
     strbuf_append_text(&option, "dhcp-option=option:dns-server");
     for (size_t i = 0; i < s->dns.count; i++) {
         const char *address = ((const char **)s->dns.items)[i];
@@ -106,14 +89,16 @@ static void network_xml_dns(xmlNodePtr network, const struct spec_subnet *s)
             strbuf_appendf(&option, ",%s", address);
     }
     if (strchr(option.data, ','))
-        xml_set(xml_add(options, "option"), "value", option.data); /* takes over the parent's namespace */
+        network_xml_option(options, option.data);
     strbuf_done(&option);
 }
 
-int network_xml_make(const struct network_plan *plan, const struct names *names, char **ret, struct error *e)
+int network_xml_make(const struct network_plan *plan, const struct names *names, const char *hosts, char **ret,
+                     struct error *e)
 {
     char name[NAMES_DOMAIN_SIZE], bridge_name[NAMES_BRIDGE_SIZE];
     const struct spec_subnet *subnets = plan->subnets.items;
+    const struct spec_subnet *served_by = NULL;
     bool routed = false, dhcp = false;
     xmlDocPtr doc;
     xmlNodePtr network = xml_root(&doc, "network");
@@ -132,68 +117,14 @@ int network_xml_make(const struct network_plan *plan, const struct names *names,
         bool served = dhcp;
         code = network_xml_subnet(network, plan, &subnets[i], &dhcp, e);
         if (!code && dhcp && !served)
-            network_xml_dns(network, &subnets[i]);
+            served_by = &subnets[i];
     }
+    if (served_by)
+        network_xml_options(network, served_by, hosts);
     char *text = xml_print(doc);
     if (code)
         free(text);
     else
         *ret = text;
     return code;
-}
-
-char *network_xml_host(const struct network_host *host, bool named)
-{
-    xmlDocPtr doc;
-    xmlNodePtr node = xml_root(&doc, "host");
-    xml_set(node, "mac", host->mac);
-    if (named && host->name[0])
-        xml_set(node, "name", host->name);
-    xml_set(node, "ip", host->ip);
-    return xml_print(doc);
-}
-
-/* ---- reading ---- */
-
-static char *network_xml_or_empty(char *text)
-{
-    return text ? text : memory_strdup("");
-}
-
-static void network_xml_read_host(struct network_xml_found *f, xmlNodePtr node)
-{
-    f->hosts = memory_resize(f->hosts, (f->host_count + 1) * sizeof(*f->hosts));
-    f->hosts[f->host_count++] = (struct network_host){.mac = network_xml_or_empty(xml_get(node, "mac")),
-                                                      .ip = network_xml_or_empty(xml_get(node, "ip")),
-                                                      .name = network_xml_or_empty(xml_get(node, "name"))};
-}
-
-int network_xml_read(const char *xml, struct network_xml_found *ret, struct error *e)
-{
-    xmlDocPtr doc = xml_parse(xml, e);
-    if (!doc)
-        return ERR_CORRUPT;
-    struct network_xml_found f = {0};
-    xmlNodePtr network = xmlDocGetRootElement(doc);
-    f.bridge = network_xml_or_empty(xml_get(xml_first(network, "bridge"), "name"));
-    for (xmlNodePtr ip = xml_first(network, "ip"); ip; ip = xml_next(ip, "ip")) {
-        xmlNodePtr dhcp = xml_first(ip, "dhcp");
-        for (xmlNodePtr host = xml_first(dhcp, "host"); host; host = xml_next(host, "host"))
-            network_xml_read_host(&f, host);
-    }
-    xmlFreeDoc(doc);
-    *ret = f;
-    return 0;
-}
-
-void network_xml_done(struct network_xml_found *f)
-{
-    for (size_t i = 0; i < f->host_count; i++) {
-        free((char *)(uintptr_t)f->hosts[i].mac);
-        free((char *)(uintptr_t)f->hosts[i].ip);
-        free((char *)(uintptr_t)f->hosts[i].name);
-    }
-    free(f->hosts);
-    free(f->bridge);
-    *f = (struct network_xml_found){0};
 }

@@ -142,7 +142,7 @@ static char *make_network(const char *sample, const struct network_host *hosts, 
     plan.subnets = nic->network.subnets;
     plan.host_count = count;
     names_of(&names);
-    network_xml_make(&plan, &names, &xml, e);
+    network_xml_make(&plan, &names, "/var/lib/virga/dhcp/n", &xml, e);
     spec_free(&spec);
     return xml;
 }
@@ -156,14 +156,9 @@ TEST("a network serves its reservations and nobody else")
     char *xml = make_network(SAMPLE(""), hosts, 3, &e);
     CHECK(xml);
     check_golden(GOLDEN "network.xml", xml);
-    struct network_xml_found found;
-    CHECK_OK(network_xml_read(xml, &found, &e), &e);
-    CHECK_TEXT(found.bridge, "vg00000000cafe");
-    CHECK_INT(found.host_count, 3);
-    CHECK_TEXT(found.hosts[1].mac, "fa:16:3e:00:00:02");
-    CHECK_TEXT(found.hosts[1].name, "");
-    CHECK_TEXT(found.hosts[2].ip, "10.0.0.7");
-    network_xml_done(&found);
+    char *other = make_network(SAMPLE(""), NULL, 0, &e);
+    CHECK_TEXT(xml, other); /* reservations come and go without a change of the network */
+    free(other);
     free(xml);
 }
 
@@ -192,14 +187,4 @@ TEST("a subnet that is full of servers leaves no address for the bridge, and say
     struct error e = {0};
     CHECK(!make_network(ISOLATED("10.1.0.0/30"), both, 2, &e));
     CHECK_CONTAINS(e.text, "10.1.0.0/30");
-}
-
-TEST("one reservation is written for an update")
-{
-    static const struct network_host host = {"fa:16:3e:00:00:01", "10.0.0.5", "web"};
-    char *with = network_xml_host(&host, true), *without = network_xml_host(&host, false);
-    CHECK_TEXT(with, "<host mac=\"fa:16:3e:00:00:01\" name=\"web\" ip=\"10.0.0.5\"/>\n");
-    CHECK_TEXT(without, "<host mac=\"fa:16:3e:00:00:01\" ip=\"10.0.0.5\"/>\n");
-    free(with);
-    free(without);
 }
