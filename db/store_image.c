@@ -73,19 +73,20 @@ int store_image_get(struct db_conn *c, const char *id, const char *project_id, b
 }
 
 #define IMAGE_PAGE                                                                                                     \
-    "(i.created_us < $1 OR (i.created_us = $1 AND i.id < $2)) ORDER BY i.created_us DESC, i.id DESC LIMIT $3"
+    "(i.created_us < $1 OR (i.created_us = $1 AND i.id < $2)) AND (i.name = $4 OR $4 IS NULL) ORDER BY i.created_us "  \
+    "DESC, i.id DESC LIMIT $3"
 DB_STATEMENT(image_list_all, "SELECT " IMAGE_COLUMNS " FROM image i WHERE " IMAGE_PAGE);
 /* Each branch walks its own index from the newest; together they are cut once more. */
 DB_STATEMENT(image_list_visible,
              "SELECT * FROM (SELECT * FROM (SELECT " IMAGE_COLUMNS
-             " FROM image i WHERE i.project_id = $4 AND " IMAGE_PAGE
+             " FROM image i WHERE i.project_id = $5 AND " IMAGE_PAGE
              ") own UNION ALL SELECT * FROM (SELECT " IMAGE_COLUMNS " FROM image i WHERE i.visibility = 'public' AND "
-             "COALESCE(i.project_id, '') <> $4 AND " IMAGE_PAGE ") pub UNION ALL SELECT * FROM (SELECT " IMAGE_COLUMNS
+             "COALESCE(i.project_id, '') <> $5 AND " IMAGE_PAGE ") pub UNION ALL SELECT * FROM (SELECT " IMAGE_COLUMNS
              " FROM image i WHERE i.visibility = 'community' "
-             "AND $5 = 1 AND COALESCE(i.project_id, '') <> $4 AND " IMAGE_PAGE
+             "AND $6 = 1 AND COALESCE(i.project_id, '') <> $5 AND " IMAGE_PAGE
              ") com UNION ALL SELECT * FROM (SELECT " IMAGE_COLUMNS " FROM image_member m JOIN image i "
-             "ON i.id = m.image_id WHERE m.project_id = $4 AND (m.status = $6 OR $6 IS NULL) AND "
-             "i.visibility = 'shared' AND COALESCE(i.project_id, '') <> $4 AND " IMAGE_PAGE
+             "ON i.id = m.image_id WHERE m.project_id = $5 AND (m.status = $7 OR $7 IS NULL) AND "
+             "i.visibility = 'shared' AND COALESCE(i.project_id, '') <> $5 AND " IMAGE_PAGE
              ") sha) u ORDER BY created_us DESC, id DESC LIMIT $3");
 int store_image_list(struct db_conn *c, const struct image_filter *f, struct arena *a, struct image_row **ret,
                      size_t *ret_count, struct error *e)
@@ -93,10 +94,11 @@ int store_image_list(struct db_conn *c, const struct image_filter *f, struct are
     struct db_rows rows;
     struct db_value before = db_int(f->before_id == NULL ? INT64_MAX : f->before_us);
     struct db_value id = db_text(f->before_id == NULL ? "" : f->before_id);
-    int rc = f->project_id == NULL ? db_query(c, &image_list_all, &rows, e, DB_ARGS(before, id, db_int(f->limit)))
-                                   : db_query(c, &image_list_visible, &rows, e,
-                                              DB_ARGS(before, id, db_int(f->limit), db_text(f->project_id),
-                                                      db_int(f->community), db_text(f->member_status)));
+    int rc = f->project_id == NULL
+                 ? db_query(c, &image_list_all, &rows, e, DB_ARGS(before, id, db_int(f->limit), db_text(f->name)))
+                 : db_query(c, &image_list_visible, &rows, e,
+                            DB_ARGS(before, id, db_int(f->limit), db_text(f->name), db_text(f->project_id),
+                                    db_int(f->community), db_text(f->member_status)));
     return rc != 0 ? rc : read_rows(&rows, a, ret, ret_count, e);
 }
 

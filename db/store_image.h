@@ -24,6 +24,7 @@ int store_image_get(struct db_conn *c, const char *id, const char *project_id, b
 struct image_filter {
     const char *project_id;    /* who asks; NULL: an administrator, who sees all */
     const char *member_status; /* of the images shared with project_id: pending, accepted, rejected; NULL: any */
+    const char *name;          /* exactly; NULL: any */
     bool community;            /* also community images of others */
     int64_t before_us;     /* only what comes after this place in the order: created_us and id of the last one seen; */
     const char *before_id; /* before_id NULL: from the newest */

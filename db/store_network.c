@@ -81,19 +81,20 @@ int store_network_get(struct db_conn *c, const char *id, const char *project_id,
     return rc;
 }
 
-NETWORK_STATEMENT(network_list_all, "WHERE n.id > $1 ORDER BY n.id LIMIT $2");
-NETWORK_STATEMENT(network_list_visible,
-                  "WHERE (n.project_id = $1 OR n.shared = 1 OR n.external = 1) AND n.id > $2 ORDER BY n.id LIMIT $3");
-int store_network_list(struct db_conn *c, const char *project_id, const char *after, int64_t limit, struct arena *a,
-                       struct network_row **ret, size_t *ret_count, struct error *e)
+NETWORK_STATEMENT(network_list_all, "WHERE n.id > $1 AND (n.name = $3 OR $3 IS NULL) ORDER BY n.id LIMIT $2");
+NETWORK_STATEMENT(network_list_visible, "WHERE (n.project_id = $1 OR n.shared = 1 OR n.external = 1) AND n.id > $2 AND "
+                                        "(n.name = $4 OR $4 IS NULL) ORDER BY n.id LIMIT $3");
+int store_network_list(struct db_conn *c, const char *project_id, const char *name, const char *after, int64_t limit,
+                       struct arena *a, struct network_row **ret, size_t *ret_count, struct error *e)
 {
     struct db_rows rows;
     struct network_row *list = NULL;
     size_t count = 0, room = 0;
     const char *from = after == NULL ? "" : after;
-    int rc = project_id == NULL ? db_query(c, &network_list_all, &rows, e, DB_ARGS(db_text(from), db_int(limit)))
-                                : db_query(c, &network_list_visible, &rows, e,
-                                           DB_ARGS(db_text(project_id), db_text(from), db_int(limit)));
+    int rc = project_id == NULL
+                 ? db_query(c, &network_list_all, &rows, e, DB_ARGS(db_text(from), db_int(limit), db_text(name)))
+                 : db_query(c, &network_list_visible, &rows, e,
+                            DB_ARGS(db_text(project_id), db_text(from), db_int(limit), db_text(name)));
     if (rc != 0)
         return rc;
     while (db_next(&rows)) {

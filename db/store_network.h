@@ -22,9 +22,10 @@ int store_network_auto(struct db_conn *c, const char *project_id, struct arena *
 /* The network that `project_id` may see: its own, shared or external; NULL: any. ERR_NOT_FOUND. */
 int store_network_get(struct db_conn *c, const char *id, const char *project_id, struct arena *a,
                       struct network_row *ret, struct error *e);
-/* Up to `limit` networks that `project_id` may see (NULL: all), ordered by id, above `after` (NULL: from the first). */
-int store_network_list(struct db_conn *c, const char *project_id, const char *after, int64_t limit, struct arena *a,
-                       struct network_row **ret, size_t *ret_count, struct error *e);
+/* Up to `limit` networks that `project_id` may see (NULL: all) and that are called `name` (NULL: whatever), ordered by
+ * id, above `after` (NULL: from the first). */
+int store_network_list(struct db_conn *c, const char *project_id, const char *name, const char *after, int64_t limit,
+                       struct arena *a, struct network_row **ret, size_t *ret_count, struct error *e);
 int store_network_insert(struct db_conn *c, const struct network_row *row, struct error *e);
 /* Writes all columns; the revision in `row` is the one that was read, and grows by one. ERR_CONFLICT when it is no
  * longer so. */

@@ -79,30 +79,33 @@ int store_port_get(struct db_conn *c, const char *id, const char *project_id, st
     return rc;
 }
 
-DB_STATEMENT(port_list_device, PORT_SELECT "WHERE p.device_id = $1 AND p.device_id <> '' AND p.id > $2 AND "
-                                           "(p.project_id = $3 OR $3 IS NULL) ORDER BY p.id LIMIT $4");
-DB_STATEMENT(port_list_network, PORT_SELECT "WHERE p.network_id = $1 AND p.id > $2 AND "
-                                            "(p.project_id = $3 OR $3 IS NULL) ORDER BY p.id LIMIT $4");
-DB_STATEMENT(port_list_project, PORT_SELECT "WHERE p.project_id = $1 AND p.id > $2 ORDER BY p.id LIMIT $3");
-DB_STATEMENT(port_list_all, PORT_SELECT "WHERE p.id > $1 ORDER BY p.id LIMIT $2");
+DB_STATEMENT(port_list_device,
+             PORT_SELECT "WHERE p.device_id = $1 AND p.device_id <> '' AND p.id > $2 AND "
+                         "(p.project_id = $3 OR $3 IS NULL) AND (p.name = $5 OR $5 IS NULL) ORDER BY p.id LIMIT $4");
+DB_STATEMENT(port_list_network,
+             PORT_SELECT "WHERE p.network_id = $1 AND p.id > $2 AND "
+                         "(p.project_id = $3 OR $3 IS NULL) AND (p.name = $5 OR $5 IS NULL) ORDER BY p.id LIMIT $4");
+DB_STATEMENT(port_list_project, PORT_SELECT
+             "WHERE p.project_id = $1 AND p.id > $2 AND (p.name = $4 OR $4 IS NULL) ORDER BY p.id LIMIT $3");
+DB_STATEMENT(port_list_all, PORT_SELECT "WHERE p.id > $1 AND (p.name = $3 OR $3 IS NULL) ORDER BY p.id LIMIT $2");
 int store_port_list(struct db_conn *c, const struct port_filter *f, const char *after, int64_t limit, struct arena *a,
                     struct port_row **ret, size_t *ret_count, struct error *e)
 {
     struct db_rows rows;
-    struct db_value from = db_text(after == NULL ? "" : after), most = db_int(limit);
+    struct db_value from = db_text(after == NULL ? "" : after), most = db_int(limit), name = db_text(f->name);
     int rc;
     if (f->id != NULL)
         rc = db_query(c, &port_get, &rows, e, DB_ARGS(db_text(f->id), db_text(f->project_id)));
     else if (f->device_id != NULL && f->device_id[0] != 0)
         rc = db_query(c, &port_list_device, &rows, e,
-                      DB_ARGS(db_text(f->device_id), from, db_text(f->project_id), most));
+                      DB_ARGS(db_text(f->device_id), from, db_text(f->project_id), most, name));
     else if (f->network_id != NULL)
         rc = db_query(c, &port_list_network, &rows, e,
-                      DB_ARGS(db_text(f->network_id), from, db_text(f->project_id), most));
+                      DB_ARGS(db_text(f->network_id), from, db_text(f->project_id), most, name));
     else if (f->project_id != NULL)
-        rc = db_query(c, &port_list_project, &rows, e, DB_ARGS(db_text(f->project_id), from, most));
+        rc = db_query(c, &port_list_project, &rows, e, DB_ARGS(db_text(f->project_id), from, most, name));
     else
-        rc = db_query(c, &port_list_all, &rows, e, DB_ARGS(from, most));
+        rc = db_query(c, &port_list_all, &rows, e, DB_ARGS(from, most, name));
     return rc != 0 ? rc : read_rows(&rows, a, ret, ret_count, e);
 }
 

@@ -56,7 +56,7 @@ struct port_row {
 /* Which ports: all members that are not NULL must match. At most one of id, device_id, network_id is used for the
  * search, in that order. */
 struct port_filter {
-    const char *id, *project_id, *network_id, *device_id;
+    const char *id, *project_id, *network_id, *device_id, *name;
 };
 /* The port of this project (NULL: any). ERR_NOT_FOUND. */
 int store_port_get(struct db_conn *c, const char *id, const char *project_id, struct arena *a, struct port_row *ret,

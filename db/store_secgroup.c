@@ -97,17 +97,22 @@ int store_secgroup_get(struct db_conn *c, const char *id, const char *project_id
     return rc;
 }
 
-DB_STATEMENT(secgroup_list_all, "SELECT " GROUP_COLUMNS " FROM security_group WHERE id > $1 ORDER BY id LIMIT $2");
+DB_STATEMENT(secgroup_list_all,
+             "SELECT " GROUP_COLUMNS " FROM security_group WHERE id > $1 AND (name = $3 OR $3 IS NULL) "
+             "ORDER BY id LIMIT $2");
 DB_STATEMENT(secgroup_list_project,
-             "SELECT " GROUP_COLUMNS " FROM security_group WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $3");
-int store_secgroup_list(struct db_conn *c, const char *project_id, const char *after, int64_t limit, struct arena *a,
-                        struct secgroup_row **ret, size_t *ret_count, struct error *e)
+             "SELECT " GROUP_COLUMNS
+             " FROM security_group WHERE project_id = $1 AND id > $2 AND (name = $4 OR $4 IS NULL) "
+             "ORDER BY id LIMIT $3");
+int store_secgroup_list(struct db_conn *c, const char *project_id, const char *name, const char *after, int64_t limit,
+                        struct arena *a, struct secgroup_row **ret, size_t *ret_count, struct error *e)
 {
     struct db_rows rows;
     const char *from = after == NULL ? "" : after;
-    int rc = project_id == NULL ? db_query(c, &secgroup_list_all, &rows, e, DB_ARGS(db_text(from), db_int(limit)))
-                                : db_query(c, &secgroup_list_project, &rows, e,
-                                           DB_ARGS(db_text(project_id), db_text(from), db_int(limit)));
+    int rc = project_id == NULL
+                 ? db_query(c, &secgroup_list_all, &rows, e, DB_ARGS(db_text(from), db_int(limit), db_text(name)))
+                 : db_query(c, &secgroup_list_project, &rows, e,
+                            DB_ARGS(db_text(project_id), db_text(from), db_int(limit), db_text(name)));
     return rc != 0 ? rc : read_groups(&rows, a, ret, ret_count, e);
 }
 

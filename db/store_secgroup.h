@@ -27,9 +27,10 @@ int store_secgroup_has_default(struct db_conn *c, const char *project_id, bool *
 /* The group of this project (NULL: any). ERR_NOT_FOUND. */
 int store_secgroup_get(struct db_conn *c, const char *id, const char *project_id, struct arena *a,
                        struct secgroup_row *ret, struct error *e);
-/* Up to `limit` groups of this project (NULL: any), ordered by id, above `after` (NULL: from the first). */
-int store_secgroup_list(struct db_conn *c, const char *project_id, const char *after, int64_t limit, struct arena *a,
-                        struct secgroup_row **ret, size_t *ret_count, struct error *e);
+/* Up to `limit` groups of this project (NULL: any) and of this name (NULL: any), ordered by id, above `after` (NULL:
+ * from the first). */
+int store_secgroup_list(struct db_conn *c, const char *project_id, const char *name, const char *after, int64_t limit,
+                        struct arena *a, struct secgroup_row **ret, size_t *ret_count, struct error *e);
 /* Writes the group and the two rules that let everything out. */
 int store_secgroup_insert(struct db_conn *c, const struct secgroup_row *row, struct error *e);
 /* Compares and grows the revision (ERR_CONFLICT). */

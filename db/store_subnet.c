@@ -66,19 +66,22 @@ int store_subnet_get(struct db_conn *c, const char *id, const char *project_id, 
     return rc;
 }
 
-DB_STATEMENT(subnet_list_all, "SELECT " SUBNET_COLUMNS " FROM subnet s WHERE s.id > $1 ORDER BY s.id LIMIT $2");
+DB_STATEMENT(subnet_list_all, "SELECT " SUBNET_COLUMNS
+                              " FROM subnet s WHERE s.id > $1 AND (s.name = $3 OR $3 IS NULL) ORDER BY s.id LIMIT $2");
 DB_STATEMENT(subnet_list_visible,
              "SELECT " SUBNET_COLUMNS " FROM subnet s WHERE (s.project_id = $1 OR s.network_id IN (SELECT n.id FROM "
-             "network n WHERE n.project_id = $1 OR n.shared = 1 OR n.external = 1)) AND s.id > $2 ORDER BY s.id "
-             "LIMIT $3");
-int store_subnet_list(struct db_conn *c, const char *project_id, const char *after, int64_t limit, struct arena *a,
-                      struct subnet_row **ret, size_t *ret_count, struct error *e)
+             "network n WHERE n.project_id = $1 OR n.shared = 1 OR n.external = 1)) AND s.id > $2 AND (s.name = $4 OR "
+             "$4 IS NULL) "
+             "ORDER BY s.id LIMIT $3");
+int store_subnet_list(struct db_conn *c, const char *project_id, const char *name, const char *after, int64_t limit,
+                      struct arena *a, struct subnet_row **ret, size_t *ret_count, struct error *e)
 {
     struct db_rows rows;
     const char *from = after == NULL ? "" : after;
-    int rc = project_id == NULL ? db_query(c, &subnet_list_all, &rows, e, DB_ARGS(db_text(from), db_int(limit)))
-                                : db_query(c, &subnet_list_visible, &rows, e,
-                                           DB_ARGS(db_text(project_id), db_text(from), db_int(limit)));
+    int rc = project_id == NULL
+                 ? db_query(c, &subnet_list_all, &rows, e, DB_ARGS(db_text(from), db_int(limit), db_text(name)))
+                 : db_query(c, &subnet_list_visible, &rows, e,
+                            DB_ARGS(db_text(project_id), db_text(from), db_int(limit), db_text(name)));
     return rc != 0 ? rc : read_rows(&rows, a, ret, ret_count, e);
 }
 

@@ -15,9 +15,10 @@ struct subnet_row {
 /* The subnet that `project_id` may see: its own, or one of a network that it may see; NULL: any. ERR_NOT_FOUND. */
 int store_subnet_get(struct db_conn *c, const char *id, const char *project_id, struct arena *a, struct subnet_row *ret,
                      struct error *e);
-/* Up to `limit` subnets that `project_id` may see (NULL: all), ordered by id, above `after` (NULL: from the first). */
-int store_subnet_list(struct db_conn *c, const char *project_id, const char *after, int64_t limit, struct arena *a,
-                      struct subnet_row **ret, size_t *ret_count, struct error *e);
+/* Up to `limit` subnets that `project_id` may see (NULL: all) and that are called `name` (NULL: whatever), ordered by
+ * id, above `after` (NULL: from the first). */
+int store_subnet_list(struct db_conn *c, const char *project_id, const char *name, const char *after, int64_t limit,
+                      struct arena *a, struct subnet_row **ret, size_t *ret_count, struct error *e);
 /* All subnets of one network, ordered by id. */
 int store_subnet_of_network(struct db_conn *c, const char *network_id, struct arena *a, struct subnet_row **ret,
                             size_t *ret_count, struct error *e);

@@ -83,7 +83,7 @@ static int find_groups(struct request *request, const struct servers_wish *wish,
     rc = store_secgroup_default(request->conn, request->credential.project_id, request->now_us, &request->arena, &name,
                                 &request->error);
     if (!rc)
-        rc = store_secgroup_list(request->conn, request->credential.project_id, NULL, INT64_MAX, &request->arena,
+        rc = store_secgroup_list(request->conn, request->credential.project_id, NULL, NULL, INT64_MAX, &request->arena,
                                  &groups, &count, &request->error);
     found->groups = arena_array(&request->arena, asked, sizeof(*found->groups));
     for (size_t i = 0; !rc && i < asked; i++) {

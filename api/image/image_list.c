@@ -425,12 +425,23 @@ static bool is_natural(const struct listing *l)
            (l->sort_count <= 1 || l->sorts[1].descending) && l->sort_count <= 2;
 }
 
+/* A plain name is left to the database. */
+static const char *exact_name(const struct listing *l)
+{
+    for (size_t i = 0; i < l->filter_count; i++)
+        if (strcmp(l->filters[i].name, "name") == 0 && strncmp(l->filters[i].value, "in:", 3) != 0 &&
+            strncmp(l->filters[i].value, "eq:", 3) != 0)
+            return l->filters[i].value;
+    return NULL;
+}
+
 static int gather(struct listing *l, const struct image_row *marker, int64_t most)
 {
     struct request *request = l->request;
     struct image_filter filter = {
         .project_id = image_service_is_admin(request) ? NULL : request->credential.project_id,
         .member_status = l->member_status,
+        .name = exact_name(l),
         .community = l->visibility != NULL,
         .limit = CHUNK,
     };

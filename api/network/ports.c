@@ -154,6 +154,7 @@ static int load(struct request *request, const struct entity_query *query, const
         .project_id = entity_scope(request),
         .network_id = entity_query_value(query, "network_id"),
         .device_id = entity_query_value(query, "device_id"),
+        .name = entity_query_value(query, "name"),
     };
     if (filter.project_id == NULL)
         filter.project_id = entity_query_value(query, "tenant_id");

@@ -76,8 +76,8 @@ static int load(struct request *request, const struct entity_query *query, const
         project = entity_query_value(query, "tenant_id");
     if (project == NULL)
         project = entity_query_value(query, "project_id");
-    int rc =
-        store_secgroup_list(request->conn, project, after, limit, &request->arena, &rows, ret_count, &request->error);
+    int rc = store_secgroup_list(request->conn, project, entity_query_value(query, "name"), after, limit,
+                                 &request->arena, &rows, ret_count, &request->error);
     *ret = rows;
     return rc;
 }

@@ -60,10 +60,9 @@ static int get(struct request *request, const char *id, void *ret)
 static int load(struct request *request, const struct entity_query *query, const char *after, int64_t limit, void **ret,
                 size_t *ret_count)
 {
-    (void)query;
     struct subnet_row *rows = NULL;
-    int rc = store_subnet_list(request->conn, entity_scope(request), after, limit, &request->arena, &rows, ret_count,
-                               &request->error);
+    int rc = store_subnet_list(request->conn, entity_scope(request), entity_query_value(query, "name"), after, limit,
+                               &request->arena, &rows, ret_count, &request->error);
     *ret = rows;
     return rc;
 }

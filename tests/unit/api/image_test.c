@@ -25,6 +25,14 @@ static int files(const char *prefix)
     return count;
 }
 
+/* A spooled body that was not kept goes when its answer has left. */
+static int files_kept(void)
+{
+    while (files("upload-") > 0)
+        sched_yield();
+    return files("");
+}
+
 TEST("an image goes through its life")
 {
     steps_begin();
@@ -48,7 +56,7 @@ TEST("an image goes through its life")
           {A, "GET", V "/images/$i", NULL, 404, "No image found with ID $i<br /><br />"},
           {A, "DELETE", V "/images/$i", NULL, 404}, {A, "DELETE", V "/images/", NULL, 404},
           {A, "GET", V "/images/", NULL, 404});
-    CHECK_INT(files(""), 0);
+    CHECK_INT(files_kept(), 0);
     steps_end();
 }
 
@@ -244,7 +252,7 @@ TEST("an import stages first")
           {A, "GET", V "/schemas/image", NULL, 200, "\"name\":\"image\""},
           {A, "GET", V "/schemas/images", NULL, 200, "items"}, {A, "GET", V "/schemas/member", NULL, 200, "member_id"},
           {A, "GET", V "/schemas/members", NULL, 200, "items"}, {A, "GET", V "/schemas/nonsense", NULL, 404});
-    CHECK_INT(files(""), 0);
+    CHECK_INT(files_kept(), 0);
     steps_end();
 }
 
@@ -257,7 +265,7 @@ TEST("an upload that is not what it was declared to be leaves the image as it wa
            "\"size\":null,\"virtual_size\":null,\"status\":\"queued\",\"checksum\":null"},
           {A, "POST", V "/images", "{" RAW "}", 201, NULL, NULL, "r"},
           {A, "PUT", V "/images/$r/file", "KDMV and so on", 400, "but it is vmdk", NULL, NULL, BYTES});
-    CHECK_INT(files(""), 0);
+    CHECK_INT(files_kept(), 0);
     steps_end();
 }
 
@@ -282,7 +290,7 @@ TEST("an upload that breaks off, and one that is too large, leave nothing")
     STEPS({A, "PUT", V "/images/$i/file", large, 413, "<title>413 ", NULL, NULL, BYTES});
     STEPS({A, "PUT", V "/images/$i/file", "whole", 204, NULL, NULL, NULL, BYTES},
           {A, "GET", V "/images/$i/file", NULL, 200, "whole"});
-    CHECK_INT(files(""), 1);
+    CHECK_INT(files_kept(), 1);
     free(path);
     steps_end();
 }
