@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "db/store_host.h"
 #include "db/store_query.h"
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -105,39 +106,45 @@ static void collect_servers(struct metrics_out *out, void *arg)
         log_warn("servers cannot be counted", "error=%s", error_text(&e));
 }
 
-enum figure { FIGURE_HOSTS, FIGURE_ALIVE, FIGURE_ALLOCATION_DRIFT, FIGURE_USAGE_DRIFT, FIGURE_COUNT };
-
-static void collect_hosts(struct metrics_out *out, void *arg, enum figure figure)
+/* The sums behind the figures walk all allocations and servers: they are made once for all figures of a look, and not
+ * again within a second. */
+static struct store_host_gauges read_gauges(struct api *api)
 {
-    struct api *api = arg;
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static struct store_host_gauges last;
+    static int64_t read_us;
+    struct store_host_gauges gauges;
     struct error e = {0};
-    struct store_host_gauges g;
-    if (store_host_gauges(db_reader(api->db), clock_now_us(), &g, &e) != 0) {
-        log_warn("hosts cannot be counted", "error=%s", error_text(&e));
-        return;
+    int64_t now_us = clock_mono_us();
+    pthread_mutex_lock(&lock);
+    if (read_us == 0 || now_us - read_us >= CLOCK_SECOND_US) {
+        if (store_host_gauges(db_reader(api->db), clock_now_us(), &last, &e) != 0)
+            log_warn("hosts cannot be counted", "error=%s", error_text(&e));
+        read_us = now_us;
     }
-    const int64_t values[FIGURE_COUNT] = {g.hosts, g.alive, g.allocation_drift, g.usage_drift};
-    metrics_sample(out, "", (double)values[figure]);
+    gauges = last;
+    pthread_mutex_unlock(&lock);
+    return gauges;
 }
 
-static void collect_all(struct metrics_out *out, void *arg)
+static double count_hosts(void *arg)
 {
-    collect_hosts(out, arg, FIGURE_HOSTS);
+    return (double)read_gauges(arg).hosts;
 }
 
-static void collect_alive(struct metrics_out *out, void *arg)
+static double count_alive(void *arg)
 {
-    collect_hosts(out, arg, FIGURE_ALIVE);
+    return (double)read_gauges(arg).alive;
 }
 
-static void collect_allocation_drift(struct metrics_out *out, void *arg)
+static double allocation_drift(void *arg)
 {
-    collect_hosts(out, arg, FIGURE_ALLOCATION_DRIFT);
+    return (double)read_gauges(arg).allocation_drift;
 }
 
-static void collect_usage_drift(struct metrics_out *out, void *arg)
+static double usage_drift(void *arg)
 {
-    collect_hosts(out, arg, FIGURE_USAGE_DRIFT);
+    return (double)read_gauges(arg).usage_drift;
 }
 
 int background_start(struct api *api, struct error *e)
@@ -146,14 +153,16 @@ int background_start(struct api *api, struct error *e)
     api_timer(api, EXPIRE_EVERY_MS, expire, NULL);
     api_timer(api, PURGE_EVERY_MS, purge, NULL);
     metrics_collect(api->metrics, "virga_servers", "Servers by status.", "gauge", collect_servers, api);
-    metrics_collect(api->metrics, "virga_hosts", "Hosts that have joined.", "gauge", collect_all, api);
-    metrics_collect(api->metrics, "virga_agents_alive", "Hosts whose agent was heard in the last 20 s.", "gauge",
-                    collect_alive, api);
-    metrics_collect(api->metrics, "virga_allocation_drift",
-                    "Difference between what hosts say is used and the sum of their allocations; never above 0.",
-                    "gauge", collect_allocation_drift, api);
-    metrics_collect(api->metrics, "virga_usage_drift",
-                    "Difference between what projects are said to use and the sum of their servers; never above 0.",
-                    "gauge", collect_usage_drift, api);
+    metrics_gauge(api->metrics, "virga_hosts", "Hosts that have joined.", "", count_hosts, api);
+    metrics_gauge(api->metrics, "virga_agents_alive", "Hosts whose agent was heard in the last 20 s.", "", count_alive,
+                  api);
+    metrics_gauge(
+        api->metrics, "virga_allocation_drift",
+        "Difference between what hosts say is used and the sum of their allocations; above 0 something is broken.", "",
+        allocation_drift, api);
+    metrics_gauge(
+        api->metrics, "virga_usage_drift",
+        "Difference between what projects are said to use and the sum of their servers; above 0 something is broken.",
+        "", usage_drift, api);
     return 0;
 }
