@@ -11,7 +11,9 @@ import subprocess
 import tempfile
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from load import run_load
+
+VERSION = {"OpenStack-API-Version": "compute 2.90"}  # servers without network can be asked for from 2.37 on
 
 
 def free_ports(count):
@@ -28,7 +30,7 @@ def free_ports(count):
     return found
 
 
-def wait_until(seconds, what, ready):
+def wait_until(seconds, what, ready, pause=0.005):
     end = time.monotonic() + seconds
     while True:
         value = ready()
@@ -36,7 +38,7 @@ def wait_until(seconds, what, ready):
             return value
         if time.monotonic() > end:
             raise RuntimeError(f"{what} did not happen within {seconds} s")
-        time.sleep(0.005)
+        time.sleep(pause)
 
 
 def end_process(process, seconds=30):
@@ -75,9 +77,10 @@ class Answer:
 
 
 class Cloud:
-    """Use as a context. `options` go into the API's configuration, `scheduler` and `metering` into theirs."""
+    """Use as a context. `options` go into the API's configuration; `without` names daemons that are left out."""
 
-    def __init__(self, build, options=None, scheduler=None, metering=None):
+    def __init__(self, build, options=None, without=()):
+        self.without = without
         self.build, self.process, self.agents, self.connection = build, None, [], None
         self.home = tempfile.mkdtemp(prefix="virga-bench.", dir=os.environ.get("VIRGA_BENCH_DIR"))
         self.port, self.agent_port = free_ports(2)
@@ -87,8 +90,8 @@ class Cloud:
         self.virga("init", "--endpoint", self.url)
         self.configure("api", {"listen": f"127.0.0.1:{self.port}", "agent_listen": f"127.0.0.1:{self.agent_port}", "log_level": "warn",
                                **(options or {})})
-        self.configure("scheduler", {"log_level": "warn", **(scheduler or {})})
-        self.configure("metering", {"log_level": "warn", **(metering or {})})
+        self.configure("scheduler", {"log_level": "warn"})
+        self.configure("metering", {"log_level": "warn"})
 
     def __enter__(self):
         try:
@@ -122,8 +125,10 @@ class Cloud:
     def start(self, wait=True):
         log = open(self.place("/var/log/virga/run.log"), "ab")
         with log:
-            self.process = subprocess.Popen([f"{self.build}/virga", "run", "--prefix", self.home, "--bin", self.build, "--without", "agent"],
-                                            stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            command = [f"{self.build}/virga", "run", "--prefix", self.home, "--bin", self.build]
+            for name in ("agent", *self.without):
+                command += ["--without", name]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         if wait:
             wait_until(20, "the API's first answer", self.answers)
             self.log_in()
@@ -210,6 +215,7 @@ class Cloud:
         """No quota for the admin project."""
         self.good("PUT", f"/compute/v2.1/os-quota-sets/{self.project_id()}",
                   {"quota_set": {"instances": -1, "cores": -1, "ram": -1, "force": True}})
+        self.good("PUT", f"/network/v2.0/quotas/{self.project_id()}", {"quota": {"port": -1}})
 
     def make_flavor(self, vcpus=1, ram=64, disk=1):
         return self.good("POST", "/compute/v2.1/flavors",
@@ -227,27 +233,42 @@ class Cloud:
         self.good("POST", "/network/v2.0/subnets", {"subnet": {"network_id": network, "ip_version": 4, "cidr": cidr}})
         return network
 
-    def server_body(self, network="none", **more):
+    def server_body(self, network=None, **more):
         return {"server": {"name": "bench", "flavorRef": self.flavor, "imageRef": self.image,
-                           "networks": "none" if network == "none" else [{"uuid": network}], **more}}
+                           "networks": [{"uuid": network}] if network else "none", **more}}
 
     def prepare_servers(self):
+        """Flavor, image and no quota for the admin project."""
         self.unlimited()
         self.flavor = self.make_flavor()
         self.image = self.make_image()
 
+    def load_headers(self):
+        """What a client sends with each request, besides what the load generator sends itself."""
+        return {"X-Auth-Token": self.token, **VERSION}
+
+    def make_servers(self, count, network=None):
+        """Creates as fast as it goes; the load generator's figures."""
+        return run_load(self.build, self.port, path="/compute/v2.1/servers", method="POST", headers=self.load_headers(),
+                        body=self.server_body(network), expect=202, requests=count, seconds=600)
+
+    def building(self):
+        return bool(self.good("GET", "/compute/v2.1/servers?status=BUILD&limit=1", None, VERSION)["servers"])
+
+    def server_ids(self, count=1000):
+        return [s["id"] for s in self.good("GET", f"/compute/v2.1/servers?limit={count}", None, VERSION)["servers"]]
+
     # ---- hosts that only pretend ----
 
     def start_fake_hosts(self, count, processes=1, options=()):
-        """`count` hosts in few processes; returns when all are up."""
-        each = count // processes
+        """`count` hosts in few processes; returns when all are up, with the seconds that took."""
+        begin, each = time.monotonic(), count // processes
         for n in range(processes):
             home = self.place(f"/var/lib/virga/fake{n}")
             os.makedirs(home)
             tokens = home + "/tokens"
-            names = [f"fake-{n}-{i}" for i in range(each)]
             with open(tokens, "w", encoding="ascii") as f:
-                f.write(self.join_tokens(names))
+                f.write(self.virga("host", "add", f"fake{n}", "--count", str(each)))
             config = home + "/agent.conf"
             with open(config, "w", encoding="ascii") as f:
                 f.write(f"hypervisor = fake\nlog_level = warn\nfake_hosts = {each}\nfake_persist = no\nstate_dir = {home}/state\n"
@@ -255,10 +276,8 @@ class Cloud:
             with open(home + "/log", "ab") as log:
                 self.agents.append(subprocess.Popen([f"{self.build}/virga-agent", "--config", config, "--join", self.agent_url,
                                                      "--token-file", tokens], stdout=log, stderr=log, stdin=subprocess.DEVNULL))
-        wait_until(300, f"{count} hosts up", lambda: self.hosts_up() >= count)
-
-    def join_tokens(self, names):
-        return "".join(self.virga("host", "add", name).strip().splitlines()[-1] + "\n" for name in names)
+        wait_until(600, f"{count} hosts up", lambda: self.hosts_up() >= count, 0.1)
+        return time.monotonic() - begin
 
     def hosts_up(self):
         for agent in self.agents:

@@ -29,6 +29,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -151,6 +152,16 @@ static bool client_answered(struct share *h, struct client *c)
     return client_send(h, c);
 }
 
+/* Of the head up to `end`; 0 when it does not say. */
+static int64_t content_length(const char *head, const char *end)
+{
+    static const char name[] = "\nContent-Length:";
+    for (const char *at = head; (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++)
+        if ((at[1] | 0x20) == 'c' && strncasecmp(at, name, sizeof name - 1) == 0)
+            return strtoll(at + sizeof name - 1, NULL, 10);
+    return 0;
+}
+
 /* Reads status and length when the whole head is there. */
 static bool client_head(struct client *c)
 {
@@ -163,9 +174,8 @@ static bool client_head(struct client *c)
         }
         return false;
     }
-    const char *length = strcasestr(c->head, "\r\nContent-Length:");
     c->status = c->size > 12 ? (int)strtol(c->head + 9, NULL, 10) : 0;
-    c->left = length && length < end ? strtoll(length + 17, NULL, 10) : 0;
+    c->left = content_length(c->head, end);
     c->left -= (int64_t)c->size - (end + 4 - c->head);
     c->in_body = true;
     return true;
