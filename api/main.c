@@ -23,11 +23,21 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#define REST_MS 200
+
+static void rest(struct api *api, void *arg)
+{
+    (void)arg;
+    db_rest_readers(api->db);
+}
+
 static int start_core(struct api *api, struct api_config *c, struct error *e)
 {
     int rc = daemon_pid_file(c->pid_file, e);
     if (!rc)
         rc = db_open(c->database, 0, &api->db, e);
+    if (!rc)
+        db_keep_snapshots(api->db);
     if (!rc)
         rc = writer_new(api->db, (size_t)c->writer_queue, (unsigned)c->writer_threads, &api->writer, e);
     if (!rc)
@@ -157,8 +167,10 @@ static int start(struct api *api, struct api_config *c, struct error *e)
         rc = start_tenants(api, c, &options, e);
     if (!rc)
         rc = wake_listen(api->db, api_wake, api, &api->wake, e); /* it looks at both servers */
-    if (!rc)
+    if (!rc) {
+        api_timer(api, REST_MS, rest, NULL);
         api_timers_start(api);
+    }
     return rc;
 }
 

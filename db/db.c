@@ -164,6 +164,21 @@ static void reader_close(void *reader)
     db_conn_close(&c);
 }
 
+void db_keep_snapshots(struct db *db)
+{
+    db->keep_snapshots = true;
+}
+
+void db_rest_readers(struct db *db)
+{
+    if (!db->engine->rest)
+        return;
+    pthread_mutex_lock(&db->lock);
+    for (struct db_conn *c = db->readers; c; c = c->next)
+        db->engine->rest(c);
+    pthread_mutex_unlock(&db->lock);
+}
+
 void db_fail_at(struct db_conn *c, int64_t n, int code, bool repeat)
 {
     c->fail_at = n ? c->statements + n : 0;

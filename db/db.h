@@ -35,6 +35,11 @@ const char *db_path(const struct db *db); /* SQLite's file, NULL on PostgreSQL *
  * NULL: failures show at the first statement. Statements run outside a transaction see the newest committed state;
  * db_snapshot gives several one state. */
 struct db_conn *db_reader(struct db *db);
+/* From now on readers may leave a snapshot open after a statement, as long as it is the newest committed state: the
+ * next statement costs less. Whoever wants this calls db_rest_readers every 200 ms or so, from one thread, which ends
+ * those that nobody uses, so that they do not keep the WAL from being started over. Nothing on PostgreSQL. */
+void db_keep_snapshots(struct db *db);
+void db_rest_readers(struct db *db);
 /* Runs `fn` inside one read snapshot. Returns what fn returns. */
 typedef int (*db_fn)(struct db_conn *c, void *arg, struct error *e);
 int db_snapshot(struct db_conn *c, db_fn fn, void *arg, struct error *e);

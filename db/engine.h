@@ -8,6 +8,7 @@
 #include "common/strbuf.h"
 #include "db/db.h"
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct engine;
 
@@ -18,6 +19,7 @@ struct db {
     pthread_key_t reader;    /* each thread's read connection */
     pthread_mutex_t lock;    /* guards the list below */
     struct db_conn *readers; /* all read connections, so that db_close finds them */
+    bool keep_snapshots;     /* readers may leave their snapshots open; see db_keep_snapshots */
     struct wake_sender *wake;
     pthread_rwlock_t contended; /* shared by write transactions, held alone by one that lost several races (engines that
                                    have races) */
@@ -43,6 +45,8 @@ struct db_conn {
     int64_t lock_wait_us;         /* sum of waits for the start of write transactions */
     int64_t commit_us;            /* sum of commit times */
     struct db_conn *next, **link; /* in the database's list of readers */
+    _Atomic(void *) resting; /* a snapshot that was left open: whoever takes it from here may end it, others than the
+                                connection's thread under the database's lock */
 };
 
 /* All return 0 or a code with its sentence in `e`. `rows` of query stand before the first row. */
@@ -76,6 +80,8 @@ struct engine {
     const void *(*get_bytes)(const struct db_rows *rows, int column, size_t *ret_size);
     /* Several statements without arguments in one text; for migrations and tests. */
     int (*script)(struct db_conn *c, const char *sql, struct error *e);
+    /* Ends what c->resting says; called under the database's lock, from any thread. NULL where nothing is left open. */
+    void (*rest)(struct db_conn *c);
     /* Keeps other processes from migrating at the same time, where the write transaction alone does not. */
     int (*schema_lock)(struct db_conn *c, struct error *e);
     void (*schema_unlock)(struct db_conn *c);

@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/memory.h"
 #include "db/engine.h"
+#include "db/sqlite_snapshot.h"
 #include "db/wake_internal.h"
 #include "db/write_lock.h"
 #include <assert.h>
@@ -55,6 +56,9 @@ struct handle {
     sqlite3_stmt *control[CONTROL_COUNT];
     int lock_fd; /* -1 until the first write */
     bool locked;
+    struct sqlite_snapshot snapshot;
+    unsigned cursors; /* open ones */
+    bool resting;     /* a snapshot was left open, for db_rest_readers to end if that comes first */
 };
 
 static struct handle *handle_of(const struct db_conn *c)
@@ -186,9 +190,56 @@ static void slot_done(struct slot *slot)
     free(slot->map);
 }
 
+/* Takes the open snapshot back from whoever may end it meanwhile. */
+static void snapshot_own(struct db_conn *c)
+{
+    struct handle *h = handle_of(c);
+    if (h->resting && !atomic_exchange(&c->resting, NULL)) { /* it is being ended, under this lock */
+        pthread_mutex_lock(&c->db->lock);
+        pthread_mutex_unlock(&c->db->lock);
+    }
+    h->resting = false;
+}
+
+/* Around the cursors of a reader. */
+static void snapshot_enter(struct db_conn *c)
+{
+    struct handle *h = handle_of(c);
+    if (h->cursors++ || !c->db->keep_snapshots || c->access != ENGINE_READ || c->txn != ENGINE_TXN_NONE)
+        return;
+    snapshot_own(c);
+    sqlite_snapshot_enter(&h->snapshot, h->sqlite, h->control[BEGIN_READ], h->control[COMMIT]);
+}
+
+static void snapshot_leave(struct db_conn *c)
+{
+    struct handle *h = handle_of(c);
+    if (--h->cursors || !c->db->keep_snapshots || c->access != ENGINE_READ || c->txn != ENGINE_TXN_NONE)
+        return;
+    h->resting = sqlite_snapshot_is_open(h->sqlite);
+    if (h->resting)
+        atomic_store(&c->resting, h);
+}
+
+static void snapshot_end(struct db_conn *c)
+{
+    struct handle *h = handle_of(c);
+    snapshot_own(c);
+    if (c->access == ENGINE_READ && c->txn == ENGINE_TXN_NONE)
+        sqlite_snapshot_end(h->sqlite, h->control[COMMIT]);
+}
+
+static void sqlite_rest(struct db_conn *c)
+{
+    struct handle *h = atomic_exchange(&c->resting, NULL);
+    if (h)
+        sqlite_snapshot_end(h->sqlite, h->control[COMMIT]);
+}
+
 static void sqlite_disconnect(struct db_conn *c)
 {
     struct handle *h = handle_of(c);
+    snapshot_own(c);
     for (size_t i = 0; i < db_statement_count(); i++)
         slot_done(&h->slots[i]);
     for (size_t i = 0; i < CONTROL_COUNT; i++)
@@ -270,8 +321,10 @@ static void lock_drop(struct db_conn *c)
 
 static int sqlite_begin(struct db_conn *c, enum engine_txn kind, struct error *e)
 {
-    if (kind == ENGINE_TXN_SNAPSHOT)
+    if (kind == ENGINE_TXN_SNAPSHOT) {
+        snapshot_end(c);
         return control_run(c, BEGIN_READ, e);
+    }
     int rc = lock_take(c, e);
     if (rc)
         return rc;
@@ -376,9 +429,10 @@ static int slot_take(struct db_conn *c, const struct db_statement *s, struct slo
 }
 
 /* Bindings stay: they are never read before they are bound again, as every use binds them all. */
-static int slot_release(struct slot *slot)
+static int slot_release(struct db_conn *c, struct slot *slot)
 {
     int status = sqlite3_reset(slot->stmt);
+    snapshot_leave(c);
     slot->open = false;
     if (slot->extra) {
         slot_done(slot);
@@ -424,12 +478,13 @@ static int slot_start(struct db_conn *c, const struct db_statement *s, struct sl
     if (rc)
         return rc;
     slot->open = true;
+    snapshot_enter(c);
     rc = slot_bind(c, slot, s, args, count, e);
     int status = rc ? SQLITE_OK : sqlite3_step(slot->stmt);
     if (!rc && status != SQLITE_ROW && status != SQLITE_DONE)
         rc = fail(c, s->name, status, e);
     if (rc) {
-        slot_release(slot);
+        slot_release(c, slot);
         return rc;
     }
     *ret_slot = slot;
@@ -457,7 +512,7 @@ static int sqlite_exec(struct db_conn *c, const struct db_statement *s, int64_t 
         rc = fail(c, s->name, status, e);
     else if (ret_changed)
         *ret_changed = sqlite3_stmt_readonly(slot->stmt) ? 0 : sqlite3_changes64(handle_of(c)->sqlite);
-    slot_release(slot);
+    slot_release(c, slot);
     return rc;
 }
 
@@ -489,7 +544,7 @@ static int sqlite_finish(struct db_rows *rows, struct error *e)
     int rc = 0;
     if (failed) /* reset brings the statement's own error back */
         rc = fail(rows->conn, "reading rows", sqlite3_reset(slot->stmt), e);
-    slot_release(slot);
+    slot_release(rows->conn, slot);
     return rc;
 }
 
@@ -567,6 +622,7 @@ const struct engine engine_sqlite = {
     .get_text = sqlite_get_text,
     .get_bytes = sqlite_get_bytes,
     .script = sqlite_script,
+    .rest = sqlite_rest,
     .schema_lock = sqlite_schema_lock,
     .schema_unlock = sqlite_schema_unlock,
     .wake = &wake_transport_socket,

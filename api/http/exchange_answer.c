@@ -118,6 +118,7 @@ static void exchange_record(struct exchange *x)
 enum MHD_Result exchange_answer(struct exchange *x)
 {
     struct reply *reply = &x->reply;
+    upload_free(&x->upload); /* when the client hears, nothing of it is left that the handler did not take */
     bool json = reply->body.size && !strncmp(reply->content_type, "application/json", 16);
     if (reply->status < 300 && json && !header_accepts_json(x->headers.accept)) {
         error_set(&x->request.error, ERR_NOT_ACCEPTABLE, "Only application/json is served");

@@ -1,0 +1,161 @@
+/* Readers that keep their snapshots: nothing that is committed stays unseen, and the log does not grow without end. */
+#include "db/engine.h"
+#include "tests/unit/db/fixture.h"
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+DB_STATEMENT(snapshot_test_data, "INSERT INTO thing (id, data) VALUES ($1, $2)");
+
+static struct db *open_keeping(void)
+{
+    struct db *db = fixture_open();
+    db_keep_snapshots(db);
+    return db;
+}
+
+TEST("a reader that keeps its snapshot sees each commit of its own process")
+{
+    struct error e = {0};
+    struct db *db = open_keeping();
+    struct db_conn *c = fixture_conn(db);
+    for (int64_t i = 1; i <= 300; i++) {
+        CHECK_OK(db_transact(c, fixture_add, &i, &e), &e);
+        CHECK(fixture_has(db, i));
+        CHECK_INT(fixture_things(db), i);
+        if (i % 7 == 0)
+            db_rest_readers(db);
+    }
+    db_conn_close(&c);
+    db_close(&db);
+}
+
+/* In a process of its own: a thing for each byte that comes, a byte back when it is committed. */
+static void write_when_told(int in, int out)
+{
+    struct error e = {0};
+    struct db *db = fixture_again();
+    struct db_conn *c = fixture_conn(db);
+    char byte;
+    for (int64_t i = 1; read(in, &byte, 1) == 1; i++) {
+        CHECK_OK(db_transact(c, fixture_add, &i, &e), &e);
+        CHECK(write(out, &byte, 1) == 1);
+    }
+    db_conn_close(&c);
+    db_close(&db);
+}
+
+TEST("a reader that keeps its snapshot sees each commit of another process")
+{
+    int to[2], from[2];
+    fixture_empty();
+    struct db *db = fixture_again();
+    db_close(&db);
+    CHECK(!pipe(to) && !pipe(from));
+    fflush(stdout);
+    pid_t child = fork();
+    if (!child) {
+        close(to[1]);
+        close(from[0]);
+        write_when_told(to[0], from[1]);
+        _exit(0);
+    }
+    close(to[0]);
+    close(from[1]);
+    db = fixture_again();
+    db_keep_snapshots(db);
+    char byte = 0;
+    for (int64_t i = 1; i <= 100; i++) {
+        CHECK_INT(fixture_things(db), i - 1);
+        CHECK(write(to[1], &byte, 1) == 1 && read(from[0], &byte, 1) == 1);
+        CHECK_INT(fixture_things(db), i);
+    }
+    close(to[1]);
+    close(from[0]);
+    CHECK(waitpid(child, NULL, 0) == child);
+    db_close(&db);
+}
+
+struct crowd {
+    struct db *db;
+    atomic_long committed;
+    atomic_bool over;
+};
+
+static void *read_on(void *arg)
+{
+    struct crowd *crowd = arg;
+    while (!crowd->over) {
+        long committed = crowd->committed;
+        CHECK(fixture_things(crowd->db) >= committed);
+    }
+    return NULL;
+}
+
+static void *rest_on(void *arg)
+{
+    struct crowd *crowd = arg;
+    while (!crowd->over) {
+        db_rest_readers(crowd->db);
+        sched_yield();
+    }
+    return NULL;
+}
+
+TEST("many readers that keep their snapshots, and one who ends them, miss nothing")
+{
+    enum { READERS = 3, WRITES = 1500 };
+    struct error e = {0};
+    struct crowd crowd = {.db = open_keeping()};
+    struct db_conn *c = fixture_conn(crowd.db);
+    pthread_t threads[READERS + 1];
+    for (int i = 0; i <= READERS; i++)
+        CHECK(!pthread_create(&threads[i], NULL, i < READERS ? read_on : rest_on, &crowd));
+    for (int64_t i = 1; i <= WRITES; i++) {
+        CHECK_OK(db_transact(c, fixture_add, &i, &e), &e);
+        crowd.committed = i;
+    }
+    crowd.over = true;
+    for (int i = 0; i <= READERS; i++)
+        pthread_join(threads[i], NULL);
+    db_conn_close(&c);
+    db_close(&crowd.db);
+}
+
+static int add_data(struct db_conn *c, void *arg, struct error *e)
+{
+    static char bytes[40000]; /* ten pages */
+    return db_exec(c, &snapshot_test_data, NULL, e, DB_ARGS(db_int(*(int64_t *)arg), db_bytes(bytes, sizeof bytes)));
+}
+
+static int64_t log_bytes(struct db *db)
+{
+    char path[400];
+    struct stat status;
+    snprintf(path, sizeof path, "%s-wal", db_path(db));
+    CHECK(!stat(path, &status));
+    return (int64_t)status.st_size;
+}
+
+/* 2,000 transactions of eleven pages: 90 MB of log if it were never started over. */
+TEST("the log starts over while readers keep snapshots, whether they go on or rest")
+{
+    if (on_postgres())
+        return;
+    struct error e = {0};
+    struct db *db = open_keeping();
+    struct db_conn *c = fixture_conn(db);
+    for (int64_t i = 1; i <= 2000; i++) {
+        CHECK_OK(db_transact(c, add_data, &i, &e), &e);
+        if (i <= 1000)
+            CHECK_INT(fixture_things(db), i);
+        else if (i % 50 == 0) {
+            CHECK_INT(fixture_things(db), i);
+            db_rest_readers(db);
+        }
+        CHECK(log_bytes(db) < 12 << 20);
+    }
+    db_conn_close(&c);
+    db_close(&db);
+}
