@@ -17,7 +17,6 @@ struct server_view {
     bool admin;
     int64_t now_us;
     const char *self, *bookmark, *image_bookmark, *flavor_bookmark; /* up to the id */
-    char host_project[64], host_id[64], host_hash[60];              /* the last hostId made */
 };
 void server_view_init(struct server_view *v, struct request *request, enum server_view_kind kind);
 /* One server as member `key` of the open object, or as an item (NULL). */
