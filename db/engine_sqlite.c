@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/memory.h"
 #include "db/engine.h"
+#include "db/sqlite_memory.h"
 #include "db/sqlite_snapshot.h"
 #include "db/wake_internal.h"
 #include "db/write_lock.h"
@@ -108,6 +109,7 @@ static void library_settings(void)
 {
     sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    sqlite_memory_use();
     sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, 4 << 20);
     sqlite3_initialize();
 }
