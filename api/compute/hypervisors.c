@@ -1,15 +1,15 @@
 /* os-hypervisors. Ids are numbers before 2.53 and UUIDs from then on; 2.88 took the usage columns away and gave uptime.
- */
+ * The servers of each are listed by a path of their own before 2.53 and by ?with_servers from then on. */
+#include "api/compute/compute.h"
 #include "api/compute/compute_routes.h"
 #include "api/compute/host_ids.h"
-#include "api/http/handler.h"
 #include <stdlib.h>
 #include <string.h>
 
 struct listing {
     struct request *request;
     struct json_out *out;
-    bool detail;
+    bool detail, servers_too;
     const char *pattern;
     int64_t count;
     struct resources total, used;
@@ -78,10 +78,51 @@ static void write_detail(const struct request *request, struct json_out *out, co
     json_out_object_end(out);
 }
 
+struct server_names {
+    struct request *request;
+    struct json_out *out;
+    bool open;
+};
+
+static void open_names(struct server_names *n)
+{
+    if (!n->open) {
+        json_out_array(n->out, "servers");
+    }
+    n->open = true;
+}
+
+static int write_name(void *arg, const struct server_row *row, struct error *e)
+{
+    (void)e;
+    struct server_names *n = arg;
+    open_names(n);
+    json_out_object(n->out, NULL);
+    json_out_text(n->out, "name", arena_join(&n->request->arena, "instance-", row->id));
+    json_out_text(n->out, "uuid", row->id);
+    json_out_object_end(n->out);
+    return 0;
+}
+
+/* "servers"; before 2.75 it is left out when there is none. */
+static int write_servers(struct request *request, struct json_out *out, const struct host_row *host)
+{
+    struct server_names n = {.request = request, .out = out};
+    if (request->microversion >= 75) {
+        open_names(&n);
+    }
+    int rc = store_server_desired(request->conn, host->id, -1, INT64_MAX, write_name, &n, &request->error);
+    if (n.open) {
+        json_out_array_end(out);
+    }
+    return rc;
+}
+
 static int list_one(void *arg, const struct host_row *row, struct error *e)
 {
     (void)e;
     struct listing *l = arg;
+    int rc = 0;
     if (l->pattern && !strstr(row->name, l->pattern)) {
         return 0;
     }
@@ -92,13 +133,16 @@ static int list_one(void *arg, const struct host_row *row, struct error *e)
     } else {
         write_brief(l->request, l->out, row);
     }
+    if (l->servers_too) {
+        rc = write_servers(l->request, l->out, row);
+    }
     json_out_object_end(l->out);
-    return 0;
+    return rc;
 }
 
-static int list(struct request *request, struct reply *reply, bool detail, const char *pattern)
+static int list(struct request *request, struct listing l)
 {
-    struct listing l = {.request = request, .out = &reply->out, .detail = detail, .pattern = pattern};
+    const char *pattern = l.pattern;
     json_out_object(l.out, NULL);
     json_out_array(l.out, "hypervisors");
     int rc = store_host_list(request->conn, list_one, &l, &request->error);
@@ -110,21 +154,38 @@ static int list(struct request *request, struct reply *reply, bool detail, const
     return rc;
 }
 
+/* What a query from 2.53 on asks for. */
+static int list_asked(struct request *request, struct reply *reply, bool detail)
+{
+    struct listing l = {.request = request, .out = &reply->out, .detail = detail};
+    if (request->microversion >= 53) {
+        l.pattern = request_query(request, "hypervisor_hostname_pattern");
+        l.servers_too = compute_text_bool(request_query(request, "with_servers"));
+    }
+    return list(request, l);
+}
+
 static int hypervisors_list(struct request *request, struct reply *reply)
 {
-    const char *pattern = request->microversion >= 53 ? request_query(request, "hypervisor_hostname_pattern") : NULL;
-    return list(request, reply, false, pattern);
+    return list_asked(request, reply, false);
 }
 
 static int hypervisors_detail(struct request *request, struct reply *reply)
 {
-    const char *pattern = request->microversion >= 53 ? request_query(request, "hypervisor_hostname_pattern") : NULL;
-    return list(request, reply, true, pattern);
+    return list_asked(request, reply, true);
 }
 
 static int hypervisors_search(struct request *request, struct reply *reply)
 {
-    return list(request, reply, false, request_param(request, "id"));
+    struct listing l = {.request = request, .out = &reply->out, .pattern = request_param(request, "id")};
+    return list(request, l);
+}
+
+static int hypervisors_servers(struct request *request, struct reply *reply)
+{
+    struct listing l = {
+        .request = request, .out = &reply->out, .pattern = request_param(request, "id"), .servers_too = true};
+    return list(request, l);
 }
 
 static int find(struct request *request, struct host_row *ret)
@@ -146,6 +207,9 @@ static int hypervisors_show(struct request *request, struct reply *reply)
         json_out_object(&reply->out, NULL);
         json_out_object(&reply->out, "hypervisor");
         write_detail(request, &reply->out, &host);
+        if (request->microversion >= 53 && compute_text_bool(request_query(request, "with_servers"))) {
+            rc = write_servers(request, &reply->out, &host);
+        }
         json_out_object_end(&reply->out);
         json_out_object_end(&reply->out);
     }
@@ -217,6 +281,11 @@ static const struct route rows[] = {
      .permission = PERMISSION_ADMIN,
      .until = 52,
      .handler = hypervisors_search},
+    {.method = "GET",
+     .pattern = "/os-hypervisors/{id}/servers",
+     .permission = PERMISSION_ADMIN,
+     .until = 52,
+     .handler = hypervisors_servers},
     {.method = "GET",
      .pattern = "/os-hypervisors/{id}/uptime",
      .permission = PERMISSION_ADMIN,
