@@ -409,9 +409,15 @@ static void fake_print_inventory(const struct fake *f, struct strbuf *to)
 
 static void fake_print_console(const struct fake *f, const struct fake_call *c, struct strbuf *to)
 {
+    static const char *const boot[] = {"A guest that is not there", "takes no time to boot",
+                                       "and says no more than this"};
+    const int64_t count = sizeof(boot) / sizeof(boot[0]);
     const struct fake_guest *g = idmap_get(&f->guests, c->id);
-    if (g && g->domain != HYPERVISOR_ABSENT && c->lines != 0)
-        strbuf_appendf(to, "BOOT OK %s (fake)\n", g->name[0] ? g->name : g->id);
+    if (!g || g->domain == HYPERVISOR_ABSENT || c->lines == 0)
+        return;
+    for (int64_t i = c->lines < 0 || c->lines > count ? 0 : count + 1 - c->lines; i < count; i++)
+        strbuf_appendf(to, "%s\n", boot[i]);
+    strbuf_appendf(to, "BOOT OK %s (fake)\n", g->name[0] ? g->name : g->id);
 }
 
 static void fake_print_diagnostics(const struct fake *f, const struct fake_call *c, struct strbuf *to)
@@ -421,7 +427,7 @@ static void fake_print_diagnostics(const struct fake *f, const struct fake_call 
     json_out_init(&o, to);
     json_out_object(&o, NULL);
     json_out_text(&o, "state", hypervisor_domain_name(g ? g->domain : HYPERVISOR_ABSENT));
-    json_out_text(&o, "driver", "fake");
+    json_out_text(&o, "driver", "libvirt"); /* which it plays; the API has a fixed list of names */
     json_out_uint(&o, "uptime_s", g ? fake_ran_us(g) / 1000000 : 0);
     json_out_object_end(&o);
 }

@@ -176,6 +176,8 @@ static int act_restore(struct request *request, struct reply *reply, struct serv
                      server_words(&situation).vm_state);
 }
 
+#define CONSOLE_OUTPUT "os-getConsoleOutput"
+
 /* The console's text without control characters, as Nova gives it. */
 static const char *clean(struct arena *a, const char *text)
 {
@@ -185,22 +187,6 @@ static const char *clean(struct arena *a, const char *text)
             *to++ = *p;
     *to = '\0';
     return copy;
-}
-
-static int answer_console(struct request *request, struct reply *reply)
-{
-    struct json_doc doc;
-    bool parked = false;
-    const char *text;
-    int rc = server_question_wait(request, &doc, &parked);
-    if (rc || parked)
-        return rc;
-    text = json_in_text(json_in_member(doc.root, "output"));
-    json_out_object(&reply->out, NULL);
-    json_out_text(&reply->out, "output", clean(&request->arena, text != NULL ? text : ""));
-    json_out_object_end(&reply->out);
-    json_in_done(&doc);
-    return 0;
 }
 
 /* {"length": number, number as text, or null}; -1 for all. */
@@ -220,6 +206,39 @@ static int read_length(struct request *request, json_value *value, int64_t *ret)
     if (!good || *ret < -1)
         return error_set(&request->error, ERR_INVALID,
                          "Invalid input for field/attribute os-getConsoleOutput. 'length' is a number of at least -1");
+    return 0;
+}
+
+/* Where the last `count` pieces between line feeds begin; what follows the last line feed is a piece too, as Nova
+ * counts. All when negative. */
+static const char *tail(const char *text, int64_t count)
+{
+    const char *end = text + strlen(text);
+    if (count < 0)
+        return text;
+    if (count == 0)
+        return end;
+    for (const char *p = end; p > text; p--)
+        if (p[-1] == '\n' && --count == 0)
+            return p;
+    return text;
+}
+
+static int answer_console(struct request *request, struct reply *reply)
+{
+    struct json_doc doc;
+    bool parked = false;
+    const char *text;
+    int64_t lines;
+    int rc = read_length(request, json_in_member(request->json, CONSOLE_OUTPUT), &lines);
+    rc = rc ? rc : server_question_wait(request, &doc, &parked);
+    if (rc || parked)
+        return rc;
+    text = json_in_text(json_in_member(doc.root, "output"));
+    json_out_object(&reply->out, NULL);
+    json_out_text(&reply->out, "output", tail(clean(&request->arena, text != NULL ? text : ""), lines));
+    json_out_object_end(&reply->out);
+    json_in_done(&doc);
     return 0;
 }
 
@@ -254,7 +273,7 @@ static const struct action_row actions[] = {
     {"reboot", act_reboot, 1, false, false},     {"pause", act_pause, 1, false, false},
     {"unpause", act_unpause, 1, false, false},   {"suspend", act_suspend, 1, false, false},
     {"resume", act_resume, 1, false, false},     {"lock", act_lock, 1, false, true},
-    {"unlock", act_unlock, 1, false, true},      {"os-getConsoleOutput", act_console, 1, false, true},
+    {"unlock", act_unlock, 1, false, true},      {CONSOLE_OUTPUT, act_console, 1, false, true},
     {"os-resetState", act_reset, 1, true, true}, {"forceDelete", act_force_delete, 1, false, false},
     {"restore", act_restore, 1, false, true},
 };
