@@ -178,6 +178,9 @@ static int tenant_usage_list(struct request *request, struct reply *reply)
     struct collect x = {0};
     const char *detail = request_query(request, "detailed");
     bool detailed = detail && strcmp(detail, "1") == 0;
+    if (request->path_slash) { /* a project without an id */
+        return error_set(&request->error, ERR_NOT_FOUND, "The resource could not be found.");
+    }
     int rc = collect(request, NULL, &x);
     if (rc) {
         return rc;
