@@ -9,7 +9,8 @@
 struct settings {
     char *prefix, *url, *join, *token, *token_file;
     bool join_only, purge;
-    char *state_dir, *instances_dir, *image_dir, *dhcp_dir, *pid_file; /* after settings_load never NULL, except pid_file */
+    char *state_dir, *instances_dir, *image_dir, *dhcp_dir,
+        *pid_file; /* after settings_load never NULL, except pid_file */
     int64_t image_cache_bytes;
     char *hypervisor, *hypervisor_uri, *virt_type, *cpu_model, *vnc_listen, *address, *emulator;
     int64_t tcg_cache_bytes;
