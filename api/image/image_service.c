@@ -93,7 +93,7 @@ static void sweep_file(struct api *api, const char *name, int64_t least_age_s)
     strbuf_done(&path);
 }
 
-static void sweep(struct api *api, int64_t least_age_s)
+void image_service_sweep(struct api *api, int64_t least_age_s)
 {
     struct dirent *entry;
     DIR *folder = opendir(api->config->image_dir);
@@ -110,7 +110,7 @@ static void sweep(struct api *api, int64_t least_age_s)
 static void sweep_timer(struct api *api, void *arg)
 {
     (void)arg;
-    sweep(api, SWEEP_AGE_S);
+    image_service_sweep(api, SWEEP_AGE_S);
 }
 
 /* Another replica may be at work in the same folder, so also at start only what is old goes. */
@@ -119,7 +119,7 @@ int image_service_start(struct api *api, struct error *e)
     int rc = file_make_dirs(api->config->image_dir, 0700, e);
     if (rc != 0)
         return rc;
-    sweep(api, SWEEP_AGE_S);
+    image_service_sweep(api, SWEEP_AGE_S);
     api_timer(api, SWEEP_INTERVAL_MS, sweep_timer, NULL);
     return 0;
 }

@@ -11,6 +11,10 @@ struct api;
 /* Sweeps files that no row knows, now and every few minutes. Called once at start. */
 int image_service_start(struct api *api, struct error *e);
 
+/* Removes the files of the image folder that no row says to be there and that are at least so old. What does not look
+ * like an image's file is not touched. Any thread. */
+void image_service_sweep(struct api *api, int64_t least_age_s);
+
 bool image_service_is_admin(const struct request *request);
 /* The image that the path names, if the caller may see it; ERR_NOT_FOUND in Glance's words. */
 int image_service_find(struct request *request, struct image_row *ret);

@@ -331,6 +331,42 @@ TEST("what a crash left under the image's name is replaced by the next upload")
     steps_end();
 }
 
+static void touch(const char *name)
+{
+    char path[200];
+    snprintf(path, sizeof path, "%s/%s", http_folder, name);
+    FILE *file = fopen(path, "w");
+    CHECK(file && fclose(file) == 0);
+}
+
+TEST("the sweep removes files that no image has, when they are old enough, and nothing else")
+{
+    steps_begin();
+    STEPS({A, "POST", V "/images", "{" RAW "}", 201, NULL, NULL, "active"},
+          {A, "PUT", V "/images/$active/file", "hello", 204, NULL, NULL, NULL, BYTES},
+          {A, "POST", V "/images", "{" RAW "}", 201, NULL, NULL, "queued"},
+          {A, "POST", V "/images", "{" RAW "}", 201, NULL, NULL, "staged"},
+          {A, "PUT", V "/images/$staged/stage", "hello", 204, NULL, NULL, NULL, BYTES});
+    char *queued = steps_expand("$queued"), *stale = steps_expand("$active.stage"), *half = steps_expand("$staged");
+    touch(queued);
+    touch(stale);
+    touch(half);
+    touch("0b0b0b0b-0000-4000-8000-00000000000b");
+    touch("notes.txt");
+    CHECK_INT(files_kept(), 7);
+    image_service_sweep(&api, 3600);
+    CHECK_INT(files_kept(), 7);
+    image_service_sweep(&api, 0);
+    CHECK_INT(files_kept(), 3);
+    STEPS({A, "GET", V "/images/$active/file", NULL, 200, "hello"},
+          {A, "POST", V "/images/$staged/import", "{\"method\":{\"name\":\"glance-direct\"}}", 202},
+          {A, "GET", V "/images/$staged/file", NULL, 200, "hello"});
+    free(queued);
+    free(stale);
+    free(half);
+    steps_end();
+}
+
 /* ---- formats ---- */
 
 static unsigned char head[IMAGE_FORMAT_HEAD];
