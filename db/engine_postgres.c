@@ -83,8 +83,9 @@ static int fail(struct db_conn *c, const char *what, PGresult *result, struct er
     struct handle *h = handle_of(c);
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    bool lost = PQstatus(h->pg) != CONNECTION_OK;
-    int code = state ? code_of(state) : lost ? ERR_UNAVAILABLE : ERR_DATABASE;
+    /* Without a state it is libpq that speaks: the connection broke, whatever its status says yet. */
+    bool lost = !state || PQstatus(h->pg) != CONNECTION_OK;
+    int code = state ? code_of(state) : ERR_UNAVAILABLE;
     if (code == ERR_UNAVAILABLE && c->access == ENGINE_READ && state && !strcmp(state, "25006"))
         code = ERR_DATABASE; /* a write through a reader is a mistake, not a server that became a standby */
     if (lost || (state && breaks_connection(state, code)))

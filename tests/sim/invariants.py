@@ -2,7 +2,7 @@
 
     python3 tests/sim/invariants.py DATABASE [--ledger FILE] [--agent-dir DIR]... [--libvirt URI]... [--busy]
 
-DATABASE is the SQLite file (read only, one snapshot). The ledger is what clients were promised (see ledger.py); agent
+DATABASE is the SQLite file or a postgres:// URL (read only, one snapshot). The ledger is what clients were promised (see ledger.py); agent
 directories hold fake hosts (their `domains` files); URIs are libvirt daemons whose domains carry our ids. Each
 invariant is a function below, its docstring the sentence; it yields one line per violation. Those marked `at_rest`
 hold only once nothing is under way any more and are left out with --busy.
@@ -12,10 +12,12 @@ import collections
 import ipaddress
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib"))
+from tables import open_tables  # noqa: E402
 
 FOREVER = 9223372036854775807
 UNUSED_STATES = ("none", "gone", "building")  # no usage interval is open in these
@@ -37,10 +39,7 @@ class View:
     def __init__(self, database, ledger=None, agent_dirs=(), libvirt_uris=()):
         self.database = database
         self.ledger = ledger
-        connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=20, isolation_level=None)
-        connection.row_factory = sqlite3.Row
-        self.connection = connection
-        connection.execute("BEGIN")
+        self.connection = open_tables(database)
         self.servers = {row["id"]: row for row in self.rows("server")}
         self.history = {row["id"]: row for row in self.rows("server_history")}
         self.hosts = {row["id"]: row for row in self.rows("host")}

@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ import time
 import invariants
 import say
 from client import Api
+from tables import open_tables
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "../../.."))
 BUILD = os.environ.get("VIRGA_BUILD", os.path.join(ROOT, ".build/release"))
@@ -91,7 +91,7 @@ class Cloud:
         self.agent_url = f"https://127.0.0.1:{self.port + 1}"
         self.etc = os.path.join(self.prefix, "etc/virga")
         self.state = os.path.join(self.prefix, "var/lib/virga")
-        self.database = os.path.join(self.state, "virga.db")
+        self.database = os.environ.get("VIRGA_TEST_POSTGRES_URL") or os.path.join(self.state, "virga.db")
         self.agent_dir = os.path.join(self.state, "agent")
         self.agent_dirs = [] if real else [self.agent_dir]
         self.libvirt_uris = ["qemu:///system"] if real else []
@@ -104,6 +104,9 @@ class Cloud:
         }
         if not real:
             self.config["virga-agent"].update({"hypervisor": "fake", "fake_hosts": hosts, "fake_delay": "20ms", "resync_interval": "2s"})
+        for daemon in ("virga-api", "virga-scheduler", "virga-metering"):
+            self.config[daemon]["database"] = self.database
+        self.config["virga"] = {"database": self.database}
         self.ended = False
         self.joined = "time=9"
         self.may_fail = False  # daemons may end by themselves, for example because the disk is full
@@ -235,9 +238,9 @@ class Cloud:
     # ---- what there is ----
 
     def query(self, text, *arguments):
-        connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=20)
+        connection = open_tables(self.database)
         try:
-            return connection.execute(text, arguments).fetchall()
+            return [tuple(row) for row in connection.execute(text, arguments)]
         finally:
             connection.close()
 

@@ -1,0 +1,47 @@
+"""A cloud's tables as one consistent snapshot to read: the SQLite file itself, or a copy in memory of what a PostgreSQL
+database holds."""
+import csv
+import io
+import sqlite3
+import subprocess
+
+
+def open_tables(database):
+    """A connection whose snapshot stays until it is closed."""
+    if database.startswith("postgres"):
+        connection = copy_postgres(database)
+    else:
+        connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=20, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    connection.execute("BEGIN")
+    return connection
+
+
+def psql(url, script):
+    result = subprocess.run(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url, "-f", "-"], input=script, capture_output=True, text=True,
+                            timeout=120, check=False)
+    if result.returncode:
+        raise RuntimeError(result.stderr)
+    return result.stdout
+
+
+MARK = "=== next table ==="
+NULL = "\\N of a column"
+
+
+def copy_postgres(url):
+    columns = {}
+    for line in psql(url, "COPY (SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'public' "
+                          "ORDER BY 1, ordinal_position) TO STDOUT WITH CSV;").splitlines():
+        table, column, kind = next(csv.reader([line]))
+        columns.setdefault(table, []).append((column, "INTEGER" if kind == "bigint" else "TEXT"))
+    script = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\n"
+    for table in columns:
+        script += f"COPY (SELECT * FROM {table}) TO STDOUT WITH (FORMAT csv, NULL '{NULL}');\n\\echo '{MARK}'\n"
+    copy = sqlite3.connect(":memory:", isolation_level=None)
+    texts = psql(url, script + "COMMIT;\n").split(MARK + "\n")
+    for (table, names), text in zip(columns.items(), texts):
+        copy.execute(f"CREATE TABLE {table} ({', '.join(f'{name} {kind}' for name, kind in names)})")
+        rows = ([None if value == NULL else value for value in row] for row in csv.reader(io.StringIO(text)))
+        copy.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(names))})", rows)
+    return copy
