@@ -23,15 +23,20 @@ struct answer {
     int64_t servers, queries, last_revision, last_asked;
 };
 
-static void write_image(struct answer *a, const struct server_row *row)
+/* null only when there is no such image: a database that fails must not make a host build a server without one. */
+static int write_image(struct answer *a, const struct server_row *row, struct error *e)
 {
-    struct error unknown = {0};
+    struct error why = {0};
     struct image_row image;
-    if (row->image_id == NULL ||
-        store_image_get(a->request->conn, row->image_id, NULL, true, &a->request->arena, &image, &unknown) != 0) {
+    int rc = row->image_id == NULL
+                 ? ERR_NOT_FOUND
+                 : store_image_get(a->request->conn, row->image_id, NULL, true, &a->request->arena, &image, &why);
+    if (rc == ERR_NOT_FOUND) {
         json_out_null(a->out, "image");
-        return;
+        return 0;
     }
+    if (rc)
+        return error_set(e, rc, "%s", error_text(&why));
     json_out_object(a->out, "image");
     json_out_text(a->out, "id", image.id);
     json_out_text(a->out, "name", image.name);
@@ -40,6 +45,7 @@ static void write_image(struct answer *a, const struct server_row *row)
     json_out_text(a->out, "sha512", image.hash_value != NULL ? image.hash_value : "");
     json_out_raw(a->out, "properties", image.properties);
     json_out_object_end(a->out);
+    return 0;
 }
 
 static void write_amounts(struct json_out *out, const struct server_row *row)
@@ -94,8 +100,9 @@ static int write_server(void *arg, const struct server_row *row, struct error *e
     json_out_bool(out, "exists", row->desired_exists);
     json_out_text(out, "power", server_power_name(row->desired_power));
     write_amounts(out, row);
-    write_image(a, row);
-    rc = store_port_write_nics(a->request->conn, row->id, out, &a->request->arena, e);
+    rc = write_image(a, row, e);
+    if (!rc)
+        rc = store_port_write_nics(a->request->conn, row->id, out, &a->request->arena, e);
     if (rc)
         return rc;
     json_out_raw(out, "metadata", row->metadata);
@@ -136,17 +143,20 @@ static int write_answer(struct db_conn *c, void *arg, struct error *e)
     json_out_array(a->out, "servers");
     if (a->host.desired_revision > a->since)
         rc = store_server_desired(c, a->host.id, a->since, a->limit, write_server, a, e);
+    if (rc)
+        return rc; /* the document is not to be ended: nobody gets it */
     json_out_array_end(a->out);
     more = a->servers == a->limit;
     json_out_array(a->out, "queries");
-    if (!rc)
-        rc = store_query_open(c, a->host.id, a->asked, a->request->now_us, write_query, a, e);
+    rc = store_query_open(c, a->host.id, a->asked, a->request->now_us, write_query, a, e);
+    if (rc)
+        return rc;
     json_out_array_end(a->out);
     json_out_int(a->out, "revision", more ? a->last_revision : a->host.desired_revision);
     json_out_bool(a->out, "more", more);
     json_out_int(a->out, "queries_us", a->queries > 0 ? a->last_asked : a->asked);
     json_out_object_end(a->out);
-    return rc;
+    return 0;
 }
 
 static int read_number(struct request *request, const char *name, int64_t fallback, int64_t most, int64_t *ret)

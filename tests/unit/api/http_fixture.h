@@ -11,6 +11,7 @@
 #include "tests/unit/db/fixture.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <strings.h>
@@ -85,6 +86,8 @@ __attribute__((unused)) static int http_connect(void)
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CHECK(fd >= 0 && !connect(fd, (struct sockaddr *)&to, sizeof(to)));
+    int on = 1; /* a request is sent in pieces: none waits for the other's acknowledgement */
+    CHECK(!setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)));
     return fd;
 }
 
