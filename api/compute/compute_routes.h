@@ -2,5 +2,5 @@
 #pragma once
 #include "api/http/route.h"
 
-extern const struct route_table aggregates_routes, availability_zones_routes, hypervisors_routes, limits_routes,
-    quota_sets_routes, server_groups_routes, services_routes, tenant_usage_routes;
+extern const struct route_table aggregates_routes, availability_zones_routes, hosts_routes, hypervisors_routes,
+    limits_routes, quota_sets_routes, server_groups_routes, services_routes, tenant_usage_routes;

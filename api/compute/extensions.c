@@ -18,6 +18,7 @@ static const struct {
     {"os-flavor-access", "FlavorAccess"},
     {"os-flavor-extra-specs", "FlavorExtraSpecs"},
     {"os-flavor-manage", "FlavorManage"},
+    {"os-hosts", "Hosts"},
     {"os-hypervisors", "Hypervisors"},
     {"os-instance-actions", "InstanceActions"},
     {"os-keypairs", "Keypairs"},
