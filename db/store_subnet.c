@@ -49,7 +49,7 @@ static int read_rows(struct db_rows *rows, struct arena *a, struct subnet_row **
 
 DB_STATEMENT(subnet_get, "SELECT " SUBNET_COLUMNS " FROM subnet s JOIN network n ON n.id = s.network_id "
                          "WHERE s.id = $1 AND (s.project_id = $2 OR n.project_id = $2 OR n.shared = 1 OR "
-                         "n.external = 1 OR $2 IS NULL)");
+                         "$2 IS NULL)");
 int store_subnet_get(struct db_conn *c, const char *id, const char *project_id, struct arena *a, struct subnet_row *ret,
                      struct error *e)
 {
@@ -70,7 +70,7 @@ DB_STATEMENT(subnet_list_all, "SELECT " SUBNET_COLUMNS
                               " FROM subnet s WHERE s.id > $1 AND (s.name = $3 OR $3 IS NULL) ORDER BY s.id LIMIT $2");
 DB_STATEMENT(subnet_list_visible,
              "SELECT " SUBNET_COLUMNS " FROM subnet s WHERE (s.project_id = $1 OR s.network_id IN (SELECT n.id FROM "
-             "network n WHERE n.project_id = $1 OR n.shared = 1 OR n.external = 1)) AND s.id > $2 AND (s.name = $4 OR "
+             "network n WHERE n.project_id = $1 OR n.shared = 1)) AND s.id > $2 AND (s.name = $4 OR "
              "$4 IS NULL) "
              "ORDER BY s.id LIMIT $3");
 int store_subnet_list(struct db_conn *c, const char *project_id, const char *name, const char *after, int64_t limit,

@@ -12,7 +12,8 @@ struct subnet_row {
     int64_t created_us, updated_us, revision;
 };
 
-/* The subnet that `project_id` may see: its own, or one of a network that it may see; NULL: any. ERR_NOT_FOUND. */
+/* The subnet that `project_id` may see: its own, or one of a network that it owns or that is shared (an external
+ * network keeps its subnets to itself); NULL: any. ERR_NOT_FOUND. */
 int store_subnet_get(struct db_conn *c, const char *id, const char *project_id, struct arena *a, struct subnet_row *ret,
                      struct error *e);
 /* Up to `limit` subnets that `project_id` may see (NULL: all) and that are called `name` (NULL: whatever), ordered by

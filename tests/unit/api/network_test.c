@@ -63,6 +63,18 @@ TEST("bad bodies of networks are refused by the name of what is wrong")
     steps_end();
 }
 
+TEST("an external network is seen by everybody, its subnets by its project alone")
+{
+    steps_begin();
+    STEPS({ADMIN, "POST", V "/networks", "{\"network\":{\"router:external\":true}}", 201, NULL, NULL, "n"},
+          {ADMIN, "POST", V "/subnets",
+           "{\"subnet\":{\"network_id\":\"$n\",\"ip_version\":4,\"cidr\":\"203.0.113.0/24\"}}", 201, NULL, NULL, "s"},
+          {B, "GET", V "/networks/$n", NULL, 200, "\"router:external\":true"},
+          {B, "GET", V "/subnets", NULL, 200, "{\"subnets\":[]}"}, {B, "GET", V "/subnets/$s", NULL, 404},
+          {ADMIN, "GET", V "/subnets/$s", NULL, 200});
+    steps_end();
+}
+
 TEST("networks of others are seen only when shared, and changed by nobody else")
 {
     steps_begin();
