@@ -513,6 +513,7 @@ TEST("a console's text is asked of the agent while nobody's thread waits")
     begin();
     const char *id = run_server();
     CHECK_TEXT(ask_console(id, "{\"output\":\"a\\u0007b\\nc\"}", 200), "{\"output\":\"ab\\nc\"}");
+    CHECK_TEXT(ask_console(id, "{\"output\":\"1\\n2\\n3\\n4\\n5\\n\"}", 200), "{\"output\":\"2\\n3\\n4\\n5\\n\"}");
     CHECK_CONTAINS(ask_console(id, "{\"error\":\"no such domain\"}", 409), "no such domain");
     const char *waiting = create("");
     CHECK_CONTAINS(
