@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A small API side of docs/agent-protocol.md for tests of the agent: joining, desired, report, images, queries, over mutual TLS.
 
-Also a library: class Api. State lives in memory. Commands come as JSON lines on standard input when run as a program (see main)."""
-import hashlib, http.server, json, os, re, ssl, subprocess, sys, tempfile, threading, time, urllib.parse, uuid
+State lives in memory; a test sets what is wanted and waits for what is reported."""
+import hashlib, http.server, json, os, re, socket, ssl, subprocess, tempfile, threading, time, urllib.parse, uuid
 
 
 def run(*argv):
@@ -28,6 +28,18 @@ class Ca:
                 "-days", str(days), "-extfile", f"{d}/ext", "-out", f"{d}/crt")
             return open(f"{d}/crt").read()
 
+    def sign_for(self, csr_pem, name, begins, ends):
+        """With times that openssl's x509 command cannot set."""
+        def text(t):
+            return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(t))
+        with self.lock, tempfile.TemporaryDirectory(dir=self.folder) as d:
+            open(f"{d}/csr", "w").write(csr_pem)
+            open(f"{d}/template", "w").write(f'cn = "{name}"\nactivation_date = "{text(begins)}"\n'
+                                             f'expiration_date = "{text(ends)}"\ntls_www_client\n')
+            run("certtool", "--generate-certificate", "--load-request", f"{d}/csr", "--load-ca-certificate", self.cert,
+                "--load-ca-privkey", self.key, "--template", f"{d}/template", "--outfile", f"{d}/crt")
+            return open(f"{d}/crt").read()
+
     def server(self):
         key, csr, chain = (f"{self.folder}/server.{x}" for x in ("key", "csr", "pem"))
         run("openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key)
@@ -44,9 +56,11 @@ class Host:
 
 
 class Api:
-    def __init__(self, folder, port=0, days=30):
+    def __init__(self, folder, port=0, address="127.0.0.1"):
         os.makedirs(folder, exist_ok=True)
-        self.folder, self.days = folder, days
+        self.folder = folder
+        self.short = 0             # so many certificates are two thirds through their hour
+        self.renewals = 0
         self.ca = Ca(folder)
         self.changed = threading.Condition()
         self.hosts, self.tokens, self.images, self.answers, self.verdicts = {}, {}, {}, {}, {}
@@ -70,7 +84,11 @@ class Api:
                     secure = context.wrap_socket(request, server_side=True)
                 except (OSError, ssl.SSLError):
                     return
-                Handler(secure, address, self)
+                api.connections.add(secure)
+                try:
+                    Handler(secure, address, self)
+                finally:
+                    api.connections.discard(secure)
 
             def handle_error(self, request, address):
                 pass
@@ -106,9 +124,14 @@ class Api:
 
             do_GET = do_POST = handle_one
 
-        self.server = Server(("127.0.0.1", port), Handler)
+        self.context, self.handler, self.Server = context, Handler, Server
+        self.server = Server((address, port), Handler)
         self.port = self.server.server_address[1]
-        self.url = f"https://127.0.0.1:{self.port}"
+        self.address, self.url = address, f"https://{address}:{self.port}"
+        self.connections = set()
+        self.serve()
+
+    def serve(self):
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
 
@@ -152,8 +175,24 @@ class Api:
         return events[-1] if events else None
 
     def stop(self):
+        """Away: nobody listens, connections break."""
         self.server.shutdown()
         self.server.server_close()
+        for connection in list(self.connections):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def start(self):
+        self.server = self.Server((self.address, self.port), self.handler)
+        self.serve()
+
+    def certificate(self, csr, name):
+        if self.short > 0:
+            self.short -= 1
+            return self.ca.sign_for(csr, name, time.time() - 3000, time.time() + 600)
+        return self.ca.sign(csr, "extendedKeyUsage=clientAuth\n")
 
     # ---- what an agent does ----
     def dispatch(self, h, method, path, query, body):
@@ -168,7 +207,8 @@ class Api:
         if path == "/agent/v1/report":
             return self.report(h, host, body)
         if path == "/agent/v1/renew":
-            return h.answer(200, {"certificate": self.ca.sign(body["csr"], "extendedKeyUsage=clientAuth\n", 30)})
+            self.renewals += 1
+            return h.answer(200, {"certificate": self.certificate(body["csr"], host_id)})
         part = path.rsplit("/", 1)[1]
         if path.startswith("/agent/v1/images/"):
             return self.image(h, part)
@@ -191,7 +231,7 @@ class Api:
         with self.changed:
             self.hosts.setdefault(body["host_id"], Host())
             self.changed.notify_all()
-        certificate = self.ca.sign(body["csr"], "extendedKeyUsage=clientAuth\n", self.days)
+        certificate = self.certificate(body["csr"], body["host_id"])
         h.answer(201, {"host_id": body["host_id"], "name": "host-" + body["host_id"][:8], "certificate": certificate,
                        "ca": open(self.ca.cert).read(), "cloud_id": self.cloud_id})
 
