@@ -31,9 +31,10 @@ static char *libvirt_dhcp_join(const char *folder, const char *name)
     return strbuf_take(&path);
 }
 
-char *libvirt_dhcp_folder(const struct settings *settings, const char *network_id)
+char *libvirt_dhcp_folder(const struct settings *settings, const struct names *names, const char *network_id)
 {
-    return libvirt_dhcp_join(settings->dhcp_dir, network_id);
+    char name[NAMES_DOMAIN_SIZE];
+    return libvirt_dhcp_join(settings->dhcp_dir, names_domain(names, network_id, name));
 }
 
 /* dnsmasq gives a name to one only: the first of several guests with the same name has it. */

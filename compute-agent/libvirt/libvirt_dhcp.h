@@ -4,12 +4,14 @@
 #pragma once
 #include "common/error.h"
 #include "common/strbuf.h"
+#include "compute-agent/names.h"
 #include "compute-agent/network_plan.h"
 
 struct settings;
 
-/* <dhcp_dir>/<network id>; caller frees. */
-char *libvirt_dhcp_folder(const struct settings *settings, const char *network_id);
+/* <dhcp_dir>/<the libvirt network's name>; caller frees. The name is this host's own: agents of several hosts may share
+ * dhcp_dir, and none drops what another one reserved on the same network. */
+char *libvirt_dhcp_folder(const struct settings *settings, const struct names *names, const char *network_id);
 /* Makes the folder hold exactly the plan's reservations. `name` and `bridge` are the libvirt network's, NULL while it
  * does not run: leases of what goes are released, and dnsmasq reads the folder anew. ERR_IO, ERR_NO_SPACE. */
 int libvirt_dhcp_apply(const char *folder, const struct network_plan *plan, const char *name, const char *bridge,

@@ -111,7 +111,7 @@ static void libvirt_hypervisor_network_apply(struct hypervisor *h, const struct 
     struct libvirt_call *c =
         libvirt_call_new(lv, "network apply", plan->id, libvirt_network_apply, libvirt_hypervisor_deliver, arg);
     struct network_host *hosts = arena_array(&c->arena, plan->host_count + 1, sizeof(*hosts));
-    char *xml = NULL, *folder = libvirt_dhcp_folder(lv->setup.settings, plan->id);
+    char *xml = NULL, *folder = libvirt_dhcp_folder(lv->setup.settings, &lv->names, plan->id);
     c->done = done;
     for (size_t i = 0; i < plan->host_count; i++)
         hosts[i] = (struct network_host){arena_strdup(&c->arena, plan->hosts[i].mac),

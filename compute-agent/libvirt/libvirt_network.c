@@ -112,7 +112,7 @@ void libvirt_network_apply(struct libvirt_call *c)
 {
     virNetworkPtr network = NULL;
     int code = libvirt_network_find(c, &network);
-    char *folder = libvirt_dhcp_folder(c->settings, c->id);
+    char *folder = libvirt_dhcp_folder(c->settings, &c->names, c->id);
     if (!code && network && virNetworkIsActive(network) == 1)
         libvirt_network_adjust(c, &network, folder);
     else if (!code)
@@ -143,7 +143,7 @@ void libvirt_network_remove(struct libvirt_call *c)
         virNetworkFree(network);
     }
     if (!code) {
-        char *folder = libvirt_dhcp_folder(c->settings, c->id);
+        char *folder = libvirt_dhcp_folder(c->settings, &c->names, c->id);
         c->code = libvirt_dhcp_remove(folder, &c->error);
         free(folder);
     }
