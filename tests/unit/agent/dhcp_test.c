@@ -1,4 +1,5 @@
-/* Reservations as files: what a plan holds is there, what it does not is gone, and each host has a folder of its own. */
+/* Reservations as files: what a plan holds is there, what it does not is gone, and each host has a folder of its own.
+ */
 #include "common/file.h"
 #include "compute-agent/libvirt/libvirt_dhcp.h"
 #include "compute-agent/settings.h"
@@ -25,7 +26,8 @@ static char *folder_of(const char *host_id)
 
 static void apply(const char *folder, const struct network_host *hosts, size_t count)
 {
-    struct network_plan plan = {.id = NETWORK, .name = "net", .hosts = (struct network_host *)hosts, .host_count = count};
+    struct network_plan plan = {
+        .id = NETWORK, .name = "net", .hosts = (struct network_host *)hosts, .host_count = count};
     struct error e = {0};
     CHECK_OK(libvirt_dhcp_apply(folder, &plan, NULL, NULL, &e), &e);
 }
