@@ -1,0 +1,37 @@
+"""Resident memory of the agent with 50 real domains of QEMU, after it has listed and sampled them all."""
+import time
+
+from cloud import Cloud, proportional_kib, resident_kib, wait_until
+from real import RealHost, sleeper_image
+from report import Row
+
+
+def overcommit(cloud):
+    """Room for so many processors of guests that do nothing."""
+    with cloud.sql() as db:
+        feed = db.execute("UPDATE counter SET value = value + 1 WHERE name = 'host_feed' RETURNING value").fetchone()[0]
+        db.execute("UPDATE host SET ratio_vcpus = 64000, ratio_disk = 16000, feed = ?", (feed,))
+
+
+def measure(context):
+    count = context.pick(50, 5)
+    with Cloud(context.build) as cloud:
+        cloud.unlimited()
+        cloud.flavor = cloud.make_flavor(ram=16)
+        with RealHost(cloud, ("sample_interval = 2s", "resync_interval = 2s", "reserved_memory = 0")) as host:
+            cloud.image = host.add_image("sleeper", sleeper_image(), "raw")
+            network = host.add_network()
+            overcommit(cloud)
+            idle = resident_kib(host.agent.pid) / 1024
+            context.say(f"{count} domains")
+            cloud.make_servers(count, network)
+            wait_until(600, f"{count} servers", lambda: not cloud.building(), 0.5)
+            time.sleep(6)  # some rounds of samples and listings
+            with cloud.sql() as db:
+                there = db.execute("SELECT COUNT(*) FROM server WHERE observed_state = 'running'").fetchone()[0]
+                sampled = db.execute("SELECT COUNT(DISTINCT server_id) FROM sample").fetchone()[0]
+            if there != count or sampled != count:
+                raise RuntimeError(f"of {count} servers {there} run, {sampled} were sampled")
+            loaded, shared = resident_kib(host.agent.pid) / 1024, proportional_kib(host.agent.pid) / 1024
+    return [Row(f"agent resident memory, {count} domains", loaded, "MB", 30, least=False,
+                reference=f"without any {idle:.1f}; proportional (PSS) {shared:.1f}")]
