@@ -24,6 +24,7 @@ struct decision {
     bool conflicted; /* its host changed under us */
     bool vanished;   /* it waited no more */
     char *refusal;   /* sentence */
+    struct placement_extra extra;
 };
 
 struct batch {
@@ -127,11 +128,12 @@ static int decide(struct batch *b, size_t index, struct arena *a, struct error *
     }
     add_own_members(b, index, a, &r);
     int64_t start = clock_mono_us();
+    x->extra = r.extra;
     x->slot = placement_choose(d->feed.placement, &r);
     if (x->slot == PLACEMENT_NO_SLOT) {
         x->refusal = explain(d, &r, a);
     } else {
-        placement_take(d->feed.placement, x->slot, &x->server->need);
+        placement_take(d->feed.placement, x->slot, &x->server->need, &x->extra);
     }
     d->placing_us += clock_mono_us() - start;
     return 0;
@@ -221,7 +223,7 @@ static bool settle(struct batch *b)
             continue;
         }
         if (x->conflicted || x->vanished) {
-            placement_release(d->feed.placement, x->slot, &x->server->need);
+            placement_release(d->feed.placement, x->slot, &x->server->need, &x->extra);
         }
         if (x->conflicted) {
             d->conflicts++;
@@ -242,7 +244,8 @@ static void give_back(struct batch *b)
 {
     for (size_t i = 0; i < b->count; i++) {
         if (b->decisions[i].slot != PLACEMENT_NO_SLOT) {
-            placement_release(b->d->feed.placement, b->decisions[i].slot, &b->decisions[i].server->need);
+            placement_release(b->d->feed.placement, b->decisions[i].slot, &b->decisions[i].server->need,
+                              &b->decisions[i].extra);
         }
     }
 }

@@ -1,8 +1,9 @@
 /* The library's face: hosts in, choices out.
  *
- * Happy path: resolve the request's names, get its class (catching up with what changed), take the root of its
- * tournament. A request with a group or hints walks the class from the best down until a host passes what is particular
- * to it. */
+ * Happy path: resolve the request's names, get its class (which kinds of hosts pass), search the trees of those kinds
+ * from the most promising on. What belongs to the request alone (hints, its group) is a set of slots to leave out, or
+ * a few hosts that are scored one by one. */
+#include "common/memory.h"
 #include "scheduler/placement/placement_internal.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -11,19 +12,13 @@
 const struct placement_weights placement_weights_default = {
     .memory = 2, .vcpu = 1, .disk = 0, .servers = 0, .soft_affinity = 4, .soft_anti_affinity = 4};
 
-static void *checked(void *memory)
-{
-    if (!memory) {
-        abort();
-    }
-    return memory;
-}
-
 struct placement *placement_new(const struct placement_weights *weights)
 {
-    struct placement *p = checked(calloc(1, sizeof(*p)));
+    struct placement *p = memory_new(sizeof(*p));
     p->weights = weights ? *weights : placement_weights_default;
-    p->journal = checked(calloc(PLACEMENT_JOURNAL, sizeof(*p->journal)));
+    p->goal = PLACEMENT_GOAL_WEIGHTS;
+    p->era = 1;
+    p->free_slot = PLACEMENT_NO_SLOT;
     return p;
 }
 
@@ -33,93 +28,183 @@ void placement_free(struct placement **placement)
     if (!p) {
         return;
     }
-    placement_class_done(p);
+    placement_kinds_done(p);
     struct name *name, *next_name;
     HASH_ITER (hh, p->names, name, next_name) {
         HASH_DEL(p->names, name);
         free(name->text);
         free(name);
     }
-    struct slot_by_id *entry, *next_entry;
-    HASH_ITER (hh, p->by_id, entry, next_entry) {
-        HASH_DEL(p->by_id, entry);
-        free(entry);
-    }
     for (int32_t i = 0; i < p->slot_count; i++) {
-        free(p->slots[i].names);
+        free(p->slots[i].extra);
     }
     free(p->slots);
-    free(p->journal);
-    free(p->heap);
+    free(p->by_id);
+    free(p->excluded);
+    free(p->scratch);
     free(p);
     *placement = NULL;
 }
 
-static int32_t name_find(const struct placement *p, const char *text)
+void placement_set_goal(struct placement *p, enum placement_goal goal)
 {
-    struct name *name;
-    HASH_FIND_STR(p->names, text, name);
-    return name ? name->number : -2;
+    p->goal = goal == PLACEMENT_GOAL_DEFAULT ? PLACEMENT_GOAL_WEIGHTS : goal;
 }
 
-static int32_t name_intern(struct placement *p, const char *text)
+int32_t placement_class_number(struct placement *p, const char *name)
 {
-    struct name *name;
-    HASH_FIND_STR(p->names, text, name);
-    if (!name) {
-        name = checked(calloc(1, sizeof(*name)));
-        name->text = checked(strdup(text));
-        name->number = p->name_count++;
-        HASH_ADD_KEYPTR(hh, p->names, name->text, strlen(name->text), name);
+    return placement_name_intern(p, name);
+}
+
+static uint32_t id_place(const struct placement *p, const char *id)
+{
+    uint32_t hash = 2166136261U;
+    for (const char *c = id; *c; c++) {
+        hash = (hash ^ (uint8_t)*c) * 16777619U;
     }
-    return name->number;
+    return (hash ^ hash >> 15) & (p->by_id_size - 1);
 }
 
-static void changed(struct placement *p, int32_t slot)
+static void id_put(struct placement *p, int32_t slot)
 {
-    p->journal[p->journal_end % PLACEMENT_JOURNAL] = slot;
-    p->journal_end++;
+    uint32_t i = id_place(p, p->slots[slot].id);
+    while (p->by_id[i] >= 0) {
+        i = (i + 1) & (p->by_id_size - 1);
+    }
+    p->by_id[i] = slot;
+}
+
+/* Takes the slot out and moves up what had to make way for it. */
+static void id_drop(struct placement *p, int32_t slot)
+{
+    uint32_t mask = p->by_id_size - 1, hole = id_place(p, p->slots[slot].id);
+    while (p->by_id[hole] != slot) {
+        hole = (hole + 1) & mask;
+    }
+    for (uint32_t i = (hole + 1) & mask; p->by_id[i] >= 0; i = (i + 1) & mask) {
+        uint32_t home = id_place(p, p->slots[p->by_id[i]].id);
+        if (((i - home) & mask) >= ((i - hole) & mask)) {
+            p->by_id[hole] = p->by_id[i];
+            hole = i;
+        }
+    }
+    p->by_id[hole] = -1;
+}
+
+static void ids_grow(struct placement *p)
+{
+    p->by_id_size = p->by_id_size ? p->by_id_size * 2 : 256;
+    p->by_id = memory_resize(p->by_id, p->by_id_size * sizeof(int32_t));
+    memset(p->by_id, -1, p->by_id_size * sizeof(int32_t));
+    for (int32_t i = 0; i < p->slot_count; i++) {
+        if (p->slots[i].present) {
+            id_put(p, i);
+        }
+    }
+}
+
+static void slots_grow(struct placement *p)
+{
+    size_t words = (size_t)p->slot_capacity / 64;
+    p->slot_capacity = p->slot_capacity ? p->slot_capacity + p->slot_capacity / 128 * 64 : 256;
+    p->slots = memory_resize(p->slots, (size_t)p->slot_capacity * sizeof(*p->slots));
+    size_t grown = (size_t)p->slot_capacity / 64;
+    p->excluded = memory_resize(p->excluded, grown * sizeof(uint64_t));
+    memset(p->excluded + words, 0, (grown - words) * sizeof(uint64_t));
 }
 
 static int32_t slot_add(struct placement *p, const char *id)
 {
-    if (p->slot_count == p->slot_capacity) {
-        p->slot_capacity = p->slot_capacity ? p->slot_capacity * 2 : 64;
-        p->slots = checked(realloc(p->slots, (size_t)p->slot_capacity * sizeof(*p->slots)));
+    int32_t slot = p->free_slot;
+    if (slot != PLACEMENT_NO_SLOT) {
+        p->free_slot = p->slots[slot].next_free;
+    } else {
+        if (p->slot_count == p->slot_capacity) {
+            slots_grow(p);
+        }
+        slot = p->slot_count++;
     }
-    int32_t slot = p->slot_count++;
-    memset(&p->slots[slot], 0, sizeof(p->slots[slot]));
-    strncpy(p->slots[slot].id, id, sizeof(p->slots[slot].id) - 1);
-    struct slot_by_id *entry = checked(calloc(1, sizeof(*entry)));
-    entry->slot = slot;
-    memcpy(entry->id, p->slots[slot].id, sizeof(entry->id));
-    HASH_ADD_STR(p->by_id, id, entry);
+    struct slot *s = &p->slots[slot];
+    *s = (struct slot){.kind = -1};
+    strncpy(s->id, id, sizeof(s->id) - 1);
+    if ((uint32_t)(p->host_count + 1) > p->by_id_size / 2) {
+        ids_grow(p);
+    }
+    s->present = true;
+    p->host_count++;
+    id_put(p, slot);
     return slot;
 }
 
-static void slot_set_names(struct placement *p, struct slot *s, const struct placement_host *host)
+int32_t placement_slot(const struct placement *p, const char *id)
 {
-    size_t tenants = 0;
-    while (host->tenants && host->tenants[tenants]) {
-        tenants++;
+    if (p->by_id_size == 0) {
+        return PLACEMENT_NO_SLOT;
     }
-    size_t total = host->trait_count + host->aggregate_count + tenants;
-    free(s->names);
-    s->names = total ? checked(calloc(total, sizeof(*s->names))) : NULL;
-    size_t n = 0;
-    for (size_t i = 0; i < host->trait_count; i++) {
-        s->names[n++] = name_intern(p, host->traits[i]);
+    for (uint32_t i = id_place(p, id); p->by_id[i] >= 0; i = (i + 1) & (p->by_id_size - 1)) {
+        if (strcmp(p->slots[p->by_id[i]].id, id) == 0) {
+            return p->by_id[i];
+        }
     }
-    for (size_t i = 0; i < host->aggregate_count; i++) {
-        s->names[n++] = name_intern(p, host->aggregates[i]);
+    return PLACEMENT_NO_SLOT;
+}
+
+static int32_t free_amount(int64_t capacity, int64_t used)
+{
+    int64_t amount = used < 0 ? capacity : capacity - used;
+    return amount < 0 ? 0 : amount >= INT32_MAX ? INT32_MAX - 1 : (int32_t)amount;
+}
+
+void placement_values(const struct placement *p, const struct slot *s, int32_t *ret)
+{
+    for (int r = 0; r < RESOURCE_COUNT; r++) {
+        ret[r] = free_amount(s->capacity.amount[r], s->used.amount[r]);
     }
-    for (size_t i = 0; i < tenants; i++) {
-        s->names[n++] = name_intern(p, host->tenants[i]);
+    ret[TREE_UNTIL] = s->until;
+    ret[TREE_SERVERS] = s->server_count;
+    int32_t dimensions = p->kinds[s->kind]->tree.dimensions;
+    for (int32_t d = TREE_FIXED; d < dimensions; d++) {
+        ret[d] = free_amount(s->extra->capacity[d - TREE_FIXED], s->extra->used[d - TREE_FIXED]);
     }
-    s->trait_count = (uint16_t)host->trait_count;
-    s->property_count = (uint16_t)host->aggregate_count;
-    s->tenant_count = (uint16_t)tenants;
-    s->isolated = host->tenants != NULL;
+}
+
+static void plant(struct placement *p, int32_t slot)
+{
+    struct slot *s = &p->slots[slot];
+    if (!s->planted && s->present && s->enabled && s->alive) {
+        int32_t values[TREE_DIMENSIONS_MAX];
+        placement_values(p, s, values);
+        tree_insert(&p->kinds[s->kind]->tree, slot, values);
+        s->planted = true;
+    }
+}
+
+static void unplant(struct placement *p, int32_t slot)
+{
+    struct slot *s = &p->slots[slot];
+    if (s->planted) {
+        int32_t values[TREE_DIMENSIONS_MAX];
+        placement_values(p, s, values);
+        tree_remove(&p->kinds[s->kind]->tree, slot, values);
+        s->planted = false;
+    }
+}
+
+static void set_extra(struct slot *s, const struct placement_host *host)
+{
+    size_t count = host->class_count < PLACEMENT_CLASSES_MAX ? host->class_count : PLACEMENT_CLASSES_MAX;
+    if (count == 0) {
+        free(s->extra);
+        s->extra = NULL;
+        return;
+    }
+    if (!s->extra) {
+        s->extra = memory_new(sizeof(*s->extra));
+    }
+    for (size_t i = 0; i < count; i++) {
+        s->extra->capacity[i] = resource_capacity(&host->classes[i].inventory);
+        s->extra->used[i] = host->classes[i].used;
+    }
 }
 
 int32_t placement_set_host(struct placement *p, const struct placement_host *host)
@@ -129,68 +214,74 @@ int32_t placement_set_host(struct placement *p, const struct placement_host *hos
         slot = slot_add(p, host->id);
     }
     struct slot *s = &p->slots[slot];
-    if (!s->present) {
-        p->host_count++;
-        s->present = true;
-    }
-    s->enabled = host->enabled;
-    s->alive = host->alive;
-    s->zone = name_intern(p, host->zone);
-    s->hypervisor = name_intern(p, host->hypervisor);
-    s->architecture = name_intern(p, host->architecture);
+    unplant(p, slot);
     for (int r = 0; r < RESOURCE_COUNT; r++) {
         s->capacity.amount[r] = resource_capacity(&host->inventory[r]);
     }
+    int32_t old_kind = s->kind;
+    s->kind = placement_kind_get(p, host, &s->capacity)->number;
+    if (old_kind >= 0) {
+        placement_kind_leave(p, old_kind);
+    }
+    set_extra(s, host);
+    s->enabled = host->enabled;
+    s->alive = host->alive;
     s->used = host->used;
-    s->server_count = host->server_count;
+    s->server_count = (int32_t)host->server_count;
     s->revision = host->revision;
-    slot_set_names(p, s, host);
-    changed(p, slot);
+    plant(p, slot);
     return slot;
 }
 
 void placement_remove_host(struct placement *p, const char *id)
 {
     int32_t slot = placement_slot(p, id);
-    if (slot != PLACEMENT_NO_SLOT && p->slots[slot].present) {
-        p->slots[slot].present = false;
-        p->host_count--;
-        changed(p, slot);
+    if (slot == PLACEMENT_NO_SLOT) {
+        return;
     }
+    struct slot *s = &p->slots[slot];
+    unplant(p, slot);
+    placement_kind_leave(p, s->kind);
+    id_drop(p, slot);
+    free(s->extra);
+    *s = (struct slot){.kind = -1, .next_free = p->free_slot};
+    p->free_slot = slot;
+    p->host_count--;
+}
+
+static struct slot *slot_at(const struct placement *p, int32_t slot)
+{
+    assert(slot >= 0 && slot < p->slot_count && p->slots[slot].present);
+    return &p->slots[slot];
 }
 
 void placement_set_alive(struct placement *p, int32_t slot, bool alive)
 {
-    assert(slot >= 0 && slot < p->slot_count);
-    if (p->slots[slot].alive != alive) {
-        p->slots[slot].alive = alive;
-        changed(p, slot);
+    struct slot *s = slot_at(p, slot);
+    if (s->alive == alive) {
+        return;
     }
-}
-
-int32_t placement_slot(const struct placement *p, const char *id)
-{
-    struct slot_by_id *entry;
-    HASH_FIND_STR(p->by_id, id, entry);
-    return entry ? entry->slot : PLACEMENT_NO_SLOT;
+    s->alive = alive;
+    if (alive) {
+        plant(p, slot);
+    } else {
+        unplant(p, slot);
+    }
 }
 
 const char *placement_host_id(const struct placement *p, int32_t slot)
 {
-    assert(slot >= 0 && slot < p->slot_count);
-    return p->slots[slot].id;
+    return slot_at(p, slot)->id;
 }
 
 int64_t placement_host_revision(const struct placement *p, int32_t slot)
 {
-    assert(slot >= 0 && slot < p->slot_count);
-    return p->slots[slot].revision;
+    return slot_at(p, slot)->revision;
 }
 
 void placement_set_revision(struct placement *p, int32_t slot, int64_t revision)
 {
-    assert(slot >= 0 && slot < p->slot_count);
-    p->slots[slot].revision = revision;
+    slot_at(p, slot)->revision = revision;
 }
 
 int64_t placement_host_count(const struct placement *p)
@@ -200,230 +291,67 @@ int64_t placement_host_count(const struct placement *p)
 
 const struct resources *placement_host_used(const struct placement *p, int32_t slot)
 {
-    assert(slot >= 0 && slot < p->slot_count);
-    return &p->slots[slot].used;
+    return &slot_at(p, slot)->used;
 }
 
-void placement_take(struct placement *p, int32_t slot, const struct resources *need)
+const struct resources *placement_host_capacity(const struct placement *p, int32_t slot)
 {
-    assert(slot >= 0 && slot < p->slot_count);
-    resources_add(&p->slots[slot].used, need);
-    p->slots[slot].server_count++;
-    changed(p, slot);
+    return &slot_at(p, slot)->capacity;
 }
 
-void placement_release(struct placement *p, int32_t slot, const struct resources *need)
+int64_t placement_host_servers(const struct placement *p, int32_t slot)
 {
-    assert(slot >= 0 && slot < p->slot_count);
-    resources_subtract(&p->slots[slot].used, need);
-    p->slots[slot].server_count--;
-    changed(p, slot);
+    return slot_at(p, slot)->server_count;
 }
 
-static int32_t resolve_list(const struct placement *p, const char *const *names, int32_t *ret)
+static void change(struct placement *p, int32_t slot, const struct resources *need, const struct placement_extra *extra,
+                   int sign)
 {
-    int32_t count = 0;
-    while (count < PLACEMENT_NAMES_MAX && names[count]) {
-        ret[count] = name_find(p, names[count]);
-        count++;
-    }
-    return count;
-}
-
-static void resolve(const struct placement *p, const struct placement_request *r, struct constraints *ret)
-{
-    memset(ret, 0, sizeof(*ret));
-    ret->need = r->need;
-    ret->project = r->project_id ? name_find(p, r->project_id) : -1;
-    ret->zone = r->zone ? name_find(p, r->zone) : -1;
-    ret->hypervisor = r->hypervisor ? name_find(p, r->hypervisor) : -1;
-    ret->architecture = r->architecture ? name_find(p, r->architecture) : -1;
-    ret->required_count = resolve_list(p, r->required, ret->required);
-    ret->forbidden_count = resolve_list(p, r->forbidden, ret->forbidden);
-    ret->property_count = resolve_list(p, r->properties, ret->properties);
-}
-
-static int32_t members_at(const struct placement_request *r, int32_t slot)
-{
-    for (size_t i = 0; i < r->member_count; i++) {
-        if (r->members[i].slot == slot) {
-            return r->members[i].count;
-        }
-    }
-    return 0;
-}
-
-static bool avoided(const struct placement *p, const struct placement_request *r, int32_t slot)
-{
-    for (int i = 0; i < PLACEMENT_NAMES_MAX && r->avoid_hosts[i]; i++) {
-        if (strcmp(p->slots[slot].id, r->avoid_hosts[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* What belongs to this request alone and not to its class. */
-static bool passes_own(const struct placement *p, const struct placement_request *r, int32_t slot)
-{
-    if (avoided(p, r, slot) || (r->only_host && strcmp(p->slots[slot].id, r->only_host) != 0)) {
-        return false;
-    }
-    if (r->policy == PLACEMENT_AFFINITY) {
-        return r->member_count == 0 || members_at(r, slot) > 0;
-    }
-    if (r->policy == PLACEMENT_ANTI_AFFINITY) {
-        return members_at(r, slot) < (r->max_per_host > 0 ? r->max_per_host : 1);
-    }
-    return true;
-}
-
-static int64_t own_score(const struct placement *p, const struct placement_request *r, int32_t slot)
-{
-    int64_t members = members_at(r, slot);
-    if (r->policy == PLACEMENT_SOFT_AFFINITY) {
-        return members * 1000 * p->weights.soft_affinity;
-    }
-    if (r->policy == PLACEMENT_SOFT_ANTI_AFFINITY) {
-        return -members * 1000 * p->weights.soft_anti_affinity;
-    }
-    return 0;
-}
-
-static bool is_plain(const struct placement_request *r)
-{
-    return !r->only_host && !r->avoid_hosts[0] && (r->policy == PLACEMENT_GROUP_NONE || r->member_count == 0);
-}
-
-/* The hosts of the group are few: score them one by one against the best of all others. */
-static int32_t choose_soft(struct placement *p, const struct placement_request *r, const struct class *k)
-{
-    int32_t best = PLACEMENT_NO_SLOT;
-    int64_t best_score = SCORE_NONE;
-    struct walk w;
-    placement_walk_start(p, k, &w);
-    for (int32_t slot = placement_walk_next(p, &w); slot != PLACEMENT_NO_SLOT; slot = placement_walk_next(p, &w)) {
-        if (members_at(r, slot) == 0 && passes_own(p, r, slot)) {
-            best = slot;
-            best_score = k->score[slot];
-            break;
-        }
-    }
-    for (size_t i = 0; i < r->member_count; i++) {
-        int32_t slot = r->members[i].slot;
-        if (slot < 0 || slot >= p->slot_count || k->score[slot] == SCORE_NONE || !passes_own(p, r, slot)) {
-            continue;
-        }
-        int64_t score = k->score[slot] + own_score(p, r, slot);
-        if (score > best_score || (score == best_score && slot < best)) {
-            best = slot;
-            best_score = score;
-        }
-    }
-    return best;
-}
-
-static int32_t choose_walking(struct placement *p, const struct placement_request *r, const struct class *k)
-{
-    struct walk w;
-    placement_walk_start(p, k, &w);
-    for (int32_t slot = placement_walk_next(p, &w); slot != PLACEMENT_NO_SLOT; slot = placement_walk_next(p, &w)) {
-        if (passes_own(p, r, slot)) {
-            return slot;
-        }
-    }
-    return PLACEMENT_NO_SLOT;
-}
-
-int32_t placement_choose(struct placement *p, const struct placement_request *r)
-{
-    struct constraints c;
-    resolve(p, r, &c);
-    const struct class *k = placement_class_get(p, &c);
-    if (p->slot_count == 0) {
-        return PLACEMENT_NO_SLOT;
-    }
-    if (is_plain(r)) {
-        int32_t best = k->tree[1];
-        return best >= 0 && k->score[best] != SCORE_NONE ? best : PLACEMENT_NO_SLOT;
-    }
-    if (r->policy == PLACEMENT_SOFT_AFFINITY || r->policy == PLACEMENT_SOFT_ANTI_AFFINITY) {
-        return choose_soft(p, r, k);
-    }
-    if (r->only_host) {
-        int32_t slot = placement_slot(p, r->only_host);
-        bool fits = slot != PLACEMENT_NO_SLOT && k->score[slot] != SCORE_NONE && passes_own(p, r, slot);
-        return fits ? slot : PLACEMENT_NO_SLOT;
-    }
-    return choose_walking(p, r, k);
-}
-
-static void note_removed(struct placement_explanation *x, const char *reason)
-{
-    for (size_t i = 0; i < x->count; i++) {
-        if (strcmp(x->removed[i].reason, reason) == 0) {
-            x->removed[i].hosts++;
-            return;
-        }
-    }
-    if (x->count < PLACEMENT_REASONS) {
-        x->removed[x->count].reason = reason;
-        x->removed[x->count].hosts = 1;
-        x->count++;
-    }
-}
-
-static const char *own_reason(const struct placement *p, const struct placement_request *r, int32_t slot)
-{
-    if (avoided(p, r, slot)) {
-        return "excluded by different_host";
-    }
-    if (r->only_host && strcmp(p->slots[slot].id, r->only_host) != 0) {
-        return "not the host asked for";
-    }
-    return r->policy == PLACEMENT_AFFINITY ? "outside the affinity group" : "taken by the anti-affinity group";
-}
-
-/* Remembers the host that lacks least of one resource, of those that amounts alone removed. */
-static void note_short(struct placement_explanation *x, const struct slot *s, const struct constraints *c)
-{
-    int missing = 0;
-    enum resource which = RESOURCE_VCPU;
-    int64_t amount = 0;
+    struct slot *s = slot_at(p, slot);
+    int32_t before[TREE_DIMENSIONS_MAX], after[TREE_DIMENSIONS_MAX];
+    placement_values(p, s, before);
     for (int r = 0; r < RESOURCE_COUNT; r++) {
-        int64_t lack = c->need.amount[r] - (s->capacity.amount[r] - s->used.amount[r]);
-        if (lack > 0) {
-            missing++;
-            which = (enum resource)r;
-            amount = lack;
+        s->used.amount[r] += sign * need->amount[r];
+    }
+    for (size_t i = 0; extra && i < extra->count; i++) {
+        int32_t at = placement_class_dimension(p->kinds[s->kind]->key, extra->item[i].class);
+        if (at >= 0) {
+            s->extra->used[at - TREE_FIXED] += sign * extra->item[i].amount;
         }
     }
-    if (missing == 1 && (x->short_amount == 0 || amount < x->short_amount)) {
-        x->short_resource = which;
-        x->short_amount = amount;
+    s->server_count += sign;
+    if (s->server_count <= 0) {
+        s->until = 0;
+    }
+    if (s->planted) {
+        placement_values(p, s, after);
+        tree_move(&p->kinds[s->kind]->tree, slot, before, after);
     }
 }
 
-void placement_explain(struct placement *p, const struct placement_request *r, struct placement_explanation *ret)
+void placement_take(struct placement *p, int32_t slot, const struct resources *need,
+                    const struct placement_extra *extra)
 {
-    struct constraints c;
-    resolve(p, r, &c);
-    memset(ret, 0, sizeof(*ret));
-    for (int32_t i = 0; i < p->slot_count; i++) {
-        const struct slot *s = &p->slots[i];
-        if (!s->present) {
-            continue;
-        }
-        ret->hosts++;
-        size_t f = 0;
-        while (f < placement_filter_count && placement_filters[f].passes(p, s, &c)) {
-            f++;
-        }
-        if (f < placement_filter_count) {
-            note_removed(ret, placement_filters[f].reason);
-            note_short(ret, s, &c);
-        } else if (!passes_own(p, r, i)) {
-            note_removed(ret, own_reason(p, r, i));
-        }
+    change(p, slot, need, extra, 1);
+}
+
+void placement_release(struct placement *p, int32_t slot, const struct resources *need,
+                       const struct placement_extra *extra)
+{
+    change(p, slot, need, extra, -1);
+}
+
+void placement_set_until(struct placement *p, int32_t slot, int32_t until)
+{
+    struct slot *s = slot_at(p, slot);
+    if (s->until == until) {
+        return;
+    }
+    int32_t before[TREE_DIMENSIONS_MAX], after[TREE_DIMENSIONS_MAX];
+    placement_values(p, s, before);
+    s->until = until;
+    if (s->planted) {
+        placement_values(p, s, after);
+        tree_move(&p->kinds[s->kind]->tree, slot, before, after);
     }
 }

@@ -1,9 +1,13 @@
 /* Where does a server go? A pure library over flat arrays: no SQL, no clock, no I/O. Hosts are fed in, requests are
  * answered, and what was decided is taken into account at once. One thread at a time.
  *
- * Data: one array per attribute, indexed by slot. Per class of equal requests (same needs, same constraints) a score
- * per slot and a tournament tree over the scores, so that the best host is at the root; a journal of changed slots lets
- * each class catch up by what changed only. */
+ * The answer is exact: the best host by the goal among all hosts that pass all filters; ties go to the lowest slot.
+ *
+ * Data: hosts that only differ in what they have free are one *kind* (zone, hypervisor, architecture, traits, aggregate
+ * properties, tenants, resource classes, size to an eighth of an octave). Filters on those look at kinds, and equal
+ * requests share the outcome as a bitset. The hosts of a kind hang in a tree ordered by what they have free; each node
+ * knows the least and the most of each resource below it, so that a search leaves out whatever cannot fit or cannot be
+ * better. A decision costs about the logarithm of the hosts, a change too; neither allocates memory. */
 #pragma once
 #include "common/model/resources.h"
 #include <stdbool.h>
@@ -12,8 +16,16 @@
 
 struct placement;
 
-#define PLACEMENT_NO_SLOT   (-1)
-#define PLACEMENT_NAMES_MAX 16 /* traits of one request, hosts named in hints, zones a host is in */
+#define PLACEMENT_NO_SLOT     (-1)
+#define PLACEMENT_NAMES_MAX   16 /* traits of one request, properties, hosts named in hints */
+#define PLACEMENT_CLASSES_MAX 8  /* resource classes beside VCPU, MEMORY_MB and DISK_GB, of one host or request */
+
+/* An amount of a further resource class: "PCPU" (dedicated processors), "CUSTOM_GPU", ... */
+struct placement_class {
+    const char *name;
+    struct resource_inventory inventory;
+    int64_t used;
+};
 
 /* What the caller knows of a host. Text is copied where it is kept. */
 struct placement_host {
@@ -32,6 +44,8 @@ struct placement_host {
         *tenants; /* NULL-terminated projects that may use it exclusively (aggregate isolation); NULL: everybody */
     const char *const *aggregates; /* "key=value" properties of its aggregates */
     size_t aggregate_count;
+    const struct placement_class *classes; /* further resource classes; those above the maximum are left out */
+    size_t class_count;
 };
 
 enum placement_group_policy {
@@ -47,8 +61,33 @@ struct placement_group_host {
     int32_t count; /* members of the group there */
 };
 
+/* What makes one host better than another. A share is free / capacity of the host's kind. */
+enum placement_goal {
+    PLACEMENT_GOAL_DEFAULT,   /* what placement_set_goal said, else the weights */
+    PLACEMENT_GOAL_WEIGHTS,   /* sum of the weighers */
+    PLACEMENT_GOAL_FIRST_FIT, /* the lowest slot */
+    PLACEMENT_GOAL_BEST_FIT,  /* the least sum of the shares of VCPU and memory left over */
+    PLACEMENT_GOAL_PACK,      /* best fit by shape: in use before empty, and VCPU and memory run out together */
+    PLACEMENT_GOAL_SPREAD,    /* the most left over of whatever is scarcer */
+    PLACEMENT_GOAL_LIFETIME,  /* in use before empty, least prolongation of the host's use, then PACK */
+    PLACEMENT_GOAL_COUNT
+};
+/* "weights", "first-fit", "best-fit", "pack", "spread", "lifetime"; PLACEMENT_GOAL_DEFAULT for another name. */
+enum placement_goal placement_goal_parse(const char *name);
+const char *placement_goal_name(enum placement_goal goal);
+
+/* Amounts of further classes that a request asks for; `class` is from placement_class_number. */
+struct placement_extra {
+    size_t count;
+    struct {
+        int32_t class;
+        int64_t amount;
+    } item[PLACEMENT_CLASSES_MAX];
+};
+
 struct placement_request {
     struct resources need;
+    struct placement_extra extra;
     const char *project_id;
     const char *zone;                          /* NULL: any */
     const char *hypervisor;                    /* NULL: any */
@@ -62,9 +101,11 @@ struct placement_request {
     int32_t max_per_host; /* anti-affinity; at least 1 */
     const struct placement_group_host *members;
     size_t member_count;
+    enum placement_goal goal;
+    int32_t now, until; /* minutes since any epoch, for PLACEMENT_GOAL_LIFETIME: the end foreseen of the server */
 };
 
-/* Weighers: score of a host for a request in permille, times its multiplier; higher is better. Positive multipliers
+/* Weighers: score of a host for a request in shares, times its multiplier; higher is better. Positive multipliers
  * spread, negative ones pack. */
 struct placement_weights {
     int32_t memory, vcpu, disk; /* share left free after placing */
@@ -75,11 +116,15 @@ extern const struct placement_weights placement_weights_default;
 
 struct placement *placement_new(const struct placement_weights *weights);
 void placement_free(struct placement **p);
+/* The goal of requests that name none. */
+void placement_set_goal(struct placement *p, enum placement_goal goal);
 
 /* Adds the host or takes over its new state. Returns its slot. */
 int32_t placement_set_host(struct placement *p, const struct placement_host *host);
 void placement_remove_host(struct placement *p, const char *id);
 void placement_set_alive(struct placement *p, int32_t slot, bool alive);
+/* When the host is foreseen to be empty, in the requests' minutes. Only PLACEMENT_GOAL_LIFETIME reads it. */
+void placement_set_until(struct placement *p, int32_t slot, int32_t until);
 /* PLACEMENT_NO_SLOT when unknown. */
 int32_t placement_slot(const struct placement *p, const char *id);
 const char *placement_host_id(const struct placement *p, int32_t slot);
@@ -87,26 +132,41 @@ int64_t placement_host_revision(const struct placement *p, int32_t slot);
 void placement_set_revision(struct placement *p, int32_t slot, int64_t revision);
 int64_t placement_host_count(const struct placement *p);
 const struct resources *placement_host_used(const struct placement *p, int32_t slot);
+const struct resources *placement_host_capacity(const struct placement *p, int32_t slot);
+int64_t placement_host_servers(const struct placement *p, int32_t slot);
+/* Number of a resource class; makes one for a new name. */
+int32_t placement_class_number(struct placement *p, const char *name);
 
 /* The best host for the request among all that pass all filters; ties go to the lowest slot. PLACEMENT_NO_SLOT: none;
  * then placement_explain says why. Nothing is taken: call placement_take. */
 int32_t placement_choose(struct placement *p, const struct placement_request *r);
-/* Adds / gives back what a server holds. */
-void placement_take(struct placement *p, int32_t slot, const struct resources *need);
-void placement_release(struct placement *p, int32_t slot, const struct resources *need);
+/* Adds / gives back what a server holds; `extra` may be NULL. */
+void placement_take(struct placement *p, int32_t slot, const struct resources *need,
+                    const struct placement_extra *extra);
+void placement_release(struct placement *p, int32_t slot, const struct resources *need,
+                       const struct placement_extra *extra);
+/* Chooses and takes for up to `most` equal servers, each seeing the ones before as members of its group. Fills
+ * ret_slots and returns how many; when fewer than `least` fit, nothing is taken and 0 returned. `members` is the
+ * caller's room for r->member_count + most group hosts. */
+size_t placement_choose_batch(struct placement *p, const struct placement_request *r, size_t least, size_t most,
+                              struct placement_group_host *members, int32_t *ret_slots);
 
 /* How many hosts each filter removed, in the order of the filters. */
-#define PLACEMENT_REASONS 16
+#define PLACEMENT_REASONS 24
 struct placement_explanation {
     int64_t hosts;
     size_t count;
     struct {
         const char *reason; /* static: "disabled", "full (VCPU)", ... */
+        const char *detail; /* NULL, or a name borrowed from the library */
         int64_t hosts;
     } removed[PLACEMENT_REASONS]; /* only those that removed some */
-    enum resource short_resource; /* the nearest miss: the host that lacks least */
-    int64_t short_amount;         /* 0: no host failed by amounts alone */
+    /* The nearest miss: of the hosts that lack one resource only and pass all else, those that lack least, by share of
+     * the request. */
+    const char *short_resource; /* NULL: no host failed by one amount alone */
+    int64_t short_amount, short_hosts;
 };
-void placement_explain(struct placement *p, const struct placement_request *r, struct placement_explanation *ret);
-/* The explanation as a sentence: "No valid host: 12 hosts, 7 full (VCPU), 5 disabled". Returns ret. */
+void placement_explain(const struct placement *p, const struct placement_request *r, struct placement_explanation *ret);
+/* The explanation as a sentence: "No valid host: 12 hosts, 5 disabled, 7 full (VCPU); nearest: 7 hosts lack 1 VCPU".
+ * Returns ret. */
 char *placement_sentence(const struct placement_explanation *x, char *ret, size_t size);

@@ -1,96 +1,160 @@
 /* The arrays behind placement.h, for its own files and tests. */
 #pragma once
 #include "scheduler/placement/placement.h"
+#include "scheduler/placement/tree.h"
 #include <uthash.h>
 
-/* Names (zones, traits, projects, properties) become small numbers once. */
+/* Names (zones, traits, projects, properties, resource classes) become small numbers once. */
 struct name {
     char *text;
     int32_t number;
     UT_hash_handle hh;
 };
 
-#define PLACEMENT_HOST_NAMES 64 /* traits, properties and tenants that one host may carry */
+/* Amounts of further classes of one host, in the order of its kind's classes. */
+struct slot_extra {
+    int64_t capacity[PLACEMENT_CLASSES_MAX], used[PLACEMENT_CLASSES_MAX];
+};
 
-/* One host. Hot members first: what scoring and the capacity filters read. */
+/* One host. */
 struct slot {
     struct resources capacity, used;
-    int64_t server_count;
     int64_t revision;
-    int32_t zone, hypervisor, architecture;
-    bool present, enabled, alive, isolated;
-    uint16_t trait_count, property_count, tenant_count;
-    int32_t *names; /* traits, then properties, then tenants */
+    struct slot_extra *extra; /* NULL for a kind without further classes */
+    int32_t server_count;
+    int32_t kind;
+    union {
+        int32_t until;     /* as placement_set_until said */
+        int32_t next_free; /* of a slot without host */
+    };
+    bool present, enabled, alive;
+    bool planted; /* it is in its kind's tree: present, enabled and alive */
     char id[40];
 };
 
-struct slot_by_id {
-    int32_t slot;
-    char id[40];
+/* What hosts of a kind have in common; numbers follow in `names`: traits, properties, tenants, classes. */
+struct kind_key {
+    int32_t zone, hypervisor, architecture, isolated;
+    int32_t size[RESOURCE_COUNT]; /* capacity rounded down to an eighth of an octave */
+    int32_t trait_count, property_count, tenant_count, class_count;
+    int32_t names[];
+};
+
+struct kind {
+    struct kind_key *key;
+    size_t key_size;
+    int32_t number;
+    int32_t hosts; /* 0: the kind may be used anew */
+    struct tree tree;
     UT_hash_handle hh;
 };
 
-/* A request with its names resolved to numbers; what a class is equal by. -1: not asked; -2: asked for a name that no
- * host has. */
+/* A request's filters on kinds with their names resolved to numbers; what a class is equal by. -1: not asked; -2: asked
+ * for a name that no host has. */
 struct constraints {
-    struct resources need;
     int32_t project, zone, hypervisor, architecture;
+    int32_t required_count, forbidden_count, property_count, class_count;
     int32_t required[PLACEMENT_NAMES_MAX], forbidden[PLACEMENT_NAMES_MAX], properties[PLACEMENT_NAMES_MAX];
-    int32_t required_count, forbidden_count, property_count;
-    int32_t padding;
+    int32_t classes[PLACEMENT_CLASSES_MAX];
 };
 
-#define SCORE_NONE INT64_MIN
-
+/* A class of requests with equal filters: which kinds pass. */
 struct class {
     struct constraints key;
-    int64_t *score;   /* by slot; SCORE_NONE: does not pass */
-    int32_t *tree;    /* tournament of size leaves: tree[1] is the best slot */
-    int32_t leaves;   /* power of two, at least slot_capacity */
-    uint64_t synced;  /* journal position it has seen */
-    uint64_t used_at; /* for replacement of the least recently used */
-    UT_hash_handle hh;
+    uint64_t hash;
+    uint64_t era;   /* of the kinds when `passing` was made; 0: the entry is free */
+    int32_t judged; /* kinds judged so far */
+    uint64_t *passing;
+    uint64_t used_at;
 };
 
-#define PLACEMENT_CLASSES 64
-#define PLACEMENT_JOURNAL 65536 /* changed slots remembered; a class further behind is rebuilt */
+#define PLACEMENT_CLASSES 256 /* remembered, in sets of CLASS_WAYS */
+#define CLASS_WAYS        8
 
 struct placement {
     struct placement_weights weights;
+    enum placement_goal goal;
     struct slot *slots;
-    int32_t slot_count, slot_capacity;
+    int32_t slot_count, slot_capacity, free_slot;
     int64_t host_count;
-    struct slot_by_id *by_id;
+    int32_t *by_id; /* open addressing: slots by id; -1 free */
+    uint32_t by_id_size;
     struct name *names;
     int32_t name_count;
-    int32_t *journal; /* ring of changed slots */
-    uint64_t journal_end;
-    struct class *classes;
-    size_t class_count;
+    struct kind **kinds, *kinds_by_key;
+    int32_t kind_count, kind_capacity;
+    int64_t *bounds; /* scratch by kind: what its hosts can reach at best */
+    uint64_t era;    /* grows when the meaning of a kind's number changes */
+    struct class classes[PLACEMENT_CLASSES];
     uint64_t tick;
-    int32_t *heap; /* scratch for best-first walks */
-    size_t heap_capacity;
+    uint64_t *excluded; /* a bit per slot, all clear between requests */
+    int32_t *scratch;   /* a kind's number each, for building keys */
+    size_t scratch_capacity;
 };
 
-/* A filter: its name, the reason shown when it removes a host, and the test. */
-struct placement_filter {
-    const char *name, *reason;
-    bool (*passes)(const struct placement *p, const struct slot *s, const struct constraints *c);
+/* A request against the hosts of one kind. */
+struct query {
+    enum placement_goal goal;
+    int32_t dimensions;
+    int32_t need[TREE_DIMENSIONS_MAX]; /* least free amount; INT32_MIN: not asked */
+    int64_t unit[RESOURCE_COUNT];      /* one of a resource as a share: 2^32 is the whole */
+    int64_t weight[RESOURCE_COUNT], weight_servers;
+    int32_t now, until;
+    const uint64_t *excluded; /* slots to leave out, or NULL */
 };
-extern const struct placement_filter placement_filters[];
-extern const size_t placement_filter_count;
-
-/* placement_score.c */
-bool placement_passes(const struct placement *p, const struct slot *s, const struct constraints *c);
-int64_t placement_score(const struct placement *p, const struct slot *s, const struct constraints *c);
-
-/* placement_class.c */
-struct class *placement_class_get(struct placement *p, const struct constraints *c);
-void placement_class_done(struct placement *p);
-/* Slots of the class from the best down: start, then next until PLACEMENT_NO_SLOT. */
-struct walk {
-    const struct class *class;
-    size_t heap_count;
+struct found {
+    int64_t score;
+    int32_t slot;
 };
-void placement_walk_start(struct placement *p, const struct class *k, struct walk *w);
-int32_t placement_walk_next(struct placement *p, struct walk *w);
+#define SCORE_NONE INT64_MIN
+
+/* placement_kind.c */
+int32_t placement_name_find(const struct placement *p, const char *text);
+int32_t placement_name_intern(struct placement *p, const char *text);
+/* The kind of such a host, made when new; counts the host in. */
+struct kind *placement_kind_get(struct placement *p, const struct placement_host *host,
+                                const struct resources *capacity);
+/* Counts a host out. */
+void placement_kind_leave(struct placement *p, int32_t kind);
+void placement_kinds_done(struct placement *p);
+void placement_resolve(const struct placement *p, const struct placement_request *r, struct constraints *ret);
+/* The class of the filters, up to date. Valid until the next call. */
+const struct class *placement_class_get(struct placement *p, const struct constraints *c);
+static inline bool placement_class_passes(const struct class *k, int32_t kind)
+{
+    return k->passing[kind / 64] >> (kind % 64) & 1;
+}
+/* A filter on kinds: the reason shown when it removes a host, and the test. */
+struct kind_filter {
+    const char *reason;
+    bool (*passes)(const struct kind_key *k, const struct constraints *c);
+};
+extern const struct kind_filter placement_kind_filters[];
+extern const size_t placement_kind_filter_count;
+
+/* The class's dimension in the kind's tree, -1: the kind lacks it. */
+int32_t placement_class_dimension(const struct kind_key *k, int32_t class);
+
+/* placement_search.c */
+/* False when the kind cannot hold it whatever is free (an amount beyond all bounds, a class that it lacks). */
+bool placement_query_init(const struct placement *p, const struct placement_request *r, const struct kind *k,
+                          struct query *ret);
+/* Score of a host with these values, SCORE_NONE when they do not suffice. */
+int64_t placement_score(const struct query *q, int32_t slot, const int32_t *values);
+/* What could at best be reached below. */
+int64_t placement_bound(const struct query *q, const struct tree_summary *s);
+/* Improves *best by the hosts of the tree. */
+void placement_search(const struct tree *t, const struct query *q, struct found *best);
+
+/* Names of the further classes of a request. */
+struct class_names {
+    const char *text[PLACEMENT_CLASSES_MAX];
+};
+
+/* placement.c */
+/* The slot's free amounts and the other dimensions of its tree. */
+void placement_values(const struct placement *p, const struct slot *s, int32_t *ret);
+
+/* placement_choose.c */
+/* What belongs to the request alone: hints and group. NULL: passes; else why not. */
+const char *placement_own_refusal(const struct placement *p, const struct placement_request *r, int32_t slot);

@@ -1,5 +1,5 @@
 /* Placement: the chosen host is the best of all that pass, whatever happened before; refusals count every host once. */
-#include "scheduler/placement/placement_internal.h"
+#include "scheduler/placement/placement.h"
 #include "tests/unit/check.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,7 +53,7 @@ TEST("a spreading pool fills hosts evenly")
     struct placement_request r = small_request();
     for (int i = 0; i < 100; i++) {
         int32_t slot = placement_choose(p, &r);
-        placement_take(p, slot, &r.need);
+        placement_take(p, slot, &r.need, NULL);
     }
     for (int32_t i = 0; i < 10; i++) {
         CHECK_INT(placement_host_used(p, i)->amount[RESOURCE_VCPU], 10);
@@ -79,7 +79,7 @@ TEST("a refusal counts each host under the first filter that removed it")
     CHECK_INT(placement_choose(p, &r), PLACEMENT_NO_SLOT);
     placement_explain(p, &r, &x);
     CHECK_TEXT(placement_sentence(&x, text, sizeof(text)),
-               "No valid host: 12 hosts, 5 disabled, 7 full (VCPU); the nearest lacks 1 of VCPU");
+               "No valid host: 12 hosts, 5 disabled, 7 full (VCPU); nearest: 7 hosts lack 1 VCPU");
     placement_free(&p);
 }
 
@@ -100,7 +100,7 @@ TEST("anti-affinity never puts two members on one host and runs out in time")
             CHECK(members[k].slot != slot);
         }
         members[i] = (struct placement_group_host){.slot = slot, .count = 1};
-        placement_take(p, slot, &r.need);
+        placement_take(p, slot, &r.need, NULL);
     }
     r.member_count = 5;
     CHECK_INT(placement_choose(p, &r), PLACEMENT_NO_SLOT);
@@ -162,87 +162,106 @@ TEST("traits zones and tenants are honoured")
     placement_free(&p);
 }
 
-static int32_t brute_force(struct placement *p, const struct placement_request *r, int32_t zone)
-{
-    struct constraints c = {.need = r->need, .project = -2, .zone = zone, .hypervisor = -1, .architecture = -1};
-    int32_t best = PLACEMENT_NO_SLOT;
-    int64_t best_score = 0;
-    for (int32_t i = 0; i < p->slot_count; i++) {
-        if (!placement_passes(p, &p->slots[i], &c)) {
-            continue;
-        }
-        int64_t score = placement_score(p, &p->slots[i], &c);
-        if (best == PLACEMENT_NO_SLOT || score > best_score) {
-            best = i;
-            best_score = score;
-        }
-    }
-    return best;
-}
-
-TEST("choices equal a full scan through random churn")
+TEST("different hosts are avoided and same hosts are insisted on")
 {
     struct placement *p = placement_new(NULL);
-    struct {
-        int32_t slot;
-        struct resources need;
-    } held[400];
-    int held_count = 0;
-    unsigned seed = 7;
-    add_hosts(p, 200);
-    for (int step = 0; step < 20000; step++) {
-        struct placement_request r = {.project_id = "p"};
-        int kind = rand_r(&seed) % 5;
-        r.need = (struct resources){{1 + kind, 512 << kind, 1 + kind * 10}};
-        if (rand_r(&seed) % 100 == 0) {
-            char id[40];
-            struct placement_host h = host_named(id, rand_r(&seed) % 260);
-            int32_t known = placement_slot(p, h.id);
-            if (known != PLACEMENT_NO_SLOT) {
-                h.used = *placement_host_used(p, known);
-            }
-            h.enabled = rand_r(&seed) % 3 != 0;
-            placement_set_host(p, &h);
-        }
-        if (held_count == 400 || (held_count > 0 && rand_r(&seed) % 3 == 0)) {
-            int victim = (int)((unsigned)rand_r(&seed) % (unsigned)held_count);
-            placement_release(p, held[victim].slot, &held[victim].need);
-            held[victim] = held[--held_count];
-        }
-        int32_t slot = placement_choose(p, &r);
-        CHECK_INT(slot, brute_force(p, &r, -1));
-        if (slot != PLACEMENT_NO_SLOT && held_count < 400) {
-            placement_take(p, slot, &r.need);
-            held[held_count].slot = slot;
-            held[held_count++].need = r.need;
-        }
+    struct placement_explanation x;
+    char text[200];
+    add_hosts(p, 3);
+    struct placement_request r = small_request();
+    r.avoid_hosts[0] = "host-000000";
+    r.avoid_hosts[1] = "host-000001";
+    CHECK_INT(placement_choose(p, &r), 2);
+    r.only_host = "host-000001";
+    CHECK_INT(placement_choose(p, &r), PLACEMENT_NO_SLOT);
+    placement_explain(p, &r, &x);
+    CHECK_TEXT(placement_sentence(&x, text, sizeof(text)),
+               "No valid host: 3 hosts, 2 excluded by different_host, 1 not the host asked for");
+    r.avoid_hosts[1] = NULL;
+    CHECK_INT(placement_choose(p, &r), 1);
+    placement_free(&p);
+}
+
+TEST("further classes are fitted, given back and named in refusals")
+{
+    struct placement *p = placement_new(NULL);
+    char id[40], text[200];
+    struct placement_class classes[] = {{"PCPU", {8, 0, 1000}, 0}, {"CUSTOM_GPU", {4, 0, 1000}, 3}};
+    struct placement_explanation x;
+    add_hosts(p, 2);
+    struct placement_host h = host_named(id, 2);
+    h.classes = classes;
+    h.class_count = 2;
+    placement_set_host(p, &h);
+    struct placement_request r = small_request();
+    r.extra.count = 2;
+    r.extra.item[0].class = placement_class_number(p, "CUSTOM_GPU");
+    r.extra.item[0].amount = 1;
+    r.extra.item[1].class = placement_class_number(p, "PCPU");
+    r.extra.item[1].amount = 8;
+    CHECK_INT(placement_choose(p, &r), 2);
+    placement_take(p, 2, &r.need, &r.extra);
+    r.extra.item[1].amount = 0;
+    CHECK_INT(placement_choose(p, &r), PLACEMENT_NO_SLOT);
+    placement_explain(p, &r, &x);
+    CHECK_TEXT(placement_sentence(&x, text, sizeof(text)),
+               "No valid host: 3 hosts, 2 without the resource class, 1 full (CUSTOM_GPU); nearest: 1 host lacks 1 "
+               "CUSTOM_GPU");
+    placement_release(p, 2, &r.need, &r.extra);
+    CHECK_INT(placement_choose(p, &r), 2);
+    placement_free(&p);
+}
+
+TEST("the nearest miss is the host that lacks the least of what was asked")
+{
+    struct placement *p = placement_new(NULL);
+    char id[40], text[200];
+    struct placement_explanation x;
+    for (int i = 0; i < 5; i++) {
+        struct placement_host h = host_named(id, i);
+        h.used.amount[RESOURCE_MEMORY_MIB] = i < 3 ? 64000 : 65024;
+        h.used.amount[RESOURCE_VCPU] = i == 4 ? 64 : 0;
+        placement_set_host(p, &h);
+    }
+    struct placement_request r = small_request();
+    r.need.amount[RESOURCE_MEMORY_MIB] = 1536;
+    CHECK_INT(placement_choose(p, &r), PLACEMENT_NO_SLOT);
+    placement_explain(p, &r, &x);
+    CHECK_TEXT(placement_sentence(&x, text, sizeof(text)),
+               "No valid host: 5 hosts, 4 full (MEMORY_MB), 1 full (VCPU); nearest: 3 hosts lack 512 MiB");
+    placement_free(&p);
+}
+
+TEST("a batch is placed apart, or not at all when the least number does not fit")
+{
+    struct placement *p = placement_new(NULL);
+    struct placement_group_host members[8];
+    int32_t slots[8];
+    add_hosts(p, 4);
+    struct placement_request r = small_request();
+    r.policy = PLACEMENT_ANTI_AFFINITY;
+    CHECK_INT(placement_choose_batch(p, &r, 5, 6, members, slots), 0);
+    for (int32_t i = 0; i < 4; i++) {
+        CHECK_INT(placement_host_servers(p, i), 0);
+    }
+    CHECK_INT(placement_choose_batch(p, &r, 2, 6, members, slots), 4);
+    for (int32_t i = 0; i < 4; i++) {
+        CHECK_INT(placement_host_servers(p, i), 1);
     }
     placement_free(&p);
 }
 
-TEST("a walk visits every passing host once from the best down")
+TEST("a removed host gives its slot to the next one and is forgotten")
 {
     struct placement *p = placement_new(NULL);
-    unsigned seed = 3;
-    add_hosts(p, 300);
-    for (int i = 0; i < 1000; i++) {
-        struct resources need = {{1, 100, 0}};
-        placement_take(p, (int32_t)(rand_r(&seed) % 300), &need);
-    }
-    struct constraints c = {.need = {{1, 100, 1}}, .project = -2, .zone = -1, .hypervisor = -1, .architecture = -1};
-    const struct class *k = placement_class_get(p, &c);
-    struct walk w;
-    bool seen[300] = {false};
-    int count = 0;
-    int64_t last = INT64_MAX;
-    placement_walk_start(p, k, &w);
-    for (int32_t slot = placement_walk_next(p, &w); slot != PLACEMENT_NO_SLOT; slot = placement_walk_next(p, &w)) {
-        CHECK(!seen[slot]);
-        CHECK(k->score[slot] <= last);
-        last = k->score[slot];
-        seen[slot] = true;
-        count++;
-    }
-    CHECK_INT(count, 300);
+    char id[40];
+    add_hosts(p, 3);
+    placement_remove_host(p, "host-000001");
+    CHECK_INT(placement_slot(p, "host-000001"), PLACEMENT_NO_SLOT);
+    CHECK_INT(placement_host_count(p), 2);
+    struct placement_host h = host_named(id, 9);
+    CHECK_INT(placement_set_host(p, &h), 1);
+    CHECK_INT(placement_slot(p, "host-000009"), 1);
+    CHECK_INT(placement_slot(p, "host-000002"), 2);
     placement_free(&p);
 }

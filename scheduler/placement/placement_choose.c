@@ -1,0 +1,241 @@
+/* Choosing. The kinds that pass are searched from the most promising one on, each only while it can still be better;
+ * hints and hard groups leave slots out by a bitset; the few hosts of an affinity group are scored one by one. */
+#include "scheduler/placement/placement_internal.h"
+#include <assert.h>
+#include <string.h>
+
+static const struct found nothing = {.score = SCORE_NONE, .slot = INT32_MAX};
+
+static bool names_host(const char *const *ids, const char *id)
+{
+    for (int i = 0; i < PLACEMENT_NAMES_MAX && ids[i]; i++) {
+        if (strcmp(ids[i], id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int32_t members_at(const struct placement_request *r, int32_t slot)
+{
+    for (size_t i = 0; i < r->member_count; i++) {
+        if (r->members[i].slot == slot) {
+            return r->members[i].count;
+        }
+    }
+    return 0;
+}
+
+static int32_t most_per_host(const struct placement_request *r)
+{
+    return r->max_per_host > 0 ? r->max_per_host : 1;
+}
+
+const char *placement_own_refusal(const struct placement *p, const struct placement_request *r, int32_t slot)
+{
+    const char *id = p->slots[slot].id;
+    if (names_host(r->avoid_hosts, id)) {
+        return "excluded by different_host";
+    }
+    if (r->only_host && strcmp(id, r->only_host) != 0) {
+        return "not the host asked for";
+    }
+    if (r->policy == PLACEMENT_AFFINITY && r->member_count > 0 && members_at(r, slot) == 0) {
+        return "outside the affinity group";
+    }
+    if (r->policy == PLACEMENT_ANTI_AFFINITY && members_at(r, slot) >= most_per_host(r)) {
+        return "taken by the anti-affinity group";
+    }
+    return NULL;
+}
+
+/* A whole share counts 1000 permille in the weighers. */
+static int64_t own_score(const struct placement *p, const struct placement_request *r, int32_t members)
+{
+    if (r->policy == PLACEMENT_SOFT_AFFINITY) {
+        return ((int64_t)members * p->weights.soft_affinity) << 32;
+    }
+    if (r->policy == PLACEMENT_SOFT_ANTI_AFFINITY) {
+        return -(((int64_t)members * p->weights.soft_anti_affinity) << 32);
+    }
+    return 0;
+}
+
+/* One host by itself. */
+static void try_slot(const struct placement *p, const struct placement_request *r, const struct class *k, int32_t slot,
+                     int32_t members, struct found *best)
+{
+    if (slot < 0 || slot >= p->slot_count || !p->slots[slot].planted) {
+        return;
+    }
+    const struct slot *s = &p->slots[slot];
+    struct query q;
+    int32_t values[TREE_DIMENSIONS_MAX];
+    if (!placement_class_passes(k, s->kind) || !placement_query_init(p, r, p->kinds[s->kind], &q)) {
+        return;
+    }
+    placement_values(p, s, values);
+    int64_t score = placement_score(&q, slot, values);
+    if (score == SCORE_NONE || placement_own_refusal(p, r, slot)) {
+        return;
+    }
+    score += own_score(p, r, members);
+    if (score > best->score || (score == best->score && slot < best->slot)) {
+        *best = (struct found){.score = score, .slot = slot};
+    }
+}
+
+/* Calls for each kind that passes and has hosts: fills p->bounds, and returns the most promising, or -1. */
+static int32_t bound_kinds(const struct placement *p, const struct placement_request *r, const struct class *k)
+{
+    int32_t first = -1;
+    for (int32_t word = 0; word * 64 < p->kind_count; word++) {
+        for (uint64_t bits = k->passing[word]; bits; bits &= bits - 1) {
+            int32_t number = word * 64 + __builtin_ctzll(bits);
+            const struct kind *kind = p->kinds[number];
+            struct query q;
+            p->bounds[number] = SCORE_NONE;
+            if (kind->tree.count > 0 && placement_query_init(p, r, kind, &q)) {
+                p->bounds[number] = placement_bound(&q, &kind->tree.all);
+            }
+            if (p->bounds[number] != SCORE_NONE && (first < 0 || p->bounds[number] > p->bounds[first])) {
+                first = number;
+            }
+        }
+    }
+    return first;
+}
+
+static void search_kind(const struct placement *p, const struct placement_request *r, int32_t number,
+                        const uint64_t *excluded, struct found *best)
+{
+    struct query q;
+    placement_query_init(p, r, p->kinds[number], &q);
+    q.excluded = excluded;
+    placement_search(&p->kinds[number]->tree, &q, best);
+}
+
+static void search_all(const struct placement *p, const struct placement_request *r, const struct class *k,
+                       const uint64_t *excluded, struct found *best)
+{
+    int32_t first = bound_kinds(p, r, k);
+    if (first < 0) {
+        return;
+    }
+    search_kind(p, r, first, excluded, best);
+    for (int32_t word = 0; word * 64 < p->kind_count; word++) {
+        for (uint64_t bits = k->passing[word]; bits; bits &= bits - 1) {
+            int32_t number = word * 64 + __builtin_ctzll(bits);
+            if (number != first && p->bounds[number] != SCORE_NONE && p->bounds[number] >= best->score) {
+                search_kind(p, r, number, excluded, best);
+            }
+        }
+    }
+}
+
+static bool keeps_out(const struct placement_request *r, const struct placement_group_host *m)
+{
+    switch (r->policy) {
+    case PLACEMENT_ANTI_AFFINITY:
+        return m->count >= most_per_host(r);
+    case PLACEMENT_SOFT_AFFINITY:
+    case PLACEMENT_SOFT_ANTI_AFFINITY:
+        return true; /* scored one by one */
+    default:
+        return false;
+    }
+}
+
+/* Sets or clears the bits of all slots to leave out. Returns whether there are any. */
+static bool mark_excluded(struct placement *p, const struct placement_request *r, bool set)
+{
+    bool any = false;
+    for (int i = 0; i < PLACEMENT_NAMES_MAX && r->avoid_hosts[i]; i++) {
+        int32_t slot = placement_slot(p, r->avoid_hosts[i]);
+        if (slot != PLACEMENT_NO_SLOT) {
+            uint64_t bit = 1ULL << (slot % 64);
+            p->excluded[slot / 64] = set ? p->excluded[slot / 64] | bit : p->excluded[slot / 64] & ~bit;
+            any = true;
+        }
+    }
+    for (size_t i = 0; i < r->member_count; i++) {
+        int32_t slot = r->members[i].slot;
+        if (slot >= 0 && slot < p->slot_count && keeps_out(r, &r->members[i])) {
+            uint64_t bit = 1ULL << (slot % 64);
+            p->excluded[slot / 64] = set ? p->excluded[slot / 64] | bit : p->excluded[slot / 64] & ~bit;
+            any = true;
+        }
+    }
+    return any;
+}
+
+int32_t placement_choose(struct placement *p, const struct placement_request *r)
+{
+    struct constraints c;
+    struct found best = nothing;
+    placement_resolve(p, r, &c);
+    if (p->host_count == 0) {
+        return PLACEMENT_NO_SLOT;
+    }
+    const struct class *k = placement_class_get(p, &c);
+    if (r->only_host) {
+        int32_t slot = placement_slot(p, r->only_host);
+        try_slot(p, r, k, slot, 0, &best);
+    } else if (r->policy == PLACEMENT_AFFINITY && r->member_count > 0) {
+        for (size_t i = 0; i < r->member_count; i++) {
+            try_slot(p, r, k, r->members[i].slot, 0, &best);
+        }
+    } else {
+        bool any = mark_excluded(p, r, true);
+        search_all(p, r, k, any ? p->excluded : NULL, &best);
+        if (any) {
+            mark_excluded(p, r, false);
+        }
+        bool soft = r->policy == PLACEMENT_SOFT_AFFINITY || r->policy == PLACEMENT_SOFT_ANTI_AFFINITY;
+        for (size_t i = 0; soft && i < r->member_count; i++) {
+            try_slot(p, r, k, r->members[i].slot, r->members[i].count, &best);
+        }
+    }
+    return best.score == SCORE_NONE ? PLACEMENT_NO_SLOT : best.slot;
+}
+
+/* Members as they are, and behind them the hosts of the batch so far. */
+static void add_member(struct placement_group_host *members, size_t *count, int32_t slot)
+{
+    for (size_t i = 0; i < *count; i++) {
+        if (members[i].slot == slot) {
+            members[i].count++;
+            return;
+        }
+    }
+    members[(*count)++] = (struct placement_group_host){.slot = slot, .count = 1};
+}
+
+size_t placement_choose_batch(struct placement *p, const struct placement_request *r, size_t least, size_t most,
+                              struct placement_group_host *members, int32_t *ret_slots)
+{
+    struct placement_request one = *r;
+    size_t count = 0;
+    if (r->member_count > 0) {
+        memcpy(members, r->members, r->member_count * sizeof(*members));
+    }
+    one.members = members;
+    while (count < most) {
+        int32_t slot = placement_choose(p, &one);
+        if (slot == PLACEMENT_NO_SLOT) {
+            break;
+        }
+        placement_take(p, slot, &r->need, &r->extra);
+        ret_slots[count++] = slot;
+        if (r->policy != PLACEMENT_GROUP_NONE) {
+            add_member(members, &one.member_count, slot);
+        }
+    }
+    if (count >= least) {
+        return count;
+    }
+    while (count > 0) {
+        placement_release(p, ret_slots[--count], &r->need, &r->extra);
+    }
+    return 0;
+}

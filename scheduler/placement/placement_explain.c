@@ -1,0 +1,166 @@
+/* Why nothing fits. One pass over the hosts, off the fast path: each host counts under the first filter that removes
+ * it; those that amounts alone remove compete for the nearest miss. */
+#include "scheduler/placement/placement_internal.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const resource_reasons[RESOURCE_COUNT] = {"full (VCPU)", "full (MEMORY_MB)", "full (DISK_GB)"};
+static const char *const resource_units[RESOURCE_COUNT] = {"VCPU", "MiB", "GiB of disk"};
+
+static void note_removed(struct placement_explanation *x, const char *reason, const char *detail)
+{
+    size_t i = 0;
+    while (i < x->count && (x->removed[i].reason != reason || x->removed[i].detail != detail)) {
+        i++;
+    }
+    if (i == x->count) {
+        if (x->count == PLACEMENT_REASONS) {
+            return;
+        }
+        x->removed[x->count].reason = reason;
+        x->removed[x->count].detail = detail;
+        x->removed[x->count++].hosts = 0;
+    }
+    x->removed[i].hosts++;
+}
+
+static const char *class_name(const struct placement *p, int32_t number)
+{
+    for (const struct name *n = p->names; n; n = n->hh.next) {
+        if (n->number == number) {
+            return n->text;
+        }
+    }
+    return "?";
+}
+
+/* What one host lacks. */
+struct lack {
+    int missing;
+    const char *first_reason, *first_detail; /* the first in the order of the filters */
+    const char *unit;
+    int64_t amount, need;
+};
+
+static void note_lack(struct lack *l, const char *reason, const char *detail, const char *unit, int64_t amount,
+                      int64_t need)
+{
+    if (l->missing++ == 0) {
+        *l = (struct lack){1, reason, detail, unit, amount, need};
+    }
+}
+
+static void measure(const struct placement *p, const struct slot *s, const struct placement_request *r,
+                    const struct class_names *names, struct lack *ret)
+{
+    int32_t values[TREE_DIMENSIONS_MAX];
+    placement_values(p, s, values);
+    *ret = (struct lack){0};
+    for (int i = 0; i < RESOURCE_COUNT; i++) {
+        int64_t need = r->need.amount[i];
+        if (need > 0 && need > values[i]) {
+            note_lack(ret, resource_reasons[i], NULL, resource_units[i], need - values[i], need);
+        }
+    }
+    for (size_t i = 0; i < r->extra.count; i++) {
+        int32_t at = placement_class_dimension(p->kinds[s->kind]->key, r->extra.item[i].class);
+        int64_t need = r->extra.item[i].amount, have = at < 0 ? 0 : values[at];
+        if (need > have) {
+            note_lack(ret, "full", names->text[i], names->text[i], need - have, need);
+        }
+    }
+}
+
+/* Less is nearer; amounts of different resources are compared as shares of what was asked. */
+static void note_miss(struct placement_explanation *x, const struct lack *l, int64_t *nearest_need)
+{
+    if (l->missing != 1) {
+        return;
+    }
+    if (x->short_resource) {
+        double share = (double)l->amount / (double)l->need;
+        double nearest = (double)x->short_amount / (double)*nearest_need;
+        if (share > nearest) {
+            return;
+        }
+        if (x->short_resource == l->unit && x->short_amount == l->amount) {
+            x->short_hosts++;
+            return;
+        }
+        if (share == nearest) {
+            return;
+        }
+    }
+    x->short_resource = l->unit;
+    x->short_amount = l->amount;
+    x->short_hosts = 1;
+    *nearest_need = l->need;
+}
+
+static const char *kind_refusal(const struct kind_key *k, const struct constraints *c)
+{
+    for (size_t i = 0; i < placement_kind_filter_count; i++) {
+        if (!placement_kind_filters[i].passes(k, c)) {
+            return placement_kind_filters[i].reason;
+        }
+    }
+    return NULL;
+}
+
+static void explain_slot(const struct placement *p, int32_t slot, const struct placement_request *r,
+                         const struct constraints *c, const struct class_names *names, struct placement_explanation *x,
+                         int64_t *nearest_need)
+{
+    const struct slot *s = &p->slots[slot];
+    struct lack lack;
+    const char *reason = !s->enabled ? "disabled" : !s->alive ? "not alive" : kind_refusal(p->kinds[s->kind]->key, c);
+    if (reason) {
+        note_removed(x, reason, NULL);
+        return;
+    }
+    measure(p, s, r, names, &lack);
+    const char *own = placement_own_refusal(p, r, slot);
+    if (lack.missing > 0) {
+        note_removed(x, lack.first_reason, lack.first_detail);
+        if (!own) {
+            note_miss(x, &lack, nearest_need);
+        }
+    } else if (own) {
+        note_removed(x, own, NULL);
+    }
+}
+
+void placement_explain(const struct placement *p, const struct placement_request *r, struct placement_explanation *ret)
+{
+    struct constraints c;
+    struct class_names names = {{0}};
+    int64_t nearest_need = 1;
+    placement_resolve(p, r, &c);
+    memset(ret, 0, sizeof(*ret));
+    ret->hosts = p->host_count;
+    for (size_t i = 0; i < r->extra.count; i++) {
+        names.text[i] = class_name(p, r->extra.item[i].class);
+    }
+    for (int32_t i = 0; i < p->slot_count; i++) {
+        if (p->slots[i].present) {
+            explain_slot(p, i, r, &c, &names, ret, &nearest_need);
+        }
+    }
+}
+
+char *placement_sentence(const struct placement_explanation *x, char *ret, size_t size)
+{
+    int used = snprintf(ret, size, "No valid host: %lld host%s", (long long)x->hosts, x->hosts == 1 ? "" : "s");
+    for (size_t i = 0; i < x->count && used > 0 && (size_t)used < size; i++) {
+        const char *detail = x->removed[i].detail;
+        used += snprintf(ret + used, size - (size_t)used, ", %lld %s%s%s%s", (long long)x->removed[i].hosts,
+                         x->removed[i].reason, detail ? " (" : "", detail ? detail : "", detail ? ")" : "");
+    }
+    if (x->short_resource && used > 0 && (size_t)used < size) {
+        snprintf(ret + used, size - (size_t)used, "; nearest: %lld host%s lack%s %lld %s", (long long)x->short_hosts,
+                 x->short_hosts == 1 ? "" : "s", x->short_hosts == 1 ? "s" : "", (long long)x->short_amount,
+                 x->short_resource);
+    }
+    return ret;
+}

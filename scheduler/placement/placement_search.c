@@ -1,0 +1,223 @@
+/* The exact search. A bound of a node is the score of a host that had, in each dimension, the better end of what the
+ * node's hosts have; every goal is monotone in each dimension over the amounts that suffice, so no host below is
+ * better than its bound. The same function scores a host, whose two ends are equal: bounds and scores cannot drift.
+ *
+ * Depth first, the best bound first; what cannot beat the best found so far is left out. */
+#include "scheduler/placement/placement_internal.h"
+#include <string.h>
+
+#define SHARE_ONE (1LL << 32)
+
+static const char *const goal_names[PLACEMENT_GOAL_COUNT] = {
+    [PLACEMENT_GOAL_DEFAULT] = "default",     [PLACEMENT_GOAL_WEIGHTS] = "weights",
+    [PLACEMENT_GOAL_FIRST_FIT] = "first-fit", [PLACEMENT_GOAL_BEST_FIT] = "best-fit",
+    [PLACEMENT_GOAL_PACK] = "pack",           [PLACEMENT_GOAL_SPREAD] = "spread",
+    [PLACEMENT_GOAL_LIFETIME] = "lifetime",
+};
+
+enum placement_goal placement_goal_parse(const char *name)
+{
+    for (int g = PLACEMENT_GOAL_DEFAULT + 1; g < PLACEMENT_GOAL_COUNT; g++) {
+        if (strcmp(goal_names[g], name) == 0) {
+            return (enum placement_goal)g;
+        }
+    }
+    return PLACEMENT_GOAL_DEFAULT;
+}
+
+const char *placement_goal_name(enum placement_goal goal)
+{
+    return goal_names[goal];
+}
+
+static bool ask(struct query *q, int32_t dimension, int64_t amount)
+{
+    if (dimension < 0 || amount >= INT32_MAX) {
+        return false;
+    }
+    if (amount > 0 && q->need[dimension] != INT32_MIN) {
+        amount += q->need[dimension];
+    }
+    if (amount > 0) {
+        q->need[dimension] = (int32_t)(amount < INT32_MAX ? amount : INT32_MAX);
+    }
+    return true;
+}
+
+bool placement_query_init(const struct placement *p, const struct placement_request *r, const struct kind *k,
+                          struct query *ret)
+{
+    const struct placement_weights *w = &p->weights;
+    ret->goal = r->goal != PLACEMENT_GOAL_DEFAULT ? r->goal : p->goal;
+    ret->dimensions = k->tree.dimensions;
+    ret->now = r->now;
+    ret->until = r->until;
+    ret->excluded = NULL;
+    for (int32_t d = 0; d < ret->dimensions; d++) {
+        ret->need[d] = INT32_MIN;
+    }
+    bool can = true;
+    for (int i = 0; i < RESOURCE_COUNT; i++) {
+        can = ask(ret, i, r->need.amount[i]) && can;
+        ret->unit[i] = k->key->size[i] > 0 ? SHARE_ONE / k->key->size[i] : 0;
+    }
+    for (size_t i = 0; i < r->extra.count; i++) {
+        can = ask(ret, placement_class_dimension(k->key, r->extra.item[i].class), r->extra.item[i].amount) && can;
+    }
+    ret->weight[RESOURCE_VCPU] = w->vcpu;
+    ret->weight[RESOURCE_MEMORY_MIB] = w->memory;
+    ret->weight[RESOURCE_DISK_GIB] = w->disk;
+    ret->weight_servers = w->servers;
+    return can;
+}
+
+/* What is left of a resource once the request is placed, as a share. */
+static inline int64_t left_share(const struct query *q, int r, int32_t amount)
+{
+    int64_t need = q->need[r] > 0 ? q->need[r] : 0;
+    return (amount - need) * q->unit[r];
+}
+
+/* The least that suffices, given that the hosts have between low and high. */
+static inline int32_t at_least(const struct query *q, int r, int32_t low)
+{
+    return low > q->need[r] ? low : q->need[r];
+}
+
+static int64_t reach_weights(const struct query *q, const int32_t *low, const int32_t *high, size_t stride)
+{
+    int64_t score = 0;
+    for (int r = 0; r < RESOURCE_COUNT; r++) {
+        size_t at = (size_t)r * stride;
+        if (q->weight[r] != 0) {
+            score += q->weight[r] * left_share(q, r, q->weight[r] > 0 ? high[at] : at_least(q, r, low[at]));
+        }
+    }
+    if (q->weight_servers != 0) {
+        score -= q->weight_servers * SHARE_ONE / 1024 *
+                 (q->weight_servers > 0 ? low[TREE_SERVERS * stride] : high[TREE_SERVERS * stride]);
+    }
+    return score;
+}
+
+static int64_t reach_best_fit(const struct query *q, const int32_t *low, size_t stride)
+{
+    return -left_share(q, RESOURCE_VCPU, at_least(q, RESOURCE_VCPU, low[TREE_VCPU * stride])) -
+           left_share(q, RESOURCE_MEMORY_MIB, at_least(q, RESOURCE_MEMORY_MIB, low[TREE_MEMORY * stride]));
+}
+
+/* The larger of what is left counts more than the smaller: a host that would be left lopsided is worse than one that
+ * loses the same in both. */
+static int64_t reach_pack(const struct query *q, const int32_t *low, const int32_t *high, size_t stride)
+{
+    int64_t vcpu = left_share(q, RESOURCE_VCPU, at_least(q, RESOURCE_VCPU, low[TREE_VCPU * stride]));
+    int64_t memory = left_share(q, RESOURCE_MEMORY_MIB, at_least(q, RESOURCE_MEMORY_MIB, low[TREE_MEMORY * stride]));
+    int64_t most = vcpu > memory ? vcpu : memory, least = vcpu > memory ? memory : vcpu;
+    int64_t opened = high[TREE_SERVERS * stride] > 0 ? 0 : 16 * SHARE_ONE;
+    return -opened - 3 * most - least;
+}
+
+static int64_t reach_spread(const struct query *q, const int32_t *high, size_t stride)
+{
+    int64_t vcpu = left_share(q, RESOURCE_VCPU, high[TREE_VCPU * stride]);
+    int64_t memory = left_share(q, RESOURCE_MEMORY_MIB, high[TREE_MEMORY * stride]);
+    return vcpu < memory ? 3 * vcpu + memory : 3 * memory + vcpu;
+}
+
+/* Minutes by which the server would prolong the host's use, in steps that grow with what remains of the server. */
+static int64_t reach_lifetime(const struct query *q, const int32_t *low, const int32_t *high, size_t stride)
+{
+    int32_t until = high[TREE_UNTIL * stride] > q->now ? high[TREE_UNTIL * stride] : q->now;
+    int64_t longer = (int64_t)q->until - until, remaining = (int64_t)q->until - q->now;
+    int64_t steps = longer <= 0 || remaining <= 0 ? 0 : (longer * 8 + remaining - 1) / remaining;
+    return reach_pack(q, low, high, stride) - steps * 32 * SHARE_ONE;
+}
+
+/* `low` and `high` point to the first dimension; `stride` lies between dimensions. */
+static inline int64_t reach(const struct query *q, int32_t least, const int32_t *low, const int32_t *high,
+                            size_t stride)
+{
+    for (int32_t d = 0; d < q->dimensions; d++) {
+        if (high[(size_t)d * stride] < q->need[d]) {
+            return SCORE_NONE;
+        }
+    }
+    switch (q->goal) {
+    case PLACEMENT_GOAL_FIRST_FIT:
+        return -least;
+    case PLACEMENT_GOAL_BEST_FIT:
+        return reach_best_fit(q, low, stride);
+    case PLACEMENT_GOAL_PACK:
+        return reach_pack(q, low, high, stride);
+    case PLACEMENT_GOAL_SPREAD:
+        return reach_spread(q, high, stride);
+    case PLACEMENT_GOAL_LIFETIME:
+        return reach_lifetime(q, low, high, stride);
+    default:
+        return reach_weights(q, low, high, stride);
+    }
+}
+
+int64_t placement_score(const struct query *q, int32_t slot, const int32_t *values)
+{
+    return reach(q, slot, values, values, 1);
+}
+
+int64_t placement_bound(const struct query *q, const struct tree_summary *s)
+{
+    return reach(q, s->least, s->low, s->high, 1);
+}
+
+static inline bool better(int64_t score, int32_t slot, const struct found *best)
+{
+    return score > best->score || (score == best->score && slot < best->slot);
+}
+
+static bool is_excluded(const struct query *q, int32_t slot)
+{
+    return q->excluded && (q->excluded[slot / 64] >> (slot % 64) & 1);
+}
+
+static void search_leaf(const struct tree_leaf *leaf, const struct query *q, struct found *best)
+{
+    for (int32_t i = 0; i < leaf->count; i++) {
+        int64_t score = reach(q, leaf->slot[i], &leaf->value[0][i], &leaf->value[0][i], TREE_WIDTH);
+        if (score != SCORE_NONE && better(score, leaf->slot[i], best) && !is_excluded(q, leaf->slot[i])) {
+            *best = (struct found){.score = score, .slot = leaf->slot[i]};
+        }
+    }
+}
+
+static void search_node(const struct tree *t, int32_t height, int32_t node, const struct query *q, struct found *best)
+{
+    if (height == 0) {
+        search_leaf(tree_leaf(t, node), q, best);
+        return;
+    }
+    const struct tree_inner *inner = tree_inner(t, node);
+    int64_t bound[TREE_WIDTH];
+    for (int32_t i = 0; i < inner->count; i++) {
+        bound[i] = reach(q, inner->least[i], &inner->bounds[0][i], &inner->bounds[t->dimensions][i], TREE_WIDTH);
+    }
+    for (;;) {
+        int32_t next = 0;
+        for (int32_t i = 1; i < inner->count; i++) {
+            if (bound[i] > bound[next] || (bound[i] == bound[next] && inner->least[i] < inner->least[next])) {
+                next = i;
+            }
+        }
+        if (bound[next] == SCORE_NONE || !better(bound[next], inner->least[next], best)) {
+            return;
+        }
+        bound[next] = SCORE_NONE;
+        search_node(t, height - 1, inner->child[next], q, best);
+    }
+}
+
+void placement_search(const struct tree *t, const struct query *q, struct found *best)
+{
+    int64_t bound = t->count > 0 ? placement_bound(q, &t->all) : SCORE_NONE;
+    if (bound != SCORE_NONE && better(bound, t->all.least, best)) {
+        search_node(t, t->height, t->root, q, best);
+    }
+}
