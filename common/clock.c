@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include <stdatomic.h>
 #include <stddef.h>
+#include <string.h>
 #include <time.h>
 
 static atomic_bool clock_is_fake;
@@ -66,13 +67,25 @@ static void clock_civil(int64_t days, int64_t *ret_year, int64_t *ret_month, int
     *ret_year = year + era * 400 + (*ret_month <= 2);
 }
 
-static char *clock_digits(char *at, int64_t value, int width)
+static char *clock_two(char *at, uint32_t value)
 {
-    for (int i = width - 1; i >= 0; i--) {
-        at[i] = (char)('0' + value % 10);
-        value /= 10;
-    }
-    return at + width;
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+                                "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+                                "8081828384858687888990919293949596979899";
+    memcpy(at, pairs + 2 * (size_t)value, 2);
+    return at + 2;
+}
+
+static char *clock_date(char *at, int64_t days)
+{
+    int64_t year, month, day;
+    clock_civil(days, &year, &month, &day);
+    at = clock_two(at, (uint32_t)year / 100);
+    at = clock_two(at, (uint32_t)year % 100);
+    *at++ = '-';
+    at = clock_two(at, (uint32_t)month);
+    *at++ = '-';
+    return clock_two(at, (uint32_t)day);
 }
 
 char *clock_text(int64_t us, enum clock_form form, char ret[CLOCK_TEXT_SIZE])
@@ -81,23 +94,20 @@ char *clock_text(int64_t us, enum clock_form form, char ret[CLOCK_TEXT_SIZE])
     us = us < first ? first : us > last ? last : us; /* the years 0000 to 9999, which is what the forms can say */
     int64_t day_us = 86400 * CLOCK_SECOND_US;
     int64_t days = us / day_us - (us % day_us < 0), rest = us - days * day_us;
-    int64_t year, month, day;
-    clock_civil(days, &year, &month, &day);
+    uint32_t seconds = (uint32_t)(rest / CLOCK_SECOND_US), micro = (uint32_t)(rest % CLOCK_SECOND_US);
 
-    char *at = clock_digits(ret, year, 4);
-    *at++ = '-';
-    at = clock_digits(at, month, 2);
-    *at++ = '-';
-    at = clock_digits(at, day, 2);
+    char *at = clock_date(ret, days);
     *at++ = 'T';
-    at = clock_digits(at, rest / (3600 * CLOCK_SECOND_US), 2);
+    at = clock_two(at, seconds / 3600);
     *at++ = ':';
-    at = clock_digits(at, rest / (60 * CLOCK_SECOND_US) % 60, 2);
+    at = clock_two(at, seconds / 60 % 60);
     *at++ = ':';
-    at = clock_digits(at, rest / CLOCK_SECOND_US % 60, 2);
+    at = clock_two(at, seconds % 60);
     if (form == CLOCK_ISO_MICRO || form == CLOCK_ISO_MICRO_Z) {
         *at++ = '.';
-        at = clock_digits(at, rest % CLOCK_SECOND_US, 6);
+        at = clock_two(at, micro / 10000);
+        at = clock_two(at, micro / 100 % 100);
+        at = clock_two(at, micro % 100);
     }
     if (form == CLOCK_ISO_Z || form == CLOCK_ISO_MICRO_Z)
         *at++ = 'Z';

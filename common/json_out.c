@@ -1,6 +1,6 @@
-/* JSON out. Plain characters are found eight at a time and copied in runs; only what a table marks is looked at:
- * quotes, backslashes, control characters are escaped, bytes that are not UTF-8 become U+FFFD. Numbers are written by
- * hand. */
+/* JSON out. Strings are copied and judged sixteen bytes at a time; one with anything that is not plain is done again,
+ * byte by byte: quotes, backslashes, control characters are escaped, bytes that are not UTF-8 become U+FFFD. Numbers
+ * are written by hand. */
 #include "common/json_out.h"
 #include "common/error.h"
 #include "common/utf8.h"
@@ -47,30 +47,65 @@ static void json_out_escape(struct strbuf *s, unsigned char c, char letter)
 
 #define EIGHT(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* Whether all of eight bytes are plain: none is below a space, a quote, a backslash, or above ASCII. The subtractions
+/* Zero when all of eight bytes are plain: none is below a space, a quote, a backslash, or above ASCII. The subtractions
  * set the top bit of a byte that is below the one subtracted (Anderson, "Bit Twiddling Hacks", hasless and haszero);
  * they may wrongly set it beyond such a byte, never without one. */
-static inline bool json_out_plain8(const char *text)
+static inline uint64_t json_out_marks8(uint64_t v)
 {
-    uint64_t v, quote, slash;
-    memcpy(&v, text, sizeof(v));
-    quote = v ^ EIGHT('"');
-    slash = v ^ EIGHT('\\');
-    return !((((v - EIGHT(' ')) & ~v) | ((quote - EIGHT(1)) & ~quote) | ((slash - EIGHT(1)) & ~slash) | v) &
-             EIGHT(0x80));
+    uint64_t quote = v ^ EIGHT('"'), slash = v ^ EIGHT('\\');
+    return (((v - EIGHT(' ')) & ~v) | ((quote - EIGHT(1)) & ~quote) | ((slash - EIGHT(1)) & ~slash) | v) & EIGHT(0x80);
 }
 
-/* Bytes at the start of `text` that need no look. */
-static inline size_t json_out_plain(const char *text, size_t size)
+/* Sixteen bytes at once, in a register. As signed numbers, controls and what is above ASCII are both below a space. */
+typedef signed char json_out_block __attribute__((vector_size(16)));
+typedef uint64_t json_out_pair __attribute__((vector_size(16)));
+
+static inline json_out_block json_out_copy16(char *to, const char *from)
 {
-    size_t i = 0;
-    while (size - i >= 8 && json_out_plain8(text + i))
-        i += 8;
-    if (size - i < 8 && size >= 8 && json_out_plain8(text + size - 8)) /* some bytes once more, but no loop */
-        return size;
-    while (i < size && !json_out_escapes[(unsigned char)text[i]])
-        i++;
-    return i;
+    json_out_block v;
+    memcpy(&v, from, sizeof(v));
+    memcpy(to, &v, sizeof(v));
+    return (json_out_block)((v < ' ') | (v == '"') | (v == '\\'));
+}
+
+static inline uint64_t json_out_copy8(char *to, const char *from)
+{
+    uint64_t v;
+    memcpy(&v, from, sizeof(v));
+    memcpy(to, &v, sizeof(v));
+    return json_out_marks8(v);
+}
+
+static inline uint32_t json_out_copy4(char *to, const char *from)
+{
+    uint32_t v;
+    memcpy(&v, from, sizeof(v));
+    memcpy(to, &v, sizeof(v));
+    return v;
+}
+
+/* Copies, and tells whether all was plain. The last step may do some bytes once more, which saves a loop. */
+static inline bool json_out_copy(char *to, const char *from, size_t size)
+{
+    if (size >= 16) {
+        json_out_block marks = json_out_copy16(to + size - 16, from + size - 16);
+        for (size_t i = 0; i + 16 < size; i += 16)
+            marks |= json_out_copy16(to + i, from + i);
+        json_out_pair pair = (json_out_pair)marks;
+        return !(pair[0] | pair[1]);
+    }
+    if (size >= 8)
+        return !(json_out_copy8(to, from) | json_out_copy8(to + size - 8, from + size - 8));
+    if (size >= 4) {
+        uint64_t high = json_out_copy4(to, from);
+        return !json_out_marks8(high << 32 | json_out_copy4(to + size - 4, from + size - 4));
+    }
+    bool plain = true;
+    for (size_t i = 0; i < size; i++) {
+        plain &= !json_out_escapes[(unsigned char)from[i]];
+        to[i] = from[i];
+    }
+    return plain;
 }
 
 /* As strbuf_reserve, without a call in the usual case. */
@@ -79,8 +114,8 @@ static inline char *json_out_room(struct strbuf *s, size_t size)
     return !s->error && s->capacity - s->size >= size ? s->data + s->size : strbuf_reserve(s, size);
 }
 
-/* The rest of a string from its first byte that is not plain; without the closing quote. */
-static void json_out_string_rest(struct strbuf *s, const char *text, size_t size)
+/* A string that is not all plain; without quotes. */
+static __attribute__((noinline)) void json_out_escaped(struct strbuf *s, const char *text, size_t size)
 {
     size_t plain = 0; /* start of the run not yet copied */
     for (size_t i = 0; i < size;) {
@@ -101,23 +136,23 @@ static void json_out_string_rest(struct strbuf *s, const char *text, size_t size
     strbuf_append(s, text + plain, size - plain);
 }
 
-/* `before` unless it is 0, `text` in quotes, then `after` unless it is 0. What is plain to the end is copied at once.
- */
-static inline void json_out_string(struct strbuf *s, char before, const char *text, size_t size, char after)
+/* `before` unless it is 0, `text` and `more` as one string in quotes, then `after` unless it is 0. */
+static inline void json_out_strings(struct strbuf *s, char before, const char *text, size_t size, const char *more,
+                                    size_t more_size, char after)
 {
-    size_t plain = json_out_plain(text, size);
-    char *at = json_out_room(s, plain + 4), *start = at;
+    char *at = json_out_room(s, size + more_size + 4), *start = at;
     if (!at)
         return;
     if (before)
         *at++ = before;
     *at++ = '"';
-    memcpy(at, text, plain);
-    at += plain;
-    if (plain < size) {
+    if (json_out_copy(at, text, size) & json_out_copy(at + size, more, more_size)) {
+        at += size + more_size;
+    } else {
         *at = 0;
         s->size += (size_t)(at - start);
-        json_out_string_rest(s, text + plain, size - plain);
+        json_out_escaped(s, text, size);
+        json_out_escaped(s, more, more_size);
         at = start = json_out_room(s, 2);
         if (!at)
             return;
@@ -127,6 +162,11 @@ static inline void json_out_string(struct strbuf *s, char before, const char *te
         *at++ = after;
     *at = 0;
     s->size += (size_t)(at - start);
+}
+
+static inline void json_out_string(struct strbuf *s, char before, const char *text, size_t size, char after)
+{
+    json_out_strings(s, before, text, size, "", 0, after);
 }
 
 /* The key before a value. Returns the comma that the value itself has to begin with, 0 for none. */
@@ -208,6 +248,11 @@ void json_out_text(struct json_out *o, const char *key, const char *value)
 void json_out_text_n(struct json_out *o, const char *key, const char *value, size_t size)
 {
     json_out_string(o->buf, json_out_begin(o, key), value, size, 0);
+}
+
+void json_out_text2(struct json_out *o, const char *key, const char *value, const char *more)
+{
+    json_out_strings(o->buf, json_out_begin(o, key), value, strlen(value), more, strlen(more), 0);
 }
 
 void json_out_textf(struct json_out *o, const char *key, const char *format, ...)

@@ -21,6 +21,7 @@ void json_out_array(struct json_out *o, const char *key);
 void json_out_array_end(struct json_out *o);
 void json_out_text(struct json_out *o, const char *key, const char *value); /* NULL writes null */
 void json_out_text_n(struct json_out *o, const char *key, const char *value, size_t size);
+void json_out_text2(struct json_out *o, const char *key, const char *value, const char *more); /* both as one text */
 void json_out_textf(struct json_out *o, const char *key, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void json_out_int(struct json_out *o, const char *key, int64_t value);
 void json_out_uint(struct json_out *o, const char *key, uint64_t value);

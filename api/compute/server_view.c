@@ -27,20 +27,19 @@ static bool is_any(const char *word, const char *const *words)
     return false;
 }
 
-static void write_link(struct json_out *out, const char *rel, const char *href)
+static void write_link(struct json_out *out, const char *rel, const char *base, const char *id)
 {
     json_out_object(out, NULL);
     json_out_text(out, "rel", rel);
-    json_out_text(out, "href", href);
+    json_out_text2(out, "href", base, id);
     json_out_object_end(out);
 }
 
 static void write_links(const struct subject *s, const char *key)
 {
-    struct arena *a = &s->view->request->arena;
     json_out_array(s->out, key);
-    write_link(s->out, "self", arena_join(a, s->view->self, s->row->id));
-    write_link(s->out, "bookmark", arena_join(a, s->view->bookmark, s->row->id));
+    write_link(s->out, "self", s->view->self, s->row->id);
+    write_link(s->out, "bookmark", s->view->bookmark, s->row->id);
     json_out_array_end(s->out);
 }
 
@@ -49,7 +48,7 @@ static void write_reference(const struct subject *s, const char *key, const char
     json_out_object(s->out, key);
     json_out_text(s->out, "id", id);
     json_out_array(s->out, "links");
-    write_link(s->out, "bookmark", arena_join(&s->view->request->arena, bookmark, id));
+    write_link(s->out, "bookmark", bookmark, id);
     json_out_array_end(s->out);
     json_out_object_end(s->out);
 }
@@ -114,16 +113,20 @@ struct host_hash {
 };
 static _Thread_local struct host_hash hashes[HASHES_COUNT];
 
-static uint32_t mix(uint32_t sum, const char *text) /* FNV-1a */
+/* The end of an id, which is random. */
+static uint32_t tail(const char *id)
 {
-    for (; *text != '\0'; text++)
-        sum = (sum ^ (unsigned char)*text) * 16777619u;
-    return sum;
+    uint32_t end = 0;
+    size_t size = strlen(id);
+    if (size >= sizeof(end))
+        memcpy(&end, id + size - sizeof(end), sizeof(end));
+    return end;
 }
 
 static const char *find_host_hash(const char *project_id, const char *host_id)
 {
-    struct host_hash *hash = &hashes[mix(mix(2166136261u, host_id), project_id) % HASHES_COUNT];
+    uint32_t sum = (tail(project_id) ^ tail(host_id) * 31) * 2654435761u;
+    struct host_hash *hash = &hashes[(sum >> 16) % HASHES_COUNT];
     if (strcmp(hash->host_id, host_id) != 0 || strcmp(hash->project_id, project_id) != 0) {
         make_host_hash(project_id, host_id, hash->text);
         snprintf(hash->project_id, sizeof(hash->project_id), "%s", project_id);
@@ -270,7 +273,7 @@ static void write_host(const struct subject *s, const char *key)
 
 static void write_instance_name(const struct subject *s, const char *key)
 {
-    json_out_text(s->out, key, arena_join(&s->view->request->arena, "instance-", s->row->id));
+    json_out_text2(s->out, key, "instance-", s->row->id);
 }
 
 static void write_reservation(const struct subject *s, const char *key)
@@ -368,14 +371,14 @@ static void write_groups(const struct subject *s, const char *key)
     json_out_array_end(s->out);
 }
 
-struct view_row {
+struct server_view_row {
     const char *key;
     write_fn write;
     int since;
     enum who who;
     enum where where;
 };
-static const struct view_row view_rows[] = {
+static const struct server_view_row view_rows[] = {
     {"id", write_id, 1, EVERYBODY, EVERYWHERE},
     {"name", write_name, 1, EVERYBODY, EVERYWHERE},
     {"status", write_status, 1, EVERYBODY, EVERYWHERE},
@@ -422,6 +425,8 @@ static const struct view_row view_rows[] = {
     {"trusted_image_certificates", write_null, 63, EVERYBODY, EVERYWHERE},
     {"server_groups", write_groups, 71, EVERYBODY, NOT_LISTS},
 };
+#define VIEW_ROWS (sizeof(view_rows) / sizeof(view_rows[0]))
+_Static_assert(VIEW_ROWS < SERVER_VIEW_ROWS, "the view has room for them and the host name");
 
 /* The host name is for administrators from 2.3 and for everybody from 2.90. */
 static bool shows_hostname(const struct server_view *v)
@@ -431,7 +436,7 @@ static bool shows_hostname(const struct server_view *v)
     return v->microversion >= 3 && v->admin && (v->kind != SERVER_VIEW_UPDATE || v->microversion >= 75);
 }
 
-static bool shows(const struct server_view *v, const struct view_row *row)
+static bool shows(const struct server_view *v, const struct server_view_row *row)
 {
     if (v->microversion < row->since || (row->who == ADMINS && !v->admin))
         return false;
@@ -439,6 +444,8 @@ static bool shows(const struct server_view *v, const struct view_row *row)
         return false;
     return row->where != NOT_OLD_UPDATES || v->kind != SERVER_VIEW_UPDATE || v->microversion >= 75;
 }
+
+static const struct server_view_row hostname_row = {.key = "OS-EXT-SRV-ATTR:hostname", .write = write_hostname};
 
 void server_view_init(struct server_view *v, struct request *request, enum server_view_kind kind)
 {
@@ -451,8 +458,13 @@ void server_view_init(struct server_view *v, struct request *request, enum serve
         .self = compute_link_self(request, "servers", ""),
         .bookmark = compute_link_bookmark(request, "servers", ""),
         .image_bookmark = compute_link_bookmark(request, "images", ""),
-        .flavor_bookmark = compute_link_bookmark(request, "flavors", ""),
+        .flavor_bookmark = request->microversion < 47 ? compute_link_bookmark(request, "flavors", "") : NULL,
     };
+    for (size_t i = 0; i < VIEW_ROWS; i++)
+        if (shows(v, &view_rows[i]))
+            v->rows[v->row_count++] = &view_rows[i];
+    if (shows_hostname(v))
+        v->rows[v->row_count++] = &hostname_row;
 }
 
 static struct server_words words_of(const struct server_row *row)
@@ -465,11 +477,8 @@ void server_view_write(struct server_view *v, struct json_out *out, const char *
 {
     struct subject s = {.view = v, .out = out, .row = row, .words = words_of(row)};
     json_out_object(out, key);
-    for (size_t i = 0; i < sizeof(view_rows) / sizeof(view_rows[0]); i++)
-        if (shows(v, &view_rows[i]))
-            view_rows[i].write(&s, view_rows[i].key);
-    if (shows_hostname(v))
-        write_hostname(&s, "OS-EXT-SRV-ATTR:hostname");
+    for (size_t i = 0; i < v->row_count; i++)
+        v->rows[i]->write(&s, v->rows[i]->key);
     json_out_object_end(out);
 }
 

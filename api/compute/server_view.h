@@ -9,6 +9,9 @@ enum server_view_kind {
     SERVER_VIEW_UPDATE, /* the answer to PUT: fewer keys before 2.75 */
 };
 
+struct server_view_row;
+#define SERVER_VIEW_ROWS 64
+
 /* What is the same for all servers of one answer; texts are in the request's arena. */
 struct server_view {
     struct request *request;
@@ -17,6 +20,8 @@ struct server_view {
     bool admin;
     int64_t now_us;
     const char *self, *bookmark, *image_bookmark, *flavor_bookmark; /* up to the id */
+    const struct server_view_row *rows[SERVER_VIEW_ROWS];           /* that are shown, in order */
+    size_t row_count;
 };
 void server_view_init(struct server_view *v, struct request *request, enum server_view_kind kind);
 /* One server as member `key` of the open object, or as an item (NULL). */

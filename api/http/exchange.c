@@ -54,9 +54,19 @@ static void exchange_clear(struct exchange *x)
     x->reply.file = -1;
 }
 
+void exchange_watch(struct exchange *x)
+{
+    unsigned idle_s = (unsigned)((x->server->options.idle_timeout_ms + 999) / 1000);
+    if (!x->timed)
+        MHD_set_connection_option(x->connection, MHD_CONNECTION_OPTION_TIMEOUT, idle_s);
+    x->timed = true;
+}
+
 void exchange_free(struct exchange *x)
 {
     struct http_server *s = x->server;
+    if (x->timed)
+        MHD_set_connection_option(x->connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
     park_forget(s->park, &x->ticket);
     upload_free(&x->upload);
     if (x->has_doc)
@@ -184,7 +194,11 @@ static enum MHD_Result exchange_begin(struct exchange *x, const char *url, const
         rc = exchange_body_begin(x);
     x->swallow = rc != 0;
     const struct http_options *o = &x->server->options;
-    peer_set_deadline(x->peer, x->began_us + (x->upload ? o->upload_timeout_ms : o->body_timeout_ms) * 1000);
+    if (announced)
+        peer_set_idle(x->peer, x->began_us,
+                      x->began_us + (x->upload ? o->upload_timeout_ms : o->body_timeout_ms) * 1000);
+    if (x->upload)
+        exchange_watch(x);
     bool at_once = x->unclear || (announced && x->headers.expect) || announced > EXCHANGE_SWALLOW_BYTES;
     if (rc && at_once)
         return exchange_end(x); /* the client is told before it sends; libmicrohttpd closes the connection */
@@ -194,6 +208,7 @@ static enum MHD_Result exchange_begin(struct exchange *x, const char *url, const
 static enum MHD_Result exchange_take(struct exchange *x, const char *data, size_t size)
 {
     x->body_bytes += (int64_t)size;
+    peer_touch(x->peer, clock_mono_us());
     if (!x->swallow)
         x->swallow = exchange_body_add(x, data, size) != 0;
     if (!x->swallow)

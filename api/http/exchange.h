@@ -40,6 +40,7 @@ struct exchange {
     bool unclear;     /* where the request ends; the connection cannot go on */
     bool swallow;     /* the answer is decided; the rest of the body is read and dropped */
     bool park_asked;  /* by this run of the handler */
+    bool timed;       /* libmicrohttpd watches the connection for progress */
     bool last_run;    /* the server stops: the handler may not park again */
     bool before_done; /* route->before was run */
     handler_fn then;  /* request_continue: what answers after the commit */
@@ -104,6 +105,8 @@ enum MHD_Result exchange_handle(struct exchange *x, const char *url, const char 
  * thread. */
 void exchange_suspend(struct exchange *x);
 void exchange_resume(struct exchange *x);
+/* Until the end of this request, the connection is closed when for idle_timeout_ms no byte moves. */
+void exchange_watch(struct exchange *x);
 /* The handler, with what surrounds it: empty reply, log context, error bookkeeping. 0 or the code in request.error. */
 int exchange_call(struct exchange *x, handler_fn fn, struct db_conn *conn);
 

@@ -14,6 +14,7 @@
 #include <strings.h>
 
 #define EXCHANGE_GZIP_BYTES    1024
+#define EXCHANGE_LARGE_BYTES   ((size_t)64 << 10)      /* more than a socket takes at once */
 #define EXCHANGE_READ_LIMIT_US (300 * CLOCK_SECOND_US) /* for a client to read an answer from memory */
 
 /* What the client is told: details of our own failures stay in the log. */
@@ -104,6 +105,8 @@ static void exchange_record(struct exchange *x)
     struct http_server *s = x->server;
     int64_t mono_us = clock_mono_us(), took_us = mono_us - x->began_us;
     bool file = x->reply.file >= 0;
+    if (file || x->reply.body.size > EXCHANGE_LARGE_BYTES)
+        exchange_watch(x);
     peer_set_deadline(x->peer, mono_us + (file ? s->options.upload_timeout_ms * 1000 : EXCHANGE_READ_LIMIT_US));
     size_t row = x->match.row ? x->match.row->index : router_count(s->router);
     if (s->api->metrics)

@@ -227,15 +227,14 @@ static int http_server_open(struct http_server *s, struct http_loop *loop, struc
         {MHD_OPTION_END, 0, NULL},
     };
     struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
-    unsigned idle_s = (unsigned)((o->idle_timeout_ms + 999) / 1000);
     loop->server = s;
-    loop->daemon = MHD_start_daemon(
-        flags | (s->tls ? MHD_USE_TLS : 0u), 0, NULL, NULL, http_server_on_request, s, MHD_OPTION_EXTERNAL_LOGGER,
-        http_server_on_log, s, MHD_OPTION_CONNECTION_LIMIT, o->connection_limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        HTTP_SERVER_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, idle_s, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_URI_LOG_CALLBACK, http_server_on_target, s, MHD_OPTION_NOTIFY_COMPLETED, http_server_on_end, s,
-        MHD_OPTION_NOTIFY_CONNECTION, http_server_on_connection, loop, MHD_OPTION_UNESCAPE_CALLBACK,
-        http_server_keep_escapes, s, MHD_OPTION_ARRAY, s->tls ? tls : none, MHD_OPTION_END);
+    loop->daemon = MHD_start_daemon(flags | (s->tls ? MHD_USE_TLS : 0u), 0, NULL, NULL, http_server_on_request, s,
+                                    MHD_OPTION_EXTERNAL_LOGGER, http_server_on_log, s, MHD_OPTION_CONNECTION_LIMIT,
+                                    o->connection_limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT, HTTP_SERVER_MEMORY,
+                                    MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, http_server_on_target,
+                                    s, MHD_OPTION_NOTIFY_COMPLETED, http_server_on_end, s, MHD_OPTION_NOTIFY_CONNECTION,
+                                    http_server_on_connection, loop, MHD_OPTION_UNESCAPE_CALLBACK,
+                                    http_server_keep_escapes, s, MHD_OPTION_ARRAY, s->tls ? tls : none, MHD_OPTION_END);
     if (!loop->daemon)
         return error_set(e, s->tls ? ERR_INVALID : ERR_IO, "The HTTP server for %s did not start%s",
                          o->listen ? o->listen : "a socket", s->tls ? ": are certificate and key good?" : "");

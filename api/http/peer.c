@@ -1,6 +1,7 @@
 /* libmicrohttpd's own timeout starts anew with each byte, so a client that trickles holds a connection for ever; here
- * is the limit on the whole. The list is locked only when connections come and go and once per sweep. The socket is
- * closed after libmicrohttpd reported the end of the connection, so a socket on the list is open. */
+ * is the limit on the whole. (Its own costs each request something; exchange.c sets it where much has to pass.) The
+ * list is locked only when connections come and go and once per sweep. The socket is closed after libmicrohttpd
+ * reported the end of the connection, so a socket on the list is open. */
 #include "api/http/peer.h"
 #include "api/http/exchange.h"
 #include "common/clock.h"
@@ -23,11 +24,9 @@ struct peer {
     struct http_server *server;
     struct peer *next, **link;
     _Atomic int64_t deadline_us;
-    _Atomic int64_t idle_us; /* since when; 0: within a request */
+    _Atomic int64_t idle_us; /* since when we wait for the client to send; 0: we do not */
     int fd;
     gnutls_session_t session;
-#define PEER_IDLE_US CLOCK_SECOND_US /* after which an idle connection's client may be looked for */
-
     enum peer_identity identity;
     int64_t expires_us; /* of the certificate */
     char address[INET6_ADDRSTRLEN];
@@ -94,6 +93,11 @@ void peer_set_deadline(struct peer *p, int64_t mono_us)
 void peer_set_idle(struct peer *p, int64_t mono_us, int64_t deadline_mono_us)
 {
     atomic_store_explicit(&p->deadline_us, deadline_mono_us, memory_order_relaxed);
+    atomic_store_explicit(&p->idle_us, mono_us, memory_order_relaxed);
+}
+
+void peer_touch(struct peer *p, int64_t mono_us)
+{
     atomic_store_explicit(&p->idle_us, mono_us, memory_order_relaxed);
 }
 

@@ -13,9 +13,12 @@ struct peer *peer_new(struct http_server *s, struct MHD_Connection *connection);
 void peer_free(struct peer **p);
 /* The connection is shut down when this moment (clock_mono_us) has passed; INT64_MAX: never. */
 void peer_set_deadline(struct peer *p, int64_t mono_us);
-/* Between requests: as above, and the connection is looked at for a client that has closed its side. */
+/* While the client has to send something (between requests, within a body), from `mono_us` on: as above, and the
+ * connection is looked at for a client that has closed its side. */
 void peer_set_idle(struct peer *p, int64_t mono_us, int64_t deadline_mono_us);
-/* Shuts down the connections whose time is up, and idle ones whose client is gone. Any thread. */
+/* The same wait goes on: the client sent something at `mono_us`. */
+void peer_touch(struct peer *p, int64_t mono_us);
+/* Shuts down the connections whose time is up, and those of which we wait for a client that is gone. Any thread. */
 void peer_sweep(struct http_server *s, int64_t mono_us);
 
 const char *peer_address(const struct peer *p);

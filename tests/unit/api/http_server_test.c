@@ -528,6 +528,17 @@ TEST("a connection that trickles its headers or its body is closed")
     http_end();
 }
 
+TEST("a client that leaves within its body is let go before the body's time is up")
+{
+    http_begin();
+    int fd = http_connect();
+    http_send(fd, "POST /t/v1/raw HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\n\r\nab");
+    shutdown(fd, SHUT_WR);
+    CHECK(http_is_closed(fd));
+    close(fd);
+    http_end();
+}
+
 TEST("a client that closed its side along with its request gets its answer and is let go")
 {
     http_begin();

@@ -68,6 +68,39 @@ TEST("every byte below 128 comes back from JSON as it went in")
     strbuf_done(&s);
 }
 
+/* Texts are copied in blocks whose last one overlaps the one before. */
+TEST("a text of any length has its special characters escaped wherever they stand, also when it comes in two parts")
+{
+    struct strbuf got, wanted;
+    struct json_out o;
+    char text[81] = {0}, copy[81];
+    strbuf_init(&got, 0);
+    strbuf_init(&wanted, 0);
+    for (size_t size = 0; size < sizeof(text) - 1; size++)
+        for (size_t at = 0; at <= size; at++) { /* at == size: none */
+            memset(text, 'a', size);
+            text[size] = 0;
+            if (at < size)
+                text[at] = "\"\\\n\x1f"[(size + at) % 4];
+            memcpy(copy, text, sizeof(copy));
+            copy[at] = 0;
+            static const char *const escaped[] = {"\\\"", "\\\\", "\\n", "\\u001f"};
+            strbuf_reset(&wanted);
+            strbuf_appendf(&wanted, "\"%s%s%s\"", copy, at < size ? escaped[(size + at) % 4] : "",
+                           at < size ? text + at + 1 : "");
+            strbuf_reset(&got);
+            json_out_init(&o, &got);
+            json_out_text(&o, NULL, text);
+            CHECK_TEXT(got.data, wanted.data);
+            strbuf_reset(&got);
+            json_out_init(&o, &got);
+            json_out_text2(&o, NULL, copy, text + at);
+            CHECK_TEXT(got.data, wanted.data);
+        }
+    strbuf_done(&got);
+    strbuf_done(&wanted);
+}
+
 TEST("text that is not UTF-8 is repaired, byte by byte")
 {
     struct strbuf s;
