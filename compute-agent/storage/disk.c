@@ -86,7 +86,8 @@ static int disk_remove_one(const char *path, const struct stat *st, int kind, st
 
 int disk_remove_folder(const char *folder, struct error *e)
 {
-    if (nftw(folder, disk_remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) && errno != ENOENT)
+    /* Without FTW_MOUNT: on overlayfs a folder and the files in it may differ in their device. */
+    if (nftw(folder, disk_remove_one, 16, FTW_DEPTH | FTW_PHYS) && errno != ENOENT)
         return error_set(e, ERR_IO, "%s cannot be removed: %s", folder, strerror(errno));
     return 0;
 }

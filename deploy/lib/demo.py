@@ -108,13 +108,19 @@ def console(demo, server):
         return ""
 
 
+def fault_of(demo, server):
+    """Why it failed; Debian's openstacksdk knows no field for it."""
+    row = demo.compute.get(f"/servers/{server.id}").json().get("server", {})
+    return row.get("fault", {}).get("message", "no reason given")
+
+
 def wait_for_boot(demo, server, options):
     """The console's text once it says BOOT OK; a fake hypervisor has no console worth reading."""
     end = time.monotonic() + BOOT_SECONDS
     while time.monotonic() < end:
         server = demo.compute.get_server(server.id)
         if server.status == "ERROR":
-            sys.exit(f"quickstart: server {SERVER} went to ERROR: {(server.fault or {}).get('message', 'no reason given')}")
+            sys.exit(f"quickstart: server {SERVER} went to ERROR: {fault_of(demo, server)}")
         text = console(demo, server) if server.status == "ACTIVE" else ""
         if "BOOT OK" in text or (options.hypervisor == "fake" and server.status == "ACTIVE"):
             return text
