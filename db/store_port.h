@@ -31,8 +31,15 @@ int store_port_write_nics(struct db_conn *c, const char *server_id, struct json_
 /* The `addresses` object of a server as its ports are now. */
 int store_port_addresses(struct db_conn *c, const char *server_id, struct arena *a, char **ret_json, struct error *e);
 
-/* The ports of this server changed: writes its `addresses` anew and gives its host a new revision. Nothing happens when
- * there is no such server. */
+/* The names of the security groups on its ports, as Nova shows them: [{"name":"default"}], one for each port and group.
+ */
+int store_port_group_names(struct db_conn *c, const char *server_id, struct arena *a, const char **ret_json,
+                           struct error *e);
+/* A group has another name: the servers whose ports have it show that. */
+int store_port_rename_group(struct db_conn *c, const char *group_id, struct arena *a, struct error *e);
+
+/* The ports of this server changed: writes its `addresses` and `security_groups` anew and gives its host a new
+ * revision. Nothing happens when there is no such server. */
 int store_port_refresh_server(struct db_conn *c, const char *server_id, int64_t now_us, struct arena *a,
                               struct error *e);
 

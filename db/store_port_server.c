@@ -302,13 +302,14 @@ int store_port_addresses(struct db_conn *c, const char *server_id, struct arena 
 DB_STATEMENT(port_server_host, "SELECT host_id FROM server WHERE id = $1");
 DB_STATEMENT(port_server_refresh,
              "UPDATE server SET addresses = $2, updated_us = $3, desired_revision = COALESCE($4, desired_revision), "
-             "revision = revision + 1 WHERE id = $1");
+             "security_groups = $5, revision = revision + 1 WHERE id = $1");
 int store_port_refresh_server(struct db_conn *c, const char *server_id, int64_t now_us, struct arena *a,
                               struct error *e)
 {
     struct db_rows rows;
     const char *host = NULL;
     char *addresses = NULL;
+    const char *groups = NULL;
     int64_t revision = 0;
     bool found = false;
     if (server_id[0] == 0)
@@ -322,12 +323,14 @@ int store_port_refresh_server(struct db_conn *c, const char *server_id, int64_t 
     if (rc != 0 || !found)
         return rc;
     rc = store_port_addresses(c, server_id, a, &addresses, e);
+    if (rc == 0)
+        rc = store_port_group_names(c, server_id, a, &groups, e);
     if (rc == 0 && host != NULL)
         rc = store_host_bump(c, host, &revision, e);
     if (rc == 0)
-        rc = db_exec(
-            c, &port_server_refresh, NULL, e,
-            DB_ARGS(db_text(server_id), db_text(addresses), db_int(now_us), db_int_opt(host != NULL, revision)));
+        rc = db_exec(c, &port_server_refresh, NULL, e,
+                     DB_ARGS(db_text(server_id), db_text(addresses), db_int(now_us), db_int_opt(host != NULL, revision),
+                             db_text(groups)));
     return rc;
 }
 

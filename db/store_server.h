@@ -106,6 +106,7 @@ struct server_query {
     enum server_sort sort;
     bool ascending;
     const char *marker; /* id of the last server of the page before */
+    bool from_place;    /* all that have the marker's place in the order, not only those behind it by id */
     int64_t limit;      /* most rows to walk */
     const char *id, *user_id, *image_id, *flavor_id, *key_name, *reservation_id;
     const char *host;      /* a host's id or name */

@@ -124,14 +124,21 @@ static bool is_plain(const struct server_query *q)
            q->changed_before_us == 0 && !q->by_lock;
 }
 
+/* What ids are compared with: those that share the marker's place come too when they are asked for. */
+static const char *from_id(const struct server_query *q)
+{
+    if (q->from_place)
+        return q->ascending ? "" : "g";
+    return q->marker != NULL ? q->marker : "";
+}
+
 static int run_plain(struct db_conn *c, const struct server_query *q, struct db_value place, store_server_fn each,
                      void *arg, struct error *e)
 {
     const struct db_statement *statement = (q->project_id != NULL ? plain_own : plain_all)[q->ascending];
     struct db_rows rows;
     int rc =
-        db_query(c, statement, &rows, e,
-                 DB_ARGS(db_text(q->project_id), place, db_text(q->marker != NULL ? q->marker : ""), db_int(q->limit)));
+        db_query(c, statement, &rows, e, DB_ARGS(db_text(q->project_id), place, db_text(from_id(q)), db_int(q->limit)));
     return rc ? rc : store_server_walk(&rows, each, arg, e);
 }
 
@@ -143,8 +150,8 @@ static int run(struct db_conn *c, const struct server_query *q, struct db_value 
     struct db_rows rows;
     int rc = db_query(
         c, statement, &rows, e,
-        DB_ARGS(db_text(q->project_id), place, db_text(q->marker != NULL ? q->marker : ""), db_int(q->limit),
-                db_text(q->id), db_text(q->user_id), db_text(q->image_id), db_text(q->flavor_id), db_text(q->key_name),
+        DB_ARGS(db_text(q->project_id), place, db_text(from_id(q)), db_int(q->limit), db_text(q->id),
+                db_text(q->user_id), db_text(q->image_id), db_text(q->flavor_id), db_text(q->key_name),
                 db_text(q->reservation_id), db_text(q->host), db_text(q->zone), db_text(q->name_part),
                 db_text(q->vm_states), db_text(q->statuses), db_int_opt(q->changed_since_us != 0, q->changed_since_us),
                 db_int_opt(q->changed_before_us != 0, q->changed_before_us), db_int_opt(q->by_lock, q->locked)));

@@ -3,6 +3,7 @@
  * others as unknown. */
 #include "api/compute/server_life.h"
 #include "api/compute/server_question.h"
+#include "api/compute/server_security_groups.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -176,6 +177,31 @@ static int act_restore(struct request *request, struct reply *reply, struct serv
                      server_words(&situation).vm_state);
 }
 
+static int act_add_group(struct request *request, struct reply *reply, struct server_row *row, json_value *value)
+{
+    (void)reply;
+    return server_security_groups_add(request, row, value);
+}
+
+static int act_remove_group(struct request *request, struct reply *reply, struct server_row *row, json_value *value)
+{
+    (void)reply;
+    return server_security_groups_remove(request, row, value);
+}
+
+/* Up to 2.43. There are no floating addresses: the network service has no routers. */
+static int act_no_address(struct request *request, struct reply *reply, struct server_row *row, json_value *value)
+{
+    const char *address = json_in_text(json_in_member(value, "address"));
+    if (compute_since(request, 44))
+        return error_set(&request->error, ERR_NOT_FOUND, "The resource could not be found.");
+    int rc = address != NULL ? compute_check_ip(request, "address", address, 4)
+                             : error_set(&request->error, ERR_INVALID, "'address' is a required property");
+    (void)reply;
+    (void)row;
+    return rc ? rc : error_set(&request->error, ERR_NOT_FOUND, "floating IP not found");
+}
+
 #define CONSOLE_OUTPUT "os-getConsoleOutput"
 
 /* The console's text without control characters, as Nova gives it. */
@@ -269,17 +295,25 @@ struct action_row {
     bool also_locked; /* a lock does not keep it away */
 };
 static const struct action_row actions[] = {
-    {"os-start", act_start, 1, false, false},    {"os-stop", act_stop, 1, false, false},
-    {"reboot", act_reboot, 1, false, false},     {"pause", act_pause, 1, false, false},
-    {"unpause", act_unpause, 1, false, false},   {"suspend", act_suspend, 1, false, false},
-    {"resume", act_resume, 1, false, false},     {"lock", act_lock, 1, false, true},
-    {"unlock", act_unlock, 1, false, true},      {CONSOLE_OUTPUT, act_console, 1, false, true},
-    {"os-resetState", act_reset, 1, true, true}, {"forceDelete", act_force_delete, 1, false, false},
+    {"os-start", act_start, 1, false, false},
+    {"os-stop", act_stop, 1, false, false},
+    {"reboot", act_reboot, 1, false, false},
+    {"pause", act_pause, 1, false, false},
+    {"unpause", act_unpause, 1, false, false},
+    {"suspend", act_suspend, 1, false, false},
+    {"resume", act_resume, 1, false, false},
+    {"lock", act_lock, 1, false, true},
+    {"unlock", act_unlock, 1, false, true},
+    {CONSOLE_OUTPUT, act_console, 1, false, true},
+    {"os-resetState", act_reset, 1, true, true},
+    {"forceDelete", act_force_delete, 1, false, false},
     {"restore", act_restore, 1, false, true},
+    {"addSecurityGroup", act_add_group, 1, false, true},
+    {"removeSecurityGroup", act_remove_group, 1, false, true},
+    {"addFloatingIp", act_no_address, 1, false, true},
+    {"removeFloatingIp", act_no_address, 1, false, true},
 };
 static const char *const later[] = {
-    "addFloatingIp",
-    "addSecurityGroup",
     "changePassword",
     "confirmResize",
     "createBackup",
@@ -293,8 +327,6 @@ static const char *const later[] = {
     "os-getVNCConsole",
     "os-migrateLive",
     "rebuild",
-    "removeFloatingIp",
-    "removeSecurityGroup",
     "rescue",
     "resetNetwork",
     "resize",

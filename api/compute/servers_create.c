@@ -239,6 +239,12 @@ static void fill(struct request *request, const struct servers_wish *wish, const
     row->created_us = row->updated_us = request->now_us;
 }
 
+/* The server's one port was there before, with groups of its own. */
+static bool is_bound(const struct servers_wish *wish)
+{
+    return wish->request_count == 1 && wish->requests[0].port_id != NULL;
+}
+
 static int insert(struct request *request, const struct servers_wish *wish, const struct found *found,
                   struct server_row *row)
 {
@@ -258,6 +264,8 @@ static int insert(struct request *request, const struct servers_wish *wish, cons
                                request->now_us, &request->arena, &addresses, &request->error);
     if (!rc)
         rc = set_groups(request, found, row->id);
+    if (!rc && (wish->request_count > 1 || found->group_count > 0 || is_bound(wish)))
+        rc = store_port_group_names(request->conn, row->id, &request->arena, &row->security_groups, &request->error);
     row->addresses = addresses;
     if (!rc)
         rc = store_server_insert(request->conn, row, &request->error);

@@ -488,29 +488,44 @@ static int find_sort(struct servers_filter *f, const char *key, bool *ret_found,
     return refuse(f, "sort_key", key, "It is not a key to sort by");
 }
 
-/* The first key that has an effect, and its direction; ties are broken by id. */
+static int check_direction(struct servers_filter *f, const char *direction)
+{
+    if (direction == NULL || strcmp(direction, "asc") == 0 || strcmp(direction, "desc") == 0)
+        return 0;
+    return error_set(&f->request->error, ERR_INVALID, "Unknown sort direction, must be one of: asc, desc");
+}
+
+static bool is_sorted_by(const struct servers_filter *f, enum server_sort sort)
+{
+    for (size_t i = 0; i < f->sort_count; i++)
+        if (f->sorts[i].sort == sort)
+            return true;
+    return false;
+}
+
+/* Keys that have an effect, each with its own direction or the first one; ties are broken by id. */
 static int read_sort(struct servers_filter *f)
 {
-    const char *key, *direction = request_query(f->request, "sort_dir");
-    enum server_sort sort = SERVER_SORT_CREATED;
-    bool found = false;
-    for (size_t i = 0; (key = request_query_at(f->request, "sort_key", i)) != NULL; i++) {
-        enum server_sort one = SERVER_SORT_CREATED;
+    const char *key, *first = request_query(f->request, "sort_dir");
+    int rc = check_direction(f, first);
+    for (size_t i = 0; !rc && (key = request_query_at(f->request, "sort_key", i)) != NULL; i++) {
+        const char *own = request_query_at(f->request, "sort_dir", i);
+        enum server_sort sort = SERVER_SORT_CREATED;
         bool known = false;
-        int rc = find_sort(f, key, &known, &one);
-        if (rc)
-            return rc;
-        if (known && !found) {
-            const char *own = request_query_at(f->request, "sort_dir", i);
-            direction = own != NULL ? own : direction;
-            sort = one;
-            found = true;
-        }
+        own = own != NULL ? own : first;
+        rc = find_sort(f, key, &known, &sort);
+        rc = rc ? rc : check_direction(f, own);
+        if (!rc && known && f->sort_count < SERVER_SORT_COUNT && !is_sorted_by(f, sort))
+            f->sorts[f->sort_count++] = (struct servers_sort){sort, own != NULL && strcmp(own, "asc") == 0};
     }
-    if (direction != NULL && strcmp(direction, "asc") != 0 && strcmp(direction, "desc") != 0)
-        return error_set(&f->request->error, ERR_INVALID, "Unknown sort direction, must be one of: asc, desc");
-    f->query.sort = sort;
-    f->query.ascending = direction != NULL && strcmp(direction, "asc") == 0;
+    if (rc)
+        return rc;
+    if (f->sort_count == 0)
+        f->sorts[f->sort_count++] =
+            (struct servers_sort){SERVER_SORT_CREATED, first != NULL && strcmp(first, "asc") == 0};
+    f->query.sort = f->sorts[0].sort;
+    f->query.ascending = f->sorts[0].ascending;
+    f->query.from_place = f->sort_count > 1 && f->query.marker != NULL;
     return 0;
 }
 
@@ -555,7 +570,7 @@ int servers_filter_read(struct request *request, struct servers_filter *ret)
     if (request_query(request, "deleted") == NULL &&
         (f->query.changed_since_us != 0 || f->query.changed_before_us != 0) && f->query.statuses == NULL)
         f->deleted = true;
-    f->query.limit = f->by_row ? INT64_MAX : f->limit;
+    f->query.limit = f->by_row || f->sort_count > 1 ? INT64_MAX : f->limit;
     return rc;
 }
 

@@ -4,11 +4,17 @@
 #include "api/compute/compute.h"
 #include <regex.h>
 
+struct servers_sort {
+    enum server_sort sort;
+    bool ascending;
+};
 struct servers_filter {
     struct request *request;
     struct server_query query;
-    bool live, deleted; /* which tables to look into */
-    int64_t limit;      /* of the page */
+    bool live, deleted;                           /* which tables to look into */
+    int64_t limit;                                /* of the page */
+    struct servers_sort sorts[SERVER_SORT_COUNT]; /* the first of them is the query's, too */
+    size_t sort_count;
     bool all_tenants;
     bool nothing; /* a filter that no server can meet */
     /* Filters of rows; NULL and false filter nothing. */

@@ -2,7 +2,7 @@
  * come from the history, after the living ones, when they are asked for (deleted=true, status=DELETED, changes-since).
  */
 #include "api/compute/server_view.h"
-#include "api/compute/servers_filter.h"
+#include "api/compute/servers_sort.h"
 #include <string.h>
 
 struct page {
@@ -62,7 +62,8 @@ static int walk(struct request *request, const struct servers_filter *f, struct 
         live = live && marker_lives;
     }
     if (!rc && live) {
-        rc = store_server_list(request->conn, &query, add_row, p, &request->error);
+        rc = f->sort_count > 1 ? servers_sort_walk(request, f, &query, add_row, p)
+                               : store_server_list(request->conn, &query, add_row, p, &request->error);
         query.marker = NULL;
     }
     if (!rc && f->deleted && p->count < f->limit) {

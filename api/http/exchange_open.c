@@ -104,6 +104,8 @@ static int exchange_open_route(struct exchange *x, const char *method)
     }
     int rc = router_match(x->server->router, request->service, skip, &x->uri, router_method(method),
                           request->microversion, &x->match);
+    if (rc == ERR_METHOD && request->path_slash)
+        rc = ERR_NOT_FOUND; /* one of the collection without an id */
     if (rc == ERR_METHOD) {
         char methods[ROUTER_METHODS_SIZE];
         reply_header(&x->reply, "Allow", router_methods_text(x->match.methods, methods));

@@ -46,11 +46,15 @@ int image_service_find(struct request *request, struct image_row *ret)
 int image_service_find_own(struct request *request, const char *action, struct image_row *ret)
 {
     int rc = image_service_find(request, ret);
-    if (rc != 0 || image_service_is_admin(request))
-        return rc;
-    if (ret->project_id == NULL || strcmp(ret->project_id, request->credential.project_id) != 0)
-        return image_service_forbid(request, action);
-    return 0;
+    return rc != 0 ? rc : image_service_check_own(request, action, ret);
+}
+
+int image_service_check_own(struct request *request, const char *action, const struct image_row *row)
+{
+    if (image_service_is_admin(request) ||
+        (row->project_id != NULL && strcmp(row->project_id, request->credential.project_id) == 0))
+        return 0;
+    return image_service_forbid(request, action);
 }
 
 const char *image_service_path(struct request *request, const char *id, const char *suffix)

@@ -20,6 +20,9 @@ bool image_service_is_admin(const struct request *request);
 int image_service_find(struct request *request, struct image_row *ret);
 /* The same, and the caller may change it: ERR_FORBIDDEN "You are not authorized to complete <action> action." */
 int image_service_find_own(struct request *request, const char *action, struct image_row *ret);
+int image_service_check_own(struct request *request, const char *action, const struct image_row *row);
+/* Deletes the image with its files, if the caller may. Outside a write transaction: read handlers alone. */
+int image_service_remove(struct request *request, const struct image_row *row);
 int image_service_forbid(struct request *request, const char *action);
 /* Where the image's bytes are; with `suffix` "" or ".stage". In the arena. */
 const char *image_service_path(struct request *request, const char *id, const char *suffix);

@@ -84,18 +84,25 @@ static int delete_row(struct db_conn *c, void *arg, struct error *e)
 
 /* The row goes first, through the writer; the file when that is on disk. A crash between the two leaves a file without
  * a row, which the sweep removes. Servers made of it are not touched: their hosts have copies. */
-static int images_delete(struct request *request, struct reply *reply)
+int image_service_remove(struct request *request, const struct image_row *row)
 {
-    struct deletion d = {.request = request};
-    int rc = image_service_find_own(request, "delete_image", &d.row);
+    struct deletion d = {.request = request, .row = *row};
+    int rc = image_service_check_own(request, "delete_image", row);
     if (rc == 0)
         rc = writer_run(request->api->writer, delete_row, &d, &request->error);
     if (rc != 0)
         return rc;
     unlink(image_service_path(request, d.row.id, ""));
     unlink(image_service_path(request, d.row.id, ".stage"));
-    reply->status = 204;
     return 0;
+}
+
+static int images_delete(struct request *request, struct reply *reply)
+{
+    struct image_row row;
+    int rc = image_service_find(request, &row);
+    reply->status = 204;
+    return rc != 0 ? rc : image_service_remove(request, &row);
 }
 
 /* "/v2/images/" names an image without an id, as Glance sees it. */

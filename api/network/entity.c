@@ -233,23 +233,34 @@ int entity_show(struct request *request, struct reply *reply, const struct entit
 
 /* ---- creation ---- */
 
-static int create_one(struct request *request, const struct entity *entity, json_value *body, void *row)
+void entity_begin(struct request *request, const struct entity *entity, void *row)
 {
     char id[UUID_SIZE];
-    uint64_t seen = 0;
-    if (!json_in_is_object(body))
-        return entity_refuse(request, "Invalid body: '%s' is not a dictionary", entity->name);
     entity_set_text(row, entity->id, arena_strdup(&request->arena, uuid_ordered(id)));
     entity_set_text(row, entity->project, arena_strdup(&request->arena, request->credential.project_id));
     entity_set_int(row, entity->updated, request->now_us);
     entity->defaults(request, row);
-    int rc = entity_body_read(request, entity, body, true, row, &seen);
-    if (rc == 0 && entity_text_at(row, entity->project)[0] == 0)
+}
+
+int entity_finish(struct request *request, const struct entity *entity, void *row, uint64_t seen)
+{
+    int rc = 0;
+    if (entity_text_at(row, entity->project)[0] == 0)
         rc = entity_refuse(request, "Running without keystone AuthN requires that tenant_id is specified");
     if (rc == 0)
         rc = store_network_quota_check(request->conn, entity_text_at(row, entity->project), entity->quota, 1,
                                        &request->error);
     return rc != 0 ? rc : entity->create(request, row, seen);
+}
+
+static int create_one(struct request *request, const struct entity *entity, json_value *body, void *row)
+{
+    uint64_t seen = 0;
+    if (!json_in_is_object(body))
+        return entity_refuse(request, "Invalid body: '%s' is not a dictionary", entity->name);
+    entity_begin(request, entity, row);
+    int rc = entity_body_read(request, entity, body, true, row, &seen);
+    return rc != 0 ? rc : entity_finish(request, entity, row, seen);
 }
 
 static int write_created(struct request *request, struct reply *reply, const struct entity *entity, const void *rows,

@@ -79,6 +79,11 @@ int entity_create(struct request *request, struct reply *reply, const struct ent
 int entity_update(struct request *request, struct reply *reply, const struct entity *entity);
 int entity_delete(struct request *request, struct reply *reply, const struct entity *entity);
 
+/* Creation without a body of the network API: entity_begin gives a zeroed row its id, project, times and defaults; when
+ * the caller has filled in the rest, entity_finish checks the quota, judges and writes it. */
+void entity_begin(struct request *request, const struct entity *entity, void *row);
+int entity_finish(struct request *request, const struct entity *entity, void *row, uint64_t seen);
+
 /* The id in the path, without a ".json" behind it. */
 const char *entity_path_id(struct request *request);
 bool entity_is_admin(const struct request *request);

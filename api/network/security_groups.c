@@ -3,6 +3,7 @@
 #include "api/api.h"
 #include "api/network/network_service.h"
 #include "common/json_in.h"
+#include "db/store_port.h"
 #include "db/store_secgroup.h"
 #include <string.h>
 #include <strings.h>
@@ -125,7 +126,10 @@ static int update(struct request *request, const void *before, void *arg, uint64
                               "Updating default security group not allowed.");
     if (renamed && strcasecmp(row->name, "default") == 0)
         return default_exists(request);
-    return save(request, row);
+    int rc = save(request, row);
+    if (rc == 0 && strcmp(old->name, row->name) != 0)
+        rc = store_port_rename_group(request->conn, row->id, &request->arena, &request->error);
+    return rc;
 }
 
 static int remove_row(struct request *request, void *arg)
