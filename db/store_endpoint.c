@@ -1,5 +1,6 @@
 /* Rows of endpoint. */
 #include "db/store_endpoint.h"
+#include "db/store_catalog.h"
 
 #define COLUMNS      "p.id, p.service_id, p.region_id, p.interface, p.url, p.enabled, p.name, p.extra"
 #define COLUMN_COUNT 8
@@ -75,18 +76,21 @@ DB_STATEMENT(endpoint_update,
             db_text((row)->url), db_int((row)->enabled), db_text((row)->name), db_text((row)->extra))
 int store_endpoint_insert(struct db_conn *c, const struct endpoint_row *row, struct error *e)
 {
-    return db_exec(c, &endpoint_add, NULL, e, ROW_ARGS(row));
+    int rc = db_exec(c, &endpoint_add, NULL, e, ROW_ARGS(row));
+    return rc ? rc : store_catalog_touch(c, e);
 }
 
 int store_endpoint_update(struct db_conn *c, const struct endpoint_row *row, struct error *e)
 {
-    return db_exec(c, &endpoint_update, NULL, e, ROW_ARGS(row));
+    int rc = db_exec(c, &endpoint_update, NULL, e, ROW_ARGS(row));
+    return rc ? rc : store_catalog_touch(c, e);
 }
 
 DB_STATEMENT(endpoint_delete, "DELETE FROM endpoint WHERE id = $1");
 int store_endpoint_delete(struct db_conn *c, const char *id, struct error *e)
 {
-    return db_exec(c, &endpoint_delete, NULL, e, DB_ARGS(db_text(id)));
+    int rc = db_exec(c, &endpoint_delete, NULL, e, DB_ARGS(db_text(id)));
+    return rc ? rc : store_catalog_touch(c, e);
 }
 
 DB_STATEMENT(endpoint_catalog,

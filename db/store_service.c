@@ -1,5 +1,6 @@
 /* Rows of service. */
 #include "db/store_service.h"
+#include "db/store_catalog.h"
 
 #define COLUMNS "s.id, s.type, s.name, s.description, s.enabled, s.extra"
 
@@ -66,12 +67,14 @@ DB_STATEMENT(service_update,
             db_int((row)->enabled), db_text((row)->extra))
 int store_service_insert(struct db_conn *c, const struct service_row *row, struct error *e)
 {
-    return db_exec(c, &service_add, NULL, e, ROW_ARGS(row));
+    int rc = db_exec(c, &service_add, NULL, e, ROW_ARGS(row));
+    return rc ? rc : store_catalog_touch(c, e);
 }
 
 int store_service_update(struct db_conn *c, const struct service_row *row, struct error *e)
 {
-    return db_exec(c, &service_update, NULL, e, ROW_ARGS(row));
+    int rc = db_exec(c, &service_update, NULL, e, ROW_ARGS(row));
+    return rc ? rc : store_catalog_touch(c, e);
 }
 
 DB_STATEMENT(service_delete_endpoints, "DELETE FROM endpoint WHERE service_id = $1");
@@ -79,5 +82,7 @@ DB_STATEMENT(service_delete, "DELETE FROM service WHERE id = $1");
 int store_service_delete(struct db_conn *c, const char *id, struct error *e)
 {
     int rc = db_exec(c, &service_delete_endpoints, NULL, e, DB_ARGS(db_text(id)));
-    return rc ? rc : db_exec(c, &service_delete, NULL, e, DB_ARGS(db_text(id)));
+    if (!rc)
+        rc = db_exec(c, &service_delete, NULL, e, DB_ARGS(db_text(id)));
+    return rc ? rc : store_catalog_touch(c, e);
 }

@@ -74,6 +74,3 @@ int auth_scope_roles(struct request *request, struct auth_context *ret);
 /* {"token": {...}} */
 int auth_view_token(struct request *request, struct reply *reply, const struct auth_context *context,
                     bool with_catalog);
-/* The array of services with their endpoints under `key`. `project_id` and `user_id` fill URL templates. */
-int auth_view_catalog(struct request *request, struct reply *reply, const char *key, const char *project_id,
-                      const char *user_id);

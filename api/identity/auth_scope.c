@@ -35,6 +35,16 @@ static int load_domain(struct request *request, const struct auth_name *name, st
     return or_refuse(request, rc, "Could not find the domain.");
 }
 
+/* Whether it and all above it is enabled. Most projects hang on their domain, which is at hand. */
+static int check_above(struct request *request, const struct auth_context *context, bool *ret)
+{
+    const struct project_row *project = &context->project, *domain = &context->project_domain;
+    *ret = project->enabled && domain->enabled;
+    if (!*ret || (project->parent_id && strcmp(project->parent_id, domain->id) == 0))
+        return 0;
+    return store_project_usable(request->conn, project->id, ret, &request->error);
+}
+
 /* The project's domain, and whether all above it is enabled. */
 static int settle_project(struct request *request, struct auth_context *ret)
 {
@@ -44,7 +54,7 @@ static int settle_project(struct request *request, struct auth_context *ret)
     int rc = store_project_get(request->conn, ret->project.domain_id, &request->arena, &ret->project_domain,
                                &request->error);
     if (!rc)
-        rc = store_project_usable(request->conn, ret->project.id, &usable, &request->error);
+        rc = check_above(request, ret, &usable);
     if (!rc && !usable)
         rc = ERR_NOT_FOUND;
     if (rc)

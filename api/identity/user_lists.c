@@ -2,6 +2,7 @@
  */
 #include "api/identity/access.h"
 #include "api/identity/auth.h"
+#include "api/identity/catalog.h"
 #include "api/identity/group_view.h"
 #include "api/identity/list.h"
 #include "api/identity/project_view.h"
@@ -130,7 +131,7 @@ static int user_lists_catalog(struct request *request, struct reply *reply)
         return error_set(&request->error, ERR_FORBIDDEN,
                          "A project-scoped token is required to produce a service catalog.");
     json_out_object(&reply->out, NULL);
-    int rc = auth_view_catalog(request, reply, "catalog", *c->project_id ? c->project_id : NULL, c->user_id);
+    int rc = catalog_write(request, &reply->out, *c->project_id ? c->project_id : NULL, c->user_id);
     json_out_object(&reply->out, "links");
     json_out_text(&reply->out, "self", identity_url(request, "/auth/catalog"));
     json_out_object_end(&reply->out);

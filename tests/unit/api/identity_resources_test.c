@@ -251,6 +251,36 @@ TEST("endpoints fill the catalog, with our own address where they say so, and a 
     identity_end();
 }
 
+/* The catalog is kept by each thread that shows it. */
+TEST("what changes in the catalog is seen by the next request, whatever was kept")
+{
+    char body[300];
+    identity_begin();
+    const char *admin = token_of(ADMIN, "admin", ON_PROJECT);
+    struct http_answer answer = ask("POST", "/services", admin, "{\"service\":{\"type\":\"metric\",\"name\":\"m\"}}");
+    const char *service = id_in(&answer);
+    http_answer_done(&answer);
+    EXPECT(ask("GET", "/auth/catalog", admin, NULL), 200, "{\"catalog\":[]");
+    snprintf(body, sizeof(body),
+             "{\"endpoint\":{\"interface\":\"public\",\"service_id\":\"%s\",\"url\":\"http://%s\"}}", service,
+             "$(user_id)s/\\\"/$(project_id)s$(tenant_id)s");
+    answer = ask("POST", "/endpoints", admin, body);
+    CHECK_INT(answer.status, 201);
+    const char *endpoint = id_in(&answer);
+    http_answer_done(&answer);
+    for (int i = 0; i < 3; i++)
+        EXPECT(ask("GET", "/auth/catalog", admin, NULL), 200,
+               "\"url\":\"http://" ADMIN "/\\\"/" PROJECT PROJECT "\"}]}],\"links\"");
+    EXPECT(ask("PATCH", path_of("/endpoints/%s", endpoint), admin, "{\"endpoint\":{\"url\":\"http://$(base\"}}"), 200,
+           "$(base");
+    EXPECT(ask("GET", "/auth/catalog", admin, NULL), 200, "\"url\":\"http://$(base\"}]}]");
+    EXPECT(ask("PATCH", path_of("/services/%s", service), admin, "{\"service\":{\"name\":\"other\"}}"), 200, "other");
+    EXPECT(ask("GET", "/auth/catalog", admin, NULL), 200, "\"name\":\"other\"");
+    CHECK_INT(ask_status("DELETE", path_of("/endpoints/%s", endpoint), admin, NULL), 204);
+    EXPECT(ask("GET", "/auth/catalog", admin, NULL), 200, "{\"catalog\":[]");
+    identity_end();
+}
+
 static int login_application(const char *id, const char *secret, char ret[TOKEN_SIZE])
 {
     char body[512];
