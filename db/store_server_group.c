@@ -68,16 +68,17 @@ int store_server_group_delete(struct db_conn *c, const char *id, const char *pro
     return rc ? rc : db_exec(c, &server_group_leave, NULL, e, DB_ARGS(db_text(id)));
 }
 
-DB_STATEMENT(server_group_list, "SELECT " GROUP_COLUMNS " FROM server_group WHERE (project_id = $1 OR $1 IS NULL) "
-                                "AND (created_us > $2 OR (created_us = $2 AND id > $3)) "
-                                "ORDER BY created_us, id LIMIT $4");
+#define GROUP_PAGE "(created_us, id) > ($1, $2) ORDER BY created_us, id LIMIT $3"
+DB_STATEMENT(server_group_list_all, "SELECT " GROUP_COLUMNS " FROM server_group WHERE " GROUP_PAGE);
+DB_STATEMENT(server_group_list_own, "SELECT " GROUP_COLUMNS " FROM server_group WHERE project_id = $4 AND " GROUP_PAGE);
 int store_server_group_list(struct db_conn *c, const char *project_id, int64_t limit,
                             const struct server_group_row *after, server_group_fn fn, void *arg, struct error *e)
 {
     struct db_rows rows;
-    int rc = db_query(c, &server_group_list, &rows, e,
-                      DB_ARGS(db_text(project_id), db_int(after ? after->created_us : INT64_MIN),
-                              db_text(after ? after->id : ""), db_int(limit)));
+    struct db_value from = db_int(after ? after->created_us : INT64_MIN), id = db_text(after ? after->id : "");
+    int rc = project_id
+                 ? db_query(c, &server_group_list_own, &rows, e, DB_ARGS(from, id, db_int(limit), db_text(project_id)))
+                 : db_query(c, &server_group_list_all, &rows, e, DB_ARGS(from, id, db_int(limit)));
     if (rc) {
         return rc;
     }

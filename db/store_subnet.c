@@ -69,9 +69,9 @@ int store_subnet_get(struct db_conn *c, const char *id, const char *project_id, 
 DB_STATEMENT(subnet_list_all, "SELECT " SUBNET_COLUMNS
                               " FROM subnet s WHERE s.id > $1 AND (s.name = $3 OR $3 IS NULL) ORDER BY s.id LIMIT $2");
 DB_STATEMENT(subnet_list_visible,
-             "SELECT " SUBNET_COLUMNS " FROM subnet s WHERE (s.project_id = $1 OR s.network_id IN (SELECT n.id FROM "
-             "network n WHERE n.project_id = $1 OR n.shared = 1)) AND s.id > $2 AND (s.name = $4 OR "
-             "$4 IS NULL) "
+             "SELECT " SUBNET_COLUMNS " FROM subnet s WHERE s.id IN (SELECT id FROM subnet WHERE project_id = $1 UNION "
+             "SELECT id FROM subnet WHERE network_id IN (SELECT id FROM network WHERE project_id = $1 UNION "
+             "SELECT id FROM network WHERE shared = 1)) AND s.id > $2 AND (s.name = $4 OR $4 IS NULL) "
              "ORDER BY s.id LIMIT $3");
 int store_subnet_list(struct db_conn *c, const char *project_id, const char *name, const char *after, int64_t limit,
                       struct arena *a, struct subnet_row **ret, size_t *ret_count, struct error *e)
