@@ -54,6 +54,7 @@ static const struct json_field image_fields[] = {
     FIELD(spec_image, size_bytes, JSON_INT, JSON_REQUIRED, .min = 0, .max = 1024 * TERABYTE),
     FIELD(spec_image, sha512, JSON_TEXT, JSON_REQUIRED),
     FIELD(spec_image, properties, JSON_MAP, JSON_NULLABLE),
+    FIELD(spec_image, deleted, JSON_BOOL, 0),
 };
 static const struct json_table image_table = TABLE(image_fields, JSON_NO_SEEN);
 
@@ -146,6 +147,8 @@ static int spec_check_image(const struct spec_image *image, struct error *e)
 {
     if (!spec_is_id(image->id))
         return error_set(e, ERR_INVALID, "image.id: not a UUID");
+    if (image->deleted)
+        return 0;
     if (strcmp(image->disk_format, "qcow2") != 0 && strcmp(image->disk_format, "raw") != 0)
         return error_set(e, ERR_INVALID, "image.disk_format: this host boots qcow2 and raw images, not %.32s",
                          image->disk_format);

@@ -34,6 +34,7 @@ struct spec_image {
     const char *id, *name, *disk_format, *sha512;
     int64_t size_bytes;
     struct json_map properties;
+    bool deleted; /* after the server was asked for: only its id is known */
 };
 struct spec_key {
     const char *name, *public;

@@ -1,11 +1,11 @@
 /* GET /agent/v1/desired: what a host should do since a revision, parked until there is something. GET .../servers/{id}:
  * a verdict about a domain that the list does not name. GET .../images/{id}: an image's bytes. */
 #include "api/agent/agent.h"
+#include "api/agent/desired_view.h"
 #include "api/api.h"
 #include "api/config.h"
 #include "common/clock.h"
 #include "db/store_image.h"
-#include "db/store_port.h"
 #include "db/store_query.h"
 #include "db/store_server.h"
 #include <stdlib.h>
@@ -23,94 +23,12 @@ struct answer {
     int64_t servers, queries, last_revision, last_asked;
 };
 
-/* null only when there is no such image: a database that fails must not make a host build a server without one. */
-static int write_image(struct answer *a, const struct server_row *row, struct error *e)
-{
-    struct error why = {0};
-    struct image_row image;
-    int rc = row->image_id == NULL
-                 ? ERR_NOT_FOUND
-                 : store_image_get(a->request->conn, row->image_id, NULL, true, &a->request->arena, &image, &why);
-    if (rc == ERR_NOT_FOUND) {
-        json_out_null(a->out, "image");
-        return 0;
-    }
-    if (rc)
-        return error_set(e, rc, "%s", error_text(&why));
-    json_out_object(a->out, "image");
-    json_out_text(a->out, "id", image.id);
-    json_out_text(a->out, "name", image.name);
-    json_out_text(a->out, "disk_format", image.disk_format != NULL ? image.disk_format : "");
-    json_out_int(a->out, "size_bytes", image.size_bytes);
-    json_out_text(a->out, "sha512", image.hash_value != NULL ? image.hash_value : "");
-    json_out_raw(a->out, "properties", image.properties);
-    json_out_object_end(a->out);
-    return 0;
-}
-
-static void write_amounts(struct json_out *out, const struct server_row *row)
-{
-    json_out_int(out, "vcpus", row->vcpus);
-    json_out_int(out, "memory_mib", row->memory_mib);
-    json_out_int(out, "root_gib", row->root_gib);
-    json_out_int(out, "ephemeral_gib", row->ephemeral_gib);
-    json_out_int(out, "swap_mib", row->swap_mib);
-    json_out_text(out, "flavor_name", row->flavor_name);
-    json_out_raw(out, "flavor_extra", row->flavor_extra);
-}
-
-static void write_key(struct json_out *out, const struct server_row *row)
-{
-    if (row->key_name == NULL || row->key_public == NULL) {
-        json_out_null(out, "key");
-        return;
-    }
-    json_out_object(out, "key");
-    json_out_text(out, "name", row->key_name);
-    json_out_text(out, "public", row->key_public);
-    json_out_object_end(out);
-}
-
-static void write_operation(struct json_out *out, const struct server_row *row)
-{
-    if (row->operation == SERVER_OPERATION_NONE || row->operation_id == NULL) {
-        json_out_null(out, "operation");
-        return;
-    }
-    json_out_object(out, "operation");
-    json_out_text(out, "id", row->operation_id);
-    json_out_text(out, "action", server_operation_name(row->operation));
-    json_out_object_end(out);
-}
-
-/* The specification of a server. */
 static int write_server(void *arg, const struct server_row *row, struct error *e)
 {
     struct answer *a = arg;
-    struct json_out *out = a->out;
-    int rc;
-    json_out_object(out, NULL);
-    json_out_text(out, "id", row->id);
-    json_out_text(out, "name", row->name);
-    json_out_text(out, "hostname", row->hostname);
-    json_out_text(out, "project_id", row->project_id);
-    json_out_text(out, "user_id", row->user_id);
-    json_out_int(out, "created_us", row->created_us);
-    json_out_int(out, "revision", row->desired_revision);
-    json_out_bool(out, "exists", row->desired_exists);
-    json_out_text(out, "power", server_power_name(row->desired_power));
-    write_amounts(out, row);
-    rc = write_image(a, row, e);
-    if (!rc)
-        rc = store_port_write_nics(a->request->conn, row->id, out, &a->request->arena, e);
+    int rc = desired_write_server(a->request->conn, row, a->host.zone, a->out, &a->request->arena, e);
     if (rc)
         return rc;
-    json_out_raw(out, "metadata", row->metadata);
-    write_key(out, row);
-    json_out_text(out, "user_data", row->user_data);
-    json_out_text(out, "zone", a->host.zone);
-    write_operation(out, row);
-    json_out_object_end(out);
     a->servers++;
     a->last_revision = row->desired_revision;
     return 0;

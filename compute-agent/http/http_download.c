@@ -72,8 +72,10 @@ static int http_download_judge(struct http_transfer *t, const struct http_setup 
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
     if (t->code)
         return t->code;
+    if (status == 404)
+        return error_set(t->error, ERR_NOT_FOUND, "The image is not there any more");
     if (status >= 400 && status != 416) {
-        int code = status == 404 ? ERR_NOT_FOUND : status >= 500 || status == 429 ? ERR_UNAVAILABLE : ERR_FORBIDDEN;
+        int code = status >= 500 || status == 429 ? ERR_UNAVAILABLE : ERR_FORBIDDEN;
         return error_set(t->error, code, "The API answers %ld to the request for the image", status);
     }
     if (outcome != CURLE_OK && status != 416) {

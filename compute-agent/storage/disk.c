@@ -57,10 +57,22 @@ static int disk_make_one(const char *folder, const char *name, const struct disk
     return code;
 }
 
+static bool disk_has_root(const char *folder)
+{
+    struct strbuf path;
+    strbuf_init(&path, 0);
+    strbuf_appendf(&path, "%s/" DOMAIN_XML_ROOT, folder);
+    bool there = access(path.data, F_OK) == 0;
+    strbuf_done(&path);
+    return there;
+}
+
 int disk_make(const char *folder, const struct spec *spec, const struct disk_base *base, bool first, struct error *e)
 {
     static const struct disk_base none = {0};
     int64_t root = spec->root_gib * DISK_GIB;
+    if (first && spec->image && spec->image->deleted && !disk_has_root(folder))
+        return error_set(e, ERR_NOT_FOUND, "The image %s was deleted before the server's first start", spec->image->id);
     if (root == 0)
         root = base->virtual_bytes;
     if (first && base->virtual_bytes > root)

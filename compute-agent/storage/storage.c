@@ -168,7 +168,8 @@ static void storage_image_ready(void *arg, const struct image_cache_result *resu
     storage_submit_disks(t);
 }
 
-/* A disk that is there needs no image any more; nor does a server that may not get a new disk. */
+/* A disk that is there needs no image any more; nor does a server that may not get a new disk. One that is deleted
+ * cannot be fetched: disk_make says so. */
 static bool storage_needs_image(const struct storage_task *t)
 {
     struct strbuf path;
@@ -176,7 +177,7 @@ static bool storage_needs_image(const struct storage_task *t)
     strbuf_appendf(&path, "%s/" DOMAIN_XML_ROOT, t->folder);
     bool there = access(path.data, F_OK) == 0;
     strbuf_done(&path);
-    return t->spec->image && t->first && !there;
+    return t->spec->image && !t->spec->image->deleted && t->first && !there;
 }
 
 void storage_prepare(struct storage *s, const struct hypervisor_prepare *what, hypervisor_done_fn done, void *arg)

@@ -223,6 +223,26 @@ TEST("making a server's disks again changes nothing")
     free(folder);
 }
 
+TEST("a server whose image was deleted gets no empty disk, one that has its disk already needs no image")
+{
+    char *base = make_image("deleted-base.qcow2", "qcow2", "20M"), *folder = make_folder("deleted");
+    struct disk_base from = {base, "qcow2", 20 * MIB};
+    struct spec *spec = sample_read(SAMPLE("\"image\":{\"id\":\"01890000-5555-7222-8333-000000000001\",\"name\":\"\","
+                                           "\"disk_format\":\"\",\"size_bytes\":0,\"sha512\":\"\","
+                                           "\"properties\":{},\"deleted\":true},"));
+    struct error e = {0};
+    CHECK_INT(disk_make(folder, spec, &(struct disk_base){0}, true, &e), ERR_NOT_FOUND);
+    CHECK_CONTAINS(e.text, "01890000-5555-7222-8333-000000000001 was deleted");
+    error_clear(&e);
+    spec->image->deleted = false;
+    CHECK_OK(disk_make(folder, spec, &from, true, &e), &e);
+    spec->image->deleted = true;
+    CHECK_OK(disk_make(folder, spec, &(struct disk_base){0}, true, &e), &e);
+    spec_free(&spec);
+    free(base);
+    free(folder);
+}
+
 TEST("a disk that was lost is an error, never an empty disk")
 {
     char *folder = make_folder("lost");

@@ -1,7 +1,9 @@
 /* Hosts' reports and what they make of servers: repeated, out of order, late, about others' servers; deadlines;
  * deletes; and all of it with every statement failing in turn. */
+#include "api/agent/desired_view.h"
 #include "api/agent/report.h"
 #include "api/compute/server_life.h"
+#include "common/json_out.h"
 #include "tests/unit/db/compute_fixture.h"
 
 #define HOST  "aaaaaaaa-0000-4000-8000-000000000001"
@@ -96,6 +98,28 @@ static const char *status(const struct server_row *row)
 {
     struct server_situation s = store_server_situation(row);
     return server_words(&s).status;
+}
+
+TEST("a server whose image is gone is told to its host with the image's id, never without an image")
+{
+    struct db *db;
+    struct db_conn *c = begin(&db);
+    struct server_row row = placed(c);
+    struct strbuf text;
+    struct json_out out;
+    struct error e = {0};
+    strbuf_init(&text, 0);
+    json_out_init(&out, &text);
+    CHECK_OK(desired_write_server(c, &row, "nova", &out, &compute_arena, &e), &e);
+    CHECK_CONTAINS(text.data, "\"image\":{\"id\":\"i1\"");
+    CHECK_CONTAINS(text.data, "\"deleted\":true");
+    strbuf_reset(&text);
+    json_out_init(&out, &text);
+    row.image_id = NULL;
+    CHECK_OK(desired_write_server(c, &row, "nova", &out, &compute_arena, &e), &e);
+    CHECK_CONTAINS(text.data, "\"image\":null");
+    strbuf_done(&text);
+    end(c, db);
 }
 
 TEST("a server runs when its host says so, once")

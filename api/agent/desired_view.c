@@ -1,0 +1,95 @@
+/* A server's specification as JSON. Its members are docs/agent-protocol.md's. */
+#include "api/agent/desired_view.h"
+#include "common/json_out.h"
+#include "db/store_image.h"
+#include "db/store_port.h"
+
+/* null is for servers that were made without an image. One whose image was deleted says so: its host must not give it
+ * an empty disk, nor must a database that fails. */
+static int write_image(struct db_conn *c, const struct server_row *row, struct json_out *out, struct arena *arena,
+                       struct error *e)
+{
+    struct error why = {0};
+    struct image_row image = {.id = row->image_id, .name = "", .properties = "{}"};
+    int rc = row->image_id == NULL ? 0 : store_image_get(c, row->image_id, NULL, true, arena, &image, &why);
+    if (rc && rc != ERR_NOT_FOUND)
+        return error_set(e, rc, "%s", error_text(&why));
+    if (row->image_id == NULL) {
+        json_out_null(out, "image");
+        return 0;
+    }
+    json_out_object(out, "image");
+    json_out_text(out, "id", image.id);
+    json_out_text(out, "name", image.name);
+    json_out_text(out, "disk_format", image.disk_format != NULL ? image.disk_format : "");
+    json_out_int(out, "size_bytes", image.size_bytes);
+    json_out_text(out, "sha512", image.hash_value != NULL ? image.hash_value : "");
+    json_out_raw(out, "properties", image.properties);
+    if (rc == ERR_NOT_FOUND)
+        json_out_bool(out, "deleted", true);
+    json_out_object_end(out);
+    return 0;
+}
+
+static void write_amounts(struct json_out *out, const struct server_row *row)
+{
+    json_out_int(out, "vcpus", row->vcpus);
+    json_out_int(out, "memory_mib", row->memory_mib);
+    json_out_int(out, "root_gib", row->root_gib);
+    json_out_int(out, "ephemeral_gib", row->ephemeral_gib);
+    json_out_int(out, "swap_mib", row->swap_mib);
+    json_out_text(out, "flavor_name", row->flavor_name);
+    json_out_raw(out, "flavor_extra", row->flavor_extra);
+}
+
+static void write_key(struct json_out *out, const struct server_row *row)
+{
+    if (row->key_name == NULL || row->key_public == NULL) {
+        json_out_null(out, "key");
+        return;
+    }
+    json_out_object(out, "key");
+    json_out_text(out, "name", row->key_name);
+    json_out_text(out, "public", row->key_public);
+    json_out_object_end(out);
+}
+
+static void write_operation(struct json_out *out, const struct server_row *row)
+{
+    if (row->operation == SERVER_OPERATION_NONE || row->operation_id == NULL) {
+        json_out_null(out, "operation");
+        return;
+    }
+    json_out_object(out, "operation");
+    json_out_text(out, "id", row->operation_id);
+    json_out_text(out, "action", server_operation_name(row->operation));
+    json_out_object_end(out);
+}
+
+int desired_write_server(struct db_conn *c, const struct server_row *row, const char *zone, struct json_out *out,
+                         struct arena *arena, struct error *e)
+{
+    json_out_object(out, NULL);
+    json_out_text(out, "id", row->id);
+    json_out_text(out, "name", row->name);
+    json_out_text(out, "hostname", row->hostname);
+    json_out_text(out, "project_id", row->project_id);
+    json_out_text(out, "user_id", row->user_id);
+    json_out_int(out, "created_us", row->created_us);
+    json_out_int(out, "revision", row->desired_revision);
+    json_out_bool(out, "exists", row->desired_exists);
+    json_out_text(out, "power", server_power_name(row->desired_power));
+    write_amounts(out, row);
+    int rc = write_image(c, row, out, arena, e);
+    if (!rc)
+        rc = store_port_write_nics(c, row->id, out, arena, e);
+    if (rc)
+        return rc;
+    json_out_raw(out, "metadata", row->metadata);
+    write_key(out, row);
+    json_out_text(out, "user_data", row->user_data);
+    json_out_text(out, "zone", zone);
+    write_operation(out, row);
+    json_out_object_end(out);
+    return 0;
+}

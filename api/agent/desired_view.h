@@ -1,0 +1,9 @@
+/* The specification of a server, as its host's agent reads it. */
+#pragma once
+#include "db/store_server.h"
+
+struct json_out;
+
+/* `zone`: the host's. On failure the document is not to be ended. ERR_* of the database. */
+int desired_write_server(struct db_conn *c, const struct server_row *row, const char *zone, struct json_out *out,
+                         struct arena *arena, struct error *e);
