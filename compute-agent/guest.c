@@ -41,16 +41,28 @@ void guest_remember(struct guest *g, const struct journal_event *last)
     g->said_at_us = last->at_us;
     g->built =
         last->state != SERVER_STATE_BUILDING && last->state != SERVER_STATE_NONE && last->state != SERVER_STATE_GONE;
-    g->gone_seq = last->state == SERVER_STATE_GONE ? last->seq : 0;
+    g->said_gone = last->state == SERVER_STATE_GONE;
+    g->reviving = last->resuming;
+    g->lost =
+        host_alive_lost(g->host, last) && (last->state == SERVER_STATE_RUNNING || last->state == SERVER_STATE_PAUSED);
+    g->lost_us = g->lost ? host_alive_until_us(g->host, last) : 0;
     memcpy(g->done_operation, last->operation_id, UUID_SIZE);
     memcpy(g->said_operation, last->operation_id, UUID_SIZE);
 }
 
+void guest_say_again(struct guest *g)
+{
+    g->said_any = false;
+    guest_work(g);
+}
+
 /* ---- saying ---- */
 
-static bool guest_say(struct guest *g, enum server_state state, const struct error *failure)
+static bool guest_say(struct guest *g, enum server_state state, const struct error *failure, bool resuming)
 {
-    struct journal_event event = {.state = state, .revision = g->spec ? g->spec->revision : g->done_revision};
+    struct journal_event event = {
+        .state = state, .revision = g->spec ? g->spec->revision : g->done_revision, .resuming = resuming};
+    memcpy(event.boot, g->host->alive.boot, sizeof(event.boot));
     int64_t now = clock_now_us();
     event.at_us = g->changed_us && !failure ? g->changed_us : now;
     if (event.at_us < g->said_at_us) /* a clock that was set back must not turn the order around */
@@ -69,12 +81,13 @@ static bool guest_say(struct guest *g, enum server_state state, const struct err
     g->said = state;
     g->said_at_us = event.at_us;
     g->changed_us = 0;
+    g->lost = false;
+    g->reviving = resuming;
     if (event.operation_id[0]) {
         memcpy(g->done_operation, event.operation_id, UUID_SIZE);
         memcpy(g->said_operation, event.operation_id, UUID_SIZE);
     }
-    if (state == SERVER_STATE_GONE)
-        g->gone_seq = event.seq;
+    g->said_gone = state == SERVER_STATE_GONE;
     return true;
 }
 
@@ -111,7 +124,14 @@ void guest_be_patient(struct guest *g, enum reconcile_asked asked, int64_t grace
 
 static bool guest_is_fresh(const struct guest *g)
 {
-    return g->spec && g->spec->revision > g->done_revision;
+    return g->spec && (g->spec->revision > g->done_revision || g->reviving);
+}
+
+/* The host went down under it and it was to be running: it is started again. */
+static bool guest_is_to_resume(const struct guest *g)
+{
+    return g->lost && g->said == SERVER_STATE_RUNNING && g->spec && g->spec->exists &&
+           g->spec->power == SERVER_POWER_RUNNING && g->host->settings->resume_guests;
 }
 
 /* Nothing is to be done: what is to be said? */
@@ -123,9 +143,12 @@ static void guest_settle(struct guest *g)
         g->built = true;
     enum server_state state = reconcile_state(g->domain, exists, g->built);
     g->asked = RECONCILE_ASKED_NOTHING;
-    if (!g->spec || g->gone_seq || (!fresh && g->said_any && state == g->said))
+    if (!g->spec || g->said_gone || (!fresh && g->said_any && state == g->said))
         return;
-    if (!guest_say(g, state, NULL)) {
+    bool resuming = !fresh && guest_is_to_resume(g);
+    if (g->lost && !fresh)
+        g->changed_us = g->lost_us;
+    if (!guest_say(g, state, NULL, resuming)) {
         guest_rest_for(g, GUEST_SAY_AGAIN_MS);
         return;
     }
@@ -133,6 +156,10 @@ static void guest_settle(struct guest *g)
         g->done_revision = g->spec->revision;
     log_info("server settled", "server=%s state=%s revision=%lld", g->id, server_state_name(state),
              (long long)g->done_revision);
+    if (resuming) {
+        log_info("server is started again after the host's reboot", "server=%s", g->id);
+        guest_work(g);
+    }
 }
 
 void guest_fail(struct guest *g, const struct error *failure)
@@ -140,7 +167,7 @@ void guest_fail(struct guest *g, const struct error *failure)
     enum server_state state = reconcile_state(g->domain, true, g->built);
     log_warn("server failed", "server=%s step=%s revision=%lld error=\"%s\"", g->id, reconcile_step_name(g->step),
              (long long)(g->spec ? g->spec->revision : 0), error_text(failure));
-    if (guest_say(g, state, failure)) {
+    if (guest_say(g, state, failure, false)) {
         g->done_revision = g->spec->revision;
         g->asked = RECONCILE_ASKED_NOTHING;
     } else {
@@ -186,6 +213,8 @@ static void guest_take_over(struct guest *g)
     if (!g->incoming)
         return;
     bool same_wish = g->spec && g->spec->exists == g->incoming->exists && g->spec->power == g->incoming->power;
+    if (g->incoming->revision > g->done_revision) /* is carried out anyhow */
+        g->reviving = false;
     spec_free(&g->spec);
     g->spec = g->incoming;
     g->incoming = NULL;
@@ -278,5 +307,6 @@ bool guest_is_over(const struct guest *g)
         return false;
     if (!g->spec)
         return true;
-    return g->gone_seq && g->gone_seq <= journal_accepted(g->host->journal);
+    const struct journal_event *last = journal_last(g->host->journal, g->id);
+    return g->said_gone && (!last || last->seq <= journal_accepted(g->host->journal));
 }

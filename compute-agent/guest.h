@@ -46,7 +46,12 @@ struct guest {
     bool built;                     /* has run or been defined successfully */
     bool said_any;
     enum server_state said;
-    int64_t said_at_us, gone_seq; /* gone_seq: of the event that said it is gone, 0 before */
+    int64_t said_at_us;
+    bool said_gone;
+
+    bool lost;       /* it was on when the host went down ... */
+    int64_t lost_us; /* ... about then */
+    bool reviving;   /* and is wanted on: to be started again */
 };
 
 struct guest *guest_new(struct host *h, const char *server_id);
@@ -54,6 +59,8 @@ struct guest *guest_new(struct host *h, const char *server_id);
 void guest_free(struct guest **g);
 /* What the journal knows of it. */
 void guest_remember(struct guest *g, const struct journal_event *last);
+/* What was said of it is not known any more. */
+void guest_say_again(struct guest *g);
 /* The guest's own from here. */
 void guest_take_spec(struct guest *g, struct spec **spec);
 /* The API says that this server is deleted. */

@@ -27,6 +27,13 @@ struct guest *host_guest(struct host *h, const char *server_id)
     return g;
 }
 
+void host_say_again(struct host *h)
+{
+    size_t at = 0;
+    for (struct guest *g; (g = idmap_next(&h->guests, &at));)
+        guest_say_again(g);
+}
+
 /* ---- upkeep ---- */
 
 static void host_upkeep(void *arg)
@@ -258,6 +265,7 @@ int host_new(const struct host_setup *setup, struct host **ret, struct error *e)
     h->upkeep = loop_timer_new(h->loop, host_upkeep, h);
     struct http_client_identity as = identity_http(h->identity);
     struct strbuf path;
+    host_alive_open(h, setup->boot_id);
     strbuf_init(&path, 0);
     strbuf_appendf(&path, "%s/journal", h->identity->dir);
     int code = journal_open(path.data, h->durable, &h->journal, e);

@@ -20,6 +20,7 @@ struct host_setup {
     struct hypervisor *hypervisor; /* becomes the host's */
     const char *url;               /* the API's */
     bool durable;                  /* the journal is synced before anything is reported */
+    const char *boot_id;           /* of the host's present boot, NULL: the machine's */
 };
 /* Opens the journal, connects to nobody yet. */
 int host_new(const struct host_setup *setup, struct host **ret, struct error *e);

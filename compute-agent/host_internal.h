@@ -1,4 +1,5 @@
 /* The parts of a host, for its files: host.c (life), host_poll.c (what to do), host_report.c (what was done),
+ * host_alive.c (since when),
  * host_query.c (questions), host_network.c (networks), guest.c (one server) and guest_step.c (its steps). */
 #pragma once
 #include "common/strbuf.h"
@@ -20,13 +21,19 @@ struct host_poll {
 struct host_report {
     struct loop_timer *timer; /* heartbeat, or next try after a failure */
     bool running, wanted;
+    bool introduced; /* the API has answered this process: it is known which numbers it has */
     unsigned failures;
     bool with_inventory, with_samples; /* of the report under way */
     char *inventory;                   /* JSON, NULL until known */
     bool inventory_sent;
     char *samples;          /* JSON objects between commas, NULL for none */
     struct host_sync *sync; /* of the journal, under way */
-    char boot_id[64];
+};
+/* Which boot of the host this is, and when the one before ended. */
+struct host_alive {
+    char boot_id[64], boot[JOURNAL_BOOT_SIZE]; /* boot: its beginning, as events carry it */
+    char before[JOURNAL_BOOT_SIZE];            /* the boot before this one in which the agent ran, "" for none known */
+    int64_t before_us;                         /* when it was last alive */
 };
 struct host {
     const struct settings *settings;
@@ -45,11 +52,14 @@ struct host {
     bool durable, connected, listing, listed; /* listed: the hypervisor's domains are known since it was connected */
     bool renewing;
     int64_t list_began_us; /* clock_mono_us of the listing under way */
+    struct host_alive alive;
 };
 
 /* ---- host.c ---- */
 /* The guest with this id, made when there is none. */
 struct guest *host_guest(struct host *h, const char *server_id);
+/* What was said of servers before is not known any more: says of each what it is. */
+void host_say_again(struct host *h);
 /* Lists the hypervisor's domains and takes note of differences. */
 void host_list(struct host *h);
 /* In the next round: forgets guests and networks that are over. */
@@ -60,6 +70,16 @@ void host_check_unknown(struct host *h);
 /* ---- host_poll.c ---- */
 void host_poll_start(struct host *h);
 void host_poll_stop(struct host *h);
+
+/* ---- host_alive.c ---- */
+/* Reads what the agent left behind in the boot before. `boot_id`: NULL for the machine's. */
+void host_alive_open(struct host *h, const char *boot_id);
+/* The host lives now: to be called every few seconds. */
+void host_alive_touch(struct host *h);
+/* An event was said in another boot than this one: the host has been down since. */
+bool host_alive_lost(const struct host *h, const struct journal_event *last);
+/* The time up to which what the event says can have lasted. */
+int64_t host_alive_until_us(const struct host *h, const struct journal_event *last);
 
 /* ---- host_report.c ---- */
 void host_report_start(struct host *h);

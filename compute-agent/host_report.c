@@ -1,8 +1,8 @@
 /* Reports. An event goes into the journal, from there to disk, and then into the next report, which leaves at once;
  * events that come while a report is under way share the following one. An empty report is the heartbeat. What the API
- * has accepted is never sent again; what it has not accepted is sent again until it does. */
+ * has accepted is never sent again; what it has not accepted is sent again until it does. A process' first report has
+ * no events: its answer tells which numbers are used already. */
 #include "common/clock.h"
-#include "common/file.h"
 #include "common/json_in.h"
 #include "common/json_out.h"
 #include "common/log.h"
@@ -84,12 +84,12 @@ static size_t host_report_print(struct host *h, struct strbuf *body)
     int64_t last;
     strbuf_init(&events, 0);
     strbuf_append_char(&events, '[');
-    size_t count = journal_print(h->journal, HOST_REPORT_LIMIT, &events, &last);
+    size_t count = r->introduced ? journal_print(h->journal, HOST_REPORT_LIMIT, &events, &last) : 0;
     strbuf_append_char(&events, ']');
     json_out_init(&o, body);
     json_out_object(&o, NULL);
     json_out_int(&o, "now_us", clock_now_us());
-    json_out_text(&o, "boot_id", r->boot_id);
+    json_out_text(&o, "boot_id", h->alive.boot_id);
     json_out_text(&o, "agent_version", VIRGA_VERSION);
     r->with_inventory = r->inventory && !r->inventory_sent;
     if (r->with_inventory)
@@ -103,18 +103,32 @@ static size_t host_report_print(struct host *h, struct strbuf *body)
     return count;
 }
 
+/* Only now may events be told: their numbers are above those that the API knows. */
+static void host_report_introduced(struct host *h)
+{
+    h->report.introduced = true;
+    h->report.wanted = h->report.wanted || journal_pending(h->journal);
+}
+
 static void host_report_accept(struct host *h, const struct http_answer *answer)
 {
     struct json_doc doc;
     struct error e = {0};
     int64_t accepted = 0;
+    bool behind = false;
     if (json_in_parse(answer->body, answer->size, &doc, &e)) {
         log_warn("report's answer cannot be read", "error=\"%s\"", error_text(&e));
         return;
     }
-    if (json_in_int(json_in_member(doc.root, "accepted_seq"), &accepted) && journal_accept(h->journal, accepted, &e))
+    if (!json_in_int(json_in_member(doc.root, "accepted_seq"), &accepted))
+        log_warn("report's answer does not say what was taken", "host=%s", h->identity->host_id);
+    else if (journal_accept(h->journal, accepted, &behind, &e))
         log_error("journal cannot be written", "error=\"%s\"", error_text(&e));
+    else if (!h->report.introduced)
+        host_report_introduced(h);
     json_in_done(&doc);
+    if (behind)
+        host_say_again(h);
     if (h->report.with_inventory)
         h->report.inventory_sent = true;
     if (h->report.with_samples) {
@@ -158,6 +172,7 @@ static void host_report_send(void *arg)
     struct host_report *r = &h->report;
     struct strbuf body;
     strbuf_init(&body, 0);
+    host_alive_touch(h);
     r->wanted = host_report_print(h, &body) == HOST_REPORT_LIMIT;
     r->running = true;
     http_client_send(h->http, HTTP_LANE_REPORT, "POST", "/agent/v1/report", body.data, body.size, HOST_REPORT_MS,
@@ -242,19 +257,9 @@ void host_report_samples(struct host *h)
 
 /* ---- life ---- */
 
-static void host_report_read_boot_id(char *ret, size_t size)
-{
-    struct strbuf text;
-    strbuf_init(&text, 4096);
-    if (file_read("/proc/sys/kernel/random/boot_id", &text, NULL) == 0 && text.size < size)
-        memcpy(ret, text.data, strcspn(text.data, "\n"));
-    strbuf_done(&text);
-}
-
 void host_report_start(struct host *h)
 {
     h->report.timer = loop_timer_new(h->loop, host_report_send, h);
-    host_report_read_boot_id(h->report.boot_id, sizeof(h->report.boot_id));
     host_report_soon(h); /* says that this host is alive, and tells which events the API knows */
 }
 

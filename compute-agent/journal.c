@@ -36,6 +36,9 @@ struct journal {
     bool durable, syncing;
     int64_t size; /* of the file */
     int64_t next_seq, accepted_seq, written_seq, synced_seq;
+    int64_t own_seq; /* the first number given out by this process */
+    bool met;        /* the file was there when the API answered before */
+    bool stale;      /* the file has other numbers than memory: nothing may be told before it is rewritten */
     struct journal_waiting *head, **tail;
     size_t waiting;
     struct idmap last; /* server id -> struct journal_event */
@@ -93,7 +96,8 @@ static void journal_raise(struct journal *j, int64_t accepted)
 struct journal_wire {
     struct json_seen seen;
     int64_t seq, at_us, revision, next, accepted;
-    const char *server_id, *state, *operation_id, *kind;
+    const char *server_id, *state, *operation_id, *kind, *boot;
+    bool resuming;
     json_value *error;
 };
 static const struct json_field wire_fields[] = {
@@ -104,6 +108,8 @@ static const struct json_field wire_fields[] = {
     {.name = "state", .kind = JSON_TEXT, .offset = offsetof(struct journal_wire, state)},
     {.name = "revision", .kind = JSON_INT, .offset = offsetof(struct journal_wire, revision)},
     {.name = "operation_id", .kind = JSON_TEXT, .offset = offsetof(struct journal_wire, operation_id)},
+    {.name = "boot", .kind = JSON_TEXT, .offset = offsetof(struct journal_wire, boot)},
+    {.name = "resuming", .kind = JSON_BOOL, .offset = offsetof(struct journal_wire, resuming)},
     {.name = "error", .kind = JSON_ANY, .offset = offsetof(struct journal_wire, error)},
     {.name = "next", .kind = JSON_INT, .offset = offsetof(struct journal_wire, next)},
     {.name = "accepted", .kind = JSON_INT, .offset = offsetof(struct journal_wire, accepted)},
@@ -121,6 +127,9 @@ static bool journal_take_event(struct journal *j, const struct journal_wire *w, 
     struct journal_event event = {.seq = w->seq, .at_us = w->at_us, .state = (enum server_state)state};
     event.revision = w->revision;
     event.failed = w->error != NULL;
+    event.resuming = w->resuming;
+    if (w->boot && strlen(w->boot) < JOURNAL_BOOT_SIZE)
+        memcpy(event.boot, w->boot, strlen(w->boot) + 1);
     memcpy(event.server_id, w->server_id, UUID_SIZE);
     if (w->operation_id && strlen(w->operation_id) < UUID_SIZE)
         memcpy(event.operation_id, w->operation_id, strlen(w->operation_id) + 1);
@@ -146,6 +155,7 @@ static bool journal_take(void *arg, const char *text, size_t size)
     if (good && w.seq > 0) {
         good = journal_take_event(j, &w, text, size);
     } else if (good) {
+        j->met = true;
         if (w.next > j->next_seq)
             j->next_seq = w.next;
         journal_raise(j, w.accepted);
@@ -170,6 +180,7 @@ int journal_open(const char *path, bool durable, struct journal **ret, struct er
         journal_free(&j);
         return code;
     }
+    j->own_seq = j->next_seq;
     j->written_seq = j->synced_seq = j->next_seq - 1;
     *ret = j;
     return 0;
@@ -209,6 +220,10 @@ static void journal_print_event(struct strbuf *to, const struct journal_event *e
     json_out_int(&o, "revision", event->revision);
     if (event->operation_id[0])
         json_out_text(&o, "operation_id", event->operation_id);
+    if (event->boot[0])
+        json_out_text(&o, "boot", event->boot);
+    if (event->resuming)
+        json_out_bool(&o, "resuming", true);
     if (event->failed) {
         json_out_object(&o, "error");
         json_out_text(&o, "message", event->message ? event->message : "The last change failed");
@@ -305,7 +320,8 @@ int journal_sync_done(struct journal *j, struct journal_ticket *t, struct error 
 size_t journal_print(const struct journal *j, size_t limit, struct strbuf *to, int64_t *ret_last_seq)
 {
     size_t count = 0;
-    for (const struct journal_waiting *w = j->head; w && w->seq <= j->synced_seq && count < limit; w = w->next) {
+    for (const struct journal_waiting *w = j->head; w && !j->stale && w->seq <= j->synced_seq && count < limit;
+         w = w->next) {
         if (count++)
             strbuf_append_char(to, ',');
         strbuf_append(to, w->text, w->size);
@@ -333,14 +349,18 @@ static void journal_print_all(struct journal *j, struct strbuf *to)
     journal_file_print(to, text.data, text.size);
     size_t at = 0;
     for (const struct journal_event *last; (last = idmap_next(&j->last, &at));) {
+        if (last->seq > j->accepted_seq) /* waits, with its words */
+            continue;
         strbuf_reset(&text);
         journal_print_event(&text, last);
         journal_file_print(to, text.data, text.size);
     }
+    for (const struct journal_waiting *w = j->head; w; w = w->next)
+        journal_file_print(to, w->text, w->size);
     strbuf_done(&text);
 }
 
-/* Only when nothing waits: then the last events are all that matters, in any order. */
+/* Last events that were accepted come in any order, those that wait behind them in theirs. */
 static int journal_rewrite(struct journal *j, struct error *e)
 {
     struct strbuf all;
@@ -354,26 +374,82 @@ static int journal_rewrite(struct journal *j, struct error *e)
         close(j->fd);
         j->fd = fd;
         j->size = (int64_t)all.size;
+        j->stale = false;
     }
     strbuf_done(&all);
     return code;
 }
 
-int journal_accept(struct journal *j, int64_t seq, struct error *e)
+/* ---- another journal was before this one ---- */
+
+static struct journal_waiting *journal_renumbered(const struct journal_waiting *w, int64_t seq)
 {
+    struct strbuf text;
+    const char *colon = memchr(w->text, ':', w->size), *comma = memchr(w->text, ',', w->size);
+    assert(colon && comma && colon < comma); /* the number is the first member */
+    strbuf_init(&text, 0);
+    strbuf_append(&text, w->text, (size_t)(colon + 1 - w->text));
+    strbuf_appendf(&text, "%lld%s", (long long)seq, comma);
+    struct journal_waiting *copy = memory_new(sizeof(*copy) + text.size + 1);
+    copy->seq = seq;
+    copy->size = text.size;
+    memcpy(copy->text, text.data, text.size);
+    strbuf_done(&text);
+    return copy;
+}
+
+/* From `first` on everything that waits is numbered anew from j->accepted_seq + 1 on. */
+static void journal_renumber(struct journal *j, int64_t first)
+{
+    int64_t shift = j->accepted_seq + 1 - first;
+    size_t at = 0;
+    for (struct journal_waiting **w = &j->head; *w; w = &(*w)->next) {
+        struct journal_waiting *copy = journal_renumbered(*w, (*w)->seq + shift);
+        copy->next = (*w)->next;
+        free(*w);
+        *w = copy;
+        j->tail = &copy->next;
+    }
+    for (struct journal_event *last; (last = idmap_next(&j->last, &at));)
+        last->seq += last->seq >= first ? shift : 0;
+    j->next_seq += shift;
+}
+
+static int journal_follow(struct journal *j, int64_t seq, bool *ret_behind, struct error *e)
+{
+    if (j->syncing)
+        return 0;
+    log_warn("API knows later events than the journal", "accepted=%lld next=%lld", (long long)seq,
+             (long long)j->next_seq);
+    *ret_behind = j->met;
+    if (j->met && j->accepted_seq < j->own_seq - 1)
+        j->accepted_seq = j->own_seq - 1;
+    journal_drop_accepted(j);
+    int64_t first = j->accepted_seq + 1;
+    j->accepted_seq = seq;
+    journal_renumber(j, first);
+    j->own_seq = seq + 1;
+    j->written_seq = j->synced_seq = j->next_seq - 1;
+    j->met = j->stale = true;
+    return journal_rewrite(j, e);
+}
+
+int journal_accept(struct journal *j, int64_t seq, bool *ret_behind, struct error *e)
+{
+    *ret_behind = false;
+    if (j->stale)
+        return j->syncing ? 0 : journal_rewrite(j, e);
     if (seq <= j->accepted_seq)
         return 0;
+    if (seq >= j->next_seq)
+        return journal_follow(j, seq, ret_behind, e);
     strbuf_reset(&j->line);
     journal_print_mark(&j->line, 0, seq);
     int code = journal_write(j, e);
     if (code)
         return code;
-    bool surprise = seq >= j->next_seq;
+    j->met = true;
     journal_raise(j, seq);
-    if (surprise) {
-        log_warn("API knows later events than the journal", "accepted=%lld", (long long)seq);
-        j->written_seq = j->synced_seq = j->next_seq - 1;
-    }
     if (!j->waiting && !j->syncing && j->size > JOURNAL_REWRITE_SIZE)
         return journal_rewrite(j, e);
     return 0;

@@ -18,6 +18,8 @@
 
 struct journal;
 
+#define JOURNAL_BOOT_SIZE 9
+
 struct journal_event {
     int64_t seq; /* set by journal_append */
     int64_t at_us;
@@ -25,6 +27,8 @@ struct journal_event {
     enum server_state state;
     int64_t revision;
     char operation_id[UUID_SIZE];  /* "" for none */
+    char boot[JOURNAL_BOOT_SIZE];  /* the host's boot in which it was said, "" unknown */
+    bool resuming;                 /* the host has rebooted: it is on its way back to running */
     bool failed;                   /* carrying out `revision` failed for good: */
     const char *message, *details; /* NULL unless failed */
 };
@@ -63,7 +67,10 @@ int journal_sync_done(struct journal *j, struct journal_ticket *t, struct error 
 size_t journal_print(const struct journal *j, size_t limit, struct strbuf *to, int64_t *ret_last_seq);
 /* Events that are not accepted yet, synced or not. */
 size_t journal_pending(const struct journal *j);
-/* The API has taken everything up to `seq`. A number higher than any given out raises the next one above it (the file
- * was lost or is older than what the API knows). */
-int journal_accept(struct journal *j, int64_t seq, struct error *e);
+/* The API has taken everything up to `seq`. A number higher than any given out means that this host had another journal
+ * before: the file was lost, or is an older copy. Then everything that waits gets new numbers above it, so that the API
+ * counts each at once; nothing may have been told to the API before its first answer. With an older copy *ret_behind is
+ * set: what waited in it was told then (its numbers say so) and is dropped, and what was said last about any server is
+ * not known any more. While a ticket is out nothing is done: hand in the next answer. */
+int journal_accept(struct journal *j, int64_t seq, bool *ret_behind, struct error *e);
 int64_t journal_accepted(const struct journal *j);

@@ -75,6 +75,10 @@ static const struct config_option settings_options[] = {
     {OPTION(stop_grace, stop_grace_ms), .type = CONFIG_DURATION, .fallback = "60s", .max = DAY_MS, .reload = true,
      .doc = "How long a guest may take to shut down before it is switched off. The image property os_shutdown_timeout "
             "(seconds) overrides it."},
+    {OPTION(resume_guests, resume_guests), .type = CONFIG_BOOL, .fallback = "yes", .reload = true,
+     .doc =
+         "Servers that were running when the host went down are started again when it is back; no: they are reported "
+         "stopped."},
     {OPTION(reboot_grace, reboot_grace_ms), .type = CONFIG_DURATION, .fallback = "60s", .max = DAY_MS, .reload = true,
      .doc = "How long a guest may take to begin a soft reboot before it is reset."},
     {OPTION(call_deadline, call_deadline_ms), .type = CONFIG_DURATION, .fallback = "30s", .min = 100, .max = DAY_MS,

@@ -12,6 +12,7 @@ struct settings {
     char *state_dir, *instances_dir, *image_dir, *dhcp_dir,
         *pid_file; /* after settings_load never NULL, except pid_file */
     int64_t image_cache_bytes;
+    bool resume_guests;
     char *hypervisor, *hypervisor_uri, *virt_type, *cpu_model, *vnc_listen, *address, *emulator;
     int64_t tcg_cache_bytes;
     int64_t reserved_vcpus, reserved_memory_bytes, reserved_disk_bytes;

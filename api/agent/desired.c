@@ -26,7 +26,7 @@ struct answer {
 static int write_server(void *arg, const struct server_row *row, struct error *e)
 {
     struct answer *a = arg;
-    int rc = desired_write_server(a->request->conn, row, a->host.zone, a->out, &a->request->arena, e);
+    int rc = desired_view_write(a->request->conn, row, a->host.zone, a->out, &a->request->arena, e);
     if (rc)
         return rc;
     a->servers++;

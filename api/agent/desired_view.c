@@ -66,8 +66,8 @@ static void write_operation(struct json_out *out, const struct server_row *row)
     json_out_object_end(out);
 }
 
-int desired_write_server(struct db_conn *c, const struct server_row *row, const char *zone, struct json_out *out,
-                         struct arena *arena, struct error *e)
+int desired_view_write(struct db_conn *c, const struct server_row *row, const char *zone, struct json_out *out,
+                       struct arena *arena, struct error *e)
 {
     json_out_object(out, NULL);
     json_out_text(out, "id", row->id);

@@ -5,5 +5,5 @@
 struct json_out;
 
 /* `zone`: the host's. On failure the document is not to be ended. ERR_* of the database. */
-int desired_write_server(struct db_conn *c, const struct server_row *row, const char *zone, struct json_out *out,
-                         struct arena *arena, struct error *e);
+int desired_view_write(struct db_conn *c, const struct server_row *row, const char *zone, struct json_out *out,
+                       struct arena *arena, struct error *e);

@@ -34,6 +34,7 @@ static bool read_event(const struct host_row *host, const struct report_event *f
         .revision = from->revision,
         .operation_id = from->operation_id,
         .failed = report_has_error(from),
+        .resuming = from->resuming,
         .message = from->error.message,
         .details = from->error.details,
     };

@@ -7,6 +7,7 @@
 struct report_event {
     struct json_seen seen;
     int64_t seq, at_us, revision;
+    bool resuming;
     const char *server_id, *kind, *state, *operation_id;
     struct report_error {
         const char *message, *details;

@@ -3,7 +3,7 @@
 #include "api/agent/report.h"
 #include <stddef.h>
 
-enum { EVENT_ERROR = 7 };
+enum { EVENT_ERROR = 8 };
 #define AT(member) offsetof(struct report_event, member)
 static const struct json_field error_fields[] = {
     {.name = "message", .kind = JSON_TEXT, .offset = offsetof(struct report_error, message), .flags = JSON_NULLABLE},
@@ -19,6 +19,7 @@ static const struct json_field event_fields[] = {
     {.name = "state", .kind = JSON_TEXT, .offset = AT(state), .flags = JSON_NULLABLE},
     {.name = "revision", .kind = JSON_INT, .offset = AT(revision), .flags = JSON_NULLABLE, .min = 0, .max = INT64_MAX},
     {.name = "operation_id", .kind = JSON_TEXT, .offset = AT(operation_id), .flags = JSON_NULLABLE},
+    {.name = "resuming", .kind = JSON_BOOL, .offset = AT(resuming), .flags = JSON_NULLABLE},
     [EVENT_ERROR] =
         {.name = "error", .kind = JSON_OBJECT, .offset = AT(error), .flags = JSON_NULLABLE, .sub = &error_table},
 };

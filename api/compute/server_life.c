@@ -214,6 +214,7 @@ static int apply(struct db_conn *c, struct server_row *row, const struct server_
         .operation = event->operation_id != NULL && row->operation_id != NULL &&
                      row->operation != SERVER_OPERATION_NONE && strcmp(event->operation_id, row->operation_id) == 0,
         .idle = row->deadline_us == 0,
+        .resuming = event->resuming,
     };
     server_observe(&before, &report, &change);
     if (change.gone)
@@ -222,6 +223,8 @@ static int apply(struct db_conn *c, struct server_row *row, const struct server_
         row->observed_revision = event->revision;
     if (event->state == SERVER_STATE_RUNNING && row->launched_us == 0)
         row->launched_us = event->at_us;
+    if (change.resuming)
+        row->deadline_us = now_us + operation_deadline_us(OPERATION_START);
     return write_change(c, row, &change, event->message != NULL ? event->message : "The host lost the server",
                         event->details, now_us, e);
 }

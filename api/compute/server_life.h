@@ -30,6 +30,7 @@ struct server_life_event {
     int64_t seq, at_us, revision;
     enum server_state state;
     const char *operation_id;      /* NULL for none */
+    bool resuming;                 /* the host went down under it and is starting it again */
     bool failed;                   /* with these two: */
     const char *message, *details; /* NULL for none */
 };

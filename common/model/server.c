@@ -245,6 +245,8 @@ static void observe_state(const struct server_report *report, struct server_chan
         after->fault = false;
         ret->outcome = SERVER_OUTCOME_DONE;
         ret->rest = true;
+    } else if (report->resuming && report->idle) {
+        ret->resuming = true;
     } else if (report->idle || report->operation) {
         after->power = rest;
         ret->redesire = true;

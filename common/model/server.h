@@ -114,6 +114,7 @@ struct server_report {
     bool failed;    /* carrying out failed for good */
     bool operation; /* the report names the running operation as ended */
     bool idle;      /* nothing was under way here: no deadline stands */
+    bool resuming;  /* its host went down and is back: it is being brought to the desired power again */
 };
 enum server_outcome { SERVER_OUTCOME_OPEN, SERVER_OUTCOME_DONE, SERVER_OUTCOME_FAILED };
 struct server_change {
@@ -121,6 +122,7 @@ struct server_change {
     enum server_outcome outcome; /* of the running operation row */
     bool rest;                   /* no deadline stands any more */
     bool redesire;               /* the desired power was changed to what is: the host must see the new revision */
+    bool resuming;               /* nobody asked, but its host is on the way to what is desired: a deadline is due */
     bool gone;                   /* every trace is removed as asked: the row goes to history */
 };
 /* Rules: a delete stays until the host says gone, whatever fails. A failed build is a fault. A failed action goes back

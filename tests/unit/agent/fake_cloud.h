@@ -24,6 +24,8 @@ struct cloud_server {
     /* What was reported last: */
     char state[16], error[128], done_operation[UUID_SIZE];
     int64_t state_revision, state_at_us;
+    int64_t resumed;   /* events that said that it is being started again */
+    int64_t off_at_us; /* of the last one */
 };
 struct cloud_event {
     int64_t seq;
@@ -183,6 +185,10 @@ static void cloud_take_event(json_value *event)
     CHECK(at_us >= s->state_at_us);
     s->state_at_us = at_us;
     memcpy(s->state, e->state, sizeof(s->state));
+    if (json_in_has(event, "resuming")) {
+        s->resumed++;
+        s->off_at_us = at_us;
+    }
     cloud_copy(s->error, sizeof(s->error), json_in_member(json_in_member(event, "error"), "message"));
     json_in_int(json_in_member(event, "revision"), &s->state_revision);
     if (json_in_has(event, "operation_id"))

@@ -6,6 +6,7 @@
 #include "compute-agent/worker.h"
 #include "tests/unit/agent/fake_cloud.h"
 #include "tests/unit/scratch.h"
+#include <fcntl.h>
 
 #define NETWORK_1   "01890000-0000-7000-8000-00000000aaaa"
 #define NETWORK_2   "01890000-0000-7000-8000-00000000bbbb"
@@ -20,6 +21,7 @@ static struct {
     struct host *host;
     char *dir, *domains;
     unsigned number;
+    const char *boot_id;
 } world;
 
 static void world_host(void)
@@ -32,6 +34,7 @@ static void world_host(void)
     CHECK_OK(fake_new(&fake, &world.fake, &e), &e);
     setup.hypervisor = world.fake;
     setup.url = "https://127.0.0.1:1";
+    setup.boot_id = world.boot_id;
     setup.durable = world.number <= 12; /* the loops below would wait for the disk most of the time */
     CHECK_OK(host_new(&setup, &world.host, &e), &e);
 }
@@ -44,6 +47,7 @@ static void world_open(void)
     if (world.loop) /* the test before ended early */
         world_close();
     memset(&cloud, 0, sizeof(cloud));
+    world.boot_id = "11111111-0000-4000-8000-000000000001";
     snprintf(name, sizeof(name), "host-%u", world.number++);
     world.dir = scratch_file(name);
     CHECK_INT(mkdir(world.dir, 0700), 0);
@@ -228,6 +232,11 @@ TEST("a guest that powers itself off is reported and left off until a higher rev
     world_close();
 }
 
+static bool third_is_stopped(void)
+{
+    return strcmp(cloud.servers[2].state, "stopped") == 0;
+}
+
 static bool third_is_crashed(void)
 {
     return strcmp(cloud.servers[2].state, "crashed") == 0;
@@ -262,6 +271,141 @@ TEST("a crash is reported as one")
     WAIT(all_settled);
     CHECK_TEXT(s->state, "running");
     CHECK_TEXT(s->done_operation, s->operation_id);
+    world_close();
+}
+
+/* ---- the host itself ---- */
+
+/* The host goes down with everything on it at this time, and comes back later. */
+static void world_reboot(const char *boot_id, int64_t down_us)
+{
+    struct timespec at = {.tv_sec = (time_t)(down_us / CLOCK_SECOND_US),
+                          .tv_nsec = (long)(down_us % CLOCK_SECOND_US) * 1000};
+    char *alive;
+    CHECK(asprintf(&alive, "%s/alive", world.dir) > 0);
+    for (size_t i = 0; i < cloud.server_count; i++) {
+        if (domain_of(&cloud.servers[i]) != HYPERVISOR_ABSENT)
+            fake_change(world.fake, cloud.servers[i].id, HYPERVISOR_SHUTOFF, true);
+    }
+    host_free(&world.host);
+    CHECK_INT(utimensat(AT_FDCWD, alive, (struct timespec[2]){at, at}, 0), 0);
+    free(alive);
+    world.boot_id = boot_id;
+    world_host();
+    host_start(world.host);
+}
+
+static bool first_is_resumed(void)
+{
+    return cloud.servers[0].resumed > 0 && strcmp(cloud.servers[0].state, "running") == 0;
+}
+
+static bool second_is_stopped(void)
+{
+    return strcmp(cloud.servers[1].state, "stopped") == 0;
+}
+
+TEST("after a reboot of the host what was running is started again, and was off since the host was last alive")
+{
+    world_open();
+    host_start(world.host);
+    struct cloud_server *on = cloud_add(1, "running", NULL), *paused = cloud_add(2, "paused", NULL),
+                        *off = cloud_add(3, "running", NULL);
+    WAIT(all_settled);
+    fake_change(world.fake, off->id, HYPERVISOR_SHUTOFF, false); /* by itself, before */
+    WAIT(third_is_stopped);
+    int64_t down_us = clock_now_us();
+    world_reboot("22222222-0000-4000-8000-000000000001", down_us);
+    WAIT(first_is_resumed);
+    WAIT(second_is_stopped);
+    CHECK_INT(on->off_at_us, down_us);
+    CHECK(on->state_at_us > down_us);
+    CHECK_INT(on->state_revision, on->revision);
+    CHECK_INT(paused->resumed, 0);
+    CHECK_INT(paused->state_at_us, down_us);
+    CHECK_INT(off->resumed, 0);
+    CHECK_INT(domain_of(off), HYPERVISOR_SHUTOFF);
+    world_kill(); /* no reboot: nothing is started a second time */
+    CHECK_INT(on->resumed, 1);
+    world_close();
+}
+
+static bool first_is_off_again(void)
+{
+    return cloud.servers[0].resumed > 0;
+}
+
+static enum fake_fault break_start(void *arg, const char *call, const char *id)
+{
+    (void)arg;
+    (void)id;
+    return strcmp(call, "start") == 0 ? FAKE_PASSING : FAKE_GOOD;
+}
+
+TEST("an agent that dies while it starts servers again goes on with that")
+{
+    world_open();
+    world.settings.retries = 100;
+    host_start(world.host);
+    struct cloud_server *s = cloud_add(1, "running", NULL);
+    WAIT(all_settled);
+    world_reboot("22222222-0000-4000-8000-000000000001", clock_now_us());
+    fake_set_faults(world.fake, break_start, NULL);
+    WAIT(first_is_off_again);
+    CHECK_TEXT(s->state, "stopped");
+    world_kill();
+    WAIT(first_is_resumed);
+    CHECK_INT(domain_of(s), HYPERVISOR_RUNNING);
+    world_close();
+}
+
+TEST("where servers are not to be started again they are reported stopped since the host was last alive")
+{
+    world_open();
+    world.settings.resume_guests = false;
+    host_start(world.host);
+    struct cloud_server *s = cloud_add(1, "running", NULL);
+    WAIT(all_settled);
+    int64_t down_us = clock_now_us();
+    world_reboot("22222222-0000-4000-8000-000000000001", down_us);
+    WAIT(first_is_stopped);
+    CHECK_INT(s->resumed, 0);
+    CHECK_INT(s->state_at_us, down_us);
+    CHECK_INT(domain_of(s), HYPERVISOR_SHUTOFF);
+    world_close();
+}
+
+static int lost_reports;
+
+static enum cloud_loss lose_first_reports(const char *path)
+{
+    return strcmp(path, "/agent/v1/report") == 0 && lost_reports > 0 && lost_reports-- ? CLOUD_UNREACHABLE : CLOUD_GOOD;
+}
+
+TEST("an agent whose journal was lost is heard at once, and each of its events is counted once")
+{
+    world_open();
+    host_start(world.host);
+    struct cloud_server *s = cloud_add(1, "running", NULL);
+    char *journal;
+    WAIT(all_settled);
+    CHECK(asprintf(&journal, "%s/journal", world.dir) > 0);
+    cloud.event_seq = 500; /* of a long life */
+    host_free(&world.host);
+    CHECK_INT(unlink(journal), 0);
+    lost_reports = 5; /* events are noted before the API's first answer */
+    cloud.loss = lose_first_reports;
+    world_host();
+    host_start(world.host);
+    fake_change(world.fake, s->id, HYPERVISOR_SHUTOFF, true);
+    cloud_want(s, true, "paused", NULL);
+    WAIT(all_settled);
+    CHECK_TEXT(s->state, "paused");
+    CHECK_INT(cloud.event_seq, 501);
+    fake_change(world.fake, s->id, HYPERVISOR_SHUTOFF, false);
+    WAIT(first_is_stopped);
+    CHECK_INT(cloud.event_seq, 502);
+    free(journal);
     world_close();
 }
 

@@ -9,6 +9,8 @@
 #define SERVER_A "01890000-0000-7000-8000-00000000000a"
 #define SERVER_B "01890000-0000-7000-8000-00000000000b"
 
+static bool behind;
+
 static struct journal *open_journal(const char *path, bool durable)
 {
     struct journal *j = NULL;
@@ -109,14 +111,14 @@ TEST("what was accepted is not reported again, also after a restart")
     int64_t last = 0;
     for (int i = 1; i <= 5; i++)
         note(j, SERVER_A, SERVER_STATE_RUNNING, i);
-    CHECK_INT(journal_accept(j, 3, NULL), 0);
+    CHECK_INT(journal_accept(j, 3, &behind, NULL), 0);
     CHECK_INT(waiting(j, &last), 2);
     journal_free(&j);
     j = open_journal(path, false);
     CHECK_INT(journal_accepted(j), 3);
     CHECK_INT(waiting(j, &last), 2);
     CHECK_INT(last, 5);
-    CHECK_INT(journal_accept(j, 2, NULL), 0); /* a late answer */
+    CHECK_INT(journal_accept(j, 2, &behind, NULL), 0); /* a late answer */
     CHECK_INT(journal_accepted(j), 3);
     journal_free(&j);
     free(path);
@@ -149,7 +151,7 @@ TEST("a journal that has grown is rewritten and forgets nothing that matters")
     note(j, SERVER_B, SERVER_STATE_PAUSED, 9);
     for (int i = 1; i <= 4000; i++)
         seq = note(j, SERVER_A, i % 2 ? SERVER_STATE_RUNNING : SERVER_STATE_STOPPED, i);
-    CHECK_INT(journal_accept(j, seq, NULL), 0);
+    CHECK_INT(journal_accept(j, seq, &behind, NULL), 0);
     CHECK_INT(stat(path, &info), 0);
     CHECK(info.st_size < 2000);
     CHECK_INT(note(j, SERVER_A, SERVER_STATE_RUNNING, 5000), seq + 1);
@@ -169,13 +171,86 @@ TEST("an API that knows later events than the journal raises the next number")
     char *path = scratch_file("surprise");
     struct journal *j = open_journal(path, true);
     int64_t last = 0;
-    CHECK_INT(journal_accept(j, 41, NULL), 0);
+    CHECK_INT(journal_accept(j, 41, &behind, NULL), 0);
     CHECK_INT(note(j, SERVER_A, SERVER_STATE_RUNNING, 1), 42);
     sync_journal(j);
     CHECK_INT(waiting(j, &last), 1);
     CHECK_INT(last, 42);
     journal_free(&j);
     free(path);
+}
+
+TEST("a new journal's events that nobody was told of get numbers above those that the API knows, over a restart too")
+{
+    char *path = scratch_file("renumbered");
+    struct journal *j = open_journal(path, false);
+    struct strbuf text;
+    int64_t last = 0;
+    note(j, SERVER_A, SERVER_STATE_RUNNING, 1);
+    note(j, SERVER_B, SERVER_STATE_PAUSED, 2);
+    journal_free(&j);
+    j = open_journal(path, false);
+    note(j, SERVER_A, SERVER_STATE_STOPPED, 3);
+    CHECK_INT(journal_accept(j, 41, &behind, NULL), 0);
+    CHECK(!behind);
+    strbuf_init(&text, 0);
+    CHECK_INT(journal_print(j, 10, &text, &last), 3);
+    CHECK_INT(last, 44);
+    CHECK_CONTAINS(text.data, "{\"seq\":42,\"at_us\":1001,");
+    CHECK_INT(journal_last(j, SERVER_A)->seq, 44);
+    CHECK_INT(journal_last(j, SERVER_B)->seq, 43);
+    journal_free(&j);
+    j = open_journal(path, false);
+    CHECK_INT(waiting(j, &last), 3);
+    CHECK_INT(journal_accept(j, 43, &behind, NULL), 0); /* two of them were taken */
+    CHECK_INT(waiting(j, &last), 1);
+    CHECK_INT(note(j, SERVER_B, SERVER_STATE_RUNNING, 4), 45);
+    strbuf_done(&text);
+    journal_free(&j);
+    free(path);
+}
+
+TEST("an older copy of the journal drops what the API was told before, keeps what is new, and says that it is one")
+{
+    char *path = scratch_file("copy");
+    struct journal *j = open_journal(path, false);
+    struct strbuf text;
+    int64_t last = 0;
+    for (int i = 1; i <= 3; i++)
+        note(j, SERVER_A, SERVER_STATE_RUNNING, i);
+    CHECK_INT(journal_accept(j, 2, &behind, NULL), 0);
+    journal_free(&j); /* the copy; events up to 9 follow and are lost with their disk */
+    j = open_journal(path, false);
+    CHECK_INT(note(j, SERVER_B, SERVER_STATE_STOPPED, 7), 4);
+    CHECK_INT(journal_accept(j, 9, &behind, NULL), 0);
+    CHECK(behind);
+    strbuf_init(&text, 0);
+    CHECK_INT(journal_print(j, 10, &text, &last), 1);
+    CHECK_CONTAINS(text.data, "{\"seq\":10,");
+    CHECK_CONTAINS(text.data, SERVER_B);
+    strbuf_done(&text);
+    journal_free(&j);
+    free(path);
+}
+
+TEST("new numbers are told to nobody before they are on disk")
+{
+    char *path = scratch_file("unwritten"), *moved = scratch_file("unwritten-not");
+    struct journal *j = open_journal(path, false);
+    int64_t last = 0;
+    note(j, SERVER_A, SERVER_STATE_RUNNING, 1);
+    CHECK_INT(mkdir(moved, 0700), 0);
+    CHECK_INT(unlink(path), 0);
+    CHECK_INT(rename(moved, path), 0); /* a folder in its place cannot be replaced */
+    CHECK(journal_accept(j, 41, &behind, NULL) != 0);
+    CHECK_INT(waiting(j, &last), 0);
+    CHECK_INT(rmdir(path), 0);
+    CHECK_INT(journal_accept(j, 41, &behind, NULL), 0);
+    CHECK_INT(waiting(j, &last), 1);
+    CHECK_INT(last, 42);
+    journal_free(&j);
+    free(path);
+    free(moved);
 }
 
 static void write_file(const char *path, const char *data, size_t size)
@@ -191,7 +266,7 @@ TEST("a file that was cut at any byte keeps every whole event and gives none of 
     struct journal *j = open_journal(path, false);
     for (int i = 1; i <= 6; i++)
         note(j, i % 2 ? SERVER_A : SERVER_B, SERVER_STATE_RUNNING, i);
-    CHECK_INT(journal_accept(j, 2, NULL), 0);
+    CHECK_INT(journal_accept(j, 2, &behind, NULL), 0);
     note(j, SERVER_A, SERVER_STATE_STOPPED, 7);
     journal_free(&j);
     strbuf_init(&whole, 0);

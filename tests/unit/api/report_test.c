@@ -110,15 +110,40 @@ TEST("a server whose image is gone is told to its host with the image's id, neve
     struct error e = {0};
     strbuf_init(&text, 0);
     json_out_init(&out, &text);
-    CHECK_OK(desired_write_server(c, &row, "nova", &out, &compute_arena, &e), &e);
+    CHECK_OK(desired_view_write(c, &row, "nova", &out, &compute_arena, &e), &e);
     CHECK_CONTAINS(text.data, "\"image\":{\"id\":\"i1\"");
     CHECK_CONTAINS(text.data, "\"deleted\":true");
     strbuf_reset(&text);
     json_out_init(&out, &text);
     row.image_id = NULL;
-    CHECK_OK(desired_write_server(c, &row, "nova", &out, &compute_arena, &e), &e);
+    CHECK_OK(desired_view_write(c, &row, "nova", &out, &compute_arena, &e), &e);
     CHECK_CONTAINS(text.data, "\"image\":null");
     strbuf_done(&text);
+    end(c, db);
+}
+
+TEST("a server whose host went down is being powered on until it runs again, and is not if that takes too long")
+{
+    struct db *db;
+    struct db_conn *c = begin(&db);
+    struct server_row row = running(c, 1);
+    report(c, HOST, events(event(2, row.id, "stopped", row.desired_revision, ",\"resuming\":true")));
+    row = compute_get(c, row.id);
+    struct server_situation s = store_server_situation(&row);
+    CHECK_TEXT(server_words(&s).status, "SHUTOFF");
+    CHECK_TEXT(server_words(&s).task_state, "powering-on");
+    CHECK_INT(row.desired_power, SERVER_POWER_RUNNING);
+    CHECK(row.deadline_us > clock_now_us());
+    report(c, HOST, events(event(3, row.id, "running", row.desired_revision, "")));
+    row = compute_get(c, row.id);
+    CHECK_TEXT(status(&row), "ACTIVE");
+    CHECK_INT(row.deadline_us, 0);
+    report(c, HOST, events(event(4, row.id, "stopped", row.desired_revision, ",\"resuming\":true")));
+    report(c, HOST, events(event(5, row.id, "stopped", row.desired_revision, ",\"error\":{\"message\":\"no\"}")));
+    row = compute_get(c, row.id);
+    CHECK_TEXT(status(&row), "SHUTOFF");
+    CHECK_INT(row.desired_power, SERVER_POWER_STOPPED);
+    CHECK_INT(row.deadline_us, 0);
     end(c, db);
 }
 
