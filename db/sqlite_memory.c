@@ -1,16 +1,19 @@
-/* Blocks of up to CLASSES * UNIT bytes are kept in lists per thread and size, larger ones are malloc's. A block begins
- * with its size. A block may be freed by another thread than asked for it: it stays there then. Under the address
+/* Blocks of up to CLASSES * UNIT bytes are kept in lists per thread and size, larger ones are malloc's. The largest kept
+ * are the pieces of a savepoint's journal in memory (memjournal.c, MEMJOURNAL_DFLT_FILECHUNKSIZE): a write takes a
+ * hundred of them, so more are kept of these. A block begins with its size. A block may be freed by another thread than asked for it: it stays there then. Under the address
  * sanitizer nothing is kept, so that uses after free are seen. */
 #include "db/sqlite_memory.h"
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 
 #define UNIT    16
-#define CLASSES 32
-#define KEPT    48 /* most blocks in a list */
+#define CLASSES 64
+#define KEPT    48  /* most blocks in a list */
+#define PIECES  256 /* most in the last one */
 
 #if defined(__SANITIZE_ADDRESS__)
 #define SMALL_MOST 0
@@ -69,6 +72,11 @@ static struct list *list_of(int64_t size)
     return &lists->of[(size - 1) / UNIT];
 }
 
+static bool is_full(const struct list *list)
+{
+    return list->count == (list == &lists->of[CLASSES - 1] ? PIECES : KEPT);
+}
+
 static int round_up(int size)
 {
     return size > 0 ? (size + UNIT - 1) / UNIT * UNIT : UNIT;
@@ -97,7 +105,7 @@ static void give_back(void *data)
         return;
     struct block *b = block_of(data);
     struct list *list = list_of(b->size);
-    if (!list || list->count == KEPT) {
+    if (!list || is_full(list)) {
         free(b);
         return;
     }

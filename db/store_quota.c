@@ -1,22 +1,29 @@
 /* Quotas: limits as rows that differ from the defaults, usage as one row a project. */
 #include "db/store_quota.h"
 
-DB_STATEMENT(quota_limits,
-             "SELECT name, value FROM quota_limit WHERE project_id = '' OR project_id = $1 ORDER BY project_id");
-int store_quota_limits(struct db_conn *c, const char *project_id, struct quota_set *ret, struct error *e)
+/* One project at a time: an order over both would be sorted each time. */
+DB_STATEMENT(quota_limits, "SELECT name, value FROM quota_limit WHERE project_id = $1");
+static int read_limits(struct db_conn *c, const char *project_id, struct quota_set *set, struct error *e)
 {
     struct db_rows rows;
-    struct quota_set set;
     int rc = db_query(c, &quota_limits, &rows, e, DB_ARGS(db_text(project_id)));
     if (rc)
         return rc;
-    quota_defaults(&set);
     while (db_next(&rows)) {
         int q = quota_parse(db_get_text(&rows, 0));
         if (q >= 0)
-            set.amount[q] = db_get_int(&rows, 1);
+            set->amount[q] = db_get_int(&rows, 1);
     }
-    rc = db_rows_done(&rows, e);
+    return db_rows_done(&rows, e);
+}
+
+int store_quota_limits(struct db_conn *c, const char *project_id, struct quota_set *ret, struct error *e)
+{
+    struct quota_set set;
+    quota_defaults(&set);
+    int rc = read_limits(c, "", &set, e);
+    if (!rc && *project_id)
+        rc = read_limits(c, project_id, &set, e);
     if (!rc)
         *ret = set;
     return rc;
