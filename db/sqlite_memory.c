@@ -1,7 +1,7 @@
-/* Blocks of up to CLASSES * UNIT bytes are kept in lists per thread and size, larger ones are malloc's. The largest kept
- * are the pieces of a savepoint's journal in memory (memjournal.c, MEMJOURNAL_DFLT_FILECHUNKSIZE): a write takes a
- * hundred of them, so more are kept of these. A block begins with its size. A block may be freed by another thread than asked for it: it stays there then. Under the address
- * sanitizer nothing is kept, so that uses after free are seen. */
+/* Blocks of up to CLASSES * UNIT bytes are kept in lists per thread and size, larger ones are malloc's. The largest
+ * kept are the pieces of a savepoint's journal in memory (memjournal.c, MEMJOURNAL_DFLT_FILECHUNKSIZE): a write takes a
+ * hundred of them, so more are kept of these. A block begins with its size. A block may be freed by another thread than
+ * asked for it: it stays there then. Under the address sanitizer nothing is kept, so that uses after free are seen. */
 #include "db/sqlite_memory.h"
 #include <pthread.h>
 #include <sqlite3.h>

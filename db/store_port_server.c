@@ -8,7 +8,9 @@
 
 /* An interface, as the `addresses` object needs it. */
 struct nic {
-    const char *network_name, *mac, *fixed_ips;
+    const char *network_name, *mac;
+    const struct ip_assigned *held;
+    size_t held_count;
 };
 
 struct attaching {
@@ -21,16 +23,26 @@ struct attaching {
     size_t nic_count;
 };
 
-static void write_nic_addresses(struct json_out *out, const struct nic *nic, struct arena *a)
+/* `fixed_ips`: as the port's row has them. */
+static int make_nic(const char *network_name, const char *mac, const char *fixed_ips, struct arena *a, struct nic *ret,
+                    struct error *e)
 {
     struct ip_assigned *held = NULL;
-    size_t count = 0;
-    if (store_ipam_parse(nic->fixed_ips, a, &held, &count, NULL) != 0)
-        return;
-    for (size_t i = 0; i < count; i++) {
+    struct nic nic = {.network_name = network_name, .mac = mac};
+    int rc = store_ipam_parse(fixed_ips, a, &held, &nic.held_count, e);
+    nic.held = held;
+    if (rc == 0)
+        *ret = nic;
+    return rc;
+}
+
+static void write_nic_addresses(struct json_out *out, const struct nic *nic)
+{
+    for (size_t i = 0; i < nic->held_count; i++) {
+        const char *ip = nic->held[i].ip;
         json_out_object(out, NULL);
-        json_out_int(out, "version", strchr(held[i].ip, ':') == NULL ? 4 : 6);
-        json_out_text(out, "addr", held[i].ip);
+        json_out_int(out, "version", strchr(ip, ':') == NULL ? 4 : 6);
+        json_out_text(out, "addr", ip);
         json_out_text(out, "OS-EXT-IPS:type", "fixed");
         json_out_text(out, "OS-EXT-IPS-MAC:mac_addr", nic->mac);
         json_out_object_end(out);
@@ -47,13 +59,13 @@ static char *print_addresses(const struct nic *nics, size_t count, struct arena 
     json_out_init(&out, &text);
     json_out_object(&out, NULL);
     for (size_t i = 0; i < count; i++) {
-        if (done[i] || strcmp(nics[i].fixed_ips, "[]") == 0)
+        if (done[i] || nics[i].held_count == 0)
             continue;
         json_out_array(&out, nics[i].network_name);
         for (size_t k = i; k < count; k++) {
             if (strcmp(nics[k].network_name, nics[i].network_name) != 0)
                 continue;
-            write_nic_addresses(&out, &nics[k], a);
+            write_nic_addresses(&out, &nics[k]);
             done[k] = true;
         }
         json_out_array_end(&out);
@@ -178,7 +190,7 @@ static int make_port(struct attaching *t, const struct port_request *request, st
     };
     rc = store_port_insert(t->c, &row, addresses, count, &t->group_id, secured ? 1 : 0, t->a, e);
     if (rc == 0)
-        t->nics[t->nic_count++] = (struct nic){network.name, row.mac, row.fixed_ips};
+        t->nics[t->nic_count++] = (struct nic){network.name, row.mac, addresses, count};
     return rc;
 }
 
@@ -204,7 +216,7 @@ static int bind_port(struct attaching *t, const struct port_request *request, st
     if (rc == 0)
         rc = store_network_get(t->c, row.network_id, NULL, t->a, &network, e);
     if (rc == 0)
-        t->nics[t->nic_count++] = (struct nic){network.name, row.mac, row.fixed_ips};
+        rc = make_nic(network.name, row.mac, row.fixed_ips, t->a, &t->nics[t->nic_count++], e);
     return rc;
 }
 
@@ -293,10 +305,11 @@ int store_port_addresses(struct db_conn *c, const char *server_id, struct arena 
     if (rc != 0)
         return rc;
     struct nic *nics = arena_array(a, count + 1, sizeof(*nics));
-    for (size_t i = 0; i < count; i++)
-        nics[i] = (struct nic){list[i].network_name, list[i].mac, list[i].fixed_ips};
-    *ret_json = print_addresses(nics, count, a);
-    return 0;
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = make_nic(list[i].network_name, list[i].mac, list[i].fixed_ips, a, &nics[i], e);
+    if (rc == 0)
+        *ret_json = print_addresses(nics, count, a);
+    return rc;
 }
 
 DB_STATEMENT(port_server_host, "SELECT host_id FROM server WHERE id = $1");

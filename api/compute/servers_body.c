@@ -426,12 +426,23 @@ static int read_hints(struct request *request, const struct servers_document *d,
     return 0;
 }
 
+/* The kernel is asked once for all letters, and again for the few bytes that would favour some. */
 static const char *make_password(struct request *request)
 {
     static const char letters[] = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+    const unsigned count = sizeof(letters) - 1, fair = 256 / count * count;
+    unsigned char random[2 * PASSWORD_SIZE];
     char *password = arena_alloc(&request->arena, PASSWORD_SIZE + 1);
-    for (size_t i = 0; i < PASSWORD_SIZE; i++)
-        password[i] = letters[randombytes_uniform(sizeof(letters) - 1)];
+    for (size_t i = 0, left = 0; i < PASSWORD_SIZE;) {
+        if (left == 0) {
+            randombytes_buf(random, sizeof(random));
+            left = sizeof(random);
+        }
+        unsigned byte = random[--left];
+        if (byte < fair)
+            password[i++] = letters[byte % count];
+    }
+    sodium_memzero(random, sizeof(random));
     return password;
 }
 
