@@ -8,6 +8,7 @@
 
 struct token_keys; /* api/identity/token.h */
 struct metrics;    /* api/http/metrics.h */
+struct login_limit;
 struct http_server;
 struct api_config;
 struct api_timers;
@@ -17,6 +18,7 @@ struct api {
     struct db *db;
     struct writer *writer;
     struct token_keys *tokens;
+    struct login_limit *logins; /* api/identity/login_limit.h; NULL: none */
     struct metrics *metrics;
     struct http_server *http, *agents; /* tenants' and agents' ports */
     struct wake *wake;                 /* topics of this and other processes, on their way to parked requests */

@@ -8,11 +8,12 @@
 #include "api/http/http_server.h"
 #include "api/http/metrics.h"
 #include "api/http/upload.h"
+#include "api/identity/login_limit.h"
 #include "api/identity/token.h"
+#include "api/ports.h"
 #include "api/root/root.h"
 #include "api/services.h"
 #include "common/daemon.h"
-#include "common/file.h"
 #include "common/log.h"
 #include <errno.h>
 #include <poll.h>
@@ -47,124 +48,14 @@ static int start_core(struct api *api, struct api_config *c, struct error *e)
     return rc ? rc : services_start(api, e);
 }
 
-/* The file's text, for the caller to free; NULL for no path. */
-static int read_pem(const char *path, char **ret, struct error *e)
-{
-    struct strbuf text;
-    if (!path)
-        return 0;
-    strbuf_init(&text, (size_t)1 << 20);
-    int rc = file_read(path, &text, e);
-    if (!rc)
-        *ret = strbuf_take(&text);
-    strbuf_done(&text);
-    return rc;
-}
-
-static void fill_options(const struct api_config *c, struct http_options *o)
-{
-    *o = (struct http_options){
-        .services = services_all,
-        .threads = (unsigned)c->http_threads,
-        .workers = (unsigned)c->http_workers,
-        .hashers = (unsigned)c->password_threads,
-        .hash_queue = (unsigned)c->password_queue,
-        .connection_limit = (unsigned)c->http_connections,
-        .header_timeout_ms = c->header_timeout_ms,
-        .body_timeout_ms = c->body_timeout_ms,
-        .upload_timeout_ms = c->upload_timeout_ms,
-        .idle_timeout_ms = c->idle_timeout_ms,
-        .body_limit = c->body_limit,
-        .upload_limit = c->image_limit,
-        .upload_dir = c->upload_dir,
-        .endpoint = c->endpoint,
-    };
-}
-
-/* Appends the CA to the port's own certificate: who joins looks for it in the handshake (docs/agent-protocol.md). */
-static void add_chain(char **certificate, const char *trust)
-{
-    struct strbuf chain;
-    strbuf_init(&chain, 0);
-    strbuf_append_text(&chain, *certificate);
-    strbuf_append_text(&chain, trust);
-    free(*certificate);
-    *certificate = strbuf_take(&chain);
-    strbuf_done(&chain);
-}
-
-/* Starts one port with the certificate files given; `trust` makes it the agents'. */
-static int start_port(struct api *api, const struct http_options *options, const char *certificate, const char *key,
-                      const char *trust, struct http_server **ret, struct error *e)
-{
-    struct http_options o = *options;
-    char *texts[3] = {0};
-    int rc = read_pem(certificate, &texts[0], e);
-    if (!rc)
-        rc = read_pem(key, &texts[1], e);
-    if (!rc)
-        rc = read_pem(trust, &texts[2], e);
-    if (!rc && texts[0] && texts[2])
-        add_chain(&texts[0], texts[2]);
-    o.certificate = texts[0];
-    o.key = texts[1];
-    o.trust = texts[2];
-    if (!rc)
-        rc = http_server_start(api, &o, ret, e);
-    if (texts[1])
-        explicit_bzero(texts[1], strlen(texts[1]));
-    for (size_t i = 0; i < 3; i++)
-        free(texts[i]);
-    return rc;
-}
-
-static int start_agents(struct api *api, const struct api_config *c, const struct http_options *options,
-                        struct error *e)
-{
-    struct http_options o = *options;
-    int fd = daemon_listen_fd("agents");
-    o.port = ROUTER_AGENTS;
-    o.listen = c->agent_listen;
-    o.listen_fd = fd < 0 ? 0 : fd;
-    o.endpoint = NULL;
-    if (!c->agent_listen || !*c->agent_listen)
-        return 0;
-    char *ca = config_place(c->pki_dir, "/ca.pem"), *certificate = config_place(c->pki_dir, "/agents.pem"),
-         *key = config_place(c->pki_dir, "/agents.key");
-    int rc = 0;
-    if (access(ca, F_OK) && errno == ENOENT)
-        log_warn("no hosts can connect: the cloud has no certificates yet", "folder=%s", c->pki_dir);
-    else
-        rc = start_port(api, &o, certificate, key, ca, &api->agents, e);
-    free(ca);
-    free(certificate);
-    free(key);
-    return rc;
-}
-
-static int start_tenants(struct api *api, const struct api_config *c, const struct http_options *options,
-                         struct error *e)
-{
-    struct http_options o = *options;
-    int fd = daemon_listen_fd("tenants");
-    if (!c->tls_certificate != !c->tls_key)
-        return error_set(e, ERR_INVALID, "tls_certificate and tls_key go together");
-    o.listen = c->listen;
-    o.listen_fd = fd < 0 ? 0 : fd;
-    return start_port(api, &o, c->tls_certificate, c->tls_key, NULL, &api->http, e);
-}
-
 static int start(struct api *api, struct api_config *c, struct error *e)
 {
-    struct http_options options;
     api->config = c;
     api->metrics = metrics_new();
+    api->logins = login_limit_new();
     int rc = start_core(api, c, e);
-    fill_options(c, &options);
     if (!rc)
-        rc = start_agents(api, c, &options, e);
-    if (!rc)
-        rc = start_tenants(api, c, &options, e);
+        rc = ports_start(api, c, e);
     if (!rc)
         rc = wake_listen(api->db, api_wake, api, &api->wake, e); /* it looks at both servers */
     if (!rc) {
@@ -178,12 +69,12 @@ static void stop(struct api *api, const struct api_config *c)
 {
     api_timers_stop(api);
     wake_close(&api->wake);
-    http_server_stop(&api->agents, c->shutdown_timeout_ms);
-    http_server_stop(&api->http, c->shutdown_timeout_ms);
+    ports_stop(api, c);
     if (api->writer)
         writer_free(&api->writer);
     token_keys_free(&api->tokens);
     metrics_free(&api->metrics);
+    login_limit_free(&api->logins);
     if (api->db)
         db_close(&api->db);
 }
@@ -194,6 +85,7 @@ static void reload(struct api_config *c)
     const char *restart = "";
     enum log_level level;
     log_reopen();
+    ports_renew(true);
     if (config_reload(&config_api, c, &restart, &e)) {
         log_error("configuration not reloaded", "error=%s", error_text(&e));
         return;

@@ -45,6 +45,13 @@ bool password_matches(const char *password, const char *hash, const struct passw
     return crypto_pwhash_str_verify(hash, password, size) == 0;
 }
 
+bool password_is_outdated(const char *hash, const struct password_cost *cost)
+{
+    if (strncmp(hash, RANDOM_PREFIX, strlen(RANDOM_PREFIX)) == 0)
+        return false;
+    return crypto_pwhash_str_needs_rehash(hash, (unsigned long long)cost->passes, (size_t)cost->memory_bytes) != 0;
+}
+
 void password_random(char ret[PASSWORD_RANDOM_SIZE])
 {
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";

@@ -21,6 +21,8 @@ void password_hash_random(const char *secret, char ret[PASSWORD_HASH_SIZE]);
 /* In constant time for a given hash. `hash` NULL: the work of a hash of `cost` is done all the same, and false is
  * returned. */
 bool password_matches(const char *password, const char *hash, const struct password_cost *cost);
+/* Whether `hash` was made of a password at another cost. Never for hashes of random secrets. */
+bool password_is_outdated(const char *hash, const struct password_cost *cost);
 /* A random password of 24 letters and digits (142 bits). */
 #define PASSWORD_RANDOM_SIZE 25
 void password_random(char ret[PASSWORD_RANDOM_SIZE]);

@@ -189,3 +189,11 @@ int store_application_credential_each_rule(struct db_conn *c, const char *id, st
     rc = db_rows_done(&rows, e);
     return stop ? stop : rc;
 }
+
+DB_STATEMENT(application_credential_renew_hash,
+             "UPDATE application_credential SET secret_hash = $3 WHERE id = $1 AND secret_hash = $2");
+int store_application_credential_renew_hash(struct db_conn *c, const char *id, const char *old, const char *fresh,
+                                            struct error *e)
+{
+    return db_exec(c, &application_credential_renew_hash, NULL, e, DB_ARGS(db_text(id), db_text(old), db_text(fresh)));
+}

@@ -31,6 +31,9 @@ int store_application_credential_each_of(struct db_conn *c, const char *user_id,
 /* ERR_CONFLICT when the name is taken. Roles and rules are added one by one. */
 int store_application_credential_insert(struct db_conn *c, const struct application_credential_row *row,
                                         struct error *e);
+/* Another hash of the same secret. Nothing when the hash is `old` no longer. */
+int store_application_credential_renew_hash(struct db_conn *c, const char *id, const char *old, const char *fresh,
+                                            struct error *e);
 int store_application_credential_add_role(struct db_conn *c, const char *id, const char *role_id, struct error *e);
 int store_application_credential_add_rule(struct db_conn *c, const char *id, const char *rule_id, struct error *e);
 /* With its roles and its hold on rules (which stay). */

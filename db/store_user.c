@@ -143,3 +143,9 @@ int store_user_count(struct db_conn *c, int64_t *ret, struct error *e)
 {
     return db_query_int(c, &user_count, ret, e, DB_NO_ARGS);
 }
+
+DB_STATEMENT(user_renew_hash, "UPDATE user_account SET password_hash = $3 WHERE id = $1 AND password_hash = $2");
+int store_user_renew_hash(struct db_conn *c, const char *id, const char *old, const char *fresh, struct error *e)
+{
+    return db_exec(c, &user_renew_hash, NULL, e, DB_ARGS(db_text(id), db_text(old), db_text(fresh)));
+}

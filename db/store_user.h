@@ -31,6 +31,8 @@ int store_user_each_of_group(struct db_conn *c, const char *group_id, store_user
 int store_user_insert(struct db_conn *c, const struct user_row *row, struct error *e);
 /* Everything but id, domain_id and created_us. */
 int store_user_update(struct db_conn *c, const struct user_row *row, struct error *e);
+/* Another hash of the same password: it counts as unchanged. Nothing when the hash is `old` no longer. */
+int store_user_renew_hash(struct db_conn *c, const char *id, const char *old, const char *fresh, struct error *e);
 /* The row and what hangs on it alone: memberships, role assignments, application credentials, access rules,
  * credentials. */
 int store_user_delete(struct db_conn *c, const char *id, struct error *e);

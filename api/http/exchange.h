@@ -81,7 +81,7 @@ struct http_server {
     struct workers *workers, *hashers;
     size_t *route_metrics; /* by router row; the last is for requests without a row */
     uint16_t port;
-    bool tls;
+    struct tls *tls; /* NULL: plain */
     atomic_bool stopping;
     atomic_size_t active, suspended;
     pthread_mutex_t peers_lock;

@@ -30,6 +30,9 @@ static void exchange_fault_headers(struct exchange *x, int status)
         reply_header(&x->reply, "WWW-Authenticate",
                      arena_printf(&x->request.arena, "Keystone uri=\"%s/identity/v3\"", base));
     }
+    if (status == 429)
+        reply_header(&x->reply, "Retry-After",
+                     arena_printf(&x->request.arena, "%lld", (long long)x->request.retry_after_s));
     if (status == 503)
         reply_header(&x->reply, "Retry-After", "1");
 }

@@ -10,6 +10,7 @@
 #include "api/http/listener.h"
 #include "api/http/metrics.h"
 #include "api/http/peer.h"
+#include "api/http/tls.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/memory.h"
@@ -57,6 +58,7 @@ static void http_server_on_connection(void *arg, struct MHD_Connection *connecti
     struct http_loop *loop = arg;
     struct peer *peer = *context;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        tls_serve(loop->server->tls);
         *context = peer_new(loop->server, connection);
         return;
     }
@@ -124,8 +126,7 @@ static void http_server_fill(struct http_options *to, const struct http_options 
     to->listen = memory_strdup(from->listen);
     to->upload_dir = memory_strdup(from->upload_dir);
     to->endpoint = memory_strdup(from->endpoint);
-    to->certificate = memory_strdup(from->certificate);
-    to->key = memory_strdup(from->key);
+    to->certificate = to->key = NULL; /* see tls.h */
     to->trust = memory_strdup(from->trust);
 }
 
@@ -143,11 +144,8 @@ static void http_server_free(struct http_server *s)
     free((char *)s->options.listen);
     free((char *)s->options.upload_dir);
     free((char *)s->options.endpoint);
-    free((char *)s->options.certificate);
-    if (s->options.key)
-        explicit_bzero((char *)s->options.key, strlen(s->options.key));
-    free((char *)s->options.key);
     free((char *)s->options.trust);
+    tls_free(&s->tls);
     free(s);
 }
 
@@ -220,8 +218,7 @@ static int http_server_open(struct http_server *s, struct http_loop *loop, struc
     unsigned flags =
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     struct MHD_OptionItem tls[] = {
-        {MHD_OPTION_HTTPS_MEM_CERT, 0, (char *)o->certificate},
-        {MHD_OPTION_HTTPS_MEM_KEY, 0, (char *)o->key},
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)tls_retrieve},
         {MHD_OPTION_HTTPS_PRIORITIES, 0, HTTP_SERVER_PRIORITIES},
         {o->trust ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0, (char *)o->trust},
         {MHD_OPTION_END, 0, NULL},
@@ -260,6 +257,11 @@ static void http_server_close(struct http_server *s)
     s->loop_count = 0;
 }
 
+int http_server_renew(struct http_server *s, const char *certificate, const char *key, struct error *e)
+{
+    return tls_replace(s->tls, certificate, key, e);
+}
+
 int http_server_start(struct api *api, const struct http_options *options, struct http_server **ret, struct error *e)
 {
     struct http_server *s = memory_new(sizeof(*s));
@@ -280,8 +282,9 @@ int http_server_start(struct api *api, const struct http_options *options, struc
     s->park = park_new(http_server_resume);
     s->workers = workers_new(s->options.workers, HTTP_SERVER_SLOW_QUEUE);
     s->hashers = workers_new(s->options.hashers, s->options.hash_queue);
-    s->tls = s->options.certificate != NULL;
-    rc = http_server_open_all(s, e);
+    rc = options->certificate ? tls_new(options->certificate, options->key, &s->tls, e) : 0;
+    if (!rc)
+        rc = http_server_open_all(s, e);
     if (rc) {
         close(fd);
         http_server_close(s);

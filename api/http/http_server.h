@@ -37,6 +37,9 @@ int http_server_start(struct api *api, const struct http_options *options, struc
 /* Stops accepting, answers what is parked at once, lets running requests finish for up to `deadline_ms` (what waits for
  * the writer is always waited for), closes all connections. NULL is fine. The writer must still run. */
 void http_server_stop(struct http_server **s, int64_t deadline_ms);
+/* Another certificate and key (PEM text) for a server that was started with some. ERR_INVALID; then nothing changes.
+ * Any thread. */
+int http_server_renew(struct http_server *s, const char *certificate, const char *key, struct error *e);
 /* The port it listens on. */
 uint16_t http_server_port(const struct http_server *s);
 const struct router *http_server_router(const struct http_server *s);

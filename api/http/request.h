@@ -42,12 +42,13 @@ struct request {
     json_value *json;          /* the parsed document, or NULL when there was none */
     const char *raw;           /* the body's bytes (not for uploads) */
     size_t raw_size;
-    struct db_conn *conn; /* ROUTE_READ: this thread's reader; ROUTE_WRITE: the transaction; `before`: a reader */
-    struct api *api;      /* process-wide things: api/api.h */
-    int64_t now_us;       /* when this run of the handler began */
-    int64_t arrived_us;   /* when the request arrived; the distant past in the last run of a parked handler while the
-                             server stops */
-    void *state;          /* `before` may leave something here for the handler (arena memory) */
+    struct db_conn *conn;  /* ROUTE_READ: this thread's reader; ROUTE_WRITE: the transaction; `before`: a reader */
+    struct api *api;       /* process-wide things: api/api.h */
+    int64_t now_us;        /* when this run of the handler began */
+    int64_t arrived_us;    /* when the request arrived; the distant past in the last run of a parked handler while the
+                              server stops */
+    int64_t retry_after_s; /* with ERR_RATE: after how long the client may come again */
+    void *state;           /* `before` may leave something here for the handler (arena memory) */
 };
 
 /* From the path pattern; asserts that the pattern has `name`. Decoded. */

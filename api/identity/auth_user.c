@@ -1,9 +1,12 @@
 /* Who logs in.
  *
+ * Whoever fails again and again is slowed down first (login_limit.h).
+ *
  * The slow part (auth_user_check, on a worker) hashes the password or secret that was given against the row's hash, or
  * against nothing when there is no such row, so that both take the same time. It leaves the hash that matched. The fast
  * part (auth_user_identify, in the write transaction) loads the row again and wants the same hash to be there still: a
- * password change that committed meanwhile wins, and one that commits later revokes the token. */
+ * password change that committed meanwhile wins, and one that commits later revokes the token. A hash of another cost
+ * than the configured one is made anew and written there. */
 #include "api/config.h"
 #include "api/identity/auth.h"
 #include "api/identity/hashing.h"
@@ -13,8 +16,12 @@
 #include <string.h>
 
 struct outcome {
-    const char *password_hash; /* the hash that the password matched; NULL: none */
-    const char *secret_hash;   /* likewise of the application credential */
+    const char *password_hash;   /* the hash that the password matched; NULL: none */
+    const char *user_id;         /* whose it is */
+    int64_t password_changed_us; /* since when */
+    const char *secret_hash;     /* likewise of the application credential */
+    const char *application_id;
+    const char *fresh_password, *fresh_secret; /* hashes at the present cost, where those were of another; NULL: none */
 };
 
 static int refuse(struct request *request, const char *why)
@@ -62,30 +69,66 @@ static int find_application(struct request *request, const struct auth_body *bod
                                              &request->arena, ret, e);
 }
 
-static int check_password(struct request *request, const struct auth_body *body, const char **ret)
+/* How the client calls the user: the same text for the same call, whether there is such a user or not. */
+static const char *name_user(struct request *request, const struct auth_user *user)
 {
-    struct user_row user = {0};
-    int rc = find_user(request, &body->identity.password.user, &user);
-    if (rc && rc != ERR_NOT_FOUND)
-        return rc;
-    const char *hash = rc ? NULL : user.password_hash, *password = body->identity.password.user.password;
-    bool good;
-    rc = hashing_check(request, password ? password : "", hash, &good);
-    *ret = !rc && good ? hash : NULL;
-    return rc;
+    struct arena *a = &request->arena;
+    if (user->id)
+        return arena_join(a, "user ", user->id);
+    return arena_join(a, "name ", user->name ? user->name : "", " of ",
+                      user->domain.id     ? user->domain.id
+                      : user->domain.name ? user->domain.name
+                                          : "");
 }
 
-static int check_secret(struct request *request, const struct auth_body *body, const char **ret)
+static const char *name_application(struct request *request, const struct auth_body *body)
+{
+    const char *id = body->identity.application_credential.id, *name = body->identity.application_credential.name;
+    if (id)
+        return arena_join(&request->arena, "application ", id);
+    return arena_join(&request->arena, "application ", name ? name : "", " by ",
+                      name_user(request, &body->identity.application_credential.user));
+}
+
+/* Checks, counts, and renews the hash of what is good: *ret_hash NULL for what is not. */
+static int check(struct request *request, const char *who, const char *given, const char *hash, const char **ret_hash,
+                 const char **ret_fresh)
+{
+    struct login_attempt attempt;
+    bool good = false;
+    int rc = hashing_enter(request, who, &attempt);
+    if (!rc)
+        rc = hashing_check(request, given ? given : "", hash, &good);
+    if (!rc)
+        hashing_leave(request, &attempt, good);
+    if (rc || !good)
+        return rc;
+    *ret_hash = hash;
+    return hashing_renew(request, given, hash, ret_fresh);
+}
+
+static int check_password(struct request *request, const struct auth_body *body, struct outcome *ret)
+{
+    const struct auth_user *given = &body->identity.password.user;
+    struct user_row user = {0};
+    int rc = find_user(request, given, &user);
+    if (rc && rc != ERR_NOT_FOUND)
+        return rc;
+    ret->user_id = user.id;
+    ret->password_changed_us = user.password_changed_us;
+    return check(request, name_user(request, given), given->password, rc ? NULL : user.password_hash,
+                 &ret->password_hash, &ret->fresh_password);
+}
+
+static int check_secret(struct request *request, const struct auth_body *body, struct outcome *ret)
 {
     struct application_credential_row row = {0};
     int rc = find_application(request, body, &row);
     if (rc && rc != ERR_NOT_FOUND)
         return rc;
-    const char *hash = rc ? NULL : row.secret_hash;
-    bool good;
-    rc = hashing_check(request, body->identity.application_credential.secret, hash, &good);
-    *ret = !rc && good ? hash : NULL;
-    return rc;
+    ret->application_id = row.id;
+    return check(request, name_application(request, body), body->identity.application_credential.secret,
+                 rc ? NULL : row.secret_hash, &ret->secret_hash, &ret->fresh_secret);
 }
 
 int auth_user_check(struct request *request, struct reply *reply)
@@ -96,16 +139,28 @@ int auth_user_check(struct request *request, struct reply *reply)
     unsigned methods;
     int rc = auth_methods(request, body, &methods);
     if (!rc && methods & AUTH_PASSWORD)
-        rc = check_password(request, body, &outcome->password_hash);
+        rc = check_password(request, body, outcome);
     if (!rc && methods & AUTH_APPLICATION)
-        rc = check_secret(request, body, &outcome->secret_hash);
+        rc = check_secret(request, body, outcome);
     request->state = outcome;
     return rc;
 }
 
-static bool same(const char *a, const char *b)
+/* The row has the hash that was checked, or one that another login has made of the same password since then. */
+static bool is_still(const char *checked, const char *now, bool is_same_secret)
 {
-    return a && b && strcmp(a, b) == 0;
+    return checked && now && (strcmp(checked, now) == 0 || is_same_secret);
+}
+
+static bool is_same_user(const struct outcome *outcome, const struct user_row *user)
+{
+    return outcome->user_id && strcmp(outcome->user_id, user->id) == 0 &&
+           outcome->password_changed_us == user->password_changed_us;
+}
+
+static bool is_same_application(const struct outcome *outcome, const struct application_credential_row *row)
+{
+    return outcome->application_id && strcmp(outcome->application_id, row->id) == 0;
 }
 
 /* Adopts the user; several methods must agree. */
@@ -124,11 +179,14 @@ static int by_password(struct request *request, const struct auth_body *body, st
     int rc = find_user(request, &body->identity.password.user, &user);
     if (rc && rc != ERR_NOT_FOUND)
         return rc;
-    if (rc || !same(outcome->password_hash, user.password_hash))
+    if (rc || !is_still(outcome->password_hash, user.password_hash, is_same_user(outcome, &user)))
         return refuse(request, "Invalid username or password");
     if (user.password_expires_us && user.password_expires_us <= request->now_us)
         return refuse(request, "The password is expired and needs to be changed.");
-    return adopt(request, &user, ret);
+    rc = outcome->fresh_password ? store_user_renew_hash(request->conn, user.id, outcome->password_hash,
+                                                         outcome->fresh_password, &request->error)
+                                 : 0;
+    return rc ? rc : adopt(request, &user, ret);
 }
 
 static int note_rule(void *arg, const struct access_rule_row *row, struct error *e)
@@ -147,12 +205,16 @@ static int by_application(struct request *request, const struct auth_body *body,
     int rc = find_application(request, body, row);
     if (rc && rc != ERR_NOT_FOUND)
         return rc;
-    if (rc || !same(outcome->secret_hash, row->secret_hash) || (row->expires_us && row->expires_us <= request->now_us))
+    if (rc || !is_still(outcome->secret_hash, row->secret_hash, is_same_application(outcome, row)) ||
+        (row->expires_us && row->expires_us <= request->now_us))
         return refuse(request, "Invalid application credential");
     rc = store_user_get(request->conn, row->user_id, &request->arena, &user, &request->error);
     if (rc)
         return rc == ERR_NOT_FOUND ? refuse(request, "The application credential's user is gone") : rc;
     rc = store_application_credential_each_rule(request->conn, row->id, note_rule, &c->ruled, &request->error);
+    if (!rc && outcome->fresh_secret)
+        rc = store_application_credential_renew_hash(request->conn, row->id, outcome->secret_hash,
+                                                     outcome->fresh_secret, &request->error);
     if (rc)
         return rc;
     ret->has_application = true;

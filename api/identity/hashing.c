@@ -2,6 +2,8 @@
 #include "api/identity/hashing.h"
 #include "api/api.h"
 #include "api/config.h"
+#include "common/clock.h"
+#include "common/log.h"
 #include "common/password.h"
 #include <string.h>
 
@@ -31,4 +33,29 @@ int hashing_make(struct request *request, const char *password, const char **ret
         return error_set(&request->error, ERR_UNAVAILABLE, "not enough memory to hash a password");
     *ret = hash;
     return 0;
+}
+
+int hashing_renew(struct request *request, const char *password, const char *hash, const char **ret)
+{
+    struct password_cost price = cost(request);
+    char *fresh = arena_alloc(&request->arena, PASSWORD_HASH_SIZE);
+    *ret = password_is_outdated(hash, &price) && password_hash(password, &price, fresh) ? fresh : NULL;
+    return 0;
+}
+
+int hashing_enter(struct request *request, const char *who, struct login_attempt *ret)
+{
+    const char *address = request_client_address(request);
+    int64_t wait_us = login_limit_wait(request->api->logins, address, who, request->now_us, ret);
+    if (!wait_us)
+        return 0;
+    request->retry_after_s = (wait_us + CLOCK_SECOND_US - 1) / CLOCK_SECOND_US;
+    log_info("login slowed", "client=%s wait_s=%lld who=%s", address, (long long)request->retry_after_s, who);
+    return error_set(&request->error, ERR_RATE, "Too many logins have failed. Try again in %lld seconds.",
+                     (long long)request->retry_after_s);
+}
+
+void hashing_leave(struct request *request, const struct login_attempt *attempt, bool good)
+{
+    login_limit_note(request->api->logins, attempt, good, clock_now_us());
 }

@@ -18,7 +18,8 @@ static const struct json_field fields[] = {
 static const struct json_table table = {.fields = fields, .count = JSON_COUNT(fields), .seen_offset = JSON_NO_SEEN};
 
 struct outcome {
-    const char *matched, *fresh; /* the hash that the old password matched; the new one's */
+    int64_t changed_us; /* of the old password, which matched */
+    const char *fresh;  /* the new one's hash */
 };
 
 static int refuse(struct request *request)
@@ -33,16 +34,24 @@ static int user_password_check(struct request *request, struct reply *reply)
     const struct password_body *body = request->body;
     struct outcome *outcome = arena_alloc(&request->arena, sizeof(*outcome));
     struct user_row row = {0};
+    struct login_attempt attempt;
     bool good;
-    int rc = store_user_get(request->conn, request_param(request, "user_id"), &request->arena, &row, &request->error);
+    const char *id = request_param(request, "user_id");
+    int rc = store_user_get(request->conn, id, &request->arena, &row, &request->error);
     if (rc && rc != ERR_NOT_FOUND)
         return rc;
-    rc = hashing_check(request, body->original_password, rc ? NULL : row.password_hash, &good);
-    if (!rc && !good)
+    const char *hash = rc ? NULL : row.password_hash;
+    rc = hashing_enter(request, arena_join(&request->arena, "user ", id), &attempt);
+    if (!rc)
+        rc = hashing_check(request, body->original_password, hash, &good);
+    if (rc)
+        return rc;
+    hashing_leave(request, &attempt, good);
+    if (!good)
         return refuse(request);
-    outcome->matched = row.password_hash;
+    outcome->changed_us = row.password_changed_us;
     request->state = outcome;
-    return rc ? rc : hashing_make(request, body->password, &outcome->fresh);
+    return hashing_make(request, body->password, &outcome->fresh);
 }
 
 static int user_password_change(struct request *request, struct reply *reply)
@@ -51,7 +60,7 @@ static int user_password_change(struct request *request, struct reply *reply)
     struct user_row row;
     int rc = store_user_get(request->conn, request_param(request, "user_id"), &request->arena, &row, &request->error);
     if (rc == ERR_NOT_FOUND ||
-        (!rc && (!row.enabled || !row.password_hash || strcmp(row.password_hash, outcome->matched) != 0)))
+        (!rc && (!row.enabled || !row.password_hash || row.password_changed_us != outcome->changed_us)))
         return refuse(request);
     if (rc)
         return rc;

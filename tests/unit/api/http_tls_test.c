@@ -190,3 +190,74 @@ TEST("plain HTTP on a TLS port gets no answer and does no harm")
     CHECK_INT(ask("/t/public", NULL, body, sizeof(body)), 200);
     http_end();
 }
+
+/* A session that shook hands and may be asked again and again. */
+static gnutls_session_t begin_session(int fd, gnutls_certificate_credentials_t *ret)
+{
+    gnutls_session_t session;
+    int rc;
+    gnutls_certificate_allocate_credentials(ret);
+    gnutls_init(&session, GNUTLS_CLIENT);
+    gnutls_set_default_priority(session);
+    gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, *ret);
+    gnutls_transport_set_int(session, fd);
+    gnutls_handshake_set_timeout(session, HTTP_WAIT_MS);
+    do
+        rc = gnutls_handshake(session);
+    while (rc < 0 && !gnutls_error_is_fatal(rc));
+    CHECK_INT(rc, 0);
+    return session;
+}
+
+static bool shows(gnutls_session_t session, const struct pair *pair)
+{
+    unsigned count = 0;
+    gnutls_datum_t der;
+    const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &count);
+    CHECK(count > 0 && !gnutls_x509_crt_export2(pair->certificate, GNUTLS_X509_FMT_DER, &der));
+    bool same = chain[0].size == der.size && memcmp(chain[0].data, der.data, der.size) == 0;
+    gnutls_free(der.data);
+    return same;
+}
+
+static bool new_session_shows(const struct pair *pair)
+{
+    gnutls_certificate_credentials_t credentials;
+    int fd = http_connect();
+    gnutls_session_t session = begin_session(fd, &credentials);
+    bool same = shows(session, pair);
+    gnutls_deinit(session);
+    gnutls_certificate_free_credentials(credentials);
+    close(fd);
+    return same;
+}
+
+TEST("another certificate is shown from then on, and connections that are there go on")
+{
+    static const char request[] = "GET /t/public HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    gnutls_certificate_credentials_t credentials;
+    struct error e = {0};
+    char text[4096];
+    begin(ROUTER_TENANTS);
+    int fd = http_connect();
+    gnutls_session_t old = begin_session(fd, &credentials);
+    CHECK(shows(old, &server));
+    CHECK_INT(
+        http_server_renew(api.http, (const char *)agent.certificate_pem.data, (const char *)server.key_pem.data, &e),
+        ERR_INVALID);
+    error_clear(&e);
+    CHECK_INT(http_server_renew(api.http, "nonsense", (const char *)server.key_pem.data, &e), ERR_INVALID);
+    error_clear(&e);
+    CHECK(new_session_shows(&server));
+    CHECK_OK(
+        http_server_renew(api.http, (const char *)agent.certificate_pem.data, (const char *)agent.key_pem.data, &e),
+        &e);
+    CHECK(new_session_shows(&agent));
+    CHECK_INT(gnutls_record_send(old, request, sizeof(request) - 1), (int)sizeof(request) - 1);
+    ssize_t got = gnutls_record_recv(old, text, sizeof(text) - 1);
+    CHECK(got > 12 && strncmp(text, "HTTP/1.1 200", 12) == 0);
+    gnutls_deinit(old);
+    gnutls_certificate_free_credentials(credentials);
+    close(fd);
+    http_end();
+}

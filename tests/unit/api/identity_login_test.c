@@ -1,4 +1,5 @@
 /* Logging in: by what, for what, and what ends it. */
+#include "api/identity/login_limit.h"
 #include "tests/unit/api/identity_fixture.h"
 
 TEST("one logs in by name or id, for a project, a domain, the system or nothing")
@@ -310,5 +311,102 @@ TEST("logins at the same time all get in")
         http_answer_done(&answer);
         close(fds[i]);
     }
+    identity_end();
+}
+
+/* The user's hash in the database; free it. */
+static char *hash_of(const char *user_id)
+{
+    struct error e = {0};
+    struct arena arena;
+    struct user_row row = {0};
+    struct db_conn *c = fixture_conn(api.db);
+    arena_init(&arena);
+    CHECK_OK(store_user_get(c, user_id, &arena, &row, &e), &e);
+    char *hash = strdup(row.password_hash);
+    db_conn_close(&c);
+    arena_done(&arena);
+    return hash;
+}
+
+TEST("a login renews a hash of another cost, tokens live on, and a wrong password renews nothing")
+{
+    char token[TOKEN_SIZE];
+    identity_begin();
+    char *old = hash_of(MEMBER);
+    const char *before = token_of(MEMBER, "member", ON_PROJECT);
+    char *same = hash_of(MEMBER);
+    CHECK_TEXT(same, old);
+    identity_config.password_passes = 2;
+    CHECK_INT(login_as(MEMBER, "wrong", ON_PROJECT, token), 401);
+    char *still = hash_of(MEMBER);
+    CHECK_TEXT(still, old);
+    CHECK_INT(login_as(MEMBER, "member", ON_PROJECT, token), 201);
+    char *renewed = hash_of(MEMBER);
+    CHECK_CONTAINS(old, "t=1,");
+    CHECK_CONTAINS(renewed, "t=2,");
+    CHECK_INT(ask_status("GET", "/auth/projects", before, NULL), 200);
+    CHECK_INT(login_as(MEMBER, "member", ON_PROJECT, token), 201);
+    CHECK_INT(login_as(MEMBER, "wrong", ON_PROJECT, token), 401);
+    free(old);
+    free(same);
+    free(still);
+    free(renewed);
+    identity_end();
+}
+
+TEST("a login whose hash another login renews meanwhile succeeds")
+{
+    identity_begin();
+    identity_config.password_passes = 2;
+    const char body[] = "{\"auth\":{\"identity\":{\"methods\":[\"password\"],\"password\":{\"user\":{\"id\":\"" MEMBER
+                        "\",\"password\":\"member\"}}}}}";
+    int fds[16];
+    for (size_t i = 0; i < 16; i++) {
+        char text[1024];
+        fds[i] = http_connect();
+        snprintf(text, sizeof(text),
+                 "POST /identity/v3/auth/tokens HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Type: "
+                 "application/json\r\nContent-Length: %zu\r\n\r\n%s",
+                 sizeof(body) - 1, body);
+        http_send(fds[i], "%s", text);
+    }
+    for (size_t i = 0; i < 16; i++) {
+        struct http_answer answer;
+        http_receive(fds[i], &answer);
+        CHECK_INT(answer.status, 201);
+        http_answer_done(&answer);
+        close(fds[i]);
+    }
+    identity_end();
+}
+
+TEST("who fails again and again is slowed down, whether there is such a user or not")
+{
+    static const char *const users[] = {MEMBER, "ffffffffffffffffffffffffffffffff"};
+    char token[TOKEN_SIZE], texts[2][400];
+    identity_begin();
+    api.logins = login_limit_new();
+    for (size_t k = 0; k < 2; k++) {
+        char body[1024];
+        for (int i = 0; i < LOGIN_LIMIT_FREE; i++)
+            CHECK_INT(login_as(users[k], "wrong", ON_PROJECT, token), 401);
+        snprintf(body, sizeof(body),
+                 "{\"auth\":{\"identity\":{\"methods\":[\"password\"],\"password\":{\"user\":{\"id\":\"%s\","
+                 "\"password\":\"member\"}}}}}",
+                 users[k]);
+        struct http_answer answer = ask("POST", "/auth/tokens", NULL, body);
+        CHECK_INT(answer.status, 429);
+        CHECK_TEXT(http_field(&answer, "Retry-After"), "1");
+        snprintf(texts[k], sizeof(texts[k]), "%s", answer.body);
+        http_answer_done(&answer);
+    }
+    CHECK_TEXT(texts[0], texts[1]);
+    CHECK_CONTAINS(texts[0], "Too Many Requests");
+    CHECK_INT(login_as(READER, "reader", ON_PROJECT, token), 201);
+    CHECK_INT(ask_status("POST", "/users/" MEMBER "/password", NULL,
+                         "{\"user\":{\"original_password\":\"member\",\"password\":\"new\"}}"),
+              429);
+    login_limit_free(&api.logins);
     identity_end();
 }
