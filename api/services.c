@@ -3,6 +3,7 @@
 #include "api/agent/agent.h"
 #include "api/compute/background.h"
 #include "api/compute/compute.h"
+#include "api/elastic/elastic.h"
 #include "api/identity/identity.h"
 #include "api/image/image_service.h"
 #include "api/network/network_service.h"
@@ -11,17 +12,9 @@
 #include "api/root/root.h"
 
 const struct service *const services_all[] = {
-    &root_service,
-    &identity_service,
-    &identity_root_service,
-    &image_service,
-    &network_service,
-    &placement_service,
-    &compute_service,
-    &compute_root_service,
-    &agent_service,
-    &rating_service,
-    NULL,
+    &root_service,    &identity_service,  &identity_root_service, &image_service,
+    &network_service, &placement_service, &compute_service,       &compute_root_service,
+    &agent_service,   &rating_service,    &elastic_service,       NULL,
 };
 
 static int (*const starters[])(struct api *api, struct error *e) = {

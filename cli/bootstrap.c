@@ -22,6 +22,7 @@ static const struct {
     {"network", "neutron", "Networks", "/network"},
     {"placement", "placement", "Resource providers and their inventories", "/placement"},
     {"rating", "cloudkitty", "Usage and cost", "/rating"},
+    {"elastic", "virga-elastic", "Groups that keep themselves, dry runs, reservations", "/elastic/v1"},
 };
 static const char *const interfaces[] = {"public", "internal", "admin"};
 

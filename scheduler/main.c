@@ -14,6 +14,7 @@
 #include "scheduler/config.h"
 #include "scheduler/dispatch.h"
 #include "scheduler/metrics.h"
+#include "scheduler/questions.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,7 @@ static void work(void *arg)
         rc = feed_refresh_alive(&s->dispatch.feed, s->dispatch.conn, now, &e);
     }
     rc = rc ? rc : dispatch_run(&s->dispatch, &e);
+    rc = rc ? rc : questions_answer(&s->dispatch, &e);
     if (rc) {
         log_error("placing failed", "code=%s error=\"%s\"", error_name(rc), error_text(&e));
     }

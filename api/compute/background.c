@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "db/store_host.h"
 #include "db/store_query.h"
+#include "db/store_question.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,6 +78,7 @@ static int purge_rows(struct db_conn *c, void *arg, struct error *e)
 {
     const int64_t *now_us = arg;
     int rc = store_query_purge(c, *now_us, e);
+    rc = rc ? rc : store_question_purge(c, *now_us, e);
     return rc ? rc : store_host_token_purge(c, *now_us, e);
 }
 

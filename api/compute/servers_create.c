@@ -1,12 +1,9 @@
 /* POST /servers. Everything that must hold is looked up in the transaction that inserts: flavor, image, key, zone,
  * group, quota, network. The server then waits for the scheduler. A refusal writes nothing: its savepoint is undone. */
+#include "api/compute/servers_create.h"
 #include "api/compute/server_view.h"
-#include "api/compute/servers_body.h"
 #include "common/model/operation.h"
 #include "common/uuid.h"
-#include "db/store_flavor.h"
-#include "db/store_image.h"
-#include "db/store_keypair.h"
 #include "db/store_network.h"
 #include "db/store_operation.h"
 #include "db/store_quota.h"
@@ -15,15 +12,6 @@
 #include <string.h>
 
 #define GIB_BYTES ((int64_t)1 << 30)
-
-/* What the rows say. */
-struct found {
-    struct flavor_row flavor;
-    struct image_row image;
-    struct keypair_row key; /* with a key_name */
-    const char **groups;    /* ids of security groups; none: the project's default one */
-    size_t group_count;
-};
 
 static int invalid(struct request *request, const char *text)
 {
@@ -71,7 +59,7 @@ static bool is_group(const struct secgroup_row *row, const char *name)
 
 /* Each group that is named is the project's, by name or id; `default` always is. Their ids go into `found`; none when
  * only `default` is asked for, which every port gets. */
-static int find_groups(struct request *request, const struct servers_wish *wish, struct found *found)
+static int find_groups(struct request *request, const struct servers_wish *wish, struct servers_found *found)
 {
     json_value *list = wish->body->security_groups;
     size_t asked = json_in_count(list), count = 0;
@@ -100,7 +88,7 @@ static int find_groups(struct request *request, const struct servers_wish *wish,
 }
 
 /* Ports that were made with the server get the groups that were asked for; those that were there keep theirs. */
-static int set_groups(struct request *request, const struct found *found, const char *server_id)
+static int set_groups(struct request *request, const struct servers_found *found, const char *server_id)
 {
     struct port_filter filter = {.device_id = server_id};
     struct port_row *ports = NULL;
@@ -116,7 +104,7 @@ static int set_groups(struct request *request, const struct found *found, const 
     return rc;
 }
 
-static int look_up(struct request *request, const struct servers_wish *wish, struct found *ret)
+int servers_create_look_up(struct request *request, const struct servers_wish *wish, struct servers_found *ret)
 {
     const struct credential *who = &request->credential;
     bool admin = compute_is_admin(request), there = true;
@@ -147,7 +135,7 @@ static int look_up(struct request *request, const struct servers_wish *wish, str
     return rc ? rc : find_groups(request, wish, ret);
 }
 
-static struct quota_set times(const struct flavor_row *flavor, int64_t count)
+struct quota_set servers_create_quota(const struct flavor_row *flavor, int64_t count)
 {
     struct quota_set set = {{0}};
     set.amount[QUOTA_INSTANCES] = count;
@@ -157,8 +145,8 @@ static struct quota_set times(const struct flavor_row *flavor, int64_t count)
 }
 
 /* How many of min..max fit, most first; the sentence is about the least. Takes them. */
-static int take_quota(struct request *request, const struct servers_wish *wish, const struct flavor_row *flavor,
-                      int64_t *ret_count)
+int servers_create_take_quota(struct request *request, const struct servers_wish *wish, const struct flavor_row *flavor,
+                              int64_t *ret_count)
 {
     const char *project = request->credential.project_id, *text = "";
     struct quota_set limits, used, asked;
@@ -166,7 +154,7 @@ static int take_quota(struct request *request, const struct servers_wish *wish, 
     if (!rc)
         rc = store_quota_used(request->conn, project, &used, &request->error);
     for (int64_t count = wish->max_count; !rc && count >= wish->min_count; count--) {
-        asked = times(flavor, count);
+        asked = servers_create_quota(flavor, count);
         if (quota_allows(&limits, &used, &asked, &request->arena, count == wish->min_count ? &text : NULL)) {
             *ret_count = count;
             return store_quota_add(request->conn, project, &asked, 1, &request->error);
@@ -176,7 +164,7 @@ static int take_quota(struct request *request, const struct servers_wish *wish, 
 }
 
 /* The project's one network, when none is named. */
-static int find_network(struct request *request, struct servers_wish *wish)
+int servers_create_find_network(struct request *request, struct servers_wish *wish)
 {
     const char *network = NULL;
     int rc;
@@ -196,8 +184,8 @@ static int find_network(struct request *request, struct servers_wish *wish)
     return 0;
 }
 
-static void fill(struct request *request, const struct servers_wish *wish, const struct found *found, int64_t index,
-                 int64_t count, struct server_row *row)
+static void fill(struct request *request, const struct servers_wish *wish, const struct servers_found *found,
+                 int64_t index, int64_t count, struct server_row *row)
 {
     const struct servers_body *b = wish->body;
     const struct flavor_row *f = &found->flavor;
@@ -245,7 +233,7 @@ static bool is_bound(const struct servers_wish *wish)
     return wish->request_count == 1 && wish->requests[0].port_id != NULL;
 }
 
-static int insert(struct request *request, const struct servers_wish *wish, const struct found *found,
+static int insert(struct request *request, const struct servers_wish *wish, const struct servers_found *found,
                   struct server_row *row)
 {
     struct operation_row operation = {
@@ -298,34 +286,41 @@ static int answer(struct request *request, struct reply *reply, const struct ser
     return 0;
 }
 
+int servers_create_insert(struct request *request, const struct servers_wish *wish, const struct servers_found *found,
+                          int64_t count, struct server_row *ret_first)
+{
+    const char *reservation = arena_printf(&request->arena, "r-%.8s", request->id + 4);
+    int rc = 0;
+    for (int64_t i = 0; !rc && i < count; i++) {
+        struct server_row row = {.id = new_id(request), .operation_id = new_id(request), .reservation_id = reservation};
+        fill(request, wish, found, i, count, &row);
+        rc = insert(request, wish, found, &row);
+        if (i == 0)
+            *ret_first = row;
+    }
+    db_wake(request->conn, "placement");
+    return rc;
+}
+
 static int servers_create(struct request *request, struct reply *reply)
 {
     struct servers_wish wish;
-    struct found found = {0};
+    struct servers_found found = {0};
     struct server_row first = {0};
-    const char *reservation = arena_printf(&request->arena, "r-%.8s", request->id + 4);
     int64_t count = 0;
     int rc = 0;
     if (request->credential.project_id[0] == '\0')
         return error_set(&request->error, ERR_FORBIDDEN, "A server is made in a project: the token has none");
     rc = servers_body_read(request, request->body, &wish);
     if (!rc)
-        rc = look_up(request, &wish, &found);
+        rc = servers_create_look_up(request, &wish, &found);
     if (!rc)
-        rc = take_quota(request, &wish, &found.flavor, &count);
+        rc = servers_create_take_quota(request, &wish, &found.flavor, &count);
     if (!rc)
-        rc = find_network(request, &wish);
-    for (int64_t i = 0; !rc && i < count; i++) {
-        struct server_row row = {.id = new_id(request), .operation_id = new_id(request), .reservation_id = reservation};
-        fill(request, &wish, &found, i, count, &row);
-        rc = insert(request, &wish, &found, &row);
-        if (i == 0)
-            first = row;
-    }
-    if (rc)
-        return rc;
-    db_wake(request->conn, "placement");
-    return answer(request, reply, &wish, &first);
+        rc = servers_create_find_network(request, &wish);
+    if (!rc)
+        rc = servers_create_insert(request, &wish, &found, count, &first);
+    return rc ? rc : answer(request, reply, &wish, &first);
 }
 
 static const struct route rows[] = {

@@ -167,6 +167,11 @@ struct placement_explanation {
     int64_t short_amount, short_hosts;
 };
 void placement_explain(const struct placement *p, const struct placement_request *r, struct placement_explanation *ret);
+/* Calls `fn` with each host that refuses, in the order of slots, at most `limit` of them: its explanation is of that
+ * host alone. */
+typedef void (*placement_explain_fn)(void *arg, int32_t slot, const struct placement_explanation *x);
+void placement_explain_each(const struct placement *p, const struct placement_request *r, size_t limit,
+                            placement_explain_fn fn, void *arg);
 /* The explanation as a sentence: "No valid host: 12 hosts, 5 disabled, 7 full (VCPU); nearest: 7 hosts lack 1 VCPU".
  * Returns ret. */
 char *placement_sentence(const struct placement_explanation *x, char *ret, size_t size);

@@ -131,20 +131,50 @@ static void explain_slot(const struct placement *p, int32_t slot, const struct p
     }
 }
 
+/* What explain_slot needs, once for a request. */
+struct asked {
+    struct constraints constraints;
+    struct class_names names;
+};
+
+static void resolve(const struct placement *p, const struct placement_request *r, struct asked *ret)
+{
+    memset(ret, 0, sizeof(*ret));
+    placement_resolve(p, r, &ret->constraints);
+    for (size_t i = 0; i < r->extra.count; i++) {
+        ret->names.text[i] = class_name(p, r->extra.item[i].class);
+    }
+}
+
 void placement_explain(const struct placement *p, const struct placement_request *r, struct placement_explanation *ret)
 {
-    struct constraints c;
-    struct class_names names = {{0}};
+    struct asked asked;
     int64_t nearest_need = 1;
-    placement_resolve(p, r, &c);
+    resolve(p, r, &asked);
     memset(ret, 0, sizeof(*ret));
     ret->hosts = p->host_count;
-    for (size_t i = 0; i < r->extra.count; i++) {
-        names.text[i] = class_name(p, r->extra.item[i].class);
-    }
     for (int32_t i = 0; i < p->slot_count; i++) {
         if (p->slots[i].present) {
-            explain_slot(p, i, r, &c, &names, ret, &nearest_need);
+            explain_slot(p, i, r, &asked.constraints, &asked.names, ret, &nearest_need);
+        }
+    }
+}
+
+void placement_explain_each(const struct placement *p, const struct placement_request *r, size_t limit,
+                            placement_explain_fn fn, void *arg)
+{
+    struct asked asked;
+    resolve(p, r, &asked);
+    for (int32_t i = 0; i < p->slot_count && limit > 0; i++) {
+        struct placement_explanation x = {0};
+        int64_t nearest_need = 1;
+        if (!p->slots[i].present) {
+            continue;
+        }
+        explain_slot(p, i, r, &asked.constraints, &asked.names, &x, &nearest_need);
+        if (x.count > 0) {
+            fn(arg, i, &x);
+            limit--;
         }
     }
 }

@@ -21,6 +21,7 @@ static const struct exception may_scan[] = {
     {"placement_seen", "the scheduler asks when each host was last seen"},
     {"placement_hosts", "the members of aggregates, which operators make"},
     {"placement_view_aggregates", "the members of aggregates, which operators make"},
+    {"question_open", "an index of the open questions alone"},
     {"placement_queue_depth", "the queue is short"},
     {"placement_waiting", "the queue is short, and in order"},
     {"assignment_all*", "the list of all assignments has no pages"},

@@ -1,0 +1,17 @@
+/* The elastic service (/elastic/v1, ours): dry runs, the queue of servers that wait for room, groups that keep
+ * themselves, reservations. */
+#pragma once
+#include "api/http/handler.h"
+
+#define ELASTIC_PREFIX "/elastic/v1"
+
+extern const struct service elastic_service;
+extern const struct route_table elastic_dry_run_routes;
+
+/* The caller has the admin role. */
+bool elastic_is_admin(const struct request *request);
+/* The project that a list is about: the caller's; for administrators the one of "project_id", or NULL (all) with
+ * "all_projects". ERR_FORBIDDEN when somebody else's is asked for. */
+int elastic_project(struct request *request, const char **ret_project);
+/* The project that something is made in. ERR_FORBIDDEN for a token without one. */
+int elastic_own_project(struct request *request, const char **ret_project);
