@@ -24,8 +24,10 @@ static const struct config_option options[] = {
      .fallback = NULL,
      .doc = "Path of the SQLite file or postgres:// URL."},
 };
-static const struct config_spec spec = {"virga", "operate a Virga cloud", options,
-                                        sizeof(options) / sizeof(options[0])};
+static const struct config_spec spec = {.program = "virga",
+                                        .summary = "operate a Virga cloud",
+                                        .options = options,
+                                        .count = sizeof(options) / sizeof(options[0])};
 
 /* The command whose name is the first words, the longest one; *ret_words tells how many. */
 static const struct command *find_command(int argc, char **argv, int *ret_words)

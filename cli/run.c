@@ -2,6 +2,7 @@
  * at their places below the prefix. */
 #include "cli/commands.h"
 #include "cli/supervisor.h"
+#include "common/config.h"
 #include "common/daemon.h"
 #include "common/file.h"
 #include "common/log.h"
@@ -20,6 +21,26 @@ static const struct command_option options[] = {
     {"without", "DAEMON", "Leave one out: api, scheduler, metering or agent; may be given several times."},
     {"bin", "DIR", "Where the daemons' programs are. Default: beside this program, or ../sbin from there."},
 };
+
+/* Where the agent's host keeps its certificate once it has joined, by the agent's own configuration. NULL when that
+ * cannot be read: the agent is started and says what is wrong with it. */
+static const char *agent_certificate(struct cli *cli, const char *config)
+{
+    static const struct config_option rows[] = {{.name = "state_dir", .type = CONFIG_TEXT, .doc = "The agent's."}};
+    static const struct config_spec spec = {.program = "virga-agent", .options = rows, .count = 1, .partial = true};
+    char *argv[] = {(char *)"virga-agent", NULL}, *state_dir = NULL;
+    enum config_outcome outcome;
+    struct error e = {0};
+    const char *certificate = NULL;
+    if (config_load(&spec, &state_dir, config, 1, argv, NULL, &outcome, &e)) {
+        log_warn("agent's configuration cannot be read", "error=\"%s\"", error_text(&e));
+    } else {
+        certificate = state_dir ? arena_printf(&cli->arena, "%s/cert.pem", state_dir)
+                                : command_place(cli, "/var/lib/virga/agent/cert.pem");
+        config_done(&spec, &state_dir);
+    }
+    return certificate;
+}
 
 /* One daemon: its program is told everything by flags, so that each prefix stays by itself. */
 static int add_child(struct cli *cli, const char *bin, const char *daemon, struct supervisor_child *ret,
@@ -43,7 +64,7 @@ static int add_child(struct cli *cli, const char *bin, const char *daemon, struc
         ret->argv[n++] = cli->prefix;
     }
     if (strcmp(daemon, "agent") == 0) {
-        ret->wanted = command_place(cli, "/var/lib/virga/agent/cert.pem");
+        ret->wanted = agent_certificate(cli, ret->argv[2]);
     }
     return 0;
 }

@@ -32,6 +32,7 @@ struct config_spec {
     const char *summary; /* one line for --help and the man page */
     const struct config_option *options;
     size_t count;
+    bool partial; /* of another program's file: keys that are not in the table are somebody else's */
 };
 
 enum config_outcome { CONFIG_RUN, CONFIG_EXIT }; /* CONFIG_EXIT: --help, --version, --man or --example was printed */

@@ -135,6 +135,8 @@ static int config_take_line(const struct config_spec *spec, struct config_entry 
     *equals = 0;
     const char *key = config_trim(text);
     size_t i = config_find(spec, key, strlen(key), false);
+    if (i == spec->count && spec->partial)
+        return 0;
     if (i == spec->count)
         return error_set(e, ERR_INVALID, "%s:%d: unknown key \"%s\", did you mean \"%s\"?", path, line, key,
                          config_nearest(spec, key));

@@ -79,9 +79,10 @@ def shell(library, words, **options):
 
 
 class Cloud:
-    """With fake hosts, or (`real`) with this machine's libvirt as its host."""
+    """With fake hosts, or (`real`) with this machine's libvirt as its host. `agent_dir`: the agent's state below the prefix, where it
+    is not the usual one."""
 
-    def __init__(self, hosts=20, real=False):
+    def __init__(self, hosts=20, real=False, agent_dir=None):
         self.hosts = 1 if real else hosts
         self.real = real
         self.prefix = tempfile.mkdtemp(prefix="virga-sim.", dir=os.environ.get("VIRGA_TEST_DIR", "/tmp"))
@@ -92,7 +93,7 @@ class Cloud:
         self.etc = os.path.join(self.prefix, "etc/virga")
         self.state = os.path.join(self.prefix, "var/lib/virga")
         self.database = os.environ.get("VIRGA_TEST_POSTGRES_URL") or os.path.join(self.state, "virga.db")
-        self.agent_dir = os.path.join(self.state, "agent")
+        self.agent_dir = os.path.join(self.prefix, agent_dir) if agent_dir else os.path.join(self.state, "agent")
         self.agent_dirs = [] if real else [self.agent_dir]
         self.libvirt_uris = ["qemu:///system"] if real else []
         self.extra = []  # processes besides `virga run`
@@ -104,6 +105,8 @@ class Cloud:
         }
         if not real:
             self.config["virga-agent"].update({"hypervisor": "fake", "fake_hosts": hosts, "fake_delay": "20ms", "resync_interval": "2s"})
+        if agent_dir:
+            self.config["virga-agent"]["state_dir"] = self.agent_dir
         for daemon in ("virga-api", "virga-scheduler", "virga-metering"):
             self.config[daemon]["database"] = self.database
         self.config["virga"] = {"database": self.database}

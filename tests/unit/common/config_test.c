@@ -22,8 +22,10 @@ static const struct config_option options[] = {
      NULL},
     {"tls", CONFIG_BOOL, offsetof(struct settings, tls), "no", "Whether to speak TLS.", true, 0, 0, NULL},
 };
-static const struct config_spec spec = {"virga-test", "a daemon that is only tested", options,
-                                        sizeof(options) / sizeof(options[0])};
+static const struct config_spec spec = {.program = "virga-test",
+                                        .summary = "a daemon that is only tested",
+                                        .options = options,
+                                        .count = sizeof(options) / sizeof(options[0])};
 
 /* A load with its own file, environment cleared of ours. */
 struct loading {
@@ -66,6 +68,19 @@ static void loading_done(struct loading *l)
     {                                                                                                                  \
         "virga-test", NULL                                                                                             \
     }
+
+TEST("a part of another program's table leaves the file's other keys alone")
+{
+    struct config_spec part = spec;
+    struct loading l = {.path = scratch_file("part.conf")};
+    part.partial = true;
+    loading_write(&l, "listen = 127.0.0.1:1\nsomebody_elses = 5\n");
+    CHECK_OK(config_load(&part, &l.settings, l.path, NO_ARGV, NULL, &l.outcome, &l.e), &l.e);
+    CHECK_TEXT(l.settings.listen, "127.0.0.1:1");
+    config_done(&part, &l.settings);
+    CHECK(config_load(&spec, &l.settings, l.path, NO_ARGV, NULL, &l.outcome, &l.e));
+    free(l.path);
+}
 
 TEST("without any source the defaults hold")
 {
@@ -294,7 +309,7 @@ TEST("the prefix option moves the default file")
         {"prefix", CONFIG_TEXT, 0, NULL, "Where everything is.", false, 0, 0, NULL},
         {"number", CONFIG_INT, sizeof(char *), "1", "A number.", false, 0, 0, NULL},
     };
-    static const struct config_spec moved = {"virga-test", "moved", rows, 2};
+    static const struct config_spec moved = {.program = "virga-test", .summary = "moved", .options = rows, .count = 2};
     struct error e = {0};
     enum config_outcome outcome;
     char *folder = scratch_file("etc/virga"), *path = scratch_file("etc/virga/x.conf");
