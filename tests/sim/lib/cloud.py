@@ -1,6 +1,7 @@
 """A whole cloud under a temporary prefix: `virga run` with its daemons, and fake hosts in one agent process. Everything
 is ended by the ids in its pid files; on failure the folder is kept."""
 import atexit
+import datetime
 import os
 import random
 import re
@@ -141,7 +142,7 @@ class Cloud:
         wait_for("the API's first answer", self.healthy)
         self.join("virga-agent", self.agent_dir, "real" if self.real else "fake", self.hosts)
         self.wait_hosts(self.hosts)
-        self.joined = time.strftime("time=%Y-%m-%dT%H:%M:%S", time.gmtime())
+        self.joined = datetime.datetime.now(datetime.timezone.utc).strftime("time=%Y-%m-%dT%H:%M:%S.%f")
         return self
 
     def join(self, program, state_dir, name, count):
