@@ -71,9 +71,10 @@ struct host_verdict {
 static void host_take_verdict(struct guest *g, json_value *answer)
 {
     const char *verdict = json_in_text(json_in_member(answer, "verdict"));
-    const char *state = json_in_text(json_in_member(answer, "state"));
+    bool removable = false;
+    json_in_bool(json_in_member(answer, "removable"), &removable);
     bool deleted = verdict && strcmp(verdict, "deleted") == 0;
-    bool moved = verdict && strcmp(verdict, "elsewhere") == 0 && state && strcmp(state, "running") == 0;
+    bool moved = verdict && strcmp(verdict, "elsewhere") == 0 && removable;
     if (g->spec || g->incoming)
         return;
     if (deleted || moved) {

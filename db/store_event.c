@@ -16,3 +16,23 @@ int store_event_insert(struct db_conn *c, int64_t id, const char *host_id, int64
                            db_int(server->vcpus), db_int(server->memory_mib),
                            db_int(server->root_gib + server->ephemeral_gib), db_int(at_us), db_int(now_us)));
 }
+
+DB_STATEMENT(event_newest, "SELECT host_id, state FROM lifecycle_event WHERE server_id = $1 ORDER BY id DESC LIMIT 1");
+int store_event_newest(struct db_conn *c, const char *server_id, struct arena *a, struct store_event_newest *ret,
+                       struct error *e)
+{
+    struct db_rows rows;
+    struct store_event_newest newest = {0};
+    int rc = db_query(c, &event_newest, &rows, e, DB_ARGS(db_text(server_id)));
+    if (rc)
+        return rc;
+    if (db_next(&rows)) {
+        newest.host_id = db_dup_text(&rows, 0, a);
+        int state = server_state_parse(db_get_text(&rows, 1));
+        newest.state = state < 0 ? SERVER_STATE_NONE : (enum server_state)state;
+    }
+    rc = db_rows_done(&rows, e);
+    if (!rc)
+        *ret = newest;
+    return rc;
+}

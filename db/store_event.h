@@ -3,6 +3,14 @@
 #include "db/db.h"
 #include "db/store_server.h"
 
+/* The last event that was taken about a server; host_id NULL when there is none. */
+struct store_event_newest {
+    const char *host_id;
+    enum server_state state;
+};
+int store_event_newest(struct db_conn *c, const char *server_id, struct arena *a, struct store_event_newest *ret,
+                       struct error *e);
+
 /* Appends an event about `server` (its flavor and owner as they are now) and wakes "events". `host_id` '' and
  * `host_seq` 0 for the controller itself. `id` is of the counter "lifecycle_event", taken in the same transaction. A
  * repeat (same host, number and server) changes nothing. */

@@ -1,5 +1,5 @@
-/* GET /agent/v1/desired: what a host should do since a revision, parked until there is something. GET .../servers/{id}:
- * a verdict about a domain that the list does not name. GET .../images/{id}: an image's bytes. */
+/* GET /agent/v1/desired: what a host should do since a revision, parked until there is something. GET .../images/{id}:
+ * an image's bytes. */
 #include "api/agent/agent.h"
 #include "api/agent/desired_view.h"
 #include "api/api.h"
@@ -115,33 +115,6 @@ static int desired_list(struct request *request, struct reply *reply)
     return request_park(request, clock_mono_us() + left_us);
 }
 
-static int desired_verdict(struct request *request, struct reply *reply)
-{
-    const char *id = request_param(request, "id"), *verdict = "unknown";
-    struct host_row host;
-    struct server_row server;
-    bool deleted = false;
-    int rc = agent_host(request, &host);
-    if (rc)
-        return rc;
-    rc = store_server_get(request->conn, id, &request->arena, &server, &request->error);
-    if (!rc) {
-        bool here = server.host_id != NULL && strcmp(server.host_id, host.id) == 0;
-        verdict = here ? "here" : "elsewhere";
-    } else if (rc == ERR_NOT_FOUND) {
-        error_clear(&request->error);
-        rc = store_server_was_deleted(request->conn, id, &deleted, &request->error);
-        verdict = deleted ? "deleted" : "unknown";
-    }
-    if (rc)
-        return rc;
-    json_out_object(&reply->out, NULL);
-    json_out_text(&reply->out, "id", id);
-    json_out_text(&reply->out, "verdict", verdict);
-    json_out_object_end(&reply->out);
-    return 0;
-}
-
 static int desired_image(struct request *request, struct reply *reply)
 {
     struct host_row host;
@@ -161,7 +134,6 @@ static int desired_image(struct request *request, struct reply *reply)
 
 static const struct route rows[] = {
     {.method = "GET", .pattern = "/desired", .permission = PERMISSION_AGENT, .handler = desired_list},
-    {.method = "GET", .pattern = "/servers/{id}", .permission = PERMISSION_AGENT, .handler = desired_verdict},
     {.method = "GET", .pattern = "/images/{id}", .permission = PERMISSION_AGENT, .handler = desired_image},
 };
 const struct route_table desired_routes = ROUTE_TABLE(rows);

@@ -55,6 +55,7 @@ static struct {
     char inventory[512], answer[512];
     const char *query; /* asked with the next desired answer: a kind */
     const char *verdict;
+    bool removable;
     size_t reports, polls, verdicts, samples;
     enum cloud_loss (*loss)(const char *path);
     int64_t page; /* servers in an answer, 0: as many as asked for */
@@ -229,6 +230,7 @@ static void cloud_verdict(const struct cloud_request *r, struct strbuf *ret)
     json_out_object(&o, NULL);
     json_out_text(&o, "id", strrchr(r->path, '/') + 1);
     json_out_text(&o, "verdict", cloud.verdict ? cloud.verdict : "unknown");
+    json_out_bool(&o, "removable", cloud.removable);
     json_out_object_end(&o);
 }
 

@@ -416,15 +416,17 @@ static bool verdict_given(void)
     return cloud.verdicts > 0;
 }
 
-TEST("a domain that the API does not know is left alone, one that it says is deleted goes")
+TEST("a domain that the API does not know is left alone, one that is deleted or for certain elsewhere goes")
 {
     static const struct {
         const char *verdict;
-        bool goes;
-    } rows[] = {{"unknown", false}, {"here", false}, {"elsewhere", false}, {"deleted", true}};
+        bool removable, goes;
+    } rows[] = {{"unknown", false, false}, {"here", false, false},   {"elsewhere", false, false},
+                {"elsewhere", true, true}, {"deleted", false, true}, {"deleted", true, true}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         world_open();
         cloud.verdict = rows[i].verdict;
+        cloud.removable = rows[i].removable;
         fake_change(world.fake, "01890000-0000-7000-8000-000000000077", HYPERVISOR_RUNNING, true);
         host_start(world.host);
         cloud_add(1, "running", NULL);

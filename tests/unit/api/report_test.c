@@ -2,6 +2,7 @@
  * deletes; and all of it with every statement failing in turn. */
 #include "api/agent/desired_view.h"
 #include "api/agent/report.h"
+#include "api/agent/verdict.h"
 #include "api/compute/server_life.h"
 #include "common/json_out.h"
 #include "tests/unit/db/compute_fixture.h"
@@ -260,6 +261,35 @@ static void act(struct db_conn *c, struct server_row *row, enum server_action ac
     struct step s = {.row = row, .action = action};
     compute_transact(c, act_run, &s);
     compute_check_invariants(c);
+}
+
+static void check_verdict(struct db_conn *c, const char *host_id, const char *server_id, enum verdict_kind kind,
+                          bool removable)
+{
+    struct verdict v;
+    struct error e = {0};
+    CHECK_OK(verdict_of(c, host_id, server_id, &compute_arena, &v, &e), &e);
+    CHECK_TEXT(verdict_name(v.kind), verdict_name(kind));
+    CHECK_INT(v.removable, removable);
+}
+
+TEST("a copy of a server that lives on another host may go when that host has it, and nothing is under way")
+{
+    struct db *db;
+    struct db_conn *c = begin(&db);
+    struct server_row row = placed(c);
+    check_verdict(c, HOST, row.id, VERDICT_HERE, false);
+    check_verdict(c, HOST2, row.id, VERDICT_ELSEWHERE, false); /* its host has not said anything yet */
+    report(c, HOST, events(event(1, row.id, "building", 0, "")));
+    check_verdict(c, HOST2, row.id, VERDICT_ELSEWHERE, false);
+    report(c, HOST, events(event(2, row.id, "running", row.desired_revision, "")));
+    check_verdict(c, HOST2, row.id, VERDICT_ELSEWHERE, true);
+    check_verdict(c, HOST, row.id, VERDICT_HERE, false);
+    row = compute_get(c, row.id);
+    act(c, &row, SERVER_ACTION_REBOOT_HARD);
+    check_verdict(c, HOST2, row.id, VERDICT_ELSEWHERE, false);
+    check_verdict(c, HOST2, "aaaaaaaa-0000-4000-8000-00000000ffff", VERDICT_UNKNOWN, false);
+    end(c, db);
 }
 
 TEST("an action waits for the host that has seen it")
