@@ -168,6 +168,30 @@ int store_server_visit(struct db_conn *c, const char *id, store_server_fn each, 
     return rc;
 }
 
+DB_STATEMENT(server_stamp,
+             "SELECT s.project_id, s.revision, h.name, h.zone, h.seen_us, h.enabled" SERVER_FROM "WHERE s.id = $1");
+int store_server_stamp(struct db_conn *c, const char *id, store_server_stamp_fn each, void *arg, struct error *e)
+{
+    struct db_rows rows;
+    int stop = 0, rc = db_query(c, &server_stamp, &rows, e, DB_ARGS(db_text(id)));
+    if (rc)
+        return rc;
+    bool found = db_next(&rows);
+    if (found) {
+        struct server_stamp stamp = {.project_id = db_get_text(&rows, 0),
+                                     .revision = db_get_int(&rows, 1),
+                                     .host_name = db_get_text(&rows, 2),
+                                     .host_zone = db_get_text(&rows, 3),
+                                     .host_seen_us = db_get_int(&rows, 4),
+                                     .host_enabled = db_get_int(&rows, 5) != 0};
+        stop = each(arg, &stamp, e);
+    }
+    rc = db_rows_done(&rows, e);
+    if (!rc && !found)
+        rc = error_set(e, ERR_NOT_FOUND, "Instance %s could not be found.", id);
+    return stop ? stop : rc;
+}
+
 DB_STATEMENT(server_desired, "SELECT " SERVER_COLUMNS SERVER_FROM "WHERE s.host_id = $1 AND s.desired_revision > $2 "
                              "ORDER BY s.desired_revision LIMIT $3");
 int store_server_desired(struct db_conn *c, const char *host_id, int64_t since, int64_t limit, store_server_fn each,

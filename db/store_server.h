@@ -50,6 +50,17 @@ typedef int (*store_server_fn)(void *arg, const struct server_row *row, struct e
 int store_server_get(struct db_conn *c, const char *id, struct arena *a, struct server_row *ret, struct error *e);
 /* As above, but calls `each` with the row instead of copying it. */
 int store_server_visit(struct db_conn *c, const char *id, store_server_fn each, void *arg, struct error *e);
+/* What decides whether a server looks as it did: its revision, which every change of its row makes larger, and what is
+ * shown of its host. Otherwise as above. */
+struct server_stamp {
+    const char *project_id;
+    int64_t revision;
+    const char *host_name, *host_zone; /* NULL without a host */
+    int64_t host_seen_us;
+    bool host_enabled;
+};
+typedef int (*store_server_stamp_fn)(void *arg, const struct server_stamp *stamp, struct error *e);
+int store_server_stamp(struct db_conn *c, const char *id, store_server_stamp_fn each, void *arg, struct error *e);
 /* The servers of a host whose desired_revision is above `since`, by that revision, at most `limit`. */
 int store_server_desired(struct db_conn *c, const char *host_id, int64_t since, int64_t limit, store_server_fn each,
                          void *arg, struct error *e);

@@ -1,4 +1,5 @@
 /* One server: show, update, delete. */
+#include "api/compute/server_kept.h"
 #include "api/compute/server_life.h"
 #include "api/compute/server_view.h"
 #include "db/store_server.h"
@@ -8,7 +9,27 @@
 struct show {
     struct request *request;
     struct reply *reply;
+    const struct server_kept *kept;
+    bool done;
 };
+
+static int check_project(const struct request *request, const char *project_id, const char *id, struct error *e)
+{
+    if (compute_is_admin(request) || strcmp(project_id, request->credential.project_id) == 0)
+        return 0;
+    return error_set(e, ERR_NOT_FOUND, "Instance %s could not be found.", id);
+}
+
+/* The answer of before, if the row says that it still is the answer. */
+static int show_kept(void *arg, const struct server_stamp *stamp, struct error *e)
+{
+    struct show *show = arg;
+    int rc = check_project(show->request, stamp->project_id, request_param(show->request, "id"), e);
+    show->done = !rc && server_kept_fits(show->kept, stamp, show->request->now_us);
+    if (show->done)
+        json_out_raw(&show->reply->out, NULL, server_kept_body(show->kept));
+    return rc;
+}
 
 /* Straight from the row into the answer: no copy of what is only shown. */
 static int show_row(void *arg, const struct server_row *row, struct error *e)
@@ -16,19 +37,25 @@ static int show_row(void *arg, const struct server_row *row, struct error *e)
     struct show *show = arg;
     struct request *request = show->request;
     struct server_view view;
-    if (!compute_is_admin(request) && strcmp(row->project_id, request->credential.project_id) != 0)
-        return error_set(e, ERR_NOT_FOUND, "Instance %s could not be found.", row->id);
+    int rc = check_project(request, row->project_id, row->id, e);
+    if (rc)
+        return rc;
     server_view_init(&view, request, SERVER_VIEW_SHOW);
     json_out_object(&show->reply->out, NULL);
     server_view_write(&view, &show->reply->out, "server", row);
     json_out_object_end(&show->reply->out);
+    server_kept_put(request, row, show->reply->body.data, show->reply->body.size);
     return 0;
 }
 
 static int servers_show(struct request *request, struct reply *reply)
 {
-    struct show show = {.request = request, .reply = reply};
-    return store_server_visit(request->conn, request_param(request, "id"), show_row, &show, &request->error);
+    const char *id = request_param(request, "id");
+    struct show show = {.request = request, .reply = reply, .kept = server_kept_find(request, id)};
+    int rc = show.kept ? store_server_stamp(request->conn, id, show_kept, &show, &request->error) : 0;
+    if (rc || show.done)
+        return rc;
+    return store_server_visit(request->conn, id, show_row, &show, &request->error);
 }
 
 struct servers_update {

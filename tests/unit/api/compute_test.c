@@ -363,6 +363,47 @@ static void check_keys(json_value *server, int version, bool is_admin, bool in_l
     CHECK_INT(json_in_has(json_in_member(server, "flavor"), "original_name"), version >= 47);
 }
 
+/* Often enough that every HTTP thread has kept an answer. */
+static void sees(const char *id, int version, const char *token, const char *part)
+{
+    for (int i = 0; i < 8; i++) {
+        const char *text = ask("GET", at(BASE "/servers/%s", id), token, version, NULL, 200);
+        if (!strstr(text, part))
+            check_fail(__FILE__, __LINE__, "%s is not in %s", part, text);
+    }
+}
+
+TEST("a server that was shown before is shown as it is now, whatever changed it")
+{
+    begin();
+    const char *id = run_server();
+    const char *path = at(BASE "/servers/%s", id);
+    sees(id, 90, http_token, "\"name\":\"one\"");
+    sees(id, 90, admin, "\"host_status\":\"UP\"");
+    ask("PUT", path, http_token, 0, "{\"server\":{\"name\":\"two\"}}", 200);
+    sees(id, 90, http_token, "\"name\":\"two\"");
+    ask("PUT", at("%s/metadata/k", path), http_token, 0, "{\"meta\":{\"k\":\"v\"}}", 200);
+    sees(id, 90, http_token, "\"metadata\":{\"k\":\"v\"}");
+    ask("POST", at("%s/action", path), http_token, 0, "{\"lock\":null}", 202);
+    sees(id, 90, http_token, "\"locked\":true");
+    ask("POST", at("%s/action", path), http_token, 0, "{\"unlock\":null}", 202);
+    sees(id, 90, http_token, "\"locked\":false");
+    CHECK(!json_in_has(show(id, 1, http_token), "locked"));
+    CHECK(!json_in_has(show(id, 90, http_token), "host_status"));
+    for (int i = 0; i < 8; i++)
+        ask("GET", path, stranger, 90, NULL, 404);
+    fixture_script(api.db, "UPDATE host SET enabled = 0;");
+    sees(id, 90, admin, "\"host_status\":\"MAINTENANCE\"");
+    fixture_script(api.db, "UPDATE host SET enabled = 1, seen_us = 1;");
+    sees(id, 90, admin, "\"host_status\":\"UNKNOWN\"");
+    fixture_script(api.db, "UPDATE host SET zone = 'elsewhere', name = 'renamed';");
+    sees(id, 90, admin, "\"OS-EXT-AZ:availability_zone\":\"elsewhere\"");
+    sees(id, 90, admin, "\"OS-EXT-SRV-ATTR:host\":\"renamed\"");
+    ask("POST", at("%s/action", path), http_token, 0, "{\"os-stop\":null}", 202);
+    sees(id, 90, http_token, "powering-off");
+    end();
+}
+
 TEST("each microversion shows its keys and no others")
 {
     begin();

@@ -57,6 +57,21 @@ TEST("every statement's name is used once")
                 check_fail(__FILE__, __LINE__, "two statements are called %s", db_statement_at(i)->name);
 }
 
+/* What is kept of a server outside the database is known by its revision (store_server_stamp). */
+TEST("whatever changes a server's row makes its revision larger")
+{
+    int count = 0;
+    for (size_t i = 0; i < db_statement_count(); i++) {
+        const struct db_statement *s = db_statement_at(i);
+        if (strncmp(s->sql, "UPDATE server SET ", 18) != 0)
+            continue;
+        count++;
+        if (!strstr(s->sql, "revision = revision + 1"))
+            check_fail(__FILE__, __LINE__, "%s leaves the revision alone", s->name);
+    }
+    CHECK(count > 4);
+}
+
 struct full {
     struct db_value args[4];
 };
