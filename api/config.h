@@ -4,7 +4,7 @@
 
 struct api_config {
     char *prefix, *database, *log_file, *log_level, *pid_file;
-    char *listen, *agent_listen, *endpoint, *region;
+    char *listen, *agent_listen, *endpoint, *proxies, *region;
     char *tls_certificate, *tls_key, *pki_dir, *master_key, *metrics_dir;
     char *image_dir, *upload_dir;
     int64_t http_threads, http_workers, http_connections, writer_queue, writer_threads;

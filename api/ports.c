@@ -64,6 +64,7 @@ static void fill_options(const struct api_config *c, struct http_options *o)
         .upload_limit = c->image_limit,
         .upload_dir = c->upload_dir,
         .endpoint = c->endpoint,
+        .proxies = c->proxies,
     };
 }
 
@@ -148,7 +149,7 @@ static int start_agents(struct api *api, const struct api_config *c, const struc
     o.port = ROUTER_AGENTS;
     o.listen = c->agent_listen;
     o.listen_fd = fd < 0 ? 0 : fd;
-    o.endpoint = NULL;
+    o.endpoint = o.proxies = NULL;
     if (!c->agent_listen || !*c->agent_listen)
         return 0;
     agents.paths[TRUST] = config_place(c->pki_dir, "/ca.pem");

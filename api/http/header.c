@@ -3,6 +3,7 @@
 #include "api/http/header.h"
 #include "common/uuid.h"
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -198,4 +199,48 @@ bool header_is_key(const char *text)
         if (text[i] < 0x20 || text[i] > 0x7e)
             return false;
     return size >= 1 && size <= 255;
+}
+
+/* The text up to `end` without blanks. False when it is longer than an address or a prefix can be. */
+static bool header_copy_part(const char *text, const char *end, char *ret, size_t size)
+{
+    while (text < end && (*text == ' ' || *text == '\t'))
+        text++;
+    while (end > text && (end[-1] == ' ' || end[-1] == '\t'))
+        end--;
+    if ((size_t)(end - text) >= size)
+        return false;
+    memcpy(ret, text, (size_t)(end - text));
+    ret[end - text] = '\0';
+    return true;
+}
+
+static bool header_is_proxy(const char *proxies, const struct ip *address)
+{
+    for (const char *at = proxies; at != NULL && *at != '\0';) {
+        const char *end = at + strcspn(at, ",");
+        char text[IP_NET_TEXT_SIZE];
+        struct ip_net net;
+        if (header_copy_part(at, end, text, sizeof(text)) && ip_net_parse(text, &net) && ip_net_contains(&net, address))
+            return true;
+        at = *end == ',' ? end + 1 : end;
+    }
+    return false;
+}
+
+void header_read_client(const char *from, const char *forwarded, const char *proxies, char ret[IP_TEXT_SIZE])
+{
+    struct ip address;
+    const char *end = forwarded != NULL ? forwarded + strlen(forwarded) : NULL;
+    snprintf(ret, IP_TEXT_SIZE, "%s", from);
+    while (end != NULL && ip_parse(ret, &address) && header_is_proxy(proxies, &address)) {
+        const char *begin = end;
+        char text[IP_TEXT_SIZE];
+        while (begin > forwarded && begin[-1] != ',')
+            begin--;
+        if (!header_copy_part(begin, end, text, sizeof(text)) || !ip_parse(text, &address))
+            return;
+        ip_text(&address, ret);
+        end = begin > forwarded ? begin - 1 : NULL;
+    }
 }

@@ -1,5 +1,6 @@
 /* What request headers say, as far as we must understand them. Pure; every text may be NULL (the header is absent). */
 #pragma once
+#include "common/model/ip.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -29,3 +30,8 @@ bool header_is_request_id(const char *text);
 int64_t header_read_length(const char *text);
 /* An idempotency key: 1 to 255 printable ASCII characters. */
 bool header_is_key(const char *text);
+
+/* Who the client is that came through proxies: `from` unless that is one of `proxies` (addresses and prefixes with
+ * commas between them), else the last one in `forwarded` ("client, proxy": X-Forwarded-For) that is none. What is no
+ * address ends the search at the one behind it. */
+void header_read_client(const char *from, const char *forwarded, const char *proxies, char ret[IP_TEXT_SIZE]);

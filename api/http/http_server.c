@@ -126,6 +126,7 @@ static void http_server_fill(struct http_options *to, const struct http_options 
     to->listen = memory_strdup(from->listen);
     to->upload_dir = memory_strdup(from->upload_dir);
     to->endpoint = memory_strdup(from->endpoint);
+    to->proxies = memory_strdup(from->proxies);
     to->certificate = to->key = NULL; /* see tls.h */
     to->trust = memory_strdup(from->trust);
 }
@@ -144,6 +145,7 @@ static void http_server_free(struct http_server *s)
     free((char *)s->options.listen);
     free((char *)s->options.upload_dir);
     free((char *)s->options.endpoint);
+    free((char *)s->options.proxies);
     free((char *)s->options.trust);
     tls_free(&s->tls);
     free(s);

@@ -27,7 +27,8 @@ struct http_options {
     int64_t upload_limit;                  /* bytes of an upload where the route says nothing; 0: 64 GiB */
     const char *upload_dir;                /* where uploads are spooled; NULL: they are refused */
     const char *endpoint;                  /* public base URL, NULL: as the client says */
-    const char *certificate, *key;         /* PEM text: TLS; NULL: plain */
+    const char *proxies; /* whose X-Forwarded-For is believed: addresses and prefixes, with commas; NULL: nobody's */
+    const char *certificate, *key; /* PEM text: TLS; NULL: plain */
     const char *trust; /* PEM text of the CA whose client certificates are believed; NULL: none is asked for */
 };
 

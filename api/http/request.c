@@ -84,9 +84,30 @@ const char *request_base_url(struct request *request)
     return x->base_url;
 }
 
+/* The header may come several times: each proxy may add one of its own. */
+static enum MHD_Result request_add_forwarded(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct strbuf *list = arg;
+    (void)kind;
+    if (strcasecmp(name, "X-Forwarded-For") == 0 && value)
+        strbuf_appendf(list, "%s%s", list->size ? "," : "", value);
+    return MHD_YES;
+}
+
 const char *request_client_address(struct request *request)
 {
-    return peer_address(request_exchange(request)->peer);
+    struct exchange *x = request_exchange(request);
+    const char *from = peer_address(x->peer), *proxies = x->server->options.proxies;
+    struct strbuf forwarded;
+    char *client;
+    if (!proxies)
+        return from;
+    client = arena_alloc(&request->arena, IP_TEXT_SIZE);
+    strbuf_init(&forwarded, 16384);
+    MHD_get_connection_values(x->connection, MHD_HEADER_KIND, request_add_forwarded, &forwarded);
+    header_read_client(from, forwarded.size ? forwarded.data : NULL, proxies, client);
+    strbuf_done(&forwarded);
+    return client;
 }
 
 const char *request_client_fingerprint(struct request *request)

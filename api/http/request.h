@@ -65,7 +65,7 @@ const char *request_header(struct request *request, const char *name);
 /* "http://host:port" as the client addresses us: configured endpoint, else X-Forwarded-Proto/Host, else Host. In the
  * arena. */
 const char *request_base_url(struct request *request);
-/* The client's address in text, without the port; "" when unknown. */
+/* The client's address in text, without the port; "" when unknown. Behind a trusted proxy: what that says. */
 const char *request_client_address(struct request *request);
 /* The agents' port: SHA-256 of the client's certificate in hex, NULL when it showed none that our CA signed. */
 const char *request_client_fingerprint(struct request *request);

@@ -156,6 +156,34 @@ static void states(struct metrics_out *out, void *arg)
     metrics_sample(out, "state=\"x\"", 2.5);
 }
 
+TEST("a client is believed to be who a trusted proxy says, and nobody else")
+{
+    static const struct {
+        const char *from, *forwarded, *proxies, *client;
+    } rows[] = {
+        {"192.0.2.1", NULL, "10.0.0.1", "192.0.2.1"},
+        {"192.0.2.1", "198.51.100.7", "10.0.0.1", "192.0.2.1"},
+        {"10.0.0.1", "198.51.100.7", "10.0.0.1", "198.51.100.7"},
+        {"10.0.0.1", NULL, "10.0.0.1", "10.0.0.1"},
+        {"10.0.0.1", "", "10.0.0.1", "10.0.0.1"},
+        {"10.0.0.1", "203.0.113.9, 198.51.100.7", "10.0.0.1", "198.51.100.7"},
+        {"10.0.0.1", "203.0.113.9, 198.51.100.7 ,10.0.0.2", "10.0.0.1, 10.0.0.2", "198.51.100.7"},
+        {"10.0.0.1", "203.0.113.9,10.0.0.2", "10.0.0.0/8", "203.0.113.9"},
+        {"10.0.0.1", "10.0.0.3,10.0.0.2", "10.0.0.0/8", "10.0.0.3"},
+        {"10.0.0.1", "203.0.113.9, nonsense", "10.0.0.0/8", "10.0.0.1"},
+        {"10.0.0.1", "203.0.113.9, nonsense, 10.0.0.2", "10.0.0.0/8", "10.0.0.2"},
+        {"10.0.0.1", "2001:DB8::1", "10.0.0.1,fd00::/8", "2001:db8::1"},
+        {"fd00::1", "2001:db8::1,", "fd00::/8", "fd00::1"},
+        {"", "192.0.2.1", "10.0.0.1", ""},
+        {"10.0.0.1", "192.0.2.1", "nonsense,,/", "10.0.0.1"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char client[IP_TEXT_SIZE];
+        header_read_client(rows[i].from, rows[i].forwarded, rows[i].proxies, client);
+        CHECK_TEXT(client, rows[i].client);
+    }
+}
+
 TEST("figures are written as Prometheus reads them, one head for each name")
 {
     struct strbuf text;

@@ -410,3 +410,32 @@ TEST("who fails again and again is slowed down, whether there is such a user or 
     login_limit_free(&api.logins);
     identity_end();
 }
+
+/* The status of a login through a proxy that names its client. */
+static int login_through(const char *client, const char *password)
+{
+    char headers[200], body[300];
+    snprintf(headers, sizeof(headers), JSON_TYPE "X-Forwarded-For: 192.0.2.99\r\nX-Forwarded-For: %s\r\n", client);
+    snprintf(body, sizeof(body),
+             "{\"auth\":{\"identity\":{\"methods\":[\"password\"],\"password\":{\"user\":{\"id\":\"" MEMBER
+             "\",\"password\":\"%s\"}}}}}",
+             password);
+    struct http_answer answer = http_ask("POST", "/identity/v3/auth/tokens", NULL, headers, body);
+    int status = answer.status;
+    http_answer_done(&answer);
+    return status;
+}
+
+TEST("behind a trusted proxy each client is counted by its own address")
+{
+    http_options.proxies = "127.0.0.0/8";
+    identity_begin();
+    api.logins = login_limit_new();
+    for (int i = 0; i < LOGIN_LIMIT_FREE; i++)
+        CHECK_INT(login_through("198.51.100.7", "wrong"), 401);
+    CHECK_INT(login_through("198.51.100.7", "member"), 429);
+    CHECK_INT(login_through("203.0.113.9", "member"), 201);
+    login_limit_free(&api.logins);
+    identity_end();
+    http_options.proxies = NULL;
+}
