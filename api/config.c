@@ -16,8 +16,9 @@ static const struct config_option options[] = {
      .doc = "Base URL under which clients reach the API, as it appears in the catalog and in links. Default: as the "
             "client says."},
     {OPTION(proxies), .type = CONFIG_TEXT,
-     .doc = "Load balancers in front of the API: addresses and prefixes with commas between them. Only these are believed "
-            "who the client is (X-Forwarded-For); by that logins are slowed down."},
+     .doc =
+         "Load balancers in front of the API: addresses and prefixes with commas between them. Only these are believed "
+         "who the client is (X-Forwarded-For); by that logins are slowed down."},
     {OPTION(region), .type = CONFIG_TEXT, .fallback = "RegionOne", .doc = "Name of the region."},
     {OPTION(database), .type = CONFIG_TEXT,
      .doc = "Path of the SQLite file or postgres:// URL. Default: <prefix>/var/lib/virga/virga.db."},

@@ -3,6 +3,7 @@
  * crash between the two loses nothing. */
 #include "cli/bootstrap.h"
 #include "cli/commands.h"
+#include "cli/conf.h"
 #include "cli/login.h"
 #include "cli/pki.h"
 #include "common/clock.h"
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct command_option options[] = {
     {"admin-password-stdin", NULL,
@@ -87,17 +89,54 @@ static int make_rows(struct cli *cli, const char *password, struct error *e)
     return rc;
 }
 
+/* Who opens the database: the daemons of the controller, and this command when it is run again. */
+static const char *const readers[] = {"virga-api", "virga-scheduler", "virga-metering", "virga"};
+
+/* The database as daemons find it from wherever they run. */
+static const char *whole_database(struct cli *cli)
+{
+    bool named = strncmp(cli->database, "sqlite:", 7) == 0;
+    const char *path = named ? cli->database + 7 : cli->database;
+    char *here;
+    if (*path == '/' || strncmp(path, "postgres", 8) == 0)
+        return cli->database;
+    here = getcwd(NULL, 0);
+    path = here ? arena_join(&cli->arena, named ? "sqlite:" : "", here, "/", path) : cli->database;
+    free(here);
+    return path;
+}
+
+/* A database that was named by --database becomes that of the daemons. Refused before anything is made when one of them
+ * has another already. */
+static int settle_database(struct cli *cli, bool write, struct error *e)
+{
+    const char *database = whole_database(cli), *old = NULL;
+    int rc = 0, line = 0;
+    for (size_t i = 0; !rc && command_value(cli, "database") && i < sizeof(readers) / sizeof(readers[0]); i++) {
+        const char *path = command_place(cli, arena_printf(&cli->arena, "/etc/virga/%s.conf", readers[i]));
+        rc = write ? conf_ensure(path, "database", database, e)
+                   : conf_get(path, "database", &cli->arena, &old, &line, e);
+        if (!rc && !write && old && strcmp(old, database) != 0)
+            rc = error_set(e, ERR_CONFLICT, "%s:%d has another database already: change it there", path, line);
+    }
+    return rc;
+}
+
 static int init_run(struct cli *cli, struct error *e)
 {
     const char *folder = command_place(cli, "/etc/virga"), *password = NULL;
     bool has_admin = false;
-    int rc = make_folders(cli, e);
+    int rc = settle_database(cli, false, e);
+    if (!rc)
+        rc = make_folders(cli, e);
     if (!rc)
         rc = seal_key_create(command_place(cli, "/etc/virga/master.key"), e);
     if (!rc)
         rc = make_pki(cli, e);
     if (!rc)
         rc = command_open(cli, true, e);
+    if (!rc)
+        rc = settle_database(cli, true, e);
     if (!rc)
         rc = bootstrap_has_admin(db_reader(cli->db), &has_admin, e);
     if (!rc && !has_admin)
@@ -119,8 +158,10 @@ const struct command init_command = {
     .name = "init",
     .arguments = "",
     .summary = "Prepare a cloud: folders, keys, database, certificates, administrator, catalog",
-    .help = "Makes what is missing and changes nothing that is there, so it may be run again. The administrator's\n"
-            "login is written to etc/virga/openrc and etc/virga/clouds.yaml (mode 0600).",
+    .help =
+        "Makes what is missing and changes nothing that is there, so it may be run again. The administrator's\n"
+        "login is written to etc/virga/openrc and etc/virga/clouds.yaml (mode 0600). A database named by --database\n"
+        "is written into the configuration of virga-api, virga-scheduler, virga-metering and of this command.",
     COMMAND_OPTIONS(options),
     .run = init_run,
 };

@@ -311,3 +311,58 @@ TEST("words that a command does not take are refused with a sentence")
     CHECK_INT(run(&explain_command, "no-such-server", NULL, NULL, NULL), ERR_NOT_FOUND);
     end();
 }
+
+static void write_conf(const char *name, const char *text)
+{
+    struct error e = {0};
+    CHECK_OK(file_make_dirs(place("/etc/virga"), 0755, &e), &e);
+    CHECK_OK(file_replace(place(name), text, strlen(text), 0600, &e), &e);
+}
+
+static mode_t mode_of(const char *path)
+{
+    struct stat st;
+    CHECK(stat(place(path), &st) == 0);
+    return st.st_mode & 07777;
+}
+
+TEST("a database that init is told becomes the daemons' own, once, beside what their files say")
+{
+    begin();
+    char database[128], wanted[200];
+    snprintf(database, sizeof(database), "%s", place("/var/lib/virga/virga.db"));
+    snprintf(wanted, sizeof(wanted), "# ours\nlisten = 127.0.0.1:1\ndatabase = %s\n", database);
+    write_conf("/etc/virga/virga-api.conf", "# ours\nlisten = 127.0.0.1:1");
+    for (int i = 0; i < 2; i++)
+        CHECK_INT(run(&init_command, "--database", database, NULL, NULL), 0);
+    char *api = content("/etc/virga/virga-api.conf"), *meter = content("/etc/virga/virga-metering.conf"),
+         *own = content("/etc/virga/virga.conf");
+    CHECK_TEXT(api, wanted);
+    CHECK_TEXT(meter, strstr(wanted, "database"));
+    CHECK_TEXT(own, meter);
+    CHECK_INT(mode_of("/etc/virga/virga-api.conf"), 0600);
+    CHECK_INT(mode_of("/etc/virga/virga-metering.conf"), 0640);
+    free(api);
+    free(meter);
+    free(own);
+    end();
+}
+
+TEST("without being told one, init writes no database into any file")
+{
+    begin();
+    CHECK_INT(init(), 0);
+    CHECK(access(place("/etc/virga/virga-api.conf"), F_OK) != 0 && access(place("/etc/virga/virga.conf"), F_OK) != 0);
+    end();
+}
+
+TEST("a daemon that has another database stops init before anything is made")
+{
+    begin();
+    write_conf("/etc/virga/virga-metering.conf", "  database  =  \"postgres://secret@other/virga\"  \n");
+    CHECK_INT(run(&init_command, "--database", place("/var/lib/virga/virga.db"), NULL, NULL), ERR_CONFLICT);
+    CHECK(access(place("/etc/virga/master.key"), F_OK) != 0 && access(place("/var/lib/virga"), F_OK) != 0);
+    write_conf("/etc/virga/virga-metering.conf", "# database = elsewhere\n");
+    CHECK_INT(run(&init_command, "--database", place("/var/lib/virga/virga.db"), NULL, NULL), 0);
+    end();
+}
