@@ -258,6 +258,14 @@ class Cloud:
     def server_ids(self, count=1000):
         return [s["id"] for s in self.good("GET", f"/compute/v2.1/servers?limit={count}", None, VERSION)["servers"]]
 
+    def all_server_ids(self):
+        ids, page = [], ["first"]
+        while page:
+            marker = f"&marker={ids[-1]}" if ids else ""
+            page = [s["id"] for s in self.good("GET", f"/compute/v2.1/servers?limit=1000{marker}", None, VERSION)["servers"]]
+            ids += page
+        return ids
+
     # ---- hosts that only pretend ----
 
     def start_fake_hosts(self, count, processes=1, options=()):
