@@ -41,6 +41,7 @@ enum fake_kind {
     FAKE_DIAGNOSTICS,
     FAKE_INVENTORY,
     FAKE_SAMPLES,
+    FAKE_MOVE,
     FAKE_EVENT,
     FAKE_UP
 };
@@ -48,6 +49,7 @@ struct fake_call {
     struct fake_call *next;
     enum fake_kind kind;
     enum hypervisor_action action;
+    const struct hypervisor_move *move;
     char id[UUID_SIZE], name[64];
     size_t reservations;
     int64_t lines, due_us;
@@ -298,6 +300,40 @@ static int fake_act_now(struct fake *f, enum hypervisor_action action, struct fa
     }
 }
 
+static int fake_send(struct fake *f, struct fake_guest *g, struct error *e)
+{
+    if (g->domain == HYPERVISOR_ABSENT) /* an earlier try ended well */
+        return 0;
+    if (g->domain != HYPERVISOR_RUNNING && g->domain != HYPERVISOR_PAUSED)
+        return fake_refuse(e, "send", g);
+    fake_set(f, g, HYPERVISOR_ABSENT, true);
+    return 0;
+}
+
+static int fake_move_now(struct fake *f, const struct hypervisor_move *move, struct fake_guest *g, struct error *e)
+{
+    switch (move->kind) {
+    case HYPERVISOR_MOVE_RELEASE:
+        fake_set(f, g, HYPERVISOR_ABSENT, true);
+        return 0;
+    case HYPERVISOR_MOVE_RECEIVE:
+    case HYPERVISOR_MOVE_READY:
+        fake_set(f, g, g->domain, true);
+        return 0;
+    case HYPERVISOR_MOVE_SEND:
+        return fake_send(f, g, e);
+    case HYPERVISOR_MOVE_ARRIVE:
+        if (g->domain == HYPERVISOR_ABSENT)
+            fake_set(f, g, move->paused ? HYPERVISOR_PAUSED : HYPERVISOR_RUNNING, true);
+        return 0;
+    case HYPERVISOR_MOVE_DISCARD:
+        fake_set(f, g, HYPERVISOR_ABSENT, false);
+        return 0;
+    default:
+        return 0;
+    }
+}
+
 /* The fault of a call as a result, or what it did. */
 static int fake_do(struct fake *f, struct fake_call *c, struct error *e)
 {
@@ -316,6 +352,11 @@ static int fake_do(struct fake *f, struct fake_call *c, struct error *e)
         fake_set(f, g, g->domain, true);
     } else if (c->kind == FAKE_ACT) {
         code = fake_act_now(f, c->action, fake_guest(f, c->id), e);
+        struct fake_guest *left = idmap_get(&f->guests, c->id);
+        if (left && left->domain == HYPERVISOR_ABSENT && !left->traces)
+            free(idmap_remove(&f->guests, c->id));
+    } else if (c->kind == FAKE_MOVE) {
+        code = fake_move_now(f, c->move, fake_guest(f, c->id), e);
         struct fake_guest *left = idmap_get(&f->guests, c->id);
         if (left && left->domain == HYPERVISOR_ABSENT && !left->traces)
             free(idmap_remove(&f->guests, c->id));
@@ -469,6 +510,8 @@ static void fake_end(struct fake *f, struct fake_call *c)
         fake_end_samples(f, c, &result);
     else if (c->kind == FAKE_INVENTORY || c->kind == FAKE_CONSOLE || c->kind == FAKE_DIAGNOSTICS)
         fake_end_text(f, c, &result);
+    else if (c->kind == FAKE_MOVE)
+        c->text(c->arg, &result, "", 0);
     else
         c->done(c->arg, &result);
 }
@@ -528,6 +571,15 @@ static void fake_op_act(struct hypervisor *h, enum hypervisor_action action, con
     (void)spec;
     c->action = action;
     c->done = done;
+    c->arg = arg;
+    fake_submit(fake_of(h), c);
+}
+
+static void fake_op_move(struct hypervisor *h, const struct hypervisor_move *move, hypervisor_text_fn done, void *arg)
+{
+    struct fake_call *c = fake_call_new(fake_of(h), FAKE_MOVE, hypervisor_move_name(move->kind), move->server_id);
+    c->move = move;
+    c->text = done;
     c->arg = arg;
     fake_submit(fake_of(h), c);
 }
@@ -619,6 +671,7 @@ static const struct hypervisor_ops fake_ops = {
     .list = fake_op_list,
     .prepare = fake_op_prepare,
     .act = fake_op_act,
+    .move = fake_op_move,
     .network_apply = fake_op_network_apply,
     .network_remove = fake_op_network_remove,
     .console_log = fake_op_console_log,

@@ -25,8 +25,8 @@ enum fake_fault {
     FAKE_DONE_BUT_FAILED, /* does it, then says that it failed (a lost answer); passing */
     FAKE_HANGS,           /* its callback comes when fake_release is called */
 };
-/* Asked before every call; `call` is "list", "prepare", "network-apply", "network-remove" or an action's name. NULL
- * ends it. */
+/* Asked before every call; `call` is "list", "prepare", "network-apply", "network-remove" or the name of an action or a
+ * move. NULL ends it. */
 typedef enum fake_fault (*fake_fault_fn)(void *arg, const char *call, const char *id);
 void fake_set_faults(struct hypervisor *h, fake_fault_fn fn, void *arg);
 /* Lets all calls that hang fail as lost. */

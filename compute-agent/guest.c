@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/memory.h"
 #include "compute-agent/host_internal.h"
+#include "compute-agent/host_task.h"
 #include "compute-agent/loop.h"
 #include <stdlib.h>
 #include <string.h>
@@ -219,6 +220,9 @@ static void guest_take_over(struct guest *g)
     g->spec = g->incoming;
     g->incoming = NULL;
     g->attempts = 0;
+    g->held = false;
+    if (g->spec->launched)
+        g->built = true;
     if (g->resting) {
         g->resting = false;
         loop_timer_stop(g->timer);
@@ -286,12 +290,40 @@ static struct reconcile_situation guest_situation(const struct guest *g)
     return s;
 }
 
+static bool guest_is_held(const struct guest *g)
+{
+    return g->held || (g->spec && g->spec->exists && g->spec->held);
+}
+
+void guest_hold(struct guest *g, struct spec **spec)
+{
+    guest_take_spec(g, spec);
+    guest_take_over(g);
+    g->held = true;
+}
+
+void guest_forget(struct guest *g)
+{
+    spec_free(&g->spec);
+    g->held = false;
+    g->domain = HYPERVISOR_ABSENT;
+    g->traces = g->prepared = g->built = g->said_any = g->doomed = false;
+    g->said_gone = g->lost = g->reviving = false;
+    g->done_revision = 0;
+    journal_forget(g->host->journal, g->id);
+    host_upkeep_soon(g->host);
+}
+
 void guest_work(struct guest *g)
 {
     if (g->busy)
         return;
+    if (g->task) {
+        host_task_turn(g->task);
+        return;
+    }
     guest_take_over(g);
-    if (g->resting || !g->host->connected || !g->host->listed || (!g->spec && !g->doomed))
+    if (guest_is_held(g) || g->resting || !g->host->connected || !g->host->listed || (!g->spec && !g->doomed))
         return;
     struct reconcile_situation s = guest_situation(g);
     enum reconcile_step step = reconcile_next(&s);
@@ -303,7 +335,7 @@ void guest_work(struct guest *g)
 
 bool guest_is_over(const struct guest *g)
 {
-    if (g->busy || g->incoming || g->asking || g->domain != HYPERVISOR_ABSENT || g->traces)
+    if (g->busy || g->task || g->incoming || g->asking || g->domain != HYPERVISOR_ABSENT || g->traces)
         return false;
     if (!g->spec)
         return true;

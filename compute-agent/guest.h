@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 struct host;
+struct host_task;
 struct journal_event;
 struct loop_timer;
 
@@ -18,6 +19,8 @@ struct guest {
     struct spec *incoming; /* a newer one, taken over between steps */
     bool doomed;           /* the API said that it is deleted: remove it though there is no specification */
     bool asking;           /* the API is being asked about it */
+    bool held;             /* a task has been carried out; until a newer specification comes, nothing is done or said */
+    struct host_task *task; /* under way or waiting for the end of a step; steps wait for its end */
 
     enum hypervisor_domain domain;
     bool traces, prepared;
@@ -70,6 +73,10 @@ void guest_found(struct guest *g, enum hypervisor_domain domain, bool traces, in
 void guest_event(struct guest *g, const struct hypervisor_event *event);
 /* A specification that could not be read: fails that revision. */
 void guest_refuse(struct guest *g, int64_t revision, const struct error *error);
+/* It gets the specification that a task brought; nothing is done by it. */
+void guest_hold(struct guest *g, struct spec **spec);
+/* A task has removed everything of it: as if it had never been here. */
+void guest_forget(struct guest *g);
 /* Takes the next step if there is one and nothing is in the way. */
 void guest_work(struct guest *g);
 /* It may be forgotten: gone and said so, or nothing of it is here and nobody wants it. */

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "compute-agent/guest.h"
 #include "compute-agent/host_internal.h"
+#include "compute-agent/host_task.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +46,10 @@ static void guest_files_done(void *arg, const struct hypervisor_result *result)
 
 void guest_networks_done(struct guest *g, const struct hypervisor_result *result)
 {
-    guest_part_ended(g, result);
+    if (!g->busy && g->task)
+        host_task_network_done(g->task, result);
+    else
+        guest_part_ended(g, result);
 }
 
 /* The image has to be fetched: worth a word, the first time. */

@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/memory.h"
 #include "compute-agent/host_internal.h"
+#include "compute-agent/host_task.h"
 #include "compute-agent/loop.h"
 #include <stdlib.h>
 #include <string.h>
@@ -122,7 +123,8 @@ void host_check_unknown(struct host *h)
         return;
     size_t at = 0;
     for (struct guest *g; (g = idmap_next(&h->guests, &at));) {
-        if (!g->spec && !g->incoming && !g->doomed && !g->asking && (g->domain != HYPERVISOR_ABSENT || g->traces))
+        if (!g->spec && !g->incoming && !g->doomed && !g->asking && !g->task &&
+            (g->domain != HYPERVISOR_ABSENT || g->traces))
             host_ask_verdict(h, g);
     }
     host_network_sweep(h);
@@ -314,6 +316,7 @@ void host_free(struct host **host)
     host_poll_stop(h);
     host_report_stop(h);
     host_query_free(h);
+    host_task_free(h);
     host_network_free(h);
     size_t at = 0;
     for (struct guest *g; (g = idmap_next(&h->guests, &at));)

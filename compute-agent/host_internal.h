@@ -1,6 +1,6 @@
 /* The parts of a host, for its files: host.c (life), host_poll.c (what to do), host_report.c (what was done),
- * host_alive.c (since when),
- * host_query.c (questions), host_network.c (networks), guest.c (one server) and guest_step.c (its steps). */
+ * host_alive.c (since when), host_query.c (questions), host_task.c (moves between hosts), host_network.c (networks),
+ * guest.c (one server) and guest_step.c (its steps). */
 #pragma once
 #include "common/strbuf.h"
 #include "compute-agent/guest.h"
@@ -46,6 +46,7 @@ struct host {
     struct idmap guests;   /* id -> struct guest */
     struct idmap networks; /* id -> struct host_network */
     struct idmap queries;  /* id -> struct host_query, being answered */
+    struct idmap tasks;    /* id -> struct host_task */
     struct host_poll poll;
     struct host_report report;
     struct loop_timer *resync, *sample, *upkeep;

@@ -4,6 +4,7 @@
 #include "common/json_in.h"
 #include "common/log.h"
 #include "compute-agent/host_internal.h"
+#include "compute-agent/host_task.h"
 #include "compute-agent/loop.h"
 
 #define HOST_POLL_LIMIT    200
@@ -40,6 +41,8 @@ static void host_poll_take_server(struct host *h, json_value *value)
 static void host_poll_take(struct host *h, const struct spec_desired *d)
 {
     bool was_full = h->poll.full;
+    for (size_t i = 0; i < json_in_count(d->tasks); i++) /* first: a server with a task is left alone */
+        host_task_take(h, json_in_item(d->tasks, i));
     for (size_t i = 0; i < json_in_count(d->servers); i++)
         host_poll_take_server(h, json_in_item(d->servers, i));
     for (size_t i = 0; i < d->queries.count; i++)

@@ -1,5 +1,6 @@
-/* Words for the log. */
+/* Words for the log, and for tasks. */
 #include "compute-agent/hypervisor.h"
+#include <string.h>
 
 const char *hypervisor_domain_name(enum hypervisor_domain domain)
 {
@@ -14,4 +15,21 @@ const char *hypervisor_action_name(enum hypervisor_action action)
                                                                "destroy", "reset",  "pause", "resume",   "save",
                                                                "discard", "remove", "look"};
     return names[action];
+}
+
+static const char *const move_names[HYPERVISOR_MOVE_COUNT] = {"release", "serve",  "receive", "ready",
+                                                              "send",    "arrive", "discard"};
+
+const char *hypervisor_move_name(enum hypervisor_move_kind kind)
+{
+    return move_names[kind];
+}
+
+int hypervisor_move_parse(const char *text)
+{
+    for (int i = 0; i < HYPERVISOR_MOVE_COUNT; i++) {
+        if (strcmp(move_names[i], text) == 0)
+            return i;
+    }
+    return -1;
 }

@@ -111,6 +111,32 @@ struct hypervisor_prepare {
     void (*on_progress)(void *arg); /* may be called once: this takes long (the image has to be fetched) */
 };
 
+/* A server's move from one host to another, seen from one of them. Each kind may be repeated. */
+enum hypervisor_move_kind {
+    HYPERVISOR_MOVE_RELEASE, /* the domain goes (switched off if need be), its files stay */
+    HYPERVISOR_MOVE_SERVE, /* from now on `peer` may read the server's files, until another move of the server comes */
+    HYPERVISOR_MOVE_RECEIVE, /* its files are fetched from `peer` (unless that is this host), disks grown to the
+                           specification */
+    HYPERVISOR_MOVE_READY,   /* everything is made and checked that a running guest of `peer` needs to come here */
+    HYPERVISOR_MOVE_SEND,    /* the running guest goes to `peer`; when it is away already, that is success */
+    HYPERVISOR_MOVE_ARRIVE,  /* says that the guest is here, owned by this host */
+    HYPERVISOR_MOVE_DISCARD, /* HYPERVISOR_REMOVE, also of what is half made */
+    HYPERVISOR_MOVE_COUNT
+};
+struct hypervisor_move {
+    enum hypervisor_move_kind kind;
+    const char *server_id;
+    const struct spec *spec;                          /* RECEIVE, READY; as the server will be here */
+    const char *peer_id, *peer_address;               /* the other host; NULL for DISCARD */
+    bool same_host;                                   /* it stays where it is */
+    bool paused;                                      /* ARRIVE: what the tenant wants it to be */
+    const char *peer_cpu;                             /* READY: JSON object of the source's inventory */
+    const char *hint;                                 /* SEND: JSON object that the target's READY gave */
+    int64_t bandwidth_mibps;                          /* SEND: 0 for none */
+    bool auto_converge, post_copy, force;             /* SEND; force: it must end soon, whatever it costs the guest */
+    void (*on_progress)(void *arg, const char *json); /* SEND, RECEIVE: an object of os-migrations' figures */
+};
+
 struct hypervisor_ops {
     /* Connects and keeps reconnecting; on_up says when. */
     void (*start)(struct hypervisor *h, const struct hypervisor_listener *listener);
@@ -120,6 +146,12 @@ struct hypervisor_ops {
     /* `spec` is needed for CREATE and DEFINE only. */
     void (*act)(struct hypervisor *h, enum hypervisor_action action, const char *server_id, const struct spec *spec,
                 hypervisor_done_fn done, void *arg);
+    /* The callback gets a JSON object for the API, or "". `move` must stay as it is until then; result->domain as for
+     * act. NULL: this hypervisor cannot. */
+    void (*move)(struct hypervisor *h, const struct hypervisor_move *move, hypervisor_text_fn done, void *arg);
+    /* The move under way of that server is to be given up (`force` false), or forced to its end. It ends with its
+     * callback all the same. */
+    void (*move_change)(struct hypervisor *h, const char *server_id, bool force);
     /* Makes the network as planned, its reservations too; idempotent. A plan without hosts still makes it. */
     void (*network_apply)(struct hypervisor *h, const struct network_plan *plan, hypervisor_done_fn done, void *arg);
     void (*network_remove)(struct hypervisor *h, const char *network_id, hypervisor_done_fn done, void *arg);
@@ -140,3 +172,6 @@ struct hypervisor {
 /* Static text for logs. */
 const char *hypervisor_domain_name(enum hypervisor_domain domain);
 const char *hypervisor_action_name(enum hypervisor_action action);
+/* "release", "serve" ...; -1 when unknown. */
+const char *hypervisor_move_name(enum hypervisor_move_kind kind);
+int hypervisor_move_parse(const char *text);

@@ -78,7 +78,7 @@ struct spec_wire {
     struct json_seen seen;
     const char *id, *power, *name, *hostname, *project_id, *project_name, *user_id, *zone, *flavor_name, *user_data;
     int64_t revision, created_us, vcpus, memory_mib, root_gib, ephemeral_gib, swap_mib;
-    bool exists;
+    bool exists, launched, held;
     struct json_map flavor_extra, metadata;
     struct spec_image image;
     struct spec_key key;
@@ -92,6 +92,8 @@ static const struct json_field spec_fields[] = {
     FIELD(spec_wire, id, JSON_TEXT, JSON_REQUIRED),
     FIELD(spec_wire, revision, JSON_INT, JSON_REQUIRED, .min = 1, .max = INT64_MAX),
     FIELD(spec_wire, exists, JSON_BOOL, JSON_REQUIRED | JSON_LENIENT),
+    FIELD(spec_wire, launched, JSON_BOOL, JSON_LENIENT),
+    FIELD(spec_wire, held, JSON_BOOL, JSON_LENIENT),
     FIELD(spec_wire, power, JSON_TEXT, JSON_NULLABLE),
     FIELD(spec_wire, name, JSON_TEXT, JSON_NULLABLE),
     FIELD(spec_wire, hostname, JSON_TEXT, JSON_NULLABLE),
@@ -292,6 +294,8 @@ int spec_read(json_value *value, struct spec **ret, char *ret_id, int64_t *ret_r
         memcpy(spec->id, w->id, UUID_SIZE);
         spec->revision = w->revision;
         spec->exists = w->exists;
+        spec->launched = w->launched;
+        spec->held = w->held;
         code = spec_check(spec, w, e);
     }
     if (code)
@@ -327,7 +331,7 @@ static const struct json_table query_table = TABLE(query_fields, JSON_NO_SEEN);
 struct spec_desired_wire {
     int64_t revision, queries_us;
     bool more;
-    json_value *servers;
+    json_value *servers, *tasks;
     struct json_list queries;
 };
 static const struct json_field desired_fields[] = {
@@ -335,6 +339,7 @@ static const struct json_field desired_fields[] = {
     FIELD(spec_desired_wire, queries_us, JSON_INT, JSON_NULLABLE),
     FIELD(spec_desired_wire, more, JSON_BOOL, JSON_LENIENT),
     FIELD(spec_desired_wire, servers, JSON_ANY, JSON_NULLABLE),
+    FIELD(spec_desired_wire, tasks, JSON_ANY, JSON_NULLABLE),
     FIELD(spec_desired_wire, queries, JSON_LIST, JSON_NULLABLE, .sub = &query_table,
           .item_size = sizeof(struct spec_query_wire)),
 };
@@ -358,8 +363,10 @@ int spec_read_desired(json_value *value, struct arena *arena, struct spec_desire
         return code;
     if (w.servers && !json_in_is_array(w.servers))
         return error_set(e, ERR_INVALID, "servers: not a list");
-    *ret =
-        (struct spec_desired){.revision = w.revision, .queries_us = w.queries_us, .more = w.more, .servers = w.servers};
+    if (w.tasks && !json_in_is_array(w.tasks))
+        return error_set(e, ERR_INVALID, "tasks: not a list");
+    *ret = (struct spec_desired){
+        .revision = w.revision, .queries_us = w.queries_us, .more = w.more, .servers = w.servers, .tasks = w.tasks};
     ret->queries.items = arena_array(arena, w.queries.count, sizeof(struct spec_query));
     ret->queries.count = w.queries.count;
     for (size_t i = 0; i < w.queries.count; i++)

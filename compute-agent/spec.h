@@ -49,6 +49,8 @@ struct spec {
     char id[UUID_SIZE];
     int64_t revision;
     bool exists;
+    bool launched; /* it has run before: its disks are there, or on their way; none is made anew */
+    bool held;     /* it is leaving for another host: nothing is done to it, unless it is to go */
     /* From here on only when `exists`. */
     enum server_power power;
     const char *name, *hostname, *project_id, *project_name, *user_id, *zone, *flavor_name;
@@ -79,6 +81,7 @@ struct spec_desired {
     int64_t revision, queries_us; /* queries_us: to be given back with the next question */
     bool more;
     json_value *servers;      /* array or NULL */
+    json_value *tasks;        /* array or NULL: host_task.h reads them */
     struct json_list queries; /* struct spec_query */
 };
 int spec_read_desired(json_value *value, struct arena *arena, struct spec_desired *ret, struct error *e);

@@ -14,17 +14,28 @@
 #define SERVER_FROM " FROM server s LEFT JOIN host h ON h.id = s.host_id "
 
 /* server_words' vm_state and status in SQL; tests/unit/db proves that they agree for every situation. */
+#define SERVER_RESIZED                                                                                                 \
+    "s.desired_exists = 1 AND s.placement = 'placed' AND s.operation IN ('resized', 'resize-reverting')"
 #define SERVER_VM_STATE                                                                                                \
-    "CASE WHEN s.fault_code IS NOT NULL OR s.placement = 'failed' THEN 'error' "                                       \
-    "WHEN s.placement = 'waiting' THEN 'building' WHEN s.observed_state = 'running' THEN 'active' "                    \
+    "CASE WHEN s.fault_code IS NOT NULL OR s.placement = 'failed' OR s.observed_state = 'gone' THEN 'error' "          \
+    "WHEN s.placement = 'waiting' THEN 'building' WHEN " SERVER_RESIZED " THEN 'resized' "                             \
+    "WHEN s.observed_state = 'running' THEN 'active' "                                                                 \
     "WHEN s.observed_state IN ('stopped', 'crashed') THEN 'stopped' "                                                  \
-    "WHEN s.observed_state IN ('paused', 'suspended') THEN s.observed_state "                                          \
-    "WHEN s.observed_state = 'gone' THEN 'error' ELSE 'building' END"
+    "WHEN s.observed_state IN ('paused', 'suspended') THEN s.observed_state ELSE 'building' END"
+/* The status of a placed server that exists, by its operation; NULL when that changes nothing. */
+#define SERVER_OPERATION_STATUS                                                                                        \
+    "CASE WHEN s.desired_exists = 0 OR s.placement <> 'placed' THEN NULL "                                             \
+    "WHEN s.operation = 'resized' THEN 'VERIFY_RESIZE' WHEN s.operation = 'resize-reverting' THEN 'REVERT_RESIZE' "    \
+    "WHEN s.operation = 'migrating' AND s.observed_state IN ('running', 'paused') THEN 'MIGRATING' "                   \
+    "WHEN s.operation IN ('resize-prep', 'resize-migrating', 'resize-finish') "                                        \
+    "AND s.observed_state IN ('running', 'stopped', 'crashed') THEN 'RESIZE' "                                         \
+    "WHEN s.operation = 'rebuilding' AND s.observed_state IN ('running', 'stopped', 'crashed') THEN 'REBUILD' "        \
+    "WHEN s.observed_state <> 'running' THEN NULL WHEN s.operation = 'reboot-soft' THEN 'REBOOT' "                     \
+    "WHEN s.operation = 'reboot-hard' THEN 'HARD_REBOOT' END"
 #define SERVER_STATUS                                                                                                  \
-    "CASE " SERVER_VM_STATE " WHEN 'error' THEN 'ERROR' WHEN 'building' THEN 'BUILD' WHEN 'stopped' THEN 'SHUTOFF' "   \
-    "WHEN 'paused' THEN 'PAUSED' WHEN 'suspended' THEN 'SUSPENDED' ELSE "                                              \
-    "CASE WHEN s.desired_exists = 1 AND s.operation = 'reboot-soft' THEN 'REBOOT' "                                    \
-    "WHEN s.desired_exists = 1 AND s.operation = 'reboot-hard' THEN 'HARD_REBOOT' ELSE 'ACTIVE' END END"
+    "CASE WHEN " SERVER_VM_STATE " = 'error' THEN 'ERROR' ELSE COALESCE(" SERVER_OPERATION_STATUS                      \
+    ", CASE " SERVER_VM_STATE " WHEN 'building' THEN 'BUILD' WHEN 'stopped' THEN 'SHUTOFF' "                           \
+    "WHEN 'paused' THEN 'PAUSED' WHEN 'suspended' THEN 'SUSPENDED' ELSE 'ACTIVE' END) END"
 
 /* Fills `ret` from a row of SERVER_COLUMNS; texts are copied into `a`, or borrowed when it is NULL. ERR_CORRUPT for an
  * unknown word. */

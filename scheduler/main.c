@@ -13,6 +13,7 @@
 #include "db/wake.h"
 #include "scheduler/config.h"
 #include "scheduler/dispatch.h"
+#include "scheduler/flows/relocate.h"
 #include "scheduler/metrics.h"
 #include "scheduler/questions.h"
 #include <stdio.h>
@@ -41,6 +42,16 @@ static void work(void *arg)
     rc = rc ? rc : questions_answer(&s->dispatch, &e);
     if (rc) {
         log_error("placing failed", "code=%s error=\"%s\"", error_name(rc), error_text(&e));
+    }
+    if (rc) {
+        metrics_write(s->config.metrics_file, &s->dispatch);
+        return;
+    }
+    struct relocate_settings moves = {.confirm_us = s->config.resize_confirm_ms * 1000,
+                                      .same_host = s->config.resize_same_host};
+    rc = relocate_run(&s->dispatch, &moves, &e);
+    if (rc) {
+        log_error("migrations stand still", "code=%s error=\"%s\"", error_name(rc), error_text(&e));
     }
     metrics_write(s->config.metrics_file, &s->dispatch);
 }

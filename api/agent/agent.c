@@ -3,8 +3,8 @@
 #include "api/http/fault.h"
 #include <string.h>
 
-static const struct route_table *const tables[] = {&join_routes,      &desired_routes, &report_routes,
-                                                   &questions_routes, &verdict_routes, NULL};
+static const struct route_table *const tables[] = {
+    &join_routes, &desired_routes, &report_routes, &questions_routes, &verdict_routes, &tasks_routes, NULL};
 const struct service agent_service = {
     .name = "agent",
     .prefix = "/agent/v1",

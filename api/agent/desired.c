@@ -2,6 +2,7 @@
  * an image's bytes. */
 #include "api/agent/agent.h"
 #include "api/agent/desired_view.h"
+#include "api/agent/tasks.h"
 #include "api/api.h"
 #include "api/config.h"
 #include "common/clock.h"
@@ -20,13 +21,13 @@ struct answer {
     struct json_out *out;
     struct host_row host;
     int64_t since, asked, limit;
-    int64_t servers, queries, last_revision, last_asked;
+    int64_t servers, queries, tasks, last_revision, last_asked;
 };
 
 static int write_server(void *arg, const struct server_row *row, struct error *e)
 {
     struct answer *a = arg;
-    int rc = desired_view_write(a->request->conn, row, a->host.zone, a->out, &a->request->arena, e);
+    int rc = desired_view_write(a->request->conn, NULL, row, a->host.zone, a->out, &a->request->arena, e);
     if (rc)
         return rc;
     a->servers++;
@@ -70,6 +71,9 @@ static int write_answer(struct db_conn *c, void *arg, struct error *e)
     if (rc)
         return rc;
     json_out_array_end(a->out);
+    rc = tasks_write(c, a->request, &a->host, a->since, a->out, &a->tasks);
+    if (rc)
+        return rc;
     json_out_int(a->out, "revision", more ? a->last_revision : a->host.desired_revision);
     json_out_bool(a->out, "more", more);
     json_out_int(a->out, "queries_us", a->queries > 0 ? a->last_asked : a->asked);
@@ -110,7 +114,7 @@ static int desired_list(struct request *request, struct reply *reply)
     request_watch(request, arena_printf(&request->arena, "host:%s", request->credential.host_id));
     rc = db_snapshot(request->conn, write_answer, &a, &request->error);
     left_us = request->arrived_us + wait_ms * 1000 - request->now_us;
-    if (rc || a.servers > 0 || a.queries > 0 || left_us <= 0 || a.host.desired_revision < a.since)
+    if (rc || a.servers > 0 || a.queries > 0 || a.tasks > 0 || left_us <= 0 || a.host.desired_revision < a.since)
         return rc;
     return request_park(request, clock_mono_us() + left_us);
 }

@@ -2,6 +2,7 @@
 #include "api/agent/desired_view.h"
 #include "common/json_out.h"
 #include "db/store_image.h"
+#include "db/store_migration.h"
 #include "db/store_port.h"
 
 /* null is for servers that were made without an image. One whose image was deleted says so: its host must not give it
@@ -56,7 +57,8 @@ static void write_key(struct json_out *out, const struct server_row *row)
 
 static void write_operation(struct json_out *out, const struct server_row *row)
 {
-    if (row->operation == SERVER_OPERATION_NONE || row->operation_id == NULL) {
+    if (row->operation == SERVER_OPERATION_NONE || server_operation_moves(row->operation) ||
+        row->operation_id == NULL) {
         json_out_null(out, "operation");
         return;
     }
@@ -66,10 +68,37 @@ static void write_operation(struct json_out *out, const struct server_row *row)
     json_out_object_end(out);
 }
 
-int desired_view_write(struct db_conn *c, const struct server_row *row, const char *zone, struct json_out *out,
-                       struct arena *arena, struct error *e)
+/* Whether it has run here, or in a place that it has moved from: its disks must be there, and are never made anew. */
+static bool launched(const struct server_row *row)
 {
-    json_out_object(out, NULL);
+    return row->launched_us != 0 && row->observed_state != SERVER_STATE_NONE &&
+           row->observed_state != SERVER_STATE_BUILDING;
+}
+
+/* It leaves this host, and what runs of it may run on the other one already. */
+static int read_held(struct db_conn *c, const struct server_row *row, struct arena *a, bool *ret, struct error *e)
+{
+    struct migration_row m;
+    struct error none = {0};
+    *ret = false;
+    if (!server_operation_moves(row->operation))
+        return 0;
+    int rc = store_migration_of_server(c, row->id, a, &m, &none);
+    if (!rc)
+        *ret = m.step == MIGRATION_RELEASING || m.step == MIGRATION_RECEIVING || m.step == MIGRATION_SENDING ||
+               m.step == MIGRATION_ARRIVING || m.step == MIGRATION_BACK_RELEASING;
+    return rc && rc != ERR_NOT_FOUND ? error_set(e, rc, "%s", error_text(&none)) : 0;
+}
+
+int desired_view_write(struct db_conn *c, const char *key, const struct server_row *row, const char *zone,
+                       struct json_out *out, struct arena *arena, struct error *e)
+{
+    bool held;
+    int rc = read_held(c, row, arena, &held, e);
+    if (rc)
+        return rc;
+    json_out_object(out, key);
+    json_out_bool(out, "held", held);
     json_out_text(out, "id", row->id);
     json_out_text(out, "name", row->name);
     json_out_text(out, "hostname", row->hostname);
@@ -79,8 +108,9 @@ int desired_view_write(struct db_conn *c, const struct server_row *row, const ch
     json_out_int(out, "revision", row->desired_revision);
     json_out_bool(out, "exists", row->desired_exists);
     json_out_text(out, "power", server_power_name(row->desired_power));
+    json_out_bool(out, "launched", launched(row));
     write_amounts(out, row);
-    int rc = write_image(c, row, out, arena, e);
+    rc = write_image(c, row, out, arena, e);
     if (!rc)
         rc = store_port_write_nics(c, row->id, out, arena, e);
     if (rc)

@@ -4,6 +4,7 @@
 
 struct json_out;
 
-/* `zone`: the host's. On failure the document is not to be ended. ERR_* of the database. */
-int desired_view_write(struct db_conn *c, const struct server_row *row, const char *zone, struct json_out *out,
-                       struct arena *arena, struct error *e);
+/* Under `key` (NULL: in an array). `zone`: the host's. On failure the document is not to be ended. ERR_* of the
+ * database. */
+int desired_view_write(struct db_conn *c, const char *key, const struct server_row *row, const char *zone,
+                       struct json_out *out, struct arena *arena, struct error *e);

@@ -4,12 +4,13 @@
 #include "api/agent/verdict.h"
 #include "api/agent/agent.h"
 #include "db/store_event.h"
+#include "db/store_migration.h"
 #include "db/store_placement_view.h"
 #include <string.h>
 
 const char *verdict_name(enum verdict_kind kind)
 {
-    static const char *const names[] = {"unknown", "here", "elsewhere", "deleted"};
+    static const char *const names[] = {"unknown", "here", "elsewhere", "moving", "deleted"};
     return names[kind];
 }
 
@@ -66,8 +67,11 @@ int verdict_of(struct db_conn *c, const char *host_id, const char *server_id, st
     if (!rc && server.host_id != NULL && strcmp(server.host_id, host_id) == 0) {
         v.kind = VERDICT_HERE;
     } else if (!rc) {
-        v.kind = VERDICT_ELSEWHERE;
-        rc = judge_elsewhere(c, host_id, &server, a, &v.removable, e);
+        bool moving = false;
+        rc = store_migration_involves(c, server_id, host_id, &moving, e);
+        v.kind = moving ? VERDICT_MOVING : VERDICT_ELSEWHERE;
+        if (!rc && !moving)
+            rc = judge_elsewhere(c, host_id, &server, a, &v.removable, e);
     } else if (rc == ERR_NOT_FOUND) {
         rc = store_server_was_deleted(c, server_id, &deleted, e);
         v.kind = deleted ? VERDICT_DELETED : VERDICT_UNKNOWN;

@@ -2,7 +2,7 @@
 #pragma once
 #include "db/store_server.h"
 
-enum verdict_kind { VERDICT_UNKNOWN, VERDICT_HERE, VERDICT_ELSEWHERE, VERDICT_DELETED };
+enum verdict_kind { VERDICT_UNKNOWN, VERDICT_HERE, VERDICT_ELSEWHERE, VERDICT_MOVING, VERDICT_DELETED };
 struct verdict {
     enum verdict_kind kind;
     bool removable; /* it is certain that this host's copy is of no use to anybody any more */

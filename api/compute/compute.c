@@ -145,6 +145,7 @@ static const struct route_table *const tables[] = {
     &hypervisors_routes,
     &hosts_routes,
     &services_routes,
+    &migrations_routes,
     NULL,
 };
 const struct service compute_service = {

@@ -2,6 +2,7 @@
  * who may do it and what it does. Actions that Nova has and this cloud does not yet are refused as not implemented, all
  * others as unknown. */
 #include "api/compute/server_life.h"
+#include "api/compute/server_moves.h"
 #include "api/compute/server_question.h"
 #include "api/compute/server_security_groups.h"
 #include <stdlib.h>
@@ -312,25 +313,25 @@ static const struct action_row actions[] = {
     {"removeSecurityGroup", act_remove_group, 1, false, true},
     {"addFloatingIp", act_no_address, 1, false, true},
     {"removeFloatingIp", act_no_address, 1, false, true},
+    {"resize", server_moves_resize, 1, false, false},
+    {"confirmResize", server_moves_confirm, 1, false, false},
+    {"revertResize", server_moves_revert, 1, false, false},
+    {"migrate", server_moves_migrate, 1, true, false},
+    {"os-migrateLive", server_moves_live, 1, true, false},
 };
 static const char *const later[] = {
     "changePassword",
-    "confirmResize",
     "createBackup",
     "createImage",
     "evacuate",
     "injectNetworkInfo",
-    "migrate",
     "os-getRDPConsole",
     "os-getSPICEConsole",
     "os-getSerialConsole",
     "os-getVNCConsole",
-    "os-migrateLive",
     "rebuild",
     "rescue",
     "resetNetwork",
-    "resize",
-    "revertResize",
     "shelve",
     "shelveOffload",
     "trigger_crash_dump",

@@ -9,6 +9,7 @@
 #include "common/uuid.h"
 #include "db/store_event.h"
 #include "db/store_host.h"
+#include "db/store_migration.h"
 #include "db/store_operation.h"
 #include "db/store_port.h"
 #include "db/store_quota.h"
@@ -202,6 +203,26 @@ static int observe_gone(struct db_conn *c, struct server_row *row, const struct 
     return remove_row(c, row, event->at_us, now_us, e);
 }
 
+/* A server on its way: only what its present owner has of it is noted, and what went wrong with its migration. */
+static bool tells_nothing(const struct server_row *row, const struct server_life_event *event)
+{
+    struct server_situation s = store_server_situation(row);
+    struct server_report report = {.state = event->state, .failed = event->failed};
+    struct server_change change;
+    if (!row->desired_exists || !server_operation_moves(row->operation))
+        return false;
+    server_observe(&s, &report, &change);
+    return event->failed || (change.after.state == row->observed_state && event->state != row->observed_state);
+}
+
+static int note_trouble(struct db_conn *c, struct server_row *row, const struct server_life_event *event,
+                        struct error *e)
+{
+    if (!event->failed || event->revision < row->desired_revision)
+        return 0;
+    return store_migration_trouble(c, row->id, event->message != NULL ? event->message : "The host failed", e);
+}
+
 static int apply(struct db_conn *c, struct server_row *row, const struct server_life_event *event, int64_t now_us,
                  struct error *e)
 {
@@ -244,9 +265,14 @@ int server_life_observe(struct db_conn *c, const struct server_life_event *event
         *ret_used = false;
         return 0;
     }
-    rc = store_event_insert(c, event_id, event->host_id, event->seq, &row, event->state, event->at_us, now_us, e);
+    if (tells_nothing(&row, event))
+        rc = note_trouble(c, &row, event, e);
+    else
+        rc = store_event_insert(c, event_id, event->host_id, event->seq, &row, event->state, event->at_us, now_us, e);
     if (!rc)
         rc = apply(c, &row, event, now_us, e);
+    if (!rc && server_operation_moves(row.operation))
+        db_wake(c, "placement");
     if (!rc)
         *ret_used = true;
     return rc;
@@ -255,18 +281,23 @@ int server_life_observe(struct db_conn *c, const struct server_life_event *event
 int server_life_reset(struct db_conn *c, struct server_row *row, bool fault, int64_t now_us, struct error *e)
 {
     enum server_power rest;
-    int rc = store_operation_end(c, row->operation_id, OPERATION_FAIL, "An administrator reset the state", now_us, e);
+    int rc =
+        server_operation_moves(row->operation)
+            ? 0
+            : store_operation_end(c, row->operation_id, OPERATION_FAIL, "An administrator reset the state", now_us, e);
     if (rc)
         return rc;
-    if (row->desired_exists && row->host_id != NULL && server_power_of(row->observed_state, &rest) &&
-        rest != row->desired_power) {
+    if (row->desired_exists && row->host_id != NULL && !server_operation_moves(row->operation) &&
+        server_power_of(row->observed_state, &rest) && rest != row->desired_power) {
         rc = store_host_bump(c, row->host_id, &row->desired_revision, e);
         row->desired_power = rest;
     }
     if (rc)
         return rc;
-    row->operation = SERVER_OPERATION_NONE;
-    row->operation_id = NULL;
+    if (!server_operation_moves(row->operation)) { /* a migration goes on until it has an end */
+        row->operation = SERVER_OPERATION_NONE;
+        row->operation_id = NULL;
+    }
     row->deadline_us = row->desired_exists ? 0 : row->deadline_us;
     clear_fault(row);
     if (fault)

@@ -25,13 +25,28 @@ static const struct operation_row rows[OPERATION_COUNT] = {
     [OPERATION_LOCK] = {"lock", NULL, 0},
     [OPERATION_UNLOCK] = {"unlock", NULL, 0},
     [OPERATION_RESET_STATE] = {"resetState", NULL, 0},
+    [OPERATION_RESIZE] = {"resize", "compute_prep_resize", 0},
+    [OPERATION_MIGRATE] = {"migrate", "compute_prep_resize", 0},
+    [OPERATION_LIVE_MIGRATION] = {"live-migration", "compute_live_migration", 0},
+    [OPERATION_EVACUATE] = {"evacuate", "compute_rebuild_instance", 0},
+    [OPERATION_CONFIRM_RESIZE] = {"confirmResize", "compute_confirm_resize", 0},
+    [OPERATION_REVERT_RESIZE] = {"revertResize", "compute_revert_resize", 0},
 };
 
 static const enum operation_kind action_operations[SERVER_ACTION_COUNT] = {
-    [SERVER_ACTION_START] = OPERATION_START,        [SERVER_ACTION_STOP] = OPERATION_STOP,
-    [SERVER_ACTION_PAUSE] = OPERATION_PAUSE,        [SERVER_ACTION_UNPAUSE] = OPERATION_UNPAUSE,
-    [SERVER_ACTION_SUSPEND] = OPERATION_SUSPEND,    [SERVER_ACTION_RESUME] = OPERATION_RESUME,
-    [SERVER_ACTION_REBOOT_SOFT] = OPERATION_REBOOT, [SERVER_ACTION_REBOOT_HARD] = OPERATION_REBOOT,
+    [SERVER_ACTION_START] = OPERATION_START,
+    [SERVER_ACTION_STOP] = OPERATION_STOP,
+    [SERVER_ACTION_PAUSE] = OPERATION_PAUSE,
+    [SERVER_ACTION_UNPAUSE] = OPERATION_UNPAUSE,
+    [SERVER_ACTION_SUSPEND] = OPERATION_SUSPEND,
+    [SERVER_ACTION_RESUME] = OPERATION_RESUME,
+    [SERVER_ACTION_REBOOT_SOFT] = OPERATION_REBOOT,
+    [SERVER_ACTION_REBOOT_HARD] = OPERATION_REBOOT,
+    [SERVER_ACTION_RESIZE] = OPERATION_RESIZE,
+    [SERVER_ACTION_LIVE_MIGRATION] = OPERATION_LIVE_MIGRATION,
+    [SERVER_ACTION_CONFIRM_RESIZE] = OPERATION_CONFIRM_RESIZE,
+    [SERVER_ACTION_REVERT_RESIZE] = OPERATION_REVERT_RESIZE,
+    [SERVER_ACTION_EVACUATE] = OPERATION_EVACUATE,
     [SERVER_ACTION_DELETE] = OPERATION_DELETE,
 };
 
@@ -70,6 +85,12 @@ const char *operation_event(enum operation_kind kind)
 {
     assert(kind < OPERATION_COUNT);
     return rows[kind].event;
+}
+
+bool operation_moves(enum operation_kind kind)
+{
+    assert(kind < OPERATION_COUNT);
+    return kind >= OPERATION_RESIZE;
 }
 
 int64_t operation_deadline_us(enum operation_kind kind)

@@ -2,6 +2,7 @@
 #pragma once
 #include "common/fsm.h"
 #include "common/model/server.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 enum operation_kind {
@@ -17,6 +18,12 @@ enum operation_kind {
     OPERATION_LOCK,
     OPERATION_UNLOCK,
     OPERATION_RESET_STATE,
+    OPERATION_RESIZE,
+    OPERATION_MIGRATE,
+    OPERATION_LIVE_MIGRATION,
+    OPERATION_EVACUATE,
+    OPERATION_CONFIRM_RESIZE,
+    OPERATION_REVERT_RESIZE,
     OPERATION_COUNT
 };
 /* Stored and shown: "create", "reboot", "resetState" ... (nova/compute/instance_actions.py). */
@@ -25,8 +32,11 @@ int operation_parse(const char *text); /* -1 when unknown */
 /* The name of the event that Nova shows within the action ("compute_stop_instance"); NULL for actions that end at once
  * and have none. */
 const char *operation_event(enum operation_kind kind);
-/* How long the transition may take before it goes back, forward or to ERROR, in microseconds; 0: it ends at once. */
+/* How long the transition may take before it goes back, forward or to ERROR, in microseconds; 0: it ends at once, or it
+ * is a migration, whose steps have limits of their own. */
 int64_t operation_deadline_us(enum operation_kind kind);
+/* It is a migration: steps of common/model/migration.h. */
+bool operation_moves(enum operation_kind kind);
 /* The operation that an action of a tenant starts. */
 enum operation_kind operation_of_action(enum server_action action);
 

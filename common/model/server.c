@@ -26,6 +26,30 @@ static const char *const operation_names[SERVER_OPERATION_COUNT] = {
     [SERVER_OPERATION_NONE] = NULL,
     [SERVER_OPERATION_REBOOT_SOFT] = "reboot-soft",
     [SERVER_OPERATION_REBOOT_HARD] = "reboot-hard",
+    [SERVER_OPERATION_RESIZE_PREP] = "resize-prep",
+    [SERVER_OPERATION_RESIZE_MIGRATING] = "resize-migrating",
+    [SERVER_OPERATION_RESIZE_FINISH] = "resize-finish",
+    [SERVER_OPERATION_RESIZED] = "resized",
+    [SERVER_OPERATION_RESIZE_REVERTING] = "resize-reverting",
+    [SERVER_OPERATION_MIGRATING] = "migrating",
+    [SERVER_OPERATION_REBUILDING] = "rebuilding",
+};
+/* Nova's task, and the status that goes with it: nova/api/openstack/common.py, _STATE_MAP. `resized`: the vm_state is
+ * "resized", whatever the host says. */
+struct operation_word {
+    const char *task, *status;
+    bool resized;
+};
+static const struct operation_word operation_words[SERVER_OPERATION_COUNT] = {
+    [SERVER_OPERATION_REBOOT_SOFT] = {"rebooting", "REBOOT", false},
+    [SERVER_OPERATION_REBOOT_HARD] = {"rebooting_hard", "HARD_REBOOT", false},
+    [SERVER_OPERATION_RESIZE_PREP] = {"resize_prep", "RESIZE", false},
+    [SERVER_OPERATION_RESIZE_MIGRATING] = {"resize_migrating", "RESIZE", false},
+    [SERVER_OPERATION_RESIZE_FINISH] = {"resize_finish", "RESIZE", false},
+    [SERVER_OPERATION_RESIZED] = {NULL, "VERIFY_RESIZE", true},
+    [SERVER_OPERATION_RESIZE_REVERTING] = {"resize_reverting", "REVERT_RESIZE", true},
+    [SERVER_OPERATION_MIGRATING] = {"migrating", "MIGRATING", false},
+    [SERVER_OPERATION_REBUILDING] = {"rebuild_spawning", "REBUILD", false},
 };
 
 /* A placed server without a fault, by what its host last said. */
@@ -55,25 +79,39 @@ static const char *const task_words[SERVER_POWER_COUNT][SERVER_POWER_COUNT] = {
 };
 
 /* Bits of vm_state for the table of actions. */
-enum vm_bit { VM_ACTIVE = 1, VM_STOPPED = 2, VM_PAUSED = 4, VM_SUSPENDED = 8, VM_ERROR = 16, VM_ANY = 0xff };
+enum vm_bit {
+    VM_ACTIVE = 1,
+    VM_STOPPED = 2,
+    VM_PAUSED = 4,
+    VM_SUSPENDED = 8,
+    VM_ERROR = 16,
+    VM_RESIZED = 32,
+    VM_ANY = 0xff
+};
 struct action_row {
     const char *name;
     unsigned from;
     enum server_power power;
-    bool any_task, reboot_tasks;
+    bool any_task, reboot_tasks, keeps_power;
 };
 /* nova/compute/api.py, the check_instance_state of each method. */
 static const struct action_row action_rows[SERVER_ACTION_COUNT] = {
-    [SERVER_ACTION_START] = {"start", VM_STOPPED, SERVER_POWER_RUNNING, false, false},
-    [SERVER_ACTION_STOP] = {"stop", VM_ACTIVE | VM_ERROR, SERVER_POWER_STOPPED, false, false},
-    [SERVER_ACTION_PAUSE] = {"pause", VM_ACTIVE, SERVER_POWER_PAUSED, false, false},
-    [SERVER_ACTION_UNPAUSE] = {"unpause", VM_PAUSED, SERVER_POWER_RUNNING, false, false},
-    [SERVER_ACTION_SUSPEND] = {"suspend", VM_ACTIVE, SERVER_POWER_SUSPENDED, false, false},
-    [SERVER_ACTION_RESUME] = {"resume", VM_SUSPENDED, SERVER_POWER_RUNNING, false, false},
-    [SERVER_ACTION_REBOOT_SOFT] = {"reboot", VM_ACTIVE, SERVER_POWER_RUNNING, false, false},
+    [SERVER_ACTION_START] = {"start", VM_STOPPED, SERVER_POWER_RUNNING, false, false, false},
+    [SERVER_ACTION_STOP] = {"stop", VM_ACTIVE | VM_ERROR, SERVER_POWER_STOPPED, false, false, false},
+    [SERVER_ACTION_PAUSE] = {"pause", VM_ACTIVE, SERVER_POWER_PAUSED, false, false, false},
+    [SERVER_ACTION_UNPAUSE] = {"unpause", VM_PAUSED, SERVER_POWER_RUNNING, false, false, false},
+    [SERVER_ACTION_SUSPEND] = {"suspend", VM_ACTIVE, SERVER_POWER_SUSPENDED, false, false, false},
+    [SERVER_ACTION_RESUME] = {"resume", VM_SUSPENDED, SERVER_POWER_RUNNING, false, false, false},
+    [SERVER_ACTION_REBOOT_SOFT] = {"reboot", VM_ACTIVE, SERVER_POWER_RUNNING, false, false, false},
     [SERVER_ACTION_REBOOT_HARD] = {"reboot", VM_ACTIVE | VM_STOPPED | VM_PAUSED | VM_SUSPENDED | VM_ERROR,
-                                   SERVER_POWER_RUNNING, false, true},
-    [SERVER_ACTION_DELETE] = {"delete", VM_ANY, SERVER_POWER_STOPPED, true, false},
+                                   SERVER_POWER_RUNNING, false, true, false},
+    [SERVER_ACTION_RESIZE] = {"resize", VM_ACTIVE | VM_STOPPED, SERVER_POWER_RUNNING, false, false, true},
+    [SERVER_ACTION_LIVE_MIGRATION] = {"live-migration", VM_ACTIVE | VM_PAUSED, SERVER_POWER_RUNNING, false, false,
+                                      true},
+    [SERVER_ACTION_CONFIRM_RESIZE] = {"confirmResize", VM_RESIZED, SERVER_POWER_RUNNING, false, false, true},
+    [SERVER_ACTION_REVERT_RESIZE] = {"revertResize", VM_RESIZED, SERVER_POWER_RUNNING, false, false, true},
+    [SERVER_ACTION_EVACUATE] = {"evacuate", VM_ACTIVE | VM_STOPPED | VM_ERROR, SERVER_POWER_RUNNING, true, false, true},
+    [SERVER_ACTION_DELETE] = {"delete", VM_ANY, SERVER_POWER_STOPPED, true, false, false},
 };
 /* nova/compute/task_states.py, ALLOW_REBOOT. */
 static const char *const reboot_tasks[] = {"rebooting", "rebooting_hard", "resuming",
@@ -89,10 +127,8 @@ static const char *task_word(const struct server_situation *s)
     const struct state_row *row = &state_rows[s->state];
     if (!s->exists)
         return s->state == SERVER_STATE_GONE ? NULL : "deleting";
-    if (s->operation == SERVER_OPERATION_REBOOT_SOFT)
-        return "rebooting";
-    if (s->operation == SERVER_OPERATION_REBOOT_HARD)
-        return "rebooting_hard";
+    if (operation_words[s->operation].status != NULL)
+        return operation_words[s->operation].task;
     if (s->placement == SERVER_PLACEMENT_WAITING)
         return faulty(s) ? NULL : "scheduling";
     if (s->state == SERVER_STATE_GONE || s->placement == SERVER_PLACEMENT_FAILED)
@@ -102,9 +138,34 @@ static const char *task_word(const struct server_situation *s)
     return task_words[row->rest][s->power];
 }
 
+/* The rows of _STATE_MAP in which that task has a status of its own. */
+static bool status_applies(const struct server_situation *s, const struct state_row *row)
+{
+    bool running = row == &state_rows[SERVER_STATE_RUNNING];
+    bool stopped = row->launched && row->rest == SERVER_POWER_STOPPED;
+    switch (s->operation) {
+    case SERVER_OPERATION_NONE:
+        return false;
+    case SERVER_OPERATION_REBOOT_SOFT:
+    case SERVER_OPERATION_REBOOT_HARD:
+        return running;
+    case SERVER_OPERATION_MIGRATING:
+        return running || row == &state_rows[SERVER_STATE_PAUSED];
+    case SERVER_OPERATION_RESIZED:
+    case SERVER_OPERATION_RESIZE_REVERTING:
+        return true;
+    default:
+        return running || stopped;
+    }
+}
+
+bool server_operation_moves(enum server_operation o)
+{
+    return o >= SERVER_OPERATION_RESIZE_PREP;
+}
+
 struct server_words server_words(const struct server_situation *s)
 {
-    static const struct state_row *const running = &state_rows[SERVER_STATE_RUNNING];
     const struct state_row *row = &state_rows[s->placement == SERVER_PLACEMENT_PLACED ? s->state : SERVER_STATE_NONE];
     struct server_words words = {
         .status = row->status, .vm_state = row->vm_state, .power_state = row->power_state, .task_state = task_word(s)};
@@ -113,10 +174,10 @@ struct server_words server_words(const struct server_situation *s)
     if (faulty(s) || s->state == SERVER_STATE_GONE) {
         words.status = "ERROR";
         words.vm_state = "error";
-    } else if (s->exists && row == running && s->operation == SERVER_OPERATION_REBOOT_SOFT) {
-        words.status = "REBOOT";
-    } else if (s->exists && row == running && s->operation == SERVER_OPERATION_REBOOT_HARD) {
-        words.status = "HARD_REBOOT";
+    } else if (s->placement == SERVER_PLACEMENT_PLACED && s->exists && status_applies(s, row)) {
+        words.status = operation_words[s->operation].status;
+        if (operation_words[s->operation].resized)
+            words.vm_state = "resized";
     }
     return words;
 }
@@ -126,11 +187,8 @@ static unsigned vm_bit(const struct server_words *words)
     static const struct {
         const char *word;
         enum vm_bit bit;
-    } bits[] = {{"active", VM_ACTIVE},
-                {"stopped", VM_STOPPED},
-                {"paused", VM_PAUSED},
-                {"suspended", VM_SUSPENDED},
-                {"error", VM_ERROR}};
+    } bits[] = {{"active", VM_ACTIVE},       {"stopped", VM_STOPPED}, {"paused", VM_PAUSED},
+                {"suspended", VM_SUSPENDED}, {"resized", VM_RESIZED}, {"error", VM_ERROR}};
     for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
         if (strcmp(words->vm_state, bits[i].word) == 0)
             return bits[i].bit;
@@ -174,7 +232,7 @@ bool server_allows(const struct server_situation *s, enum server_action action, 
     assert(action < SERVER_ACTION_COUNT);
     if (server_refusal(s, action, &value) != NULL)
         return false;
-    *ret_power = action_rows[action].power;
+    *ret_power = action_rows[action].keeps_power ? s->power : action_rows[action].power;
     return true;
 }
 
@@ -255,12 +313,27 @@ static void observe_state(const struct server_report *report, struct server_chan
     }
 }
 
+/* Whoever moves the server decides what becomes of it. A domain that is missing meanwhile is on its way. */
+static void observe_moving(const struct server_report *report, struct server_change *ret)
+{
+    enum server_power rest;
+    bool off = report->state == SERVER_STATE_CRASHED;
+    if (report->failed || !server_power_of(report->state, &rest))
+        return;
+    if (!off)
+        ret->after.state = report->state;
+    else if (ret->after.power == SERVER_POWER_STOPPED)
+        ret->after.state = SERVER_STATE_STOPPED;
+}
+
 void server_observe(const struct server_situation *before, const struct server_report *report,
                     struct server_change *ret)
 {
     *ret = (struct server_change){.after = *before};
     if (!before->exists) {
         observe_deleted(report, ret);
+    } else if (server_operation_moves(before->operation)) {
+        observe_moving(report, ret);
     } else if (report->state == SERVER_STATE_GONE) {
         ret->after.state = SERVER_STATE_GONE;
         give_up(ret);
@@ -276,6 +349,10 @@ void server_expire(const struct server_situation *before, struct server_change *
     *ret = (struct server_change){.after = *before};
     if (!before->exists)
         return;
+    if (server_operation_moves(before->operation)) {
+        ret->rest = true;
+        return;
+    }
     if (before->placement == SERVER_PLACEMENT_WAITING)
         ret->after.placement = SERVER_PLACEMENT_FAILED;
     if (server_settled(before)) {

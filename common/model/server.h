@@ -40,13 +40,24 @@ enum server_placement {
     SERVER_PLACEMENT_COUNT
 };
 
-/* The running one-time operation, if any (see operation.h); the ones that change what a status shows. */
+/* The running one-time operation, if any (see operation.h); the ones that change what a status shows. Those from
+ * RESIZE_PREP on are moves between hosts (see migration.h). */
 enum server_operation {
     SERVER_OPERATION_NONE,
     SERVER_OPERATION_REBOOT_SOFT,
     SERVER_OPERATION_REBOOT_HARD,
+    SERVER_OPERATION_RESIZE_PREP,      /* a host is looked for, the guest is switched off */
+    SERVER_OPERATION_RESIZE_MIGRATING, /* its disks are on their way */
+    SERVER_OPERATION_RESIZE_FINISH,    /* it starts on the target */
+    SERVER_OPERATION_RESIZED,          /* waits for confirmResize or revertResize */
+    SERVER_OPERATION_RESIZE_REVERTING,
+    SERVER_OPERATION_MIGRATING,  /* live */
+    SERVER_OPERATION_REBUILDING, /* evacuated from a dead host */
     SERVER_OPERATION_COUNT
 };
+/* The server is between two hosts: what its tenant wants of its power waits, and reports of its hosts only say what is
+ * there. */
+bool server_operation_moves(enum server_operation o);
 
 struct server_situation {
     bool exists; /* desired */
@@ -59,9 +70,9 @@ struct server_situation {
 
 /* OpenStack's words; static text, task_state NULL for none. */
 struct server_words {
-    const char
-        *status; /* "BUILD", "ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED", "REBOOT", "HARD_REBOOT", "ERROR", "DELETED" */
-    const char *vm_state;   /* "building", "active", "stopped", "paused", "suspended", "error", "deleted" */
+    const char *status;     /* "BUILD", "ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED", "REBOOT", "HARD_REBOOT", "RESIZE",
+                               "VERIFY_RESIZE", "REVERT_RESIZE", "MIGRATING", "REBUILD", "ERROR", "DELETED" */
+    const char *vm_state;   /* "building", "active", "stopped", "paused", "suspended", "resized", "error", "deleted" */
     const char *task_state; /* "scheduling", "spawning", "powering-off", "powering-on", "pausing", ..., "deleting" */
     int power_state;        /* 0 none, 1 running, 3 paused, 4 shutdown, 6 crashed, 7 suspended */
 };
@@ -77,10 +88,16 @@ enum server_action {
     SERVER_ACTION_RESUME,
     SERVER_ACTION_REBOOT_SOFT,
     SERVER_ACTION_REBOOT_HARD,
+    SERVER_ACTION_RESIZE, /* and migrate: they do the same to a server */
+    SERVER_ACTION_LIVE_MIGRATION,
+    SERVER_ACTION_CONFIRM_RESIZE,
+    SERVER_ACTION_REVERT_RESIZE,
+    SERVER_ACTION_EVACUATE,
     SERVER_ACTION_DELETE,
     SERVER_ACTION_COUNT
 };
-/* Whether Nova allows `action` now (a delete always wins). On true *ret_power is the desired power afterwards. */
+/* Whether Nova allows `action` now (a delete always wins). On true *ret_power is the desired power afterwards; a move
+ * leaves the power as it is. */
 bool server_allows(const struct server_situation *s, enum server_action action, enum server_power *ret_power);
 
 /* Text forms for rows and messages; *_parse: -1 when unknown. */
@@ -127,7 +144,7 @@ struct server_change {
 };
 /* Rules: a delete stays until the host says gone, whatever fails. A failed build is a fault. A failed action goes back
  * to what is there. A guest that stops or crashes while nothing is under way becomes one that is desired stopped.
- * Success clears an earlier fault. */
+ * Success clears an earlier fault. While a server moves only the state that is there is taken over. */
 void server_observe(const struct server_situation *before, const struct server_report *report,
                     struct server_change *ret);
 /* The deadline of the transition passed: a build becomes a fault, an action goes back to what is there, a delete stays

@@ -44,6 +44,7 @@ class View:
         self.history = {row["id"]: row for row in self.rows("server_history")}
         self.hosts = {row["id"]: row for row in self.rows("host")}
         self.allocations = {row["server_id"]: row for row in self.rows("allocation")}
+        self.migrations = {row["uuid"]: row for row in self.rows("migration", "id")}
         self.operations = self.rows("operation", "server_id, started_us, id")
         self.events = self.rows("lifecycle_event", "id")
         self.intervals = self.rows("usage_interval", "server_id, begin_event")
@@ -51,6 +52,11 @@ class View:
         self.addresses = self.rows("port_address")
         self.held = [FakeHost(path) for directory in agent_dirs for path in fake_hosts(directory)]
         self.held += [LibvirtHost(uri, self.hosts.keys()) for uri in libvirt_uris]
+
+    def moves(self, server_id, host_id=None):
+        """The server's migrations that have not ended; those of that host."""
+        return [m for m in self.migrations.values() if not m["ended"] and m["server_id"] == server_id and
+                host_id in (None, m["source_host"], m["target_host"])]
 
     def rows(self, table, order=None):
         text = f"SELECT * FROM {table}" + (f" ORDER BY {order}" if order else "")
@@ -163,6 +169,8 @@ def allocations_of_servers(view):
     """Every allocation belongs to a server on that host, every placed server has one with its size"""
     for allocation in view.allocations.values():
         server = view.servers.get(allocation["server_id"])
+        if allocation["server_id"] in view.migrations:
+            continue
         if not server:
             yield f"allocation of a server that is gone: {where(allocation, 'server_id', 'host_id')}"
         elif server["host_id"] != allocation["host_id"]:
@@ -175,6 +183,41 @@ def allocations_of_servers(view):
             yield f"server {server['id']} is on host {server['host_id']} without an allocation"
         if bool(server["host_id"]) != (server["placement"] == "placed"):
             yield f"placement and host disagree: {where(server, 'id', 'placement', 'host_id')}"
+
+
+@invariant
+def migrations_hold_room(view):
+    """A migration holds room on the host that does not own its server, from when it has a target until it has ended"""
+    for m in view.migrations.values():
+        held = view.allocations.get(m["uuid"])
+        server = view.servers.get(m["server_id"])
+        if bool(held) != bool(m["target_host"] and not m["ended"]):
+            yield f"allocation of a migration is {held}: {where(m, 'id', 'step', 'source_host', 'target_host')}"
+        elif held and server and m["step"] not in ("clearing", "undoing"):
+            if {held["host_id"], server["host_id"]} != {m["source_host"], m["target_host"]}:
+                yield f"server on {server['host_id']}, room on {held['host_id']}: {where(m, 'id', 'step', 'source_host', 'target_host')}"
+
+
+@invariant
+def one_migration_each(view):
+    """A server has one migration at a time that decides about its owner, and shows so"""
+    deciding = collections.Counter(m["server_id"] for m in view.migrations.values() if m["step"] not in ("clearing", "undoing", "done"))
+    moving = ("resize-prep", "resize-migrating", "resize-finish", "resized", "resize-reverting", "migrating", "rebuilding")
+    for server_id, count in deciding.items():
+        if count > 1:
+            yield f"server {server_id} has {count} migrations"
+    for server in view.servers.values():
+        shown = server["operation"] in moving
+        if server["desired_exists"] and shown != bool(deciding[server["id"]]):
+            yield f"server {server['id']} shows {server['operation']}, it has {deciding[server['id']]} migrations"
+
+
+@invariant(at_rest=True)
+def migrations_ended(view):
+    """Migrations wait for a confirmation, or have ended"""
+    for m in view.migrations.values():
+        if not m["ended"] and m["step"] != "verifying":
+            yield f"still under way: {where(m, 'id', 'step', 'server_id', 'message')}"
 
 
 @invariant
@@ -299,7 +342,7 @@ def operations_ended(view):
     """Operations of servers at rest, and of those that are gone, have ended"""
     for operation in view.operations:
         server = view.servers.get(operation["server_id"])
-        if operation["state"] == "running" and not (server and server["deadline_us"]):
+        if operation["state"] == "running" and not (server and (server["deadline_us"] or view.moves(server["id"]))):
             yield f"operation still runs: {where(operation, 'id', 'server_id', 'action')}"
 
 
@@ -324,7 +367,7 @@ def nothing_in_transition(view):
         what = where(s, "id", "placement", "desired_exists", "desired_power", "observed_state", "operation", "deadline_us", "fault_message")
         if not s["desired_exists"]:
             yield f"still being deleted: {what}"
-        elif s["deadline_us"] or s["operation"]:
+        elif s["deadline_us"] or s["operation"] not in (None, "resized"):
             yield f"under way: {what}"
         elif not s["fault_code"] and s["observed_state"] not in rest[s["desired_power"]]:
             yield f"not as desired: {what}"
@@ -336,14 +379,18 @@ def nothing_in_transition(view):
 
 @invariant
 def one_host_each(view):
-    """No server is on two hosts"""
-    holders = collections.defaultdict(list)
+    """No server runs on two hosts, nor is on two unless it moves"""
+    holders, runners = collections.defaultdict(list), collections.defaultdict(list)
     for host in view.held:
-        for server_id in host.domains:
-            holders[server_id].append(host.name)
-    for server_id, names in holders.items():
-        if len(names) > 1:
-            yield f"server {server_id} is on {names}"
+        for server_id, state in host.domains.items():
+            if state == "running":
+                runners[server_id].append(host.name)
+            if not view.moves(server_id, host.host_id):
+                holders[server_id].append(host.name)
+    for places in (holders, runners):
+        for server_id, names in places.items():
+            if len(names) > 1:
+                yield f"server {server_id} is on {names}"
 
 
 @invariant(at_rest=True)
@@ -353,8 +400,10 @@ def hosts_hold_what_is_wanted(view):
     held = {}
     for host in view.held:
         for server_id, state in host.domains.items():
-            held[server_id] = state
             server = view.servers.get(server_id)
+            if state == "absent" and view.moves(server_id, host.host_id):
+                continue
+            held[server_id] = state
             if not server or (host.host_id and server["host_id"] != host.host_id):
                 yield f"orphan domain {server_id} ({state}) on {host.name}"
             elif states.get(server["observed_state"]) != state and not server["fault_code"] and not (

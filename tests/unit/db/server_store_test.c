@@ -78,7 +78,7 @@ TEST("the store's words are the model's for every situation")
         snprintf(vm_state, sizeof(vm_state), ",%s,", w.vm_state);
         CHECK_INT(list(c, (struct server_query){.statuses = status}).count, 1);
         CHECK_INT(list(c, (struct server_query){.vm_states = vm_state}).count, 1);
-        CHECK_INT(list(c, (struct server_query){.statuses = ",RESIZE,"}).count, 0);
+        CHECK_INT(list(c, (struct server_query){.statuses = ",DELETED,"}).count, 0);
     }
     db_conn_close(&c);
     compute_end(&db);

@@ -33,10 +33,26 @@ static const char *nova_status(const char *vm, const char *task)
     static const struct {
         const char *vm, *task, *status;
     } map[] = {
-        {"active", "rebooting", "REBOOT"}, {"active", "rebooting_hard", "HARD_REBOOT"},
-        {"active", NULL, "ACTIVE"},        {"building", NULL, "BUILD"},
-        {"stopped", NULL, "SHUTOFF"},      {"paused", NULL, "PAUSED"},
-        {"suspended", NULL, "SUSPENDED"},  {"error", NULL, "ERROR"},
+        {"active", "rebooting", "REBOOT"},
+        {"active", "rebooting_hard", "HARD_REBOOT"},
+        {"active", "migrating", "MIGRATING"},
+        {"paused", "migrating", "MIGRATING"},
+        {"active", "resize_prep", "RESIZE"},
+        {"active", "resize_migrating", "RESIZE"},
+        {"active", "resize_finish", "RESIZE"},
+        {"active", "rebuild_spawning", "REBUILD"},
+        {"stopped", "resize_prep", "RESIZE"},
+        {"stopped", "resize_migrating", "RESIZE"},
+        {"stopped", "resize_finish", "RESIZE"},
+        {"stopped", "rebuild_spawning", "REBUILD"},
+        {"resized", "resize_reverting", "REVERT_RESIZE"},
+        {"resized", NULL, "VERIFY_RESIZE"},
+        {"active", NULL, "ACTIVE"},
+        {"building", NULL, "BUILD"},
+        {"stopped", NULL, "SHUTOFF"},
+        {"paused", NULL, "PAUSED"},
+        {"suspended", NULL, "SUSPENDED"},
+        {"error", NULL, "ERROR"},
         {"deleted", NULL, "DELETED"},
     };
     for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++) {
@@ -48,9 +64,10 @@ static const char *nova_status(const char *vm, const char *task)
 
 static void words_are_novas(const struct server_situation *s)
 {
-    static const char *const tasks[] = {"scheduling",  "spawning",  "deleting",      "powering-off",
-                                        "powering-on", "pausing",   "unpausing",     "suspending",
-                                        "resuming",    "rebooting", "rebooting_hard"};
+    static const char *const tasks[] = {
+        "scheduling",  "spawning",         "deleting",      "powering-off",     "powering-on",     "pausing",
+        "unpausing",   "suspending",       "resuming",      "rebooting",        "rebooting_hard",  "migrating",
+        "resize_prep", "resize_migrating", "resize_finish", "resize_reverting", "rebuild_spawning"};
     struct server_words w = server_words(s);
     bool known = w.task_state == NULL;
     CHECK_TEXT(w.status, nova_status(w.vm_state, w.task_state));
@@ -67,7 +84,7 @@ static void words_are_novas(const struct server_situation *s)
 
 TEST("every situation has Nova's words")
 {
-    CHECK_INT(each_situation(words_are_novas), 2 * 4 * 8 * 3 * 3 * 2);
+    CHECK_INT(each_situation(words_are_novas), 2 * 4 * 8 * 3 * 10 * 2);
 }
 
 #define PLACED .exists = true, .placement = SERVER_PLACEMENT_PLACED
@@ -133,6 +150,11 @@ static bool nova_allows(const struct server_situation *s, enum server_action act
         [SERVER_ACTION_RESUME] = " suspended ",
         [SERVER_ACTION_REBOOT_SOFT] = " active ",
         [SERVER_ACTION_REBOOT_HARD] = " active stopped paused suspended error ",
+        [SERVER_ACTION_RESIZE] = " active stopped ",
+        [SERVER_ACTION_LIVE_MIGRATION] = " active paused ",
+        [SERVER_ACTION_CONFIRM_RESIZE] = " resized ",
+        [SERVER_ACTION_REVERT_RESIZE] = " resized ",
+        [SERVER_ACTION_EVACUATE] = " active stopped error ",
     };
     static const char reboot_from[] = " rebooting rebooting_hard resuming unpausing pausing suspending ";
     struct server_words w = server_words(s);
@@ -144,7 +166,7 @@ static bool nova_allows(const struct server_situation *s, enum server_action act
     snprintf(word, sizeof(word), " %s ", w.vm_state);
     if (strstr(from[action], word) == NULL || !launched)
         return false;
-    if (w.task_state == NULL)
+    if (w.task_state == NULL || action == SERVER_ACTION_EVACUATE)
         return true;
     snprintf(word, sizeof(word), " %s ", w.task_state);
     return action == SERVER_ACTION_REBOOT_HARD && strstr(reboot_from, word) != NULL;
@@ -222,6 +244,10 @@ static void expiry_rests(const struct server_situation *s)
     server_expire(s, &change);
     CHECK(change.rest);
     CHECK(change.after.exists);
+    if (server_operation_moves(s->operation)) { /* its migration has deadlines of its own */
+        CHECK_INT(change.after.operation, s->operation);
+        return;
+    }
     CHECK(server_settled(&change.after) || server_words(&change.after).vm_state[0] == 'e');
     CHECK(server_words(&change.after).task_state == NULL);
 }

@@ -1,0 +1,263 @@
+/* resize, migrate, os-migrateLive, confirmResize, revertResize: bodies by microversion, Nova's refusals, and the rows
+ * that make the scheduler go. */
+#include "api/compute/server_moves.h"
+#include "common/uuid.h"
+#include "db/store_flavor.h"
+#include "db/store_host_admin.h"
+#include "db/store_operation.h"
+#include "db/store_quota.h"
+#include <string.h>
+
+/* ---- beginning ---- */
+
+static enum server_operation shown(enum migration_kind kind)
+{
+    if (kind == MIGRATION_LIVE)
+        return SERVER_OPERATION_MIGRATING;
+    return kind == MIGRATION_EVACUATION ? SERVER_OPERATION_REBUILDING : SERVER_OPERATION_RESIZE_PREP;
+}
+
+static int refuse(const struct server_row *row, const struct server_move *move, struct error *e)
+{
+    struct server_situation s = store_server_situation(row);
+    const char *value = "", *what = server_refusal(&s, move->action, &value);
+    return error_set(e, ERR_CONFLICT, "Cannot '%s' instance %s while it is in %s %s",
+                     move->operation == OPERATION_MIGRATE ? "migrate" : server_action_name(move->action), row->id, what,
+                     value);
+}
+
+static int insert(struct db_conn *c, struct server_row *row, const struct server_move *move,
+                  const struct server_life_actor *actor, int64_t now_us, struct arena *a, struct error *e)
+{
+    struct operation_row operation = {
+        .id = uuid_ordered(arena_alloc(a, UUID_SIZE)),
+        .server_id = row->id,
+        .project_id = actor->project_id,
+        .user_id = actor->user_id,
+        .request_id = actor->request_id,
+        .action = operation_name(move->operation),
+        .started_us = now_us,
+    };
+    struct migration_row migration = {
+        .uuid = uuid_ordered(arena_alloc(a, UUID_SIZE)),
+        .server_id = row->id,
+        .operation_id = operation.id,
+        .project_id = actor->project_id,
+        .user_id = actor->user_id,
+        .kind = move->kind,
+        .source_host = row->host_id,
+        .wanted_host = move->wanted_host,
+        .drain_host = move->drain_host,
+        .power = row->desired_power,
+        .old_flavor = store_migration_flavor(row, a),
+        .new_flavor = store_migration_flavor(move->as ? move->as : row, a),
+        .options = move->options ? move->options : "{}",
+        .created_us = now_us,
+        .deadline_us = now_us + migration_limit_us(MIGRATION_QUEUED),
+    };
+    int rc = store_operation_insert(c, &operation, false, e);
+    row->operation_id = operation.id;
+    return rc ? rc : store_migration_insert(c, &migration, e);
+}
+
+int server_moves_begin(struct db_conn *c, struct server_row *row, const struct server_move *move,
+                       const struct server_life_actor *actor, int64_t now_us, struct arena *a, struct error *e)
+{
+    struct server_situation s = store_server_situation(row);
+    enum server_power power;
+    if (!server_allows(&s, move->action, &power))
+        return refuse(row, move, e);
+    if (server_operation_moves(row->operation))
+        return error_set(e, ERR_CONFLICT, "Instance %s is being migrated", row->id);
+    int rc = store_operation_end(c, row->operation_id, OPERATION_FAIL, "Another action took its place", now_us, e);
+    rc = rc ? rc : insert(c, row, move, actor, now_us, a, e);
+    if (rc)
+        return rc;
+    row->operation = shown(move->kind);
+    row->deadline_us = 0;
+    row->updated_us = now_us;
+    return store_server_move(c, row, e);
+}
+
+/* ---- what bodies say ---- */
+
+static struct server_life_actor actor_of(const struct request *request)
+{
+    return (struct server_life_actor){.request_id = request->id,
+                                      .user_id = request->credential.user_id,
+                                      .project_id = request->credential.project_id};
+}
+
+static int begin(struct request *request, struct server_row *row, const struct server_move *move)
+{
+    struct server_life_actor actor = actor_of(request);
+    return server_moves_begin(request->conn, row, move, &actor, request->now_us, &request->arena, &request->error);
+}
+
+static int bad(struct request *request, const char *action, const char *what)
+{
+    return error_set(&request->error, ERR_INVALID, "Invalid input for field/attribute %s. %s", action, what);
+}
+
+/* A host's name, or null for any. nova/api/openstack/compute: ComputeHostNotFound and UnableToMigrateToSelf are 400. */
+static int read_host(struct request *request, const struct server_row *row, json_value *value, const char **ret)
+{
+    const char *name = json_in_text(value);
+    *ret = NULL;
+    if (json_in_is_null(value) || value == NULL)
+        return 0;
+    if (name == NULL || *name == '\0')
+        return bad(request, "host", "It is a host's name or null");
+    int rc = store_host_admin_find(request->conn, name, &request->arena, ret, &request->error);
+    if (rc == ERR_NOT_FOUND) {
+        error_clear(&request->error);
+        return error_set(&request->error, ERR_INVALID, "Compute host %s could not be found.", name);
+    }
+    if (!rc && row->host_id != NULL && strcmp(*ret, row->host_id) == 0)
+        return error_set(&request->error, ERR_INVALID, "Unable to migrate instance (%s) to current host (%s).", row->id,
+                         name);
+    return rc;
+}
+
+int server_moves_migrate(struct request *request, struct reply *reply, struct server_row *row, json_value *value)
+{
+    struct server_move move = {.kind = MIGRATION_COLD, .action = SERVER_ACTION_RESIZE, .operation = OPERATION_MIGRATE};
+    bool named = compute_since(request, 56) && json_in_is_object(value);
+    (void)reply;
+    if (!json_in_is_null(value) && (!named || json_in_count(value) != (json_in_has(value, "host") ? 1u : 0u)))
+        return bad(request, "migrate", "It is null, or from 2.56 on has a host");
+    int rc = named ? read_host(request, row, json_in_member(value, "host"), &move.wanted_host) : 0;
+    return rc ? rc : begin(request, row, &move);
+}
+
+/* block_migration decides nothing here: disks that both hosts reach are not copied, others are. */
+static int check_live_body(struct request *request, json_value *value)
+{
+    json_value *block = json_in_member(value, "block_migration");
+    const char *word = json_in_text(block);
+    bool flag, automatic = word && strcmp(word, "auto") == 0 && compute_since(request, 25);
+    size_t known = 2;
+    if (!json_in_is_object(value) || !json_in_has(value, "host") || !json_in_has(value, "block_migration"))
+        return bad(request, "os-migrateLive", "'host' and 'block_migration' are required properties");
+    if (!automatic && !compute_read_bool(block, &flag))
+        return bad(request, "block_migration", "It is a boolean, or from 2.25 on 'auto'");
+    if (!compute_since(request, 25)) {
+        if (!compute_read_bool(json_in_member(value, "disk_over_commit"), &flag))
+            return bad(request, "disk_over_commit", "It is a boolean and required");
+        known++;
+    }
+    if (compute_since(request, 30) && !compute_since(request, 68) && json_in_has(value, "force")) {
+        if (!compute_read_bool(json_in_member(value, "force"), &flag))
+            return bad(request, "force", "It is a boolean");
+        known++;
+    }
+    return json_in_count(value) == known ? 0 : bad(request, "os-migrateLive", "Additional properties are not allowed");
+}
+
+int server_moves_live(struct request *request, struct reply *reply, struct server_row *row, json_value *value)
+{
+    struct server_move move = {
+        .kind = MIGRATION_LIVE, .action = SERVER_ACTION_LIVE_MIGRATION, .operation = OPERATION_LIVE_MIGRATION};
+    int rc = check_live_body(request, value);
+    (void)reply;
+    rc = rc ? rc : read_host(request, row, json_in_member(value, "host"), &move.wanted_host);
+    return rc ? rc : begin(request, row, &move);
+}
+
+/* ---- resize ---- */
+
+static int check_quota(struct request *request, const struct server_row *row, const struct flavor_row *flavor)
+{
+    struct quota_set limits, used, asked = {{0}};
+    const char *text;
+    int rc = store_quota_limits(request->conn, row->project_id, &limits, &request->error);
+    rc = rc ? rc : store_quota_used(request->conn, row->project_id, &used, &request->error);
+    if (flavor->vcpus > row->vcpus)
+        asked.amount[QUOTA_CORES] = flavor->vcpus - row->vcpus;
+    if (flavor->memory_mib > row->memory_mib)
+        asked.amount[QUOTA_RAM] = flavor->memory_mib - row->memory_mib;
+    if (!rc && !quota_allows(&limits, &used, &asked, &request->arena, &text))
+        rc = error_set(&request->error, ERR_QUOTA, "%s", text);
+    return rc;
+}
+
+static int check_flavor(struct request *request, const struct server_row *row, const struct flavor_row *flavor)
+{
+    if (strcmp(flavor->id, row->flavor_id) == 0)
+        return error_set(&request->error, ERR_INVALID, "When resizing, instances must change flavor!");
+    if (flavor->root_gib == 0 && row->root_gib != 0)
+        return error_set(&request->error, ERR_INVALID,
+                         "Server disk was unable to be resized because: Resize to zero disk flavor is not allowed.");
+    if (flavor->root_gib < row->root_gib || flavor->ephemeral_gib < row->ephemeral_gib ||
+        flavor->swap_mib < row->swap_mib)
+        return error_set(&request->error, ERR_INVALID,
+                         "Server disk was unable to be resized because: disks do not shrink.");
+    return check_quota(request, row, flavor);
+}
+
+int server_moves_resize(struct request *request, struct reply *reply, struct server_row *row, json_value *value)
+{
+    struct server_move move = {.kind = MIGRATION_RESIZE, .action = SERVER_ACTION_RESIZE, .operation = OPERATION_RESIZE};
+    struct server_row as = *row;
+    struct flavor_row flavor;
+    const char *id = json_in_text(json_in_member(value, "flavorRef"));
+    bool disk = json_in_has(value, "OS-DCF:diskConfig");
+    (void)reply;
+    if (!json_in_is_object(value) || id == NULL || *id == '\0' || json_in_count(value) != (disk ? 2u : 1u))
+        return bad(request, "resize", "'flavorRef' is a required property");
+    int rc = store_flavor_get(request->conn, id, request->credential.project_id, compute_is_admin(request),
+                              &request->arena, &flavor, &request->error);
+    if (rc == ERR_NOT_FOUND) {
+        error_clear(&request->error);
+        return error_set(&request->error, ERR_INVALID, "Flavor %s could not be found.", id);
+    }
+    rc = rc ? rc : check_flavor(request, row, &flavor);
+    if (rc)
+        return rc;
+    as.flavor_id = flavor.id;
+    as.flavor_name = flavor.name;
+    as.flavor_extra = flavor.extra_specs;
+    as.vcpus = flavor.vcpus;
+    as.memory_mib = flavor.memory_mib;
+    as.root_gib = flavor.root_gib;
+    as.ephemeral_gib = flavor.ephemeral_gib;
+    as.swap_mib = flavor.swap_mib;
+    move.as = &as;
+    return begin(request, row, &move);
+}
+
+/* ---- afterwards ---- */
+
+static int answer(struct request *request, struct server_row *row, enum server_action action,
+                  enum operation_kind operation, enum migration_request what)
+{
+    struct server_life_actor actor = actor_of(request);
+    struct server_situation s = store_server_situation(row);
+    struct migration_row migration;
+    enum server_power power;
+    if (!server_allows(&s, action, &power)) {
+        struct server_move move = {.action = action, .operation = operation};
+        return refuse(row, &move, &request->error);
+    }
+    int rc = store_migration_of_server(request->conn, row->id, &request->arena, &migration, &request->error);
+    if (rc == ERR_NOT_FOUND) {
+        error_clear(&request->error);
+        return error_set(&request->error, ERR_INVALID, "Instance has not been resized.");
+    }
+    rc = rc ? rc : server_life_record(request->conn, row, operation, &actor, request->now_us, &request->error);
+    return rc ? rc : store_migration_ask(request->conn, migration.id, what, &request->error);
+}
+
+int server_moves_confirm(struct request *request, struct reply *reply, struct server_row *row, json_value *value)
+{
+    (void)value;
+    reply->status = 204;
+    return answer(request, row, SERVER_ACTION_CONFIRM_RESIZE, OPERATION_CONFIRM_RESIZE, MIGRATION_CONFIRM);
+}
+
+int server_moves_revert(struct request *request, struct reply *reply, struct server_row *row, json_value *value)
+{
+    (void)reply;
+    (void)value;
+    return answer(request, row, SERVER_ACTION_REVERT_RESIZE, OPERATION_REVERT_RESIZE, MIGRATION_REVERT);
+}

@@ -1,0 +1,150 @@
+/* One look at every open migration. A step that changes nothing costs reads only; one that does is decided again inside
+ * the transaction that writes it. */
+#include "common/clock.h"
+#include "common/log.h"
+#include "db/lease.h"
+#include "scheduler/flows/relocate_internal.h"
+#include <string.h>
+
+struct look {
+    struct relocate *m;
+    struct migration_move move;
+    const char *refusal; /* no host can take it */
+};
+
+static int load(struct db_conn *c, struct relocate *m, int64_t id, struct error *e)
+{
+    struct error none = {0};
+    int rc = store_migration_get(c, id, m->arena, &m->row, e);
+    if (rc)
+        return rc;
+    rc = store_server_get(c, m->row.server_id, m->arena, &m->server, &none);
+    m->gone = rc == ERR_NOT_FOUND;
+    return rc && !m->gone ? error_set(e, rc, "%s", error_text(&none)) : 0;
+}
+
+static int read_task(struct db_conn *c, const struct relocate *m, struct migration_view *v,
+                     struct host_task_row *ret_task, struct error *e)
+{
+    bool at_source, found = false;
+    const char *kind = migration_task(v->step, &at_source);
+    int rc = kind ? store_host_task_of(c, m->row.id, kind, m->arena, ret_task, &found, e) : 0;
+    if (rc || !found)
+        return rc;
+    v->task = ret_task->state == HOST_TASK_DONE     ? MIGRATION_TASK_DONE
+              : ret_task->state == HOST_TASK_FAILED ? MIGRATION_TASK_FAILED
+                                                    : MIGRATION_TASK_OPEN;
+    return 0;
+}
+
+static int view(struct db_conn *c, struct look *l, struct migration_view *v, struct host_task_row *task,
+                struct error *e)
+{
+    const struct relocate *m = l->m;
+    const struct migration_row *row = &m->row;
+    enum server_power rest;
+    *v =
+        (struct migration_view){.kind = row->kind, .step = row->step, .outcome = row->outcome, .request = row->request};
+    v->placed = row->target_host != NULL;
+    v->same_host = v->placed && strcmp(row->target_host, row->source_host) == 0;
+    v->refused = l->refusal != NULL;
+    v->server_gone = m->gone;
+    v->server_wanted = !m->gone && m->server.desired_exists;
+    v->server_rests = !m->gone && m->server.observed_revision >= m->server.desired_revision &&
+                      server_power_of(m->server.observed_state, &rest) && rest == m->server.desired_power;
+    v->server_failed = row->message != NULL || (!m->gone && m->server.fault_code != 0);
+    v->overdue = row->deadline_us != 0 && row->deadline_us <= m->now_us;
+    return read_task(c, m, v, task, e);
+}
+
+static int decide(struct db_conn *c, struct look *l, struct host_task_row *task, struct error *e)
+{
+    struct migration_view v;
+    int rc = view(c, l, &v, task, e);
+    if (!rc)
+        migration_next(&v, &l->move);
+    if (!rc && v.task == MIGRATION_TASK_FAILED && l->m->row.message == NULL)
+        l->m->row.message = task->message;
+    if (!rc && v.overdue && l->m->row.message == NULL && l->move.outcome == MIGRATION_FAILED)
+        l->m->row.message = arena_printf(l->m->arena, "It was not done with '%s' in time", migration_step_name(v.step));
+    return rc;
+}
+
+static int write(struct db_conn *c, void *arg, struct error *e)
+{
+    struct look *l = arg;
+    struct dispatch *d = l->m->dispatch;
+    struct host_task_row task = {.state = HOST_TASK_DONE};
+    int rc = lease_check(c, "scheduler", d->holder, d->epoch, e);
+    rc = rc ? rc : load(c, l->m, l->m->row.id, e);
+    if (!rc && l->refusal)
+        l->m->row.message = l->refusal;
+    rc = rc ? rc : decide(c, l, &task, e);
+    if (!rc && l->move.cancels_task && task.state == HOST_TASK_OPEN)
+        rc = store_host_task_cancel(c, task.id, task.host_id, e);
+    return rc || !l->move.changed ? rc : relocate_step(c, l->m, &l->move, e);
+}
+
+/* Takes one step if there is one. */
+static int turn(struct relocate *m, bool *ret_moved, struct error *e)
+{
+    struct db_conn *c = m->dispatch->conn;
+    struct look l = {.m = m};
+    struct host_task_row task = {0};
+    bool placed = false;
+    int rc = load(c, m, m->row.id, e);
+    rc = rc ? rc : decide(c, &l, &task, e);
+    if (!rc && !l.move.changed && m->row.step == MIGRATION_QUEUED && !m->row.target_host) {
+        rc = relocate_place(m, &placed, &l.refusal, e);
+        l.move.changed = placed || l.refusal;
+    }
+    if (rc || (!l.move.changed && !(l.move.cancels_task && task.state == HOST_TASK_OPEN)))
+        return rc;
+    rc = db_transact(c, write, &l, e);
+    *ret_moved = !rc && l.move.changed;
+    if (*ret_moved)
+        log_info("migration moves", "migration=%lld server=%s step=%s outcome=%s", (long long)m->row.id,
+                 m->row.server_id, migration_step_name(l.move.step), migration_outcome_name(l.move.outcome));
+    return rc;
+}
+
+static int run_one(struct dispatch *d, const struct relocate_settings *settings, int64_t id, struct error *e)
+{
+    struct arena a;
+    bool moved = true;
+    int rc = 0;
+    arena_init(&a);
+    while (!rc && moved) {
+        struct relocate m = {
+            .dispatch = d, .settings = settings, .arena = &a, .now_us = clock_now_us(), .row = {.id = id}};
+        moved = false;
+        arena_reset(&a);
+        rc = turn(&m, &moved, e);
+    }
+    arena_done(&a);
+    return rc;
+}
+
+int relocate_run(struct dispatch *d, const struct relocate_settings *settings, struct error *e)
+{
+    struct arena a;
+    int64_t *ids = NULL;
+    size_t count = 0;
+    if (!d->leader)
+        return 0;
+    arena_init(&a);
+    int rc = store_migration_open(d->conn, &a, &ids, &count, e);
+    for (size_t i = 0; !rc && i < count; i++) {
+        struct error failure = {0};
+        int failed = run_one(d, settings, ids[i], &failure);
+        if (failed == ERR_CONFLICT || failed == ERR_UNAVAILABLE)
+            rc = error_set(e, failed, "%s", error_text(&failure));
+        else if (failed)
+            log_error("migration cannot be moved", "migration=%lld error=\"%s\"", (long long)ids[i],
+                      error_text(&failure));
+    }
+    arena_done(&a);
+    if (rc == ERR_CONFLICT)
+        d->leader = false;
+    return rc;
+}

@@ -1,0 +1,164 @@
+/* Where does a server go from here? The same question as for a new one, without the hosts that it has to do with, and
+ * among hosts of the same kind as its own. */
+#include "common/clock.h"
+#include "db/lease.h"
+#include "db/store_host.h"
+#include "db/store_image.h"
+#include "scheduler/flows/relocate_internal.h"
+#include "scheduler/requirements.h"
+#include <string.h>
+
+struct search {
+    struct relocate *m;
+    struct placement_waiting_row waiting;
+    struct host_row source;
+    const char *busy[PLACEMENT_NAMES_MAX]; /* hosts of migrations of this server that have not ended */
+    size_t busy_count;
+    struct placement_request request;
+    int32_t slot;
+};
+
+static int note_busy(void *arg, const struct migration_row *row, struct error *e)
+{
+    struct search *s = arg;
+    const char *hosts[] = {row->source_host, row->target_host};
+    (void)e;
+    for (size_t i = 0; i < 2 && row->id != s->m->row.id; i++) {
+        if (hosts[i] && s->busy_count < PLACEMENT_NAMES_MAX - 1)
+            s->busy[s->busy_count++] = arena_strdup(s->m->arena, hosts[i]);
+    }
+    return 0;
+}
+
+static int read_image(struct search *s, struct error *e)
+{
+    const struct server_row *server = &s->m->server;
+    struct image_row image;
+    struct error none = {0};
+    int rc = server->image_id
+                 ? store_image_get(s->m->dispatch->conn, server->image_id, NULL, true, s->m->arena, &image, &none)
+                 : ERR_NOT_FOUND;
+    if (!rc)
+        s->waiting.image_properties = image.properties;
+    return rc && rc != ERR_NOT_FOUND ? error_set(e, rc, "%s", error_text(&none)) : 0;
+}
+
+static int read_search(struct search *s, struct error *e)
+{
+    struct relocate *m = s->m;
+    struct db_conn *c = m->dispatch->conn;
+    struct server_row wished = m->server;
+    struct migration_filter open = {.server_id = m->row.server_id, .open = true};
+    int rc = store_migration_wear(&wished, m->row.new_flavor, m->arena, e);
+    rc = rc ? rc : store_migration_need(m->row.new_flavor, &s->waiting.need, e);
+    rc = rc ? rc : store_host_get(c, m->row.source_host, m->arena, &s->source, e);
+    rc = rc ? rc : store_migration_list(c, &open, note_busy, s, e);
+    if (rc)
+        return rc;
+    strncpy(s->waiting.id, m->server.id, sizeof(s->waiting.id) - 1);
+    s->waiting.project_id = m->server.project_id;
+    s->waiting.zone = m->server.zone;
+    s->waiting.group_id = m->server.group_id;
+    s->waiting.flavor_extra = wished.flavor_extra;
+    s->waiting.hints = m->server.hints;
+    return read_image(s, e);
+}
+
+/* The server itself is no member that others must keep away from. */
+static void forget_self(struct search *s)
+{
+    struct placement_request *r = &s->request;
+    int32_t here = placement_slot(s->m->dispatch->feed.placement, s->m->server.host_id);
+    struct placement_group_host *members = arena_array(s->m->arena, r->member_count + 1, sizeof(*members));
+    size_t count = 0;
+    for (size_t i = 0; i < r->member_count; i++) {
+        members[count] = r->members[i];
+        members[count].count -= members[count].slot == here;
+        count += members[count].count > 0;
+    }
+    r->members = members;
+    r->member_count = count;
+}
+
+static void avoid(struct placement_request *r, const char *host)
+{
+    size_t i = 0;
+    while (i < PLACEMENT_NAMES_MAX && r->avoid_hosts[i])
+        i++;
+    if (i < PLACEMENT_NAMES_MAX)
+        r->avoid_hosts[i] = host;
+}
+
+static int ask(struct search *s, const char **ret_reason, struct error *e)
+{
+    struct relocate *m = s->m;
+    struct placement *p = m->dispatch->feed.placement;
+    struct error reason = {0};
+    char lower[64];
+    int rc = requirements_read(m->dispatch->conn, p, &s->waiting, m->arena, &s->request, &reason);
+    if (rc == ERR_NO_VALID_HOST || rc == ERR_INVALID) {
+        *ret_reason = arena_printf(m->arena, "No valid host: %s", error_text(&reason));
+        return 0;
+    }
+    if (rc)
+        return error_set(e, rc, "%s", error_text(&reason));
+    forget_self(s);
+    s->request.hypervisor = feed_hypervisor(s->source.hypervisor, lower, sizeof(lower));
+    s->request.architecture = s->source.architecture;
+    if (m->row.wanted_host)
+        s->request.only_host = m->row.wanted_host;
+    for (size_t i = 0; i < s->busy_count; i++)
+        avoid(&s->request, s->busy[i]);
+    struct placement_request elsewhere = s->request;
+    avoid(&elsewhere, m->row.source_host);
+    s->slot = placement_choose(p, &elsewhere);
+    bool may_stay = m->row.kind == MIGRATION_RESIZE && m->settings->same_host && !m->row.wanted_host;
+    if (s->slot == PLACEMENT_NO_SLOT && may_stay) {
+        struct placement_request here = s->request;
+        here.only_host = m->row.source_host;
+        s->slot = placement_choose(p, &here);
+    }
+    if (s->slot == PLACEMENT_NO_SLOT) {
+        struct placement_explanation x;
+        char *text = arena_alloc(m->arena, 480);
+        placement_explain(p, &elsewhere, &x);
+        *ret_reason = placement_sentence(&x, text, 480);
+    }
+    return 0;
+}
+
+static int hold(struct db_conn *c, void *arg, struct error *e)
+{
+    struct search *s = arg;
+    struct relocate *m = s->m;
+    struct dispatch *d = m->dispatch;
+    struct migration_row row = m->row;
+    int rc = lease_check(c, "scheduler", d->holder, d->epoch, e);
+    row.target_host = placement_host_id(d->feed.placement, s->slot);
+    row.updated_us = m->now_us;
+    rc = rc ? rc : store_migration_move(c, &row, MIGRATION_QUEUED, e);
+    return rc ? rc
+              : store_migration_hold(c, &row, row.target_host, placement_host_revision(d->feed.placement, s->slot),
+                                     &s->waiting.need, m->now_us, e);
+}
+
+int relocate_place(struct relocate *m, bool *ret_placed, const char **ret_reason, struct error *e)
+{
+    struct dispatch *d = m->dispatch;
+    struct search s = {.m = m, .slot = PLACEMENT_NO_SLOT};
+    struct error lost = {0};
+    *ret_reason = NULL;
+    *ret_placed = false;
+    if (m->gone)
+        return 0;
+    int rc = feed_refresh(&d->feed, d->conn, m->now_us, e);
+    rc = rc ? rc : read_search(&s, e);
+    rc = rc ? rc : ask(&s, ret_reason, e);
+    if (rc || s.slot == PLACEMENT_NO_SLOT)
+        return rc;
+    rc = db_transact(d->conn, hold, &s, &lost);
+    *ret_placed = !rc;
+    if (rc == ERR_CONFLICT || rc == ERR_SERIALIZATION) /* the host, or the lease: the next round tells */
+        return 0;
+    return rc ? error_set(e, rc, "%s", error_text(&lost)) : 0;
+}
