@@ -111,13 +111,13 @@ TEST("a server whose image is gone is told to its host with the image's id, neve
     struct error e = {0};
     strbuf_init(&text, 0);
     json_out_init(&out, &text);
-    CHECK_OK(desired_view_write(c, &row, "nova", &out, &compute_arena, &e), &e);
+    CHECK_OK(desired_view_write(c, NULL, &row, "nova", &out, &compute_arena, &e), &e);
     CHECK_CONTAINS(text.data, "\"image\":{\"id\":\"i1\"");
     CHECK_CONTAINS(text.data, "\"deleted\":true");
     strbuf_reset(&text);
     json_out_init(&out, &text);
     row.image_id = NULL;
-    CHECK_OK(desired_view_write(c, &row, "nova", &out, &compute_arena, &e), &e);
+    CHECK_OK(desired_view_write(c, NULL, &row, "nova", &out, &compute_arena, &e), &e);
     CHECK_CONTAINS(text.data, "\"image\":null");
     strbuf_done(&text);
     end(c, db);
