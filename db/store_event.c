@@ -1,20 +1,74 @@
 /* Lifecycle events: appended only. */
 #include "db/store_event.h"
+#include "common/json_in.h"
+#include "common/json_out.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define RESOURCES_PREFIX "resources:"
+
+/* "resources:NAME" of a flavor's extra specs is a custom resource that its servers hold. */
+static int add_resource(void *arg, const char *name, json_value *value)
+{
+    struct json_out *out = arg;
+    const char *text = json_in_text(value);
+    char *end = NULL;
+    if (strncmp(name, RESOURCES_PREFIX, strlen(RESOURCES_PREFIX)) != 0 || !text) {
+        return 0;
+    }
+    long long amount = strtoll(text, &end, 10);
+    if (end != text && !*end && amount > 0) {
+        json_out_int(out, name + strlen(RESOURCES_PREFIX), amount);
+    }
+    return 0;
+}
+
+static void write_extra(const char *flavor_extra, struct strbuf *text)
+{
+    struct json_out out;
+    struct json_doc doc;
+    json_out_init(&out, text);
+    json_out_object(&out, NULL);
+    if (flavor_extra && strstr(flavor_extra, RESOURCES_PREFIX) &&
+        !json_in_parse(flavor_extra, strlen(flavor_extra), &doc, NULL)) {
+        json_in_each(doc.root, add_resource, &out);
+        json_in_done(&doc);
+    }
+    json_out_object_end(&out);
+}
 
 DB_STATEMENT(event_insert, "INSERT INTO lifecycle_event (id, host_id, host_seq, server_id, project_id, state, "
-                           "flavor_name, vcpus, memory_mib, disk_gib, at_us, received_us) "
-                           "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
+                           "flavor_name, vcpus, memory_mib, disk_gib, at_us, received_us, tags, extra, zone) "
+                           "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, "
+                           "coalesce((SELECT zone FROM host WHERE id = $15), '')) "
                            "ON CONFLICT (host_id, host_seq, server_id) DO NOTHING");
 int store_event_insert(struct db_conn *c, int64_t id, const char *host_id, int64_t host_seq,
                        const struct server_row *server, enum server_state state, int64_t at_us, int64_t now_us,
                        struct error *e)
 {
+    struct strbuf extra;
+    strbuf_init(&extra, 0);
+    write_extra(server->flavor_extra, &extra);
     db_wake(c, "events");
-    return db_exec(c, &event_insert, NULL, e,
-                   DB_ARGS(db_int(id), db_text(host_id), db_int(host_seq), db_text(server->id),
-                           db_text(server->project_id), db_text(server_state_name(state)), db_text(server->flavor_name),
-                           db_int(server->vcpus), db_int(server->memory_mib),
-                           db_int(server->root_gib + server->ephemeral_gib), db_int(at_us), db_int(now_us)));
+    int rc =
+        db_exec(c, &event_insert, NULL, e,
+                DB_ARGS(db_int(id), db_text(host_id), db_int(host_seq), db_text(server->id),
+                        db_text(server->project_id), db_text(server_state_name(state)), db_text(server->flavor_name),
+                        db_int(server->vcpus), db_int(server->memory_mib),
+                        db_int(server->root_gib + server->ephemeral_gib), db_int(at_us), db_int(now_us),
+                        db_text(server->tags ? server->tags : "[]"), db_text(extra.data), db_text(server->host_id)));
+    strbuf_done(&extra);
+    return rc;
+}
+
+int store_event_changed(struct db_conn *c, const struct server_row *server, int64_t now_us, struct error *e)
+{
+    int64_t id = 0;
+    if (server->launched_us == 0) {
+        return 0;
+    }
+    int rc = db_counter_next(c, "lifecycle_event", 1, &id, e);
+    return rc ? rc : store_event_insert(c, id, "", id, server, server->observed_state, now_us, now_us, e);
 }
 
 DB_STATEMENT(event_newest, "SELECT host_id, state FROM lifecycle_event WHERE server_id = $1 ORDER BY id DESC LIMIT 1");

@@ -18,7 +18,7 @@ static enum server_state state_of(const char *name)
 
 DB_STATEMENT(usage_events,
              "SELECT id, server_id, project_id, host_id, flavor_name, state, vcpus, memory_mib, disk_gib, "
-             "at_us FROM lifecycle_event WHERE id > $1 ORDER BY id LIMIT $2");
+             "at_us, zone, tags, extra FROM lifecycle_event WHERE id > $1 ORDER BY id LIMIT $2");
 int store_usage_events(struct db_conn *c, int64_t position, int64_t limit, struct arena *a,
                        struct usage_event **ret_events, size_t *ret_count, struct error *e)
 {
@@ -33,15 +33,18 @@ int store_usage_events(struct db_conn *c, int64_t position, int64_t limit, struc
         events = arena_more(a, events, count, &room, sizeof(*events));
         struct usage_event *x = &events[count++];
         x->id = db_get_int(&rows, 0);
-        copy_text(x->server_id, sizeof(x->server_id), db_get_text(&rows, 1));
-        copy_text(x->project_id, sizeof(x->project_id), db_get_text(&rows, 2));
-        copy_text(x->host_id, sizeof(x->host_id), db_get_text(&rows, 3));
-        copy_text(x->flavor, sizeof(x->flavor), db_get_text(&rows, 4));
+        x->server_id = db_dup_text(&rows, 1, a);
+        x->project_id = db_dup_text(&rows, 2, a);
+        x->host_id = db_dup_text(&rows, 3, a);
+        x->flavor = db_dup_text(&rows, 4, a);
         x->state = state_of(db_get_text(&rows, 5));
         x->vcpus = db_get_int(&rows, 6);
         x->memory_mib = db_get_int(&rows, 7);
         x->disk_gib = db_get_int(&rows, 8);
         x->at_us = db_get_int(&rows, 9);
+        x->zone = db_dup_text(&rows, 10, a);
+        x->tags = db_dup_text(&rows, 11, a);
+        x->extra = db_dup_text(&rows, 12, a);
     }
     rc = db_rows_done(&rows, e);
     if (!rc) {
@@ -101,46 +104,19 @@ static void read_interval(const struct db_rows *rows, struct usage_row *ret)
     ret->interval.end_us = db_get_int(rows, 10);
 }
 
-/* The plus keeps the planner from walking all open intervals by the index on end_us. */
-DB_STATEMENT(usage_open,
-             "SELECT " INTERVAL_COLUMNS " FROM usage_interval WHERE server_id = $1 AND +end_us = 9223372036854775807");
-int store_usage_open(struct db_conn *c, const char *server_id, struct usage_row *ret, bool *ret_found, struct error *e)
-{
-    struct db_rows rows;
-    int rc = db_query(c, &usage_open, &rows, e, DB_ARGS(db_text(server_id)));
-    if (rc) {
-        return rc;
-    }
-    *ret_found = db_next(&rows);
-    if (*ret_found) {
-        read_interval(&rows, ret);
-    }
-    return db_rows_done(&rows, e);
-}
-
-DB_STATEMENT(usage_insert, "INSERT INTO usage_interval (" INTERVAL_COLUMNS
-                           ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 9223372036854775807)");
-int store_usage_insert(struct db_conn *c, const struct usage_event *event, int64_t begin_us, struct error *e)
-{
-    return db_exec(c, &usage_insert, NULL, e,
-                   DB_ARGS(db_text(event->server_id), db_int(event->id), db_text(event->project_id),
-                           db_text(event->host_id), db_text(server_state_name(event->state)), db_text(event->flavor),
-                           db_int(event->vcpus), db_int(event->memory_mib), db_int(event->disk_gib), db_int(begin_us)));
-}
-
-DB_STATEMENT(usage_close, "UPDATE usage_interval SET end_us = $3, end_event = $4 "
-                          "WHERE server_id = $1 AND begin_event = $2");
-int store_usage_close(struct db_conn *c, const struct usage_row *row, int64_t end_us, int64_t end_event,
-                      struct error *e)
-{
-    return db_exec(c, &usage_close, NULL, e,
-                   DB_ARGS(db_text(row->server_id), db_int(row->begin_event), db_int(end_us), db_int(end_event)));
-}
-
+/* The halves of the list are named one by one, so that each is read by its own index. */
+#define SERVERS_FROM                                                                                                   \
+    " u JOIN usage_name s ON s.no = u.subject_no AND s.kind = 'server' JOIN usage_name p ON p.no = u.project_no "      \
+    "JOIN usage_name h ON h.no = u.host_no JOIN usage_shape f ON f.no = u.shape_no "
+#define SERVER_COLUMNS                                                                                                 \
+    "s.text, u.begin_event, p.text, h.text, f.state, f.flavor_name, f.vcpus, f.memory_mib, f.disk_gib, u.begin_us"
 DB_STATEMENT(usage_each_project,
-             "SELECT " INTERVAL_COLUMNS " FROM usage_interval WHERE project_id = $1 AND end_us > $2 "
-             "AND begin_us < $3 AND (server_id = $4 OR $4 IS NULL) "
-             "ORDER BY server_id, begin_us, begin_event");
+             "SELECT " SERVER_COLUMNS ", u.end_us FROM usage_closed" SERVERS_FROM
+             "WHERE u.project_no = (SELECT no FROM usage_name WHERE kind = 'project' AND text = $1) AND u.end_us > $2 "
+             "AND u.begin_us < $3 AND (s.text = $4 OR $4 IS NULL) "
+             "UNION ALL SELECT " SERVER_COLUMNS ", 9223372036854775807 FROM usage_open" SERVERS_FROM
+             "WHERE u.project_no = (SELECT no FROM usage_name WHERE kind = 'project' AND text = $1) "
+             "AND u.begin_us < $3 AND (s.text = $4 OR $4 IS NULL) ORDER BY 1, 10, 2");
 DB_STATEMENT(usage_each_all, "SELECT " INTERVAL_COLUMNS " FROM usage_interval WHERE end_us > $1 AND begin_us < $2 "
                              "AND (server_id = $3 OR $3 IS NULL) ORDER BY server_id, begin_us, begin_event");
 int store_usage_each(struct db_conn *c, const char *project_id, const char *server_id, int64_t from_us, int64_t to_us,
@@ -180,56 +156,4 @@ int store_usage_server(struct db_conn *c, const char *server_id, struct arena *a
     }
     rc = db_rows_done(&rows, e);
     return rc || found ? rc : error_set(e, ERR_NOT_FOUND, "server %s could not be found", server_id);
-}
-
-DB_STATEMENT(usage_books, "SELECT from_us, currency, digest, prices FROM price_book ORDER BY from_us");
-int store_usage_books(struct db_conn *c, struct arena *a, struct usage_book_row **ret_books, size_t *ret_count,
-                      struct error *e)
-{
-    struct usage_book_row *books = NULL;
-    size_t count = 0, capacity = 0;
-    struct db_rows rows;
-    int rc = db_query(c, &usage_books, &rows, e, DB_NO_ARGS);
-    if (rc) {
-        return rc;
-    }
-    while (db_next(&rows)) {
-        if (count == capacity) {
-            capacity = capacity ? capacity * 2 : 8;
-            struct usage_book_row *grown = arena_array(a, capacity, sizeof(*grown));
-            if (count > 0) {
-                memcpy(grown, books, count * sizeof(*grown));
-            }
-            books = grown;
-        }
-        struct usage_book_row *b = &books[count++];
-        b->from_us = db_get_int(&rows, 0);
-        copy_text(b->currency, sizeof(b->currency), db_get_text(&rows, 1));
-        copy_text(b->digest, sizeof(b->digest), db_get_text(&rows, 2));
-        b->prices = db_dup_text(&rows, 3, a);
-    }
-    rc = db_rows_done(&rows, e);
-    if (!rc) {
-        *ret_books = books;
-        *ret_count = count;
-    }
-    return rc;
-}
-
-DB_STATEMENT(usage_put_book,
-             "INSERT INTO price_book (from_us, currency, prices, digest, loaded_us) VALUES ($1, $2, $3, $4, $5) "
-             "ON CONFLICT (from_us) DO UPDATE SET currency = excluded.currency, prices = excluded.prices, "
-             "digest = excluded.digest, loaded_us = excluded.loaded_us "
-             "WHERE price_book.from_us > excluded.loaded_us OR price_book.digest = excluded.digest");
-int store_usage_put_book(struct db_conn *c, const struct usage_book_row *book, int64_t now_us, struct error *e)
-{
-    int64_t changed = 0;
-    int rc = db_exec(c, &usage_put_book, &changed, e,
-                     DB_ARGS(db_int(book->from_us), db_text(book->currency), db_text(book->prices),
-                             db_text(book->digest), db_int(now_us)));
-    if (!rc && changed == 0) {
-        rc = error_set(e, ERR_CONFLICT,
-                       "a price book in effect never changes; add one with a later date instead of editing it");
-    }
-    return rc;
 }

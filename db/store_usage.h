@@ -5,7 +5,7 @@
 
 struct usage_event {
     int64_t id;
-    char server_id[40], project_id[64], host_id[40], flavor[256];
+    const char *server_id, *project_id, *host_id, *flavor, *zone, *tags, *extra;
     enum server_state state;
     int64_t vcpus, memory_mib, disk_gib, at_us;
 };
@@ -26,12 +26,6 @@ struct usage_row {
     int64_t begin_event;
     struct usage_interval interval; /* its flavor points into this row */
 };
-/* The server's open interval. *ret_found false when there is none. */
-int store_usage_open(struct db_conn *c, const char *server_id, struct usage_row *ret, bool *ret_found, struct error *e);
-int store_usage_insert(struct db_conn *c, const struct usage_event *event, int64_t begin_us, struct error *e);
-int store_usage_close(struct db_conn *c, const struct usage_row *row, int64_t end_us, int64_t end_event,
-                      struct error *e);
-
 typedef int (*usage_row_fn)(void *arg, const struct usage_row *row, struct error *e);
 /* Intervals that overlap [from_us, to_us), ordered by server and begin: of one project, or of all when project_id is
  * NULL; of one server when server_id is not NULL. */
@@ -41,15 +35,3 @@ int store_usage_each(struct db_conn *c, const char *project_id, const char *serv
 /* Name and status word of a server, hot or deleted: *ret_gone tells which. ERR_NOT_FOUND. */
 int store_usage_server(struct db_conn *c, const char *server_id, struct arena *a, const char **ret_name, bool *ret_gone,
                        struct error *e);
-
-struct usage_book_row {
-    int64_t from_us;
-    char currency[8], digest[72];
-    const char *prices; /* JSON */
-};
-/* All books, ascending. */
-int store_usage_books(struct db_conn *c, struct arena *a, struct usage_book_row **ret_books, size_t *ret_count,
-                      struct error *e);
-/* Adds a book, or replaces one that has not taken effect at now_us. ERR_CONFLICT when a different one is in effect
- * already. */
-int store_usage_put_book(struct db_conn *c, const struct usage_book_row *book, int64_t now_us, struct error *e);

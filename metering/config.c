@@ -12,6 +12,7 @@ static const struct config_option options[] = {
     {OPTION(prices), .type = CONFIG_TEXT,
      .doc = "Price book file (YAML), read at start and on SIGHUP. Default: <prefix>/etc/virga/prices.yaml, which may "
             "be absent."},
+    {OPTION(region), .type = CONFIG_TEXT, .fallback = "RegionOne", .doc = "Name of the region, noted with all usage."},
     {OPTION(log_file), .type = CONFIG_TEXT, .doc = "File to append the log to; unset: standard error."},
     {OPTION(log_level), .type = CONFIG_CHOICE, .fallback = "info", .choices = levels, .reload = true,
      .doc = "Least severity that is logged."},

@@ -91,6 +91,7 @@ static void lead(void *arg)
         return;
     }
     if (led != m->leader) {
+        intervals_forget(&m->intervals); /* another may have led meanwhile */
         log_info(m->leader ? "leading" : "standing by", "holder=%s epoch=%lld", m->holder, (long long)m->epoch);
         work(m);
     }
@@ -152,6 +153,7 @@ static int start(struct metering *m, struct error *e)
     rc = rc ? rc : db_open(database, 0, &m->db, e);
     free(database);
     m->intervals.batch = m->config.batch;
+    m->intervals.region = m->config.region;
     uuid_random(m->holder);
     rc = rc ? rc : db_conn_open(m->db, &m->intervals.conn, e);
     if (!rc) {
@@ -173,6 +175,7 @@ static void stop(struct metering *m)
     if (m->leader && db_transact(m->intervals.conn, release, m, &e)) {
         log_warn("lease not released", "error=\"%s\"", error_text(&e));
     }
+    intervals_forget(&m->intervals);
     db_conn_close(&m->intervals.conn);
     db_close(&m->db);
     loop_free(&m->loop);

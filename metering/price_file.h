@@ -8,10 +8,10 @@
  * stopped ...
  *           - {resource: vcpu, price: "0", states: [stopped]}
  *           - {resource: server, flavor: m1.gpu, price: "1.20"}
+ *       - {from: 2026-01-01, name: partners, prices: [...]}                 # for accounts with that book
  *
- * resource: server, vcpu, memory_mib, disk_gib. states: running, paused, suspended, stopped, building, crashed; by
- * default all. flavor: by default all. The first price that matches counts. A book holds until the next one's date
- * (UTC). */
+ * What a book may hold is in metering/bill/book.h. The first price that matches counts. A book holds until the date of
+ * the next one of its name (UTC); the name is "default" unless given. */
 #pragma once
 #include "db/db.h"
 

@@ -103,6 +103,19 @@ static int remove_row(struct db_conn *c, const struct server_row *row, int64_t d
     return rc ? rc : store_server_archive(c, row, deleted_us, e);
 }
 
+/* Nobody but the controller can say that it is gone; if it has ever run, its usage ends here. */
+static int remove_unplaced(struct db_conn *c, const struct server_row *row, int64_t now_us, struct error *e)
+{
+    int64_t id = 0;
+    int rc = 0;
+    if (row->launched_us != 0) {
+        rc = db_counter_next(c, "lifecycle_event", 1, &id, e);
+        if (!rc)
+            rc = store_event_insert(c, id, "", id, row, SERVER_STATE_GONE, now_us, now_us, e);
+    }
+    return rc ? rc : remove_row(c, row, now_us, now_us, e);
+}
+
 int server_life_delete(struct db_conn *c, struct server_row *row, const struct server_life_actor *actor, int64_t now_us,
                        struct error *e)
 {
@@ -116,7 +129,7 @@ int server_life_delete(struct db_conn *c, struct server_row *row, const struct s
     if (rc)
         return rc;
     if (row->host_id == NULL)
-        return remove_row(c, row, now_us, now_us, e);
+        return remove_unplaced(c, row, now_us, e);
     rc = store_host_bump(c, row->host_id, &row->desired_revision, e);
     if (rc)
         return rc;
@@ -310,20 +323,13 @@ int server_life_reset(struct db_conn *c, struct server_row *row, bool fault, int
  * up: its domain goes when it comes back and asks. */
 static int expire_delete(struct db_conn *c, struct server_row *row, int64_t now_us, struct error *e)
 {
-    int64_t id = 0;
-    int rc = 0;
     if (now_us - row->host_seen_us <= STORE_HOST_ALIVE_US) {
         row->deadline_us = now_us + DELETE_AGAIN_US;
         return store_server_move(c, row, e);
     }
     log_warn("server deleted without its dead host", "server=%s host=%s project=%s", row->id, row->host_id,
              row->project_id);
-    if (row->launched_us != 0) {
-        rc = db_counter_next(c, "lifecycle_event", 1, &id, e);
-        if (!rc)
-            rc = store_event_insert(c, id, "", id, row, SERVER_STATE_GONE, now_us, now_us, e);
-    }
-    return rc ? rc : remove_row(c, row, now_us, now_us, e);
+    return remove_unplaced(c, row, now_us, e);
 }
 
 int server_life_expire(struct db_conn *c, const char *server_id, int64_t now_us, struct arena *a, struct error *e)

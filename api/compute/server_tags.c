@@ -1,5 +1,6 @@
 /* Tags of a server, from 2.26. They lie in the row as one sorted JSON array. */
 #include "api/compute/servers_body.h"
+#include "db/store_event.h"
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,7 +59,8 @@ static int store(struct request *request, struct server_row *row, struct tags *t
     row->tags = arena_strdup(&request->arena, text.data);
     strbuf_done(&text);
     row->updated_us = request->now_us;
-    return store_server_edit(request->conn, row, &request->error);
+    int rc = store_server_edit(request->conn, row, &request->error);
+    return rc ? rc : store_event_changed(request->conn, row, request->now_us, &request->error);
 }
 
 static int load_to_change(struct request *request, const char *action, struct server_row *row, struct tags *t)

@@ -1,66 +1,186 @@
-/* Books. Rows were checked when they were written; damage is ERR_CORRUPT. */
-#include "api/rating/books.h"
-#include "common/json_in.h"
-#include "db/store_usage.h"
-#include <stdio.h>
+/* /v3/books: the price books. GET shows all versions; POST adds one; POST dry-run tells what another book would have
+ * charged for a period, beside what the present one did. */
+#include "api/rating/rated.h"
+#include "api/rating/rating.h"
+#include "common/clock.h"
+#include "common/model/money.h"
 #include <string.h>
 
-struct price_in {
-    const char *resource, *flavor;
-    int64_t states, nano_per_hour;
-};
-static const struct json_field price_fields[] = {
-    {.name = "resource", .kind = JSON_TEXT, .offset = offsetof(struct price_in, resource), .flags = JSON_REQUIRED},
-    {.name = "states", .kind = JSON_INT, .offset = offsetof(struct price_in, states), .flags = JSON_REQUIRED},
-    {.name = "flavor", .kind = JSON_TEXT, .offset = offsetof(struct price_in, flavor), .flags = JSON_REQUIRED},
-    {.name = "nano_per_hour",
-     .kind = JSON_INT,
-     .offset = offsetof(struct price_in, nano_per_hour),
-     .flags = JSON_REQUIRED},
-};
-static const struct json_table price_table = {
-    .fields = price_fields, .count = JSON_COUNT(price_fields), .seen_offset = JSON_NO_SEEN};
+#define NAME_DEFAULT "default"
 
-static int read_prices(json_value *list, struct arena *a, struct usage_book *ret, struct error *e)
+struct body {
+    const char *name, *currency;
+    json_value *book;
+};
+static const struct json_field fields[] = {
+    {.name = "name", .kind = JSON_TEXT, .offset = offsetof(struct body, name), .min = 1, .max = 63},
+    {.name = "currency",
+     .kind = JSON_TEXT,
+     .offset = offsetof(struct body, currency),
+     .flags = JSON_REQUIRED,
+     .min = 3,
+     .max = 3},
+    {.name = "book", .kind = JSON_ANY, .offset = offsetof(struct body, book), .flags = JSON_REQUIRED},
+};
+static const struct json_table table = {.fields = fields, .count = JSON_COUNT(fields), .seen_offset = JSON_NO_SEEN};
+
+static void write_book(struct json_out *out, const struct billing_book_row *row)
 {
-    size_t count = json_in_count(list);
-    struct usage_price *prices = arena_array(a, count + 1, sizeof(*prices));
-    for (size_t i = 0; i < count; i++) {
-        struct price_in in = {0};
-        int rc = json_in_read(json_in_item(list, i), &price_table, &in, a, e);
-        int resource = rc ? -1 : usage_resource_parse(in.resource);
-        if (rc || resource < 0) {
-            return error_set(e, ERR_CORRUPT, "a stored price cannot be read");
-        }
-        prices[i].resource = (enum usage_resource)resource;
-        prices[i].states = (unsigned)in.states;
-        prices[i].nano_per_hour = in.nano_per_hour;
-        snprintf(prices[i].flavor, sizeof(prices[i].flavor), "%s", in.flavor);
+    char text[CLOCK_TEXT_SIZE];
+    json_out_object(out, NULL);
+    json_out_text(out, "name", row->name);
+    json_out_int(out, "version", row->version);
+    json_out_text(out, "from", clock_text(row->from_us, CLOCK_ISO_Z, text));
+    json_out_text(out, "currency", row->currency);
+    json_out_text(out, "sha256", row->digest);
+    json_out_raw(out, "book", row->body);
+    json_out_object_end(out);
+}
+
+static int books_list(struct request *request, struct reply *reply)
+{
+    struct billing_book_row *rows = NULL;
+    size_t count = 0;
+    int rc = store_billing_books(request->conn, request_query(request, "name"), &request->arena, &rows, &count,
+                                 &request->error);
+    if (rc) {
+        return rc;
     }
-    ret->prices = prices;
-    ret->count = count;
+    json_out_object(&reply->out, NULL);
+    json_out_array(&reply->out, "books");
+    for (size_t i = 0; i < count; i++) {
+        write_book(&reply->out, &rows[i]);
+    }
+    json_out_array_end(&reply->out);
+    json_out_object_end(&reply->out);
     return 0;
 }
 
-int books_load(struct db_conn *c, struct arena *a, struct books *ret, struct error *e)
+static int read_book(struct request *request, struct book_resources *resources, struct rate_book *ret)
 {
-    struct usage_book_row *rows = NULL;
+    const struct body *b = request->body;
+    int rc = book_resources_load(request->conn, &request->arena, resources, &request->error);
+    return rc ? rc
+              : book_read(b->book, b->name ? b->name : NAME_DEFAULT, b->currency, resources, &request->arena, ret,
+                          &request->error);
+}
+
+static int books_add(struct request *request, struct reply *reply)
+{
+    const struct body *b = request->body;
+    struct book_resources resources;
+    struct rate_book book;
+    struct billing_book_row row;
+    int rc = read_book(request, &resources, &book);
+    if (rc) {
+        return rc;
+    }
+    book_row(b->book, &book, &request->arena, &row);
+    rc = store_billing_put_book(request->conn, &row, request->now_us, &request->error);
+    struct billing_book_row *rows = NULL;
     size_t count = 0;
-    int rc = store_usage_books(c, a, &rows, &count, e);
-    struct usage_book *items = arena_array(a, count + 1, sizeof(*items));
+    rc = rc ? rc : store_billing_books(request->conn, row.name, &request->arena, &rows, &count, &request->error);
     for (size_t i = 0; !rc && i < count; i++) {
-        struct json_doc doc;
-        items[i].from_us = rows[i].from_us;
-        rc = json_in_parse(rows[i].prices, strlen(rows[i].prices), &doc, e);
-        if (!rc) {
-            rc = read_prices(doc.root, a, &items[i], e);
-            json_in_done(&doc);
+        if (rows[i].from_us == row.from_us) {
+            write_book(&reply->out, &rows[i]);
         }
     }
-    if (!rc) {
-        ret->items = items;
-        ret->count = count;
-        ret->currency = count ? rows[count - 1].currency : "";
-    }
+    reply->status = 201;
     return rc;
 }
+
+/* ---- dry run ---- */
+
+struct charges {
+    struct request *request;
+    struct charge {
+        const char *project;
+        int64_t nano[2]; /* present books, the new one */
+        struct charge *next;
+    } * list;
+    int which;
+    const char *currency;
+};
+
+static int add_charge(void *arg, const struct rated *r)
+{
+    struct charges *x = arg;
+    struct charge **at = &x->list;
+    while (*at && strcmp((*at)->project, r->project) < 0) {
+        at = &(*at)->next;
+    }
+    if (!*at || strcmp((*at)->project, r->project) != 0) {
+        struct charge *c = arena_alloc(&x->request->arena, sizeof(*c));
+        c->project = arena_strdup(&x->request->arena, r->project);
+        c->next = *at;
+        *at = c;
+    }
+    (*at)->nano[x->which] = bill_sum(&r->lines) - r->discount_nano;
+    return 0;
+}
+
+static void write_charges(struct json_out *out, const struct charges *x)
+{
+    char text[MONEY_TEXT_SIZE];
+    int64_t total[2] = {0};
+    json_out_array(out, "projects");
+    for (const struct charge *c = x->list; c; c = c->next) {
+        json_out_object(out, NULL);
+        json_out_text(out, "project_id", c->project);
+        json_out_text(out, "present", money_text(c->nano[0], text));
+        json_out_text(out, "proposed", money_text(c->nano[1], text));
+        json_out_object_end(out);
+        total[0] += c->nano[0];
+        total[1] += c->nano[1];
+    }
+    json_out_array_end(out);
+    json_out_text(out, "present", money_text(total[0], text));
+    json_out_text(out, "proposed", money_text(total[1], text));
+}
+
+/* The book is taken as if it had held through all of the period. */
+static int books_dry_run(struct request *request, struct reply *reply)
+{
+    struct charges x = {.request = request};
+    struct book_resources resources;
+    struct rate_book book;
+    const struct book_versions only = {&book, 1};
+    const char *project = NULL;
+    struct period period;
+    char text[CLOCK_TEXT_SIZE];
+    int rc = period_read_last_month(request, &period);
+    rc = rc ? rc : rating_project(request, &project);
+    rc = rc ? rc : read_book(request, &resources, &book);
+    rc = rc ? rc : rated_each(request, project, &period, false, NULL, add_charge, &x);
+    book.from_us = period.from_us;
+    x.which = 1;
+    rc = rc ? rc : rated_each(request, project, &period, false, &only, add_charge, &x);
+    if (rc) {
+        return rc;
+    }
+    json_out_object(&reply->out, NULL);
+    json_out_text(&reply->out, "begin", clock_text(period.from_us, CLOCK_ISO_Z, text));
+    json_out_text(&reply->out, "end", clock_text(period.to_us, CLOCK_ISO_Z, text));
+    json_out_text(&reply->out, "currency", book.currency);
+    write_charges(&reply->out, &x);
+    json_out_object_end(&reply->out);
+    return 0;
+}
+
+static const struct route rows[] = {
+    {.method = "GET", .pattern = "/v3/books", .permission = PERMISSION_READER, .handler = books_list},
+    {.method = "POST",
+     .pattern = "/v3/books",
+     .permission = PERMISSION_ADMIN,
+     .kind = ROUTE_WRITE,
+     .body = &table,
+     .body_size = sizeof(struct body),
+     .handler = books_add},
+    {.method = "POST",
+     .pattern = "/v3/books/dry-run",
+     .permission = PERMISSION_ADMIN,
+     .body = &table,
+     .body_size = sizeof(struct body),
+     .handler = books_dry_run},
+};
+const struct route_table rating_books_routes = ROUTE_TABLE(rows);

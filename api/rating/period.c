@@ -13,10 +13,9 @@ static int64_t month_begin(int64_t now_us)
     return begin;
 }
 
-int period_read(struct request *request, struct period *ret)
+static int read_period(struct request *request, struct period p, struct period *ret)
 {
     const char *begin = request_query(request, "begin"), *end = request_query(request, "end");
-    struct period p = {.from_us = month_begin(request->now_us), .to_us = request->now_us};
     if (begin && !clock_parse(begin, &p.from_us)) {
         return error_set(&request->error, ERR_INVALID, "begin: \"%s\" is not a time", begin);
     }
@@ -31,4 +30,15 @@ int period_read(struct request *request, struct period *ret)
     }
     *ret = p;
     return 0;
+}
+
+int period_read(struct request *request, struct period *ret)
+{
+    return read_period(request, (struct period){month_begin(request->now_us), request->now_us}, ret);
+}
+
+int period_read_last_month(struct request *request, struct period *ret)
+{
+    int64_t begin = month_begin(request->now_us);
+    return read_period(request, (struct period){month_begin(begin - 1), begin}, ret);
 }

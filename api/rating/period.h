@@ -6,3 +6,5 @@ struct period {
     int64_t from_us, to_us; /* [from, to); to is never after now */
 };
 int period_read(struct request *request, struct period *ret);
+/* The same, by default the whole month before the running one. */
+int period_read_last_month(struct request *request, struct period *ret);

@@ -3,8 +3,14 @@
 #include "api/http/handler.h"
 
 extern const struct service rating_service;
-extern const struct route_table rating_root_routes, summary_routes, dataframes_routes, prices_routes;
+extern const struct route_table rating_root_routes, summary_routes, dataframes_routes, rating_books_routes,
+    rating_accounts_routes, rating_invoices_routes;
 
 /* The project a request is about: the caller's own; for administrators the one named by "project_id" or "tenant_id", or
  * NULL for all when they ask for "all_projects". ERR_FORBIDDEN when somebody else's is asked for. */
 int rating_project(struct request *request, const char **ret_project);
+
+/* A quantity in base units as a decimal number of units with six places. */
+void rating_write_quantity(struct json_out *out, const char *key, __int128 quantity, int64_t unit_base);
+/* ERR_FORBIDDEN unless the caller is an administrator or a project of its account is its own. */
+int rating_may_see_account(struct request *request, const char *account_id);

@@ -14,7 +14,7 @@ static void fault(struct request *request, struct reply *reply, int status, cons
 int rating_project(struct request *request, const char **ret_project)
 {
     const struct credential *c = &request->credential;
-    bool admin = c->roles & ROLE_ADMIN;
+    bool admin = c->roles & (ROLE_ADMIN | ROLE_BILLING);
     const char *asked = request_query(request, "project_id");
     asked = asked ? asked : request_query(request, "tenant_id");
     if (asked && !admin && strcmp(asked, c->project_id) != 0) {
@@ -57,6 +57,11 @@ static const struct route rows[] = {
 };
 const struct route_table rating_root_routes = ROUTE_TABLE(rows);
 
-static const struct route_table *const tables[] = {&rating_root_routes, &summary_routes, &dataframes_routes,
-                                                   &prices_routes, NULL};
+static const struct route_table *const tables[] = {&rating_root_routes,
+                                                   &summary_routes,
+                                                   &dataframes_routes,
+                                                   &rating_books_routes,
+                                                   &rating_accounts_routes,
+                                                   &rating_invoices_routes,
+                                                   NULL};
 const struct service rating_service = {.name = "rating", .prefix = "/rating", .tables = tables, .fault = fault};

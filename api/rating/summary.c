@@ -1,99 +1,101 @@
 /* GET /v2/summary: quantity and charge of a period, grouped, in CloudKitty's shape: {"total", "columns", "results":
- * [[...]]}. The sum over all groups is exact: it is taken in 128 bits and rounded once per line. Open intervals count
- * up to now. */
+ * [[...]]}. Charges are sums over lines as invoices have them, so that both agree. Open intervals count up to now. */
 #include "api/http/handler.h"
-#include "api/rating/books.h"
-#include "api/rating/period.h"
+#include "api/rating/rated.h"
 #include "api/rating/rating.h"
 #include "common/clock.h"
 #include "common/model/money.h"
-#include "db/store_usage.h"
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <uthash.h>
 
 #define GROUPS_MAX 8
 
-enum group_by { BY_TYPE, BY_PROJECT, BY_SERVER, BY_FLAVOR, BY_STATE, BY_HOST, BY_COUNT };
-static const char *const group_names[BY_COUNT] = {"type", "project_id", "id", "flavor_name", "state", "host_id"};
+enum group_by { BY_TYPE, BY_PROJECT, BY_SERVER, BY_FLAVOR, BY_STATE, BY_ZONE, BY_TAGS, BY_HOST, BY_COUNT };
+static const char *const group_names[BY_COUNT] = {"type",  "project_id", "id",   "flavor_name",
+                                                  "state", "zone",       "tags", "host_id"};
 
 struct line {
     char *key; /* group values joined by a unit separator */
     const char *values[GROUPS_MAX];
-    struct usage_sum sum;
+    __int128 quantity; /* millionths of the unit */
+    int64_t nano;
     UT_hash_handle hh;
 };
 
 struct summary {
     struct request *request;
-    struct books books;
     struct period period;
+    const char *currency, *only_id;
     enum group_by groups[GROUPS_MAX];
     size_t group_count;
-    int only_type; /* -1: all */
+    const char *only_type; /* NULL: all */
     struct line *lines;
     size_t count;
 };
 
-static const char *group_value(enum group_by g, const struct usage_row *row, enum usage_resource r)
+static const char *group_value(enum group_by g, const struct rated *r, const struct bill_line *l)
 {
     switch (g) {
     case BY_TYPE:
-        return usage_resource_name(r);
+        return r->bill.resources.items[l->resource].name;
     case BY_PROJECT:
-        return row->project_id;
+        return r->project;
     case BY_SERVER:
-        return row->server_id;
+        return l->subject;
     case BY_FLAVOR:
-        return row->flavor;
+        return l->shape->facts.flavor;
     case BY_STATE:
-        return server_state_name(row->interval.state);
+        return l->shape->facts.state;
+    case BY_ZONE:
+        return l->shape->facts.zone;
+    case BY_TAGS:
+        return l->shape->facts.tags;
     case BY_HOST:
-        return row->host_id;
+        return l->host;
     case BY_COUNT:
         break;
     }
     return "";
 }
 
-static struct line *line_for(struct summary *s, const struct usage_row *row, enum usage_resource r)
+static struct line *line_for(struct summary *s, const struct rated *r, const struct bill_line *l)
 {
     struct arena *a = &s->request->arena;
-    char key[GROUPS_MAX * 264];
-    size_t used = 0;
-    for (size_t i = 0; i < s->group_count; i++) {
-        const char *value = group_value(s->groups[i], row, r);
-        size_t size = strlen(value);
-        memcpy(key + used, value, size);
-        used += size;
-        key[used++] = '\x1f';
-    }
+    struct strbuf key;
     struct line *line;
-    HASH_FIND(hh, s->lines, key, used, line);
+    strbuf_init(&key, 0);
+    for (size_t i = 0; i < s->group_count; i++) {
+        strbuf_append_text(&key, group_value(s->groups[i], r, l));
+        strbuf_append_char(&key, '\x1f');
+    }
+    HASH_FIND(hh, s->lines, key.data, key.size, line);
     if (!line) {
         line = arena_alloc(a, sizeof(*line));
-        line->key = arena_strndup(a, key, used);
+        line->key = arena_strndup(a, key.data, key.size);
         for (size_t i = 0; i < s->group_count; i++) {
-            line->values[i] = arena_strdup(a, group_value(s->groups[i], row, r));
+            line->values[i] = arena_strdup(a, group_value(s->groups[i], r, l));
         }
-        HASH_ADD_KEYPTR(hh, s->lines, line->key, used, line);
+        HASH_ADD_KEYPTR(hh, s->lines, line->key, key.size, line);
         s->count++;
     }
+    strbuf_done(&key);
     return line;
 }
 
-static int add_row(void *arg, const struct usage_row *row, struct error *e)
+static int add_project(void *arg, const struct rated *r)
 {
-    (void)e;
     struct summary *s = arg;
-    for (int r = 0; r < USAGE_RESOURCE_COUNT; r++) {
-        if (s->only_type >= 0 && s->only_type != r) {
+    s->currency = arena_strdup(&s->request->arena, r->currency);
+    for (size_t i = 0; i < r->lines.count; i++) {
+        const struct bill_line *l = &r->lines.items[i];
+        const struct rate_resource *resource = &r->bill.resources.items[l->resource];
+        if ((s->only_type && strcmp(s->only_type, resource->name) != 0) ||
+            (s->only_id && strcmp(s->only_id, l->subject) != 0)) {
             continue;
         }
-        struct line *line = line_for(s, row, (enum usage_resource)r);
-        usage_add(&line->sum, &row->interval, (enum usage_resource)r, s->period.from_us, s->period.to_us,
-                  s->books.items, s->books.count);
+        struct line *line = line_for(s, r, l);
+        line->quantity += rate_micro(l->quantity, rate_unit_base(resource));
+        line->nano += l->amount_nano;
     }
     return 0;
 }
@@ -105,13 +107,16 @@ static int add_group(struct summary *s, const char *name, size_t size)
             if (s->group_count == GROUPS_MAX) {
                 return error_set(&s->request->error, ERR_INVALID, "groupby: at most %d", GROUPS_MAX);
             }
+            if (g == BY_HOST && !(s->request->credential.roles & ROLE_ADMIN)) {
+                return error_set(&s->request->error, ERR_FORBIDDEN, "groupby: hosts are for administrators to see");
+            }
             s->groups[s->group_count++] = (enum group_by)g;
             return 0;
         }
     }
     return error_set(&s->request->error, ERR_INVALID,
-                     "groupby: \"%.*s\" is not one of type, project_id, id, flavor_name, state, host_id", (int)size,
-                     name);
+                     "groupby: \"%.*s\" is not one of type, project_id, id, flavor_name, state, zone, tags, host_id",
+                     (int)size, name);
 }
 
 /* Repeated arguments and comma-separated lists, as clients do both. */
@@ -134,22 +139,14 @@ static int by_key(const struct line *a, const struct line *b)
     return strcmp(a->key, b->key);
 }
 
-static void write_quantity(struct json_out *out, const struct usage_sum *sum)
-{
-    char text[48];
-    int64_t micro = usage_quantity_micro(sum);
-    snprintf(text, sizeof(text), "%" PRId64 ".%06" PRId64, micro / 1000000, micro % 1000000);
-    json_out_raw(out, NULL, text);
-}
-
 static void write_line(struct json_out *out, const struct summary *s, const struct line *line)
 {
     char begin[CLOCK_TEXT_SIZE], end[CLOCK_TEXT_SIZE], rate[MONEY_TEXT_SIZE];
     json_out_array(out, NULL);
     json_out_text(out, NULL, clock_text(s->period.from_us, CLOCK_ISO, begin));
     json_out_text(out, NULL, clock_text(s->period.to_us, CLOCK_ISO, end));
-    write_quantity(out, &line->sum);
-    json_out_raw(out, NULL, money_text(usage_charge_nano(&line->sum), rate));
+    rating_write_quantity(out, NULL, line->quantity, 1000000);
+    json_out_raw(out, NULL, money_text(line->nano, rate));
     for (size_t i = 0; i < s->group_count; i++) {
         json_out_text(out, NULL, line->values[i]);
     }
@@ -160,7 +157,7 @@ static void write_summary(struct json_out *out, struct summary *s)
 {
     json_out_object(out, NULL);
     json_out_uint(out, "total", s->count);
-    json_out_text(out, "currency", s->books.currency);
+    json_out_text(out, "currency", s->currency ? s->currency : "");
     json_out_array(out, "columns");
     json_out_text(out, NULL, "begin");
     json_out_text(out, NULL, "end");
@@ -179,28 +176,25 @@ static void write_summary(struct json_out *out, struct summary *s)
     json_out_object_end(out);
 }
 
-static int read_type(struct summary *s)
+static bool has_group(const struct summary *s, enum group_by g)
 {
-    const char *type = request_query(s->request, "type");
-    s->only_type = type ? usage_resource_parse(type) : -1;
-    if (type && s->only_type < 0) {
-        return error_set(&s->request->error, ERR_INVALID, "type: \"%s\" is not metered", type);
+    for (size_t i = 0; i < s->group_count; i++) {
+        if (s->groups[i] == g) {
+            return true;
+        }
     }
-    return 0;
+    return false;
 }
 
 static int summary_show(struct request *request, struct reply *reply)
 {
-    struct summary s = {.request = request};
+    struct summary s = {
+        .request = request, .only_type = request_query(request, "type"), .only_id = request_query(request, "id")};
     const char *project = NULL;
     int rc = period_read(request, &s.period);
     rc = rc ? rc : rating_project(request, &project);
     rc = rc ? rc : read_groups(&s);
-    rc = rc ? rc : read_type(&s);
-    rc = rc ? rc : books_load(request->conn, &request->arena, &s.books, &request->error);
-    rc = rc ? rc
-            : store_usage_each(request->conn, project, request_query(request, "id"), s.period.from_us, s.period.to_us,
-                               add_row, &s, &request->error);
+    rc = rc ? rc : rated_each(request, project, &s.period, has_group(&s, BY_HOST), NULL, add_project, &s);
     if (!rc) {
         write_summary(&reply->out, &s);
     }

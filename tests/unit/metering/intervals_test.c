@@ -34,11 +34,13 @@ static void fixture_open(struct fixture *f)
     CHECK_INT(db_open(f->path, 0, &f->db, &e), 0);
     CHECK_INT(db_conn_open(f->db, &f->meter.conn, &e), 0);
     f->meter.batch = 7;
+    f->meter.region = "RegionOne";
 }
 
 static void fixture_close(struct fixture *f)
 {
     char command[128];
+    intervals_forget(&f->meter);
     db_conn_close(&f->meter.conn);
     db_close(&f->db);
     const char *suffixes[] = {"", "-wal", "-shm", ".lock"};

@@ -1,0 +1,93 @@
+/* Rating: what a quantity costs by a price book. Pure integer arithmetic. Prices are nano-units of the currency per
+ * unit (timed resources: per unit and hour), quantities are base units (timed: base units times microseconds) in 128
+ * bits; a line's amount is rounded once, half to even, to a nano-unit. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RATE_HOUR_US       ((int64_t)3600000000)
+#define RATE_NO_LIMIT      INT64_MAX
+#define RATE_ROUNDINGS_MAX 4
+#define RATE_PPM           ((int64_t)1000000)
+
+/* What can be priced. One unit are `scale` base units. */
+struct rate_resource {
+    const char *name, *source, *unit;
+    bool timed;
+    int64_t scale;
+};
+/* Base units (timed: times microseconds) in one unit (unit-hour). */
+int64_t rate_unit_base(const struct rate_resource *r);
+
+/* A price up to a quantity of the period, in base (as quantities are); RATE_NO_LIMIT on the last. */
+struct rate_tier {
+    __int128 up_to;
+    bool last;
+    int64_t nano;
+};
+enum rate_tiers {
+    RATE_LINEAR,    /* one price */
+    RATE_GRADUATED, /* each part of the quantity at the price of its tier */
+    RATE_VOLUME,    /* all of it at the price of the tier that the period's quantity reaches */
+};
+/* How time is counted at the end of a run: at least minimum_us of it, and whole granularity_us. */
+struct rate_rounding {
+    int64_t minimum_us, granularity_us;
+};
+struct rate_rule {
+    size_t resource;                                    /* index of the resources it was read with */
+    const char *label;                                  /* shown on lines; tiers of equal labels count together */
+    const char *flavor, *zone, *region, *project, *tag; /* NULL: any; a flavor may end with '*' */
+    const char *const *states;                          /* NULL: any */
+    size_t state_count;
+    enum rate_tiers kind;
+    const struct rate_tier *tiers;
+    size_t tier_count;
+    size_t rounding; /* index into the book's roundings */
+};
+struct rate_discount {
+    const char *label, *project; /* project NULL: any */
+    bool any_resource;
+    size_t resource;
+    int64_t ppm;  /* of the amounts it applies to; 0: */
+    int64_t nano; /* a fixed amount per invoice */
+};
+/* Prices of one version, from its date to the next version's. */
+struct rate_book {
+    const char *name, *currency, *digest;
+    int64_t version, from_us;
+    const struct rate_rule *rules;
+    size_t rule_count;
+    struct rate_rounding roundings[RATE_ROUNDINGS_MAX];
+    size_t rounding_count;
+    const struct rate_discount *discounts;
+    size_t discount_count;
+};
+
+/* What prices look at. */
+struct rate_facts {
+    const char *project, *state, *flavor, *zone, *region;
+    const char *const *tags;
+    size_t tag_count;
+};
+/* The first rule that matches, or NULL: not priced. */
+const struct rate_rule *rate_match(const struct rate_book *book, size_t resource, const struct rate_facts *facts);
+
+/* Microseconds that are charged at the end of a run beyond its length. */
+int64_t rate_surplus_us(const struct rate_rounding *r, int64_t run_us);
+
+/* quantity * nano / base of a unit, half to even. False when it leaves the range of int64_t. */
+bool rate_amount(__int128 quantity, int64_t nano, int64_t unit_base, int64_t *ret_nano);
+/* How much of `quantity`, when `used` went before it in the period, falls into tier `t`. */
+__int128 rate_in_tier(const struct rate_rule *rule, size_t t, __int128 used, __int128 quantity);
+/* The tier that a period's quantity reaches: the first whose limit is not below it. */
+size_t rate_volume_tier(const struct rate_rule *rule, __int128 total);
+/* The share of an amount: amount * ppm / 1,000,000, half to even. */
+int64_t rate_share(int64_t nano, int64_t ppm);
+
+/* Decimal text of 128 bits. Returns ret. */
+#define RATE_TEXT_SIZE 48
+char *rate_text(__int128 value, char ret[RATE_TEXT_SIZE]);
+/* A quantity in millionths of its unit, half to even. */
+int64_t rate_micro(__int128 quantity, int64_t unit_base);

@@ -1,0 +1,52 @@
+/* An invoice: everything that it is made from besides ledger and price books (its inputs), and its body, a JSON object
+ * whose bytes follow from them. Amounts are integers in nano-units of the currency; each line is rounded once; the sum
+ * of lines, discounts, adjustments, credits, tax and rounding is what is to be paid, exactly. */
+#pragma once
+#include "common/strbuf.h"
+#include "metering/bill/bill.h"
+
+struct invoice_credit {
+    const char *id, *reason;
+    int64_t left_nano;
+};
+/* An earlier invoice whose period is looked at again: what was known of it last. */
+struct invoice_earlier {
+    int64_t number, position, generation;
+};
+struct invoice_inputs {
+    const char *account_id, *name, *address, *book, *timezone;
+    int64_t tax_ppm;
+    struct bill_period period;
+    const char **projects;
+    size_t project_count;
+    struct invoice_credit *credits; /* in the order in which they are used */
+    size_t credit_count;
+    struct invoice_earlier *earlier; /* by number */
+    size_t earlier_count;
+};
+/* Inputs as their row's JSON, and back (ERR_CORRUPT); in the arena. */
+char *invoice_write_inputs(const struct invoice_inputs *in, struct arena *a);
+int invoice_read_inputs(const char *json, struct arena *a, struct invoice_inputs *ret, struct error *e);
+
+/* What came out, beside the body. */
+struct invoice_result {
+    const char *currency; /* "" without a price book */
+    int64_t payable_nano;
+    int64_t *credits_used; /* as inputs.credits */
+    bool *adjusted;        /* as inputs.earlier: it had changed */
+    size_t lines;
+};
+/* Appends the body to `body`. `number` 0: a preview, which has none. Run it in one snapshot. */
+int invoice_render(struct bill *b, const struct invoice_inputs *in, int64_t number, int64_t issued_us, struct arena *a,
+                   struct strbuf *body, struct invoice_result *ret, struct error *e);
+/* "INV-00000012" */
+#define INVOICE_NUMBER_SIZE 32
+char *invoice_number(int64_t number, char ret[INVOICE_NUMBER_SIZE]);
+/* Reads "INV-00000012" or "12"; 0 for anything else. */
+int64_t invoice_number_parse(const char *text);
+/* The smallest amount that the currency is paid in, in nano-units. */
+int64_t invoice_minor_unit(const char *currency);
+
+/* Makes the stored invoice again from its inputs, the ledger and the price books. *ret_same: every byte is equal. */
+int invoice_verify(struct bill *b, int64_t number, struct arena *a, struct strbuf *body, bool *ret_same,
+                   struct error *e);

@@ -1,0 +1,133 @@
+/* Inputs of an invoice as JSON. */
+#include "common/json_out.h"
+#include "metering/bill/invoice.h"
+#include <string.h>
+
+char *invoice_write_inputs(const struct invoice_inputs *in, struct arena *a)
+{
+    struct strbuf text;
+    struct json_out o;
+    strbuf_init(&text, 0);
+    json_out_init(&o, &text);
+    json_out_object(&o, NULL);
+    json_out_text(&o, "account_id", in->account_id);
+    json_out_text(&o, "name", in->name);
+    json_out_text(&o, "address", in->address);
+    json_out_text(&o, "book", in->book);
+    json_out_text(&o, "timezone", in->timezone);
+    json_out_int(&o, "tax_ppm", in->tax_ppm);
+    json_out_int(&o, "from_us", in->period.from_us);
+    json_out_int(&o, "to_us", in->period.to_us);
+    json_out_int(&o, "position", in->period.position);
+    json_out_int(&o, "generation", in->period.generation);
+    json_out_array(&o, "projects");
+    for (size_t i = 0; i < in->project_count; i++) {
+        json_out_text(&o, NULL, in->projects[i]);
+    }
+    json_out_array_end(&o);
+    json_out_array(&o, "credits");
+    for (size_t i = 0; i < in->credit_count; i++) {
+        json_out_object(&o, NULL);
+        json_out_text(&o, "id", in->credits[i].id);
+        json_out_text(&o, "reason", in->credits[i].reason);
+        json_out_int(&o, "left_nano", in->credits[i].left_nano);
+        json_out_object_end(&o);
+    }
+    json_out_array_end(&o);
+    json_out_array(&o, "earlier");
+    for (size_t i = 0; i < in->earlier_count; i++) {
+        json_out_object(&o, NULL);
+        json_out_int(&o, "number", in->earlier[i].number);
+        json_out_int(&o, "position", in->earlier[i].position);
+        json_out_int(&o, "generation", in->earlier[i].generation);
+        json_out_object_end(&o);
+    }
+    json_out_array_end(&o);
+    json_out_object_end(&o);
+    char *copy = arena_strdup(a, text.data);
+    strbuf_done(&text);
+    return copy;
+}
+
+#define TEXT(member)                                                                                                   \
+    {                                                                                                                  \
+        .name = #member, .kind = JSON_TEXT, .offset = offsetof(struct stored, member), .flags = JSON_REQUIRED          \
+    }
+#define INT(type, member)                                                                                              \
+    {                                                                                                                  \
+        .name = #member, .kind = JSON_INT, .offset = offsetof(type, member), .flags = JSON_REQUIRED                    \
+    }
+struct stored {
+    const char *account_id, *name, *address, *book, *timezone;
+    int64_t tax_ppm, from_us, to_us, position, generation;
+    struct json_list projects, credits, earlier;
+};
+static const struct json_field credit_fields[] = {
+    {.name = "id", .kind = JSON_TEXT, .offset = offsetof(struct invoice_credit, id), .flags = JSON_REQUIRED},
+    {.name = "reason", .kind = JSON_TEXT, .offset = offsetof(struct invoice_credit, reason), .flags = JSON_REQUIRED},
+    INT(struct invoice_credit, left_nano),
+};
+static const struct json_table credit_table = {
+    .fields = credit_fields, .count = JSON_COUNT(credit_fields), .seen_offset = JSON_NO_SEEN};
+static const struct json_field earlier_fields[] = {
+    INT(struct invoice_earlier, number),
+    INT(struct invoice_earlier, position),
+    INT(struct invoice_earlier, generation),
+};
+static const struct json_table earlier_table = {
+    .fields = earlier_fields, .count = JSON_COUNT(earlier_fields), .seen_offset = JSON_NO_SEEN};
+static const struct json_field fields[] = {
+    TEXT(account_id),
+    TEXT(name),
+    TEXT(address),
+    TEXT(book),
+    TEXT(timezone),
+    INT(struct stored, tax_ppm),
+    INT(struct stored, from_us),
+    INT(struct stored, to_us),
+    INT(struct stored, position),
+    INT(struct stored, generation),
+    {.name = "projects", .kind = JSON_TEXTS, .offset = offsetof(struct stored, projects), .flags = JSON_REQUIRED},
+    {.name = "credits",
+     .kind = JSON_LIST,
+     .offset = offsetof(struct stored, credits),
+     .flags = JSON_REQUIRED,
+     .sub = &credit_table,
+     .item_size = sizeof(struct invoice_credit)},
+    {.name = "earlier",
+     .kind = JSON_LIST,
+     .offset = offsetof(struct stored, earlier),
+     .flags = JSON_REQUIRED,
+     .sub = &earlier_table,
+     .item_size = sizeof(struct invoice_earlier)},
+};
+static const struct json_table table = {.fields = fields, .count = JSON_COUNT(fields), .seen_offset = JSON_NO_SEEN};
+
+int invoice_read_inputs(const char *json, struct arena *a, struct invoice_inputs *ret, struct error *e)
+{
+    struct stored in = {0};
+    struct json_doc doc;
+    struct error detail = {0};
+    int rc = json_in_parse(json, strlen(json), &doc, &detail);
+    if (!rc) {
+        rc = json_in_read(doc.root, &table, &in, a, &detail);
+        json_in_done(&doc);
+    }
+    if (rc) {
+        return error_set(e, ERR_CORRUPT, "the inputs of an invoice cannot be read: %s", error_text(&detail));
+    }
+    *ret = (struct invoice_inputs){.account_id = in.account_id,
+                                   .name = in.name,
+                                   .address = in.address,
+                                   .book = in.book,
+                                   .timezone = in.timezone,
+                                   .tax_ppm = in.tax_ppm,
+                                   .period = {in.from_us, in.to_us, in.position, in.generation},
+                                   .projects = in.projects.items,
+                                   .project_count = in.projects.count,
+                                   .credits = in.credits.items,
+                                   .credit_count = in.credits.count,
+                                   .earlier = in.earlier.items,
+                                   .earlier_count = in.earlier.count};
+    return 0;
+}

@@ -1,0 +1,194 @@
+"""What usage costs, told again: an oracle for invoices. It knows lifecycle events and price books as people write them, cuts time into
+pieces at every instant at which anything changes, and adds up exact fractions. It shares nothing with the programs but the rules of
+docs/billing.md."""
+import collections
+import datetime
+import fnmatch
+import zoneinfo
+from fractions import Fraction
+
+UNUSED = ("none", "gone", "building")
+HOUR = 3600 * 10**6
+NANO = 10**9
+FOREVER = float("inf")
+UNIT = {"server": 1, "vcpu": 1, "memory_mib": 1, "disk_gib": 1, "image_gib": 1048576, "address": 1}
+COUNTER_UNIT = {"cpu_seconds": 10**9, "disk_read_gb": 10**9, "disk_write_gb": 10**9, "disk_read_requests": 1, "disk_write_requests": 1,
+                "net_in_gb": 10**9, "net_out_gb": 10**9}
+
+
+def half_even(value):
+    """An exact fraction as a whole number."""
+    return round(value)  # Fraction.__round__ is half to even
+
+
+def instant(text):
+    value = datetime.datetime.fromisoformat(text)
+    value = value if value.tzinfo else value.replace(tzinfo=datetime.timezone.utc)
+    return int((value - datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)) / datetime.timedelta(microseconds=1))
+
+
+def month(zone, year, number):
+    """The instants at which a month begins and ends."""
+    def begin(y, m):
+        local = datetime.datetime(y + (m - 1) // 12, (m - 1) % 12 + 1, 1, tzinfo=zoneinfo.ZoneInfo(zone))
+        return int(local.timestamp()) * 10**6
+    return begin(year, number), begin(year, number + 1)
+
+
+Piece = collections.namedtuple("Piece", "begin end run_begin run_ends state flavor zone tags project host sizes")
+
+
+def lives(events):
+    """Server -> its pieces of use. `events` in the order of their numbers."""
+    result = collections.defaultdict(list)
+    for e in events:
+        pieces = result[e["server_id"]]
+        last = pieces[-1] if pieces and pieces[-1].end is FOREVER else None
+        facts = dict(state=e["state"], flavor=e["flavor_name"], zone=e["zone"], tags=tuple(e["tags"]), project=e["project_id"],
+                     host=e["host_id"] or (last.host if last else ""),
+                     sizes=(("server", 1), ("vcpu", e["vcpus"]), ("memory_mib", e["memory_mib"]), ("disk_gib", e["disk_gib"])) + tuple(e.get("extra", {}).items()))
+        used = e["state"] not in UNUSED
+        if last and used and all(getattr(last, name) == value for name, value in facts.items()):
+            continue
+        at = max(e["at_us"], last.begin) if last else e["at_us"]
+        goes_on = last and used and (last.state, last.flavor, last.project) == (facts["state"], facts["flavor"], facts["project"])
+        if last:
+            pieces[-1] = last._replace(end=at, run_ends=not goes_on)
+        if used:
+            pieces.append(Piece(begin=at, end=FOREVER, run_begin=last.run_begin if goes_on else at, run_ends=False, **facts))
+    return result
+
+
+class Book:
+    def __init__(self, version, text):
+        self.version, self.begin, self.prices, self.discounts = version, instant(text["from"]), text["prices"], text.get("discounts", [])
+
+    def price(self, resource, project, piece):
+        for number, p in enumerate(self.prices):
+            if p["resource"] == resource and ("flavor" not in p or fnmatch.fnmatchcase(piece.flavor, p["flavor"])) and \
+                    p.get("zone", piece.zone) == piece.zone and p.get("project", project) == project and \
+                    ("states" not in p or piece.state in p["states"]) and ("tag" not in p or p["tag"] in piece.tags):
+                return number, p
+        return None, None
+
+
+def surplus(price, length):
+    charged = max(length, int(price.get("minimum_seconds", 0)) * 10**6)
+    grain = int(price.get("granularity_seconds", 0)) * 10**6
+    return (-(-charged // grain) * grain if grain else charged) - length
+
+
+def unit_of(resource):
+    """Base units (times microseconds) of one unit (and hour)."""
+    return COUNTER_UNIT.get(resource) or UNIT.get(resource, 1) * HOUR
+
+
+def tiers(price):
+    """[(limit or None, nano)]"""
+    def nano(text):
+        return int(Fraction(text) * NANO)
+    rows = [(Fraction(price["free"]), 0)] if "free" in price else []
+    for t in price.get("tiers", []):
+        rows.append((Fraction(t["up_to"]) if "up_to" in t else None, nano(t["price"])))
+    if "price" in price:
+        rows.append((None, nano(price["price"])))
+    return rows
+
+
+def project_quantities(project, servers, books, begin, end, counters=()):
+    """Line key -> exact base quantity."""
+    sums = collections.Counter()
+    for server, pieces in servers.items():
+        for p in pieces:
+            if p.project != project:
+                continue
+            for index, book in enumerate(books):
+                start = max(begin, book.begin)
+                stop = min(end, books[index + 1].begin if index + 1 < len(books) else end)
+                length = max(0, min(p.end, stop) - max(p.begin, start)) if stop > start else 0
+                ends_here = p.run_ends and start <= p.end < stop
+                for resource, amount in p.sizes:
+                    number, price = book.price(resource, project, p)
+                    if price is None or not amount:
+                        continue
+                    quantity = amount * (length + (surplus(price, p.end - p.run_begin) if ends_here else 0))
+                    sums[resource, index, number, p.flavor, p.state, p.zone, p.tags, server] += quantity
+    for c in counters:
+        for index, book in enumerate(books):
+            stop = min(end, books[index + 1].begin if index + 1 < len(books) else end)
+            number, price = book.price(c.resource, project, c)
+            if c.project == project and max(begin, book.begin) <= c.hour < stop and price is not None:
+                sums[c.resource, index, number, c.flavor, c.state, c.zone, c.tags, c.server] += c.amount
+    return {key: value for key, value in sums.items() if value}
+
+
+def tag_text(tags):
+    return "[" + ",".join(f'"{t}"' for t in tags) + "]"
+
+
+def project_lines(project, servers, books, begin, end, counters=()):
+    """[(project, resource, flavor, state, zone, server, tags, version, label, tier, quantity, price, amount)], as an invoice has them."""
+    quantities = project_quantities(project, servers, books, begin, end, counters)
+    order = sorted(quantities, key=lambda k: (k[0], k[1], k[2], k[3], k[4], k[5], tag_text(k[6]), k[7]))
+    def rule_of(key):
+        return books[key[1]].prices[key[2]]
+    def label_of(key):
+        return rule_of(key).get("name", key[0])
+    total, used, lines = collections.Counter(), collections.Counter(), []
+    def is_tiered(rule):
+        return "tiers" in rule or "free" in rule or rule.get("tiering") == "volume"
+    for key in order:
+        if is_tiered(rule_of(key)):
+            total[key[0], label_of(key)] += quantities[key]
+    for key in order:
+        rule, base = rule_of(key), unit_of(key[0])
+        rows = tiers(rule)
+        limits = [(None if limit is None else limit * base, nano) for limit, nano in rows]
+        counted = (key[0], label_of(key))
+        parts = []
+        if not is_tiered(rule):
+            parts = [(0, quantities[key])]
+        elif rule.get("tiering") == "volume":
+            tier = next(i for i, (limit, _) in enumerate(limits) if limit is None or total[counted] <= limit)
+            parts = [(tier, quantities[key])]
+        else:
+            low, at, rest = Fraction(0), used[counted], quantities[key]
+            for tier, (limit, _) in enumerate(limits):
+                high = FOREVER if limit is None else limit
+                take = max(0, min(at + rest, high) - max(at, low))
+                if take:
+                    parts.append((tier, take))
+                low = high
+            used[counted] += rest
+        for tier, quantity in parts:
+            amount = half_even(Fraction(quantity) * limits[tier][1] / base)
+            lines.append((project, key[0], key[3], key[4], key[5], key[7], tag_text(key[6]), books[key[1]].version, label_of(key), tier,
+                          int(quantity), limits[tier][1], amount))
+    return lines
+
+
+def discounts(books, end, project, lines):
+    """[(name, project, nano)] by percentage."""
+    book = [b for b in books if b.begin < end][-1]
+    left, result = sum(line[-1] for line in lines), []
+    for d in book.discounts:
+        if "percent" not in d or d.get("project", project) != project:
+            continue
+        part = sum(line[-1] for line in lines if d.get("resource", line[1]) == line[1])
+        nano = min(left, half_even(Fraction(part) * Fraction(d["percent"]) / 100))
+        left -= nano
+        if nano:
+            result.append((d["name"], project, -nano))
+    return result
+
+
+def fixed_discounts(books, end, net):
+    book = [b for b in books if b.begin < end][-1]
+    result = []
+    for d in book.discounts:
+        if "amount" in d:
+            nano = max(0, min(int(Fraction(d["amount"]) * NANO), net))
+            net -= nano
+            if nano:
+                result.append((d["name"], None, -nano))
+    return result
