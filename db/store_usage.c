@@ -1,6 +1,7 @@
 /* Usage intervals. The meter's cursor moves in the transaction that writes the intervals, so each event counts once
  * whatever dies when. */
 #include "db/store_usage.h"
+#include "db/store_ledger.h"
 #include <string.h>
 
 static void copy_text(char *to, size_t size, const char *from)
@@ -84,9 +85,6 @@ int store_usage_advance(struct db_conn *c, const char *name, int64_t expected, i
     return rc;
 }
 
-#define INTERVAL_COLUMNS                                                                                               \
-    "server_id, begin_event, project_id, host_id, state, flavor_name, vcpus, memory_mib, disk_gib, begin_us, end_us"
-
 static void read_interval(const struct db_rows *rows, struct usage_row *ret)
 {
     memset(ret, 0, sizeof(*ret));
@@ -117,16 +115,12 @@ DB_STATEMENT(usage_each_project,
              "UNION ALL SELECT " SERVER_COLUMNS ", 9223372036854775807 FROM usage_open" SERVERS_FROM
              "WHERE u.project_no = (SELECT no FROM usage_name WHERE kind = 'project' AND text = $1) "
              "AND u.begin_us < $3 AND (s.text = $4 OR $4 IS NULL) ORDER BY 1, 10, 2");
-DB_STATEMENT(usage_each_all, "SELECT " INTERVAL_COLUMNS " FROM usage_interval WHERE end_us > $1 AND begin_us < $2 "
-                             "AND (server_id = $3 OR $3 IS NULL) ORDER BY server_id, begin_us, begin_event");
-int store_usage_each(struct db_conn *c, const char *project_id, const char *server_id, int64_t from_us, int64_t to_us,
-                     usage_row_fn fn, void *arg, struct error *e)
+static int each_of_project(struct db_conn *c, const char *project_id, const char *server_id, int64_t from_us,
+                           int64_t to_us, usage_row_fn fn, void *arg, struct error *e)
 {
     struct db_rows rows;
-    int rc = project_id
-                 ? db_query(c, &usage_each_project, &rows, e,
-                            DB_ARGS(db_text(project_id), db_int(from_us), db_int(to_us), db_text(server_id)))
-                 : db_query(c, &usage_each_all, &rows, e, DB_ARGS(db_int(from_us), db_int(to_us), db_text(server_id)));
+    int rc = db_query(c, &usage_each_project, &rows, e,
+                      DB_ARGS(db_text(project_id), db_int(from_us), db_int(to_us), db_text(server_id)));
     if (rc) {
         return rc;
     }
@@ -137,6 +131,37 @@ int store_usage_each(struct db_conn *c, const char *project_id, const char *serv
     }
     int end = db_rows_done(&rows, e);
     return rc ? rc : end;
+}
+
+struct projects {
+    struct arena arena;
+    const char **items;
+    size_t count, room;
+};
+
+static int add_project(void *arg, int64_t no, const char *text, struct error *e)
+{
+    struct projects *p = arg;
+    (void)no, (void)e;
+    p->items = arena_more(&p->arena, p->items, p->count, &p->room, sizeof(*p->items));
+    p->items[p->count++] = arena_strdup(&p->arena, text);
+    return 0;
+}
+
+int store_usage_each(struct db_conn *c, const char *project_id, const char *server_id, int64_t from_us, int64_t to_us,
+                     usage_row_fn fn, void *arg, struct error *e)
+{
+    struct projects p = {0};
+    if (project_id) {
+        return each_of_project(c, project_id, server_id, from_us, to_us, fn, arg, e);
+    }
+    arena_init(&p.arena);
+    int rc = store_ledger_projects(c, add_project, &p, e);
+    for (size_t i = 0; !rc && i < p.count; i++) {
+        rc = each_of_project(c, p.items[i], server_id, from_us, to_us, fn, arg, e);
+    }
+    arena_done(&p.arena);
+    return rc;
 }
 
 DB_STATEMENT(usage_server, "SELECT name, 0 FROM server WHERE id = $1 UNION ALL "

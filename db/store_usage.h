@@ -27,8 +27,8 @@ struct usage_row {
     struct usage_interval interval; /* its flavor points into this row */
 };
 typedef int (*usage_row_fn)(void *arg, const struct usage_row *row, struct error *e);
-/* Intervals that overlap [from_us, to_us), ordered by server and begin: of one project, or of all when project_id is
- * NULL; of one server when server_id is not NULL. */
+/* Intervals that overlap [from_us, to_us), of one project, or of all when project_id is NULL; of one server when
+ * server_id is not NULL. By project, server and begin. */
 int store_usage_each(struct db_conn *c, const char *project_id, const char *server_id, int64_t from_us, int64_t to_us,
                      usage_row_fn fn, void *arg, struct error *e);
 

@@ -58,5 +58,5 @@ CREATE TABLE invoice (
     about BIGINT,                                   -- a credit note's invoice
     issued_us BIGINT NOT NULL                       -- when
 );
-CREATE INDEX invoice_by_account ON invoice (account_id, from_us, number);
+CREATE INDEX invoice_by_account ON invoice (account_id, number);
 CREATE INDEX invoice_by_period ON invoice (to_us, number);
