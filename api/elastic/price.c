@@ -1,30 +1,46 @@
-/* Prices: an hour of running, rated by the same arithmetic as the bill. */
+/* Prices: an hour of running, rated by the same arithmetic as the bill. Tiers and allowances depend on what else a
+ * project uses: the first price above 0 counts here. */
 #include "api/elastic/price.h"
-#include "api/rating/books.h"
+#include "metering/bill/book.h"
+#include <string.h>
+
+static int64_t first_price(const struct rate_rule *rule)
+{
+    for (size_t i = 0; rule && i < rule->tier_count; i++)
+        if (rule->tiers[i].nano > 0)
+            return rule->tiers[i].nano;
+    return 0;
+}
+
+static int64_t units_of(const struct flavor_row *flavor, const char *resource)
+{
+    return strcmp(resource, "server") == 0       ? 1
+           : strcmp(resource, "vcpu") == 0       ? flavor->vcpus
+           : strcmp(resource, "memory_mib") == 0 ? flavor->memory_mib
+           : strcmp(resource, "disk_gib") == 0   ? flavor->root_gib + flavor->ephemeral_gib
+                                                 : 0;
+}
 
 int price_of_flavor(struct db_conn *c, const struct flavor_row *flavor, int64_t now_us, struct arena *a,
                     struct price_rate *ret, struct error *e)
 {
-    struct usage_interval hour = {.state = SERVER_STATE_RUNNING,
-                                  .flavor = flavor->name,
-                                  .vcpus = flavor->vcpus,
-                                  .memory_mib = flavor->memory_mib,
-                                  .disk_gib = flavor->root_gib + flavor->ephemeral_gib,
-                                  .begin_us = now_us,
-                                  .end_us = now_us + USAGE_HOUR_US};
-    struct books books;
-    int rc = books_load(c, a, &books, e);
+    const struct rate_facts facts = {"", "running", flavor->name, "", "", NULL, 0};
+    const struct rate_book *book = NULL;
+    struct book_resources resources;
+    struct book_versions books;
+    int rc = book_resources_load(c, a, &resources, e);
+    rc = rc ? rc : book_load(c, "default", &resources, a, &books, e);
     if (rc)
         return rc;
-    ret->currency = books.count > 0 ? books.currency : NULL;
+    ret->currency = books.count > 0 ? books.items[0].currency : NULL;
     ret->nano_per_hour = 0;
-    /* The book of now for the whole hour, though another may begin within it. */
-    while (books.count > 0 && books.items[books.count - 1].from_us > now_us)
-        books.count--;
-    for (int r = 0; r < USAGE_RESOURCE_COUNT; r++) {
-        struct usage_sum sum = {0};
-        usage_add(&sum, &hour, (enum usage_resource)r, hour.begin_us, hour.end_us, books.items, books.count);
-        ret->nano_per_hour += usage_charge_nano(&sum);
+    for (size_t i = 0; i < books.count && books.items[i].from_us <= now_us; i++)
+        book = &books.items[i];
+    for (size_t r = 0; book && r < resources.count; r++) {
+        int64_t nano = 0, price = first_price(rate_match(book, r, &facts));
+        if (!rate_amount(units_of(flavor, resources.items[r].name), price, resources.items[r].scale, &nano))
+            return error_set(e, ERR_TOO_LARGE, "an hour of %s costs more than 64 bits hold", flavor->name);
+        ret->nano_per_hour += nano;
     }
     return 0;
 }
