@@ -58,6 +58,13 @@ static int write_rows(struct cli *cli, struct add *x, struct error *e)
     return rc;
 }
 
+static bool is_name(const char *text)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    size_t size = strlen(text);
+    return size >= 1 && size <= 200 && strspn(text, allowed) == size && text[0] != '-' && text[0] != '.';
+}
+
 static int run(struct cli *cli, struct error *e)
 {
     const char *name = cli->arguments[0], *zone = command_value(cli, "zone");
@@ -65,9 +72,8 @@ static int run(struct cli *cli, struct error *e)
     struct add x = {.zone = zone ? zone : DEFAULT_ZONE};
     int64_t count;
     int rc = command_number(cli, "count", 1, COUNT_MOST, 0, &count, e);
-    if (!rc && (!*name || strlen(name) > 200 || strspn(name, " \t") > 0 || strlen(x.zone) > 200 || !*x.zone)) {
-        rc = error_set(e, ERR_INVALID, "NAME and ZONE have 1 to 200 characters");
-    }
+    if (!rc && (!is_name(name) || !is_name(x.zone)))
+        rc = error_set(e, ERR_INVALID, "NAME and ZONE have 1 to 200 characters: letters, digits, . _ and -");
     rc = rc ? rc : pki_fingerprint(command_place(cli, "/etc/virga/pki"), fingerprint, e);
     if (rc) {
         return rc;

@@ -115,14 +115,15 @@ def fault_of(demo, server):
 
 
 def wait_for_boot(demo, server, options):
-    """The console's text once it says BOOT OK; a fake hypervisor has no console worth reading."""
+    """The console's text once it says BOOT OK. A server that is not on its way up is left as it is."""
     end = time.monotonic() + BOOT_SECONDS
+    booting = server.status in (None, "BUILD")
     while time.monotonic() < end:
         server = demo.compute.get_server(server.id)
-        if server.status == "ERROR":
+        if booting and server.status == "ERROR":
             sys.exit(f"quickstart: server {SERVER} went to ERROR: {fault_of(demo, server)}")
         text = console(demo, server) if server.status == "ACTIVE" else ""
-        if "BOOT OK" in text or (options.hypervisor == "fake" and server.status == "ACTIVE"):
+        if server.status != "BUILD" and ("BOOT OK" in text or not booting or options.hypervisor == "fake"):
             return text
         time.sleep(0.25)
     sys.exit(f"quickstart: server {SERVER} did not say BOOT OK within {BOOT_SECONDS} s; "
@@ -130,8 +131,9 @@ def wait_for_boot(demo, server, options):
 
 
 def show(options, clouds_file, text):
-    print("\n--- the last lines of its console")
-    print("\n".join(text.strip().splitlines()[-6:]))
+    if text:
+        print("\n--- the last lines of its console")
+        print("\n".join(text.strip().splitlines()[-6:]))
     environment = dict(os.environ, OS_CLIENT_CONFIG_FILE=clouds_file, OS_CLOUD="demo")
     print("\n--- openstack server show", SERVER, flush=True)
     subprocess.run(["/usr/bin/openstack", "server", "show", SERVER], env=environment, check=True)
@@ -176,7 +178,8 @@ def main():
     ensure_key(demo, options)
     server = ensure_server(demo, image, network, options)
     text = wait_for_boot(demo, server, options)
-    step(options, f"Server {SERVER} is up")
+    server = demo.compute.get_server(server.id)
+    step(options, f"Server {SERVER} is {'up' if server.status == 'ACTIVE' else server.status}")
     show(options, clouds_file, text)
     show_usage(demo, server)
     key = os.path.join(options.etc, "demo.key")
