@@ -68,11 +68,11 @@ static bool read_version(const char *text, long *major, long *minor)
 
 static void write_version(struct request *request, struct reply *reply, const char *version)
 {
-    reply_header(reply, "OpenStack-API-Version", arena_join(&request->arena, "compute ", version));
-    reply_header(reply, "X-OpenStack-Nova-API-Version", version);
-    reply_header(reply, "Vary", "OpenStack-API-Version");
-    reply_header(reply, "Vary", "X-OpenStack-Nova-API-Version");
-    reply_header(reply, "x-compute-request-id", request->id);
+    reply_header_kept(reply, "OpenStack-API-Version", arena_join(&request->arena, "compute ", version));
+    reply_header_kept(reply, "X-OpenStack-Nova-API-Version", version);
+    reply_header_kept(reply, "Vary", "OpenStack-API-Version");
+    reply_header_kept(reply, "Vary", "X-OpenStack-Nova-API-Version");
+    reply_header_kept(reply, "x-compute-request-id", request->id);
 }
 
 static int negotiate(struct request *request, struct reply *reply)

@@ -83,7 +83,7 @@ static bool header_refused(const struct header_item *item)
 
 bool header_accepts_json(const char *accept)
 {
-    if (!accept)
+    if (!accept || !strcmp(accept, "application/json") || !strcmp(accept, "*/*"))
         return true;
     struct header_item item;
     bool any = false;

@@ -40,7 +40,7 @@ void reply_done(struct reply *reply)
         strbuf_done(&reply->body);
 }
 
-void reply_header(struct reply *reply, const char *name, const char *value)
+void reply_header_kept(struct reply *reply, const char *name, const char *value)
 {
     if (reply->field_count == reply->field_room) {
         size_t room = reply->field_room ? reply->field_room * 2 : 8;
@@ -50,8 +50,12 @@ void reply_header(struct reply *reply, const char *name, const char *value)
         reply->fields = fields;
         reply->field_room = room;
     }
-    reply->fields[reply->field_count++] =
-        (struct reply_field){arena_strdup(reply->arena, name), arena_strdup(reply->arena, value)};
+    reply->fields[reply->field_count++] = (struct reply_field){name, value};
+}
+
+void reply_header(struct reply *reply, const char *name, const char *value)
+{
+    reply_header_kept(reply, arena_strdup(reply->arena, name), arena_strdup(reply->arena, value));
 }
 
 void reply_header_set(struct reply *reply, const char *name, const char *value)

@@ -26,7 +26,9 @@ struct reply {
     int64_t file_from, file_bytes;
 };
 
-/* Adds a header; both are copied. reply_header_set replaces one of the same name. */
+/* Adds a header; both are copied. reply_header_set replaces one of the same name; reply_header_kept copies nothing: the
+ * texts live as long as the request. */
+void reply_header_kept(struct reply *reply, const char *name, const char *value);
 void reply_header(struct reply *reply, const char *name, const char *value);
 void reply_header_set(struct reply *reply, const char *name, const char *value);
 /* Answers with bytes of a file instead of a body; Range is honoured (206, 416). The file is opened here. 0 or an error.

@@ -59,8 +59,13 @@ const char *request_header(struct request *request, const char *name)
 /* A host with optional port from a header; NULL when it has what does not belong into a URL. */
 static const char *request_host(const char *text)
 {
-    static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]";
-    return text && *text && strlen(text) < 256 && !text[strspn(text, good)] ? text : NULL;
+    static const bool good[256] = {
+        ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['.'] = true, ['-'] = true,
+        ['_'] = true,         [':'] = true,         ['['] = true,         [']'] = true};
+    size_t size = 0;
+    while (text && size < 256 && good[(unsigned char)text[size]])
+        size++;
+    return size > 0 && size < 256 && !text[size] ? text : NULL;
 }
 
 static const char *request_make_base_url(struct exchange *x)

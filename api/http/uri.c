@@ -23,6 +23,11 @@ static int uri_hex(char c)
 static ptrdiff_t uri_decode(const char *from, size_t size, bool plus, char *to)
 {
     char *at = to;
+    if (!memchr(from, '%', size) && !(plus && memchr(from, '+', size))) { /* most texts */
+        memcpy(to, from, size);
+        to[size] = 0;
+        return utf8_valid(to, size) ? (ptrdiff_t)size : -1;
+    }
     for (size_t i = 0; i < size; i++) {
         char c = from[i];
         if (c == '+' && plus) {
