@@ -1,5 +1,5 @@
 /* Read snapshots that stay open between the statements of a connection, as long as they are the newest: beginning and
- * ending one costs as much as a point read, and its locks are shared by all threads. For engine_sqlite.c alone.
+ * ending one costs as much as a point read, and its locks are shared by all threads. For sqlite_handle.c alone.
  *
  * Whether a snapshot is the newest shows in the header of the WAL index, shared memory that every commit changes before
  * it is acknowledged (sqlite.org/walformat.html, section 2.1). */
