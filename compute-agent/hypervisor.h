@@ -143,7 +143,7 @@ struct hypervisor_ops {
     void (*list)(struct hypervisor *h, hypervisor_list_fn done, void *arg);
     /* Image, disk, config drive. Calls on_progress before done. */
     void (*prepare)(struct hypervisor *h, const struct hypervisor_prepare *what, hypervisor_done_fn done, void *arg);
-    /* `spec` is needed for CREATE and DEFINE only. */
+    /* `spec` is needed for CREATE and DEFINE; START and RESET take over its changes when it is given. */
     void (*act)(struct hypervisor *h, enum hypervisor_action action, const char *server_id, const struct spec *spec,
                 hypervisor_done_fn done, void *arg);
     /* The callback gets a JSON object for the API, or "". `move` must stay as it is until then; result->domain as for

@@ -13,6 +13,8 @@ static const char *const settings_levels[] = {"debug", "info", "warn", "error", 
 static const char *const settings_hypervisors[] = {"libvirt", "fake", NULL};
 static const char *const settings_virt_types[] = {"auto", "kvm", "qemu", NULL};
 
+static const char *const settings_port_security[] = {"auto", "require", "off", NULL};
+
 static const struct config_option settings_options[] = {
     {OPTION(prefix, prefix), .type = CONFIG_TEXT, .doc = "Folder under which all default places lie."},
     {OPTION(url, url), .type = CONFIG_TEXT,
@@ -56,6 +58,11 @@ static const struct config_option settings_options[] = {
      .doc = "Memory for translated code of each emulated guest (only without kvm)."},
     {OPTION(vnc_listen, vnc_listen), .type = CONFIG_TEXT, .fallback = "127.0.0.1",
      .doc = "Address that the guests' VNC consoles listen on."},
+    {OPTION(port_security, port_security), .type = CONFIG_CHOICE, .fallback = "auto", .choices = settings_port_security,
+     .doc =
+         "Whether ports with port security may send from their own addresses only: auto where libvirt's network "
+         "filters work (else a warning in the log, and no trait CUSTOM_PORT_SECURITY), require: else their servers do "
+         "not start, off: never."},
     {OPTION(address, address), .type = CONFIG_TEXT,
      .doc = "This host's address as shown to people. Default: the one that leads to the API."},
     {OPTION(reserved_vcpus, reserved_vcpus), .type = CONFIG_INT, .fallback = "0", .max = 4096,

@@ -13,6 +13,7 @@ struct settings {
         *pid_file; /* after settings_load never NULL, except pid_file */
     int64_t image_cache_bytes;
     bool resume_guests;
+    char *port_security;
     char *hypervisor, *hypervisor_uri, *virt_type, *cpu_model, *vnc_listen, *address, *emulator;
     int64_t tcg_cache_bytes;
     int64_t reserved_vcpus, reserved_memory_bytes, reserved_disk_bytes;

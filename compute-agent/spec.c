@@ -39,10 +39,19 @@ static const struct json_field network_fields[] = {
 };
 static const struct json_table network_table = TABLE(network_fields, JSON_NO_SEEN);
 
+static const struct json_field pair_fields[] = {
+    FIELD(spec_pair, ip_address, JSON_TEXT, JSON_REQUIRED),
+    FIELD(spec_pair, mac_address, JSON_TEXT, JSON_NULLABLE),
+};
+static const struct json_table pair_table = TABLE(pair_fields, JSON_NO_SEEN);
+
 static const struct json_field nic_fields[] = {
     FIELD(spec_nic, port_id, JSON_TEXT, JSON_REQUIRED),
     FIELD(spec_nic, mac, JSON_TEXT, JSON_REQUIRED),
     FIELD(spec_nic, addresses, JSON_LIST, 0, .sub = &address_table, .item_size = sizeof(struct spec_address)),
+    FIELD(spec_nic, port_security, JSON_BOOL, JSON_NULLABLE),
+    FIELD(spec_nic, allowed_address_pairs, JSON_LIST, JSON_NULLABLE, .sub = &pair_table,
+          .item_size = sizeof(struct spec_pair)),
     FIELD(spec_nic, network, JSON_OBJECT, JSON_REQUIRED, .sub = &network_table),
 };
 static const struct json_table nic_table = TABLE(nic_fields, JSON_NO_SEEN);
@@ -172,6 +181,22 @@ static int spec_check_addresses(struct spec_nic *nic, struct arena *arena, struc
     return 0;
 }
 
+static int spec_check_pairs(struct spec_nic *nic, struct arena *arena, struct error *e)
+{
+    struct spec_pair *pairs = nic->allowed_address_pairs.items;
+    for (size_t i = 0; i < nic->allowed_address_pairs.count; i++) {
+        struct ip_net net;
+        char mac[IP_MAC_SIZE], text[IP_NET_TEXT_SIZE];
+        if (!ip_net_parse(pairs[i].ip_address, &net))
+            return error_set(e, ERR_INVALID, "nics.allowed_address_pairs[%zu].ip_address: not an address", i);
+        if (pairs[i].mac_address && !ip_mac_parse(pairs[i].mac_address, mac))
+            return error_set(e, ERR_INVALID, "nics.allowed_address_pairs[%zu].mac_address: not a MAC address", i);
+        pairs[i].ip_address = arena_strdup(arena, ip_net_text(&net, text));
+        pairs[i].mac_address = pairs[i].mac_address ? arena_strdup(arena, mac) : nic->mac;
+    }
+    return 0;
+}
+
 static int spec_check_subnets(struct spec_network *network, struct error *e)
 {
     struct spec_subnet *subnets = network->subnets.items;
@@ -204,6 +229,8 @@ static int spec_check_nics(struct spec *spec, struct error *e)
             return error_set(e, ERR_INVALID, "nics[%zu].mac: not a MAC address", i);
         nics[i].mac = arena_strdup(&spec->arena, mac);
         int code = spec_check_addresses(&nics[i], &spec->arena, e);
+        if (!code)
+            code = spec_check_pairs(&nics[i], &spec->arena, e);
         if (!code)
             code = spec_check_subnets(&nics[i].network, e);
         if (code)

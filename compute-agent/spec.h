@@ -25,9 +25,16 @@ struct spec_network {
     int64_t mtu;              /* 0: the host's choice */
     struct json_list subnets; /* struct spec_subnet */
 };
+/* Besides the nic's own addresses it may send from this one. */
+struct spec_pair {
+    const char *ip_address; /* or a prefix */
+    const char *mac_address;
+};
 struct spec_nic {
     const char *port_id, *mac;
-    struct json_list addresses; /* struct spec_address */
+    struct json_list addresses;             /* struct spec_address */
+    bool port_security;                     /* it may send from its own addresses only */
+    struct json_list allowed_address_pairs; /* struct spec_pair */
     struct spec_network network;
 };
 struct spec_image {

@@ -261,12 +261,13 @@ int store_port_detach_all(struct db_conn *c, const char *server_id, int64_t now_
     return rc;
 }
 
-#define SERVER_NIC_COLUMNS "p.id, p.mac, p.fixed_ips, n.id, n.name, n.mtu"
+#define SERVER_NIC_COLUMNS "p.id, p.mac, p.fixed_ips, n.id, n.name, n.mtu, p.port_security, p.address_pairs"
 DB_STATEMENT(port_server_nics, "SELECT " SERVER_NIC_COLUMNS " FROM port p JOIN network n ON n.id = p.network_id "
                                "WHERE p.device_id = $1 AND p.device_id <> '' ORDER BY p.nic, p.id");
 struct server_nic {
-    const char *port_id, *mac, *fixed_ips, *network_id, *network_name;
+    const char *port_id, *mac, *fixed_ips, *network_id, *network_name, *address_pairs;
     int64_t mtu;
+    bool port_security;
 };
 
 static int load_nics(struct db_conn *c, const char *server_id, struct arena *a, struct server_nic **ret,
@@ -287,6 +288,8 @@ static int load_nics(struct db_conn *c, const char *server_id, struct arena *a, 
             .network_id = db_dup_text(&rows, 3, a),
             .network_name = db_dup_text(&rows, 4, a),
             .mtu = db_get_int(&rows, 5),
+            .port_security = db_get_int(&rows, 6) != 0,
+            .address_pairs = db_dup_text(&rows, 7, a),
         };
     }
     rc = db_rows_done(&rows, e);
@@ -423,6 +426,8 @@ static void write_nic(struct json_out *out, const struct server_nic *nic, const 
         json_out_object_end(out);
     }
     json_out_array_end(out);
+    json_out_bool(out, "port_security", nic->port_security);
+    json_out_raw(out, "allowed_address_pairs", nic->address_pairs);
     json_out_object(out, "network");
     json_out_text(out, "id", nic->network_id);
     json_out_text(out, "name", nic->network_name);

@@ -19,6 +19,7 @@ struct libvirt_call;
 /* Found out when the connection was made; never changed afterwards. */
 struct libvirt_facts {
     bool known, kvm;
+    bool filters;   /* what guests send is filtered; looked at with every connection */
     char *emulator; /* for kvm's probe */
 };
 struct libvirt {
@@ -118,6 +119,11 @@ void libvirt_network_apply(struct libvirt_call *c);
 void libvirt_network_remove(struct libvirt_call *c);
 /* Fills c->networks. */
 int libvirt_network_list(struct libvirt_call *c);
+
+/* ---- libvirt_filter.c ---- */
+/* Makes sure that the filter of ports with port security is defined; false, after a warning, when it is not to be used
+ * or cannot be. */
+bool libvirt_filter_ensure(virConnectPtr conn, const struct settings *settings);
 
 /* ---- libvirt_stats.c and libvirt_inventory.c: work, on the worker ---- */
 void libvirt_stats_sample(struct libvirt_call *c);

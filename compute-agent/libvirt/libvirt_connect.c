@@ -149,6 +149,7 @@ static void libvirt_connect_find_facts(struct libvirt_call *c)
 {
     const char *type = c->settings->virt_type;
     char reason[256] = "libvirt has no KVM here";
+    c->facts.filters = libvirt_filter_ensure(c->made, c->settings);
     if (c->facts.known)
         return;
     c->facts.known = true;

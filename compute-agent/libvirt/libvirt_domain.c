@@ -102,11 +102,15 @@ static int libvirt_domain_define(struct libvirt_call *c, virDomainPtr *domain)
     return 0;
 }
 
-static int libvirt_domain_start(struct libvirt_call *c, virDomainPtr domain)
+/* As its specification is now, unless it goes on from saved memory, which has a definition of its own. */
+static int libvirt_domain_start(struct libvirt_call *c, virDomainPtr *domain)
 {
-    if (virDomainIsActive(domain) == 1)
+    if (virDomainIsActive(*domain) == 1)
         return 0;
-    return libvirt_domain_check(c, domain, virDomainCreateWithFlags(domain, 0), true, "The server cannot be started");
+    int code = c->xml && virDomainHasManagedSaveImage(*domain, 0) == 0 ? libvirt_domain_define(c, domain) : 0;
+    if (code)
+        return code;
+    return libvirt_domain_check(c, *domain, virDomainCreateWithFlags(*domain, 0), true, "The server cannot be started");
 }
 
 static int libvirt_domain_destroy(struct libvirt_call *c, virDomainPtr domain)
@@ -117,9 +121,9 @@ static int libvirt_domain_destroy(struct libvirt_call *c, virDomainPtr domain)
                                 "The server cannot be switched off");
 }
 
-static int libvirt_domain_reset(struct libvirt_call *c, virDomainPtr domain)
+static int libvirt_domain_reset(struct libvirt_call *c, virDomainPtr *domain)
 {
-    int code = libvirt_domain_destroy(c, domain);
+    int code = libvirt_domain_destroy(c, *domain);
     return code ? code : libvirt_domain_start(c, domain);
 }
 
@@ -146,8 +150,6 @@ static int libvirt_domain_call(struct libvirt_call *c, int rc, const char *what)
 static int libvirt_domain_do_existing(struct libvirt_call *c, virDomainPtr domain)
 {
     switch (c->action) {
-    case HYPERVISOR_START:
-        return libvirt_domain_start(c, domain);
     case HYPERVISOR_SHUTDOWN:
         return libvirt_domain_check(c, domain, virDomainShutdownFlags(domain, VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN),
                                     false, "The server cannot be asked to shut down");
@@ -156,8 +158,6 @@ static int libvirt_domain_do_existing(struct libvirt_call *c, virDomainPtr domai
                                    "The server cannot be asked to reboot");
     case HYPERVISOR_DESTROY:
         return libvirt_domain_destroy(c, domain);
-    case HYPERVISOR_RESET:
-        return libvirt_domain_reset(c, domain);
     case HYPERVISOR_PAUSE:
         return libvirt_domain_call(c, virDomainSuspend(domain), "The server cannot be paused");
     case HYPERVISOR_RESUME:
@@ -177,7 +177,7 @@ static int libvirt_domain_do(struct libvirt_call *c, virDomainPtr *domain)
     switch (c->action) {
     case HYPERVISOR_CREATE: {
         int code = libvirt_domain_define(c, domain);
-        return code ? code : libvirt_domain_start(c, *domain);
+        return code ? code : libvirt_domain_start(c, domain);
     }
     case HYPERVISOR_DEFINE:
         return libvirt_domain_define(c, domain);
@@ -188,6 +188,10 @@ static int libvirt_domain_do(struct libvirt_call *c, virDomainPtr *domain)
     default:
         if (!*domain)
             return c->code = error_set(&c->error, ERR_NOT_FOUND, "The server's domain is not there");
+        if (c->action == HYPERVISOR_START)
+            return libvirt_domain_start(c, domain);
+        if (c->action == HYPERVISOR_RESET)
+            return libvirt_domain_reset(c, domain);
         return libvirt_domain_do_existing(c, *domain);
     }
 }

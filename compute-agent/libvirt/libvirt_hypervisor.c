@@ -41,6 +41,16 @@ static bool libvirt_hypervisor_is_slow(enum hypervisor_action action)
            action == HYPERVISOR_SAVE || action == HYPERVISOR_REMOVE;
 }
 
+/* Starts take what has changed since the server was defined. Of a deleted image the properties are not known any more:
+ * then the domain stays as it is. */
+static bool libvirt_hypervisor_defines(enum hypervisor_action action, const struct spec *spec)
+{
+    if (action == HYPERVISOR_CREATE || action == HYPERVISOR_DEFINE)
+        return true;
+    bool whole = spec && spec->exists && !(spec->image && spec->image->deleted);
+    return whole && (action == HYPERVISOR_START || action == HYPERVISOR_RESET);
+}
+
 static const char *libvirt_hypervisor_xml(struct libvirt_call *c, const struct libvirt *lv, const struct spec *spec)
 {
     const struct settings *s = lv->setup.settings;
@@ -53,6 +63,7 @@ static const char *libvirt_hypervisor_xml(struct libvirt_call *c, const struct l
                                    .tcg_cache_mib = s->tcg_cache_bytes / MIB,
                                    .vnc_listen = s->vnc_listen,
                                    .folder = folder,
+                                   .filters = lv->facts.filters || strcmp(s->port_security, "require") == 0,
                                    .direct_io = storage_direct_io(lv->storage)};
     char *xml = domain_xml_make(spec, &lv->names, &host);
     const char *copy = arena_strdup(&c->arena, xml);
@@ -70,7 +81,7 @@ static void libvirt_hypervisor_act(struct hypervisor *h, enum hypervisor_action 
                                               libvirt_hypervisor_deliver, arg);
     c->action = action;
     c->done = done;
-    if (action == HYPERVISOR_CREATE || action == HYPERVISOR_DEFINE)
+    if (libvirt_hypervisor_defines(action, spec))
         c->xml = libvirt_hypervisor_xml(c, lv, spec);
     libvirt_call_submit(c, libvirt_hypervisor_is_slow(action) ? s->start_deadline_ms : s->call_deadline_ms);
 }

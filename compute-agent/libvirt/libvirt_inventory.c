@@ -77,6 +77,8 @@ static void libvirt_inventory_print_traits(struct json_out *o, const struct libv
     for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
         json_out_text(o, NULL, always[i]);
     json_out_text(o, NULL, c->facts.kvm ? "CUSTOM_VIRT_KVM" : "CUSTOM_VIRT_QEMU");
+    if (c->facts.filters)
+        json_out_text(o, NULL, "CUSTOM_PORT_SECURITY");
     json_out_array_end(o);
 }
 

@@ -1,5 +1,6 @@
 /* One function per part of the domain, in the order of libvirt's own output. */
 #include "compute-agent/xml/domain_xml.h"
+#include "compute-agent/xml/filter_xml.h"
 #include "compute-agent/xml/xml.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,7 +145,7 @@ static void domain_xml_disks(xmlNodePtr devices, const struct spec *spec, const 
     domain_xml_config_drive(devices, host);
 }
 
-static void domain_xml_nics(xmlNodePtr devices, const struct spec *spec, const struct names *names)
+static void domain_xml_nics(xmlNodePtr devices, const struct spec *spec, const struct names *names, bool filters)
 {
     static const char *const models[] = {"virtio", "e1000", "e1000e", "rtl8139", NULL};
     const struct spec_nic *nics = spec->nics.items;
@@ -156,6 +157,8 @@ static void domain_xml_nics(xmlNodePtr devices, const struct spec *spec, const s
         xml_set(xml_add(nic, "model"), "type", domain_xml_choice(spec, "hw_vif_model", models, "virtio"));
         if (nics[i].network.mtu > 0)
             xml_setf(xml_add(nic, "mtu"), "size", "%lld", (long long)nics[i].network.mtu);
+        if (filters && nics[i].port_security)
+            filter_xml_refer(nic, &nics[i]);
     }
 }
 
@@ -192,7 +195,7 @@ static void domain_xml_devices(xmlNodePtr domain, const struct spec *spec, const
         xml_add_text(devices, "emulator", host->emulator);
     domain_xml_disks(devices, spec, host);
     xml_set(xml_set(xml_add(devices, "controller"), "type", "usb"), "model", "none");
-    domain_xml_nics(devices, spec, names);
+    domain_xml_nics(devices, spec, names, host->filters);
     domain_xml_console(devices, host);
     domain_xml_others(devices, host);
 }

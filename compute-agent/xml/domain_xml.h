@@ -16,6 +16,7 @@ struct domain_xml_host {
     const char *vnc_listen;
     const char *folder; /* of this server's files */
     bool direct_io;     /* the folder's file system can do O_DIRECT */
+    bool filters;       /* nics with port security are filtered: FILTER_XML_NAME is defined */
 };
 /* The files in that folder. */
 #define DOMAIN_XML_ROOT      "root.qcow2"

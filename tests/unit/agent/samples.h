@@ -12,6 +12,8 @@
 #define SAMPLE_NIC                                                                                                     \
     "{\"port_id\":\"01890000-3333-7222-8333-000000000001\",\"mac\":\"FA:16:3E:00:00:01\","                             \
     "\"addresses\":[{\"ip\":\"10.0.0.5\",\"prefix\":24},{\"ip\":\"fd00::5\",\"prefix\":64}],"                          \
+    "\"port_security\":true,\"allowed_address_pairs\":[{\"ip_address\":\"10.0.0.128/25\"},"                            \
+    "{\"ip_address\":\"10.0.0.9\",\"mac_address\":\"00:00:5E:00:01:01\"}],"                                            \
     "\"network\":{\"id\":\"" SAMPLE_NETWORK "\",\"name\":\"demo\",\"mtu\":1450,\"subnets\":["                          \
     "{\"id\":\"01890000-4444-7222-8333-000000000001\",\"cidr\":\"10.0.0.0/"                                            \
     "24\",\"gateway\":\"10.0.0.1\",\"dhcp\":true,"                                                                     \
