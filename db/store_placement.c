@@ -76,41 +76,46 @@ int store_placement_seen(struct db_conn *c, placement_host_fn fn, void *arg, str
     return rc ? rc : end;
 }
 
-DB_STATEMENT(placement_waiting,
-             "SELECT s.id, s.project_id, s.zone, s.group_id, s.flavor_extra, s.hints, i.properties, s.vcpus, "
-             "s.memory_mib, s.root_gib + s.ephemeral_gib + (s.swap_mib + 1023) / 1024, q.created_us "
-             "FROM placement_queue q JOIN server s ON s.id = q.server_id LEFT JOIN image i ON i.id = s.image_id "
-             "ORDER BY q.created_us, q.server_id LIMIT $1");
-int store_placement_waiting(struct db_conn *c, int64_t limit, struct arena *a, struct placement_waiting_row **ret_rows,
-                            size_t *ret_count, struct error *e)
+int store_placement_read_waiting(struct db_rows *rows, struct arena *a, struct placement_waiting_row **ret_rows,
+                                 size_t *ret_count, struct error *e)
 {
-    struct placement_waiting_row *found = arena_array(a, (size_t)limit, sizeof(*found));
-    size_t count = 0;
-    struct db_rows rows;
-    int rc = db_query(c, &placement_waiting, &rows, e, DB_ARGS(db_int(limit)));
-    if (rc) {
-        return rc;
-    }
-    while (count < (size_t)limit && db_next(&rows)) {
+    struct placement_waiting_row *found = NULL;
+    size_t count = 0, room = 0;
+    while (db_next(rows)) {
+        found = arena_more(a, found, count, &room, sizeof(*found));
         struct placement_waiting_row *w = &found[count++];
-        strncpy(w->id, db_get_text(&rows, 0), sizeof(w->id) - 1);
-        w->project_id = db_dup_text(&rows, 1, a);
-        w->zone = db_dup_text(&rows, 2, a);
-        w->group_id = db_dup_text(&rows, 3, a);
-        w->flavor_extra = db_dup_text(&rows, 4, a);
-        w->hints = db_dup_text(&rows, 5, a);
-        w->image_properties = db_dup_text(&rows, 6, a);
-        w->need.amount[RESOURCE_VCPU] = db_get_int(&rows, 7);
-        w->need.amount[RESOURCE_MEMORY_MIB] = db_get_int(&rows, 8);
-        w->need.amount[RESOURCE_DISK_GIB] = db_get_int(&rows, 9);
-        w->queued_us = db_get_int(&rows, 10);
+        memset(w, 0, sizeof(*w));
+        strncpy(w->id, db_get_text(rows, 0), sizeof(w->id) - 1);
+        w->project_id = db_dup_text(rows, 1, a);
+        w->zone = db_dup_text(rows, 2, a);
+        w->group_id = db_dup_text(rows, 3, a);
+        w->flavor_extra = db_dup_text(rows, 4, a);
+        w->hints = db_dup_text(rows, 5, a);
+        w->image_properties = db_dup_text(rows, 6, a);
+        w->need.amount[RESOURCE_VCPU] = db_get_int(rows, 7);
+        w->need.amount[RESOURCE_MEMORY_MIB] = db_get_int(rows, 8);
+        w->need.amount[RESOURCE_DISK_GIB] = db_get_int(rows, 9);
+        w->queued_us = db_get_int(rows, 10);
+        w->until_us = db_get_int(rows, 11);
     }
-    rc = db_rows_done(&rows, e);
+    int rc = db_rows_done(rows, e);
     if (!rc) {
         *ret_rows = found;
         *ret_count = count;
     }
     return rc;
+}
+
+DB_STATEMENT(placement_waiting,
+             "SELECT " PLACEMENT_WAITING_COLUMNS " FROM placement_queue q JOIN server s ON s.id = q.server_id "
+             "LEFT JOIN image i ON i.id = s.image_id WHERE q.parked_us IS NULL ORDER BY q.created_us, q.server_id "
+             "LIMIT $1");
+int store_placement_waiting(struct db_conn *c, int64_t limit, struct arena *a, struct placement_waiting_row **ret_rows,
+                            size_t *ret_count, struct error *e)
+{
+    struct db_rows rows;
+    int rc = db_query(c, &placement_waiting, &rows, e, DB_ARGS(db_int(limit)));
+    return rc ? rc : store_placement_read_waiting(&rows, a, ret_rows, ret_count, e);
 }
 
 DB_STATEMENT(placement_queue_depth, "SELECT count(*) FROM placement_queue");

@@ -26,8 +26,16 @@ struct placement_waiting_row {
     const char *flavor_extra, *hints, *image_properties; /* JSON objects; image_properties NULL for none */
     struct resources need;
     int64_t queued_us;
+    int64_t until_us; /* waits for room until then; 0: is refused at once */
 };
-/* The first `limit` servers of the queue, oldest first, copied into the arena. */
+/* Of the queue `q`, the server `s` and its image `i`, in the order that store_placement_read_waiting wants. */
+#define PLACEMENT_WAITING_COLUMNS                                                                                      \
+    "s.id, s.project_id, s.zone, s.group_id, s.flavor_extra, s.hints, i.properties, s.vcpus, s.memory_mib, "           \
+    "s.root_gib + s.ephemeral_gib + (s.swap_mib + 1023) / 1024, q.created_us, q.until_us"
+/* Reads and ends `rows`, which db_query has just opened. */
+int store_placement_read_waiting(struct db_rows *rows, struct arena *a, struct placement_waiting_row **ret_rows,
+                                 size_t *ret_count, struct error *e);
+/* The first `limit` servers of the queue that are not parked (store_queue.h), oldest first, copied into the arena. */
 int store_placement_waiting(struct db_conn *c, int64_t limit, struct arena *a, struct placement_waiting_row **ret_rows,
                             size_t *ret_count, struct error *e);
 int store_placement_queue_depth(struct db_conn *c, int64_t *ret, struct error *e);

@@ -323,10 +323,18 @@ int store_server_was_deleted(struct db_conn *c, const char *id, bool *ret, struc
     return rc;
 }
 
-DB_STATEMENT(server_enqueue, "INSERT INTO placement_queue (server_id, created_us, attempts) VALUES ($1, $2, 0)");
+DB_STATEMENT(server_enqueue,
+             "INSERT INTO placement_queue (server_id, created_us, attempts, until_us) VALUES ($1, $2, 0, $3)");
+int store_server_enqueue_until(struct db_conn *c, const char *server_id, int64_t now_us, int64_t until_us,
+                               struct error *e)
+{
+    return db_exec(c, &server_enqueue, NULL, e,
+                   DB_ARGS(db_text(server_id), db_int(now_us), db_int_opt(until_us != 0, until_us)));
+}
+
 int store_server_enqueue(struct db_conn *c, const char *server_id, int64_t now_us, struct error *e)
 {
-    return db_exec(c, &server_enqueue, NULL, e, DB_ARGS(db_text(server_id), db_int(now_us)));
+    return store_server_enqueue_until(c, server_id, now_us, 0, e);
 }
 
 DB_STATEMENT(server_dequeue, "DELETE FROM placement_queue WHERE server_id = $1");

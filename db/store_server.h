@@ -84,6 +84,9 @@ int store_server_archive(struct db_conn *c, const struct server_row *row, int64_
 int store_server_was_deleted(struct db_conn *c, const char *id, bool *ret, struct error *e);
 
 int store_server_enqueue(struct db_conn *c, const char *server_id, int64_t now_us, struct error *e);
+/* As above; when nothing fits it waits for room until `until_us` (0: is refused). */
+int store_server_enqueue_until(struct db_conn *c, const char *server_id, int64_t now_us, int64_t until_us,
+                               struct error *e);
 int store_server_dequeue(struct db_conn *c, const char *server_id, struct error *e);
 
 /* Whether a host is in that zone, and whether the project has that group: what a new server may name. */

@@ -10,11 +10,11 @@
 #include "common/log.h"
 #include "db/lease.h"
 #include "db/store_placement.h"
+#include "db/store_queue.h"
 #include "scheduler/requirements.h"
 #include <stdlib.h>
 #include <string.h>
 
-#define LEASE_NAME "scheduler"
 /* Rounds of conflicts alone after which every host is read anew, should a change have come without its feed. */
 #define BARREN_LIMIT 3
 
@@ -45,7 +45,7 @@ static int lead_step(struct db_conn *c, void *arg, struct error *e)
 {
     struct lead *l = arg;
     int64_t until;
-    return lease_acquire(c, LEASE_NAME, l->d->holder, clock_now_us(), l->ttl_us, &l->held, &l->epoch, &until, e);
+    return lease_acquire(c, DISPATCH_LEASE, l->d->holder, clock_now_us(), l->ttl_us, &l->held, &l->epoch, &until, e);
 }
 
 static int start_afresh(struct dispatch *d, struct error *e)
@@ -185,17 +185,29 @@ static int commit_host(struct db_conn *c, struct batch *b, size_t first, size_t 
     return 0;
 }
 
+/* Whether a refused server waits for room. */
+static bool waits(const struct batch *b, const struct decision *x)
+{
+    return x->server->until_us > b->now_us;
+}
+
+static int refuse(struct db_conn *c, const struct batch *b, const struct decision *x, struct error *e)
+{
+    return waits(b, x) ? store_queue_park(c, x->server->id, x->refusal, b->now_us, e)
+                       : store_placement_fail(c, x->server->id, x->refusal, b->now_us, e);
+}
+
 static int commit_step(struct db_conn *c, void *arg, struct error *e)
 {
     struct batch *b = arg;
     for (size_t i = 0; i < b->count; i++) {
         b->decisions[i].conflicted = b->decisions[i].vanished = false;
     }
-    int rc = lease_check(c, LEASE_NAME, b->d->holder, b->d->epoch, e);
+    int rc = lease_check(c, DISPATCH_LEASE, b->d->holder, b->d->epoch, e);
     rc = rc ? rc : db_counter_next(c, "host_feed", 1, &b->feed_number, e);
     for (size_t i = 0; !rc && i < b->count;) {
         if (b->decisions[i].slot == PLACEMENT_NO_SLOT) {
-            rc = store_placement_fail(c, b->decisions[i].server->id, b->decisions[i].refusal, b->now_us, e);
+            rc = refuse(c, b, &b->decisions[i], e);
             i++;
             continue;
         }
@@ -217,6 +229,11 @@ static bool settle(struct batch *b)
     int32_t bumped = PLACEMENT_NO_SLOT;
     for (size_t i = 0; i < b->count; i++) {
         struct decision *x = &b->decisions[i];
+        if (x->slot == PLACEMENT_NO_SLOT && waits(b, x)) {
+            d->parked++;
+            log_info("server waits for room", "server=%s reason=\"%s\"", x->server->id, x->refusal);
+            continue;
+        }
         if (x->slot == PLACEMENT_NO_SLOT) {
             d->failed++;
             log_warn("server not placed", "server=%s reason=\"%s\"", x->server->id, x->refusal);
@@ -277,11 +294,11 @@ static int run_batch(struct dispatch *d, struct arena *a, bool *ret_more, struct
     }
     d->batches++;
     *ret_more = true;
-    uint64_t settled = d->placed + d->failed;
+    uint64_t settled = d->placed + d->failed + d->parked;
     if (settle(&b)) {
         log_info("hosts changed while placing", "batch=%zu", b.count);
     }
-    d->barren = d->placed + d->failed > settled ? 0 : d->barren + 1;
+    d->barren = d->placed + d->failed + d->parked > settled ? 0 : d->barren + 1;
     if (d->barren >= BARREN_LIMIT) {
         d->barren = 0;
         return start_afresh(d, e);

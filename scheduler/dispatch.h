@@ -3,6 +3,9 @@
 #include "db/db.h"
 #include "scheduler/feed.h"
 
+/* The lease of whoever places. */
+#define DISPATCH_LEASE "scheduler"
+
 struct dispatch {
     struct db *db;
     struct db_conn *conn;
@@ -13,7 +16,7 @@ struct dispatch {
     unsigned barren; /* rounds in a row that only met conflicts */
     int64_t batch;   /* servers per transaction */
     /* Counts since start. */
-    uint64_t placed, failed, conflicts, batches;
+    uint64_t placed, failed, parked, conflicts, batches;
     int64_t placing_us; /* spent in the library */
 };
 

@@ -132,6 +132,7 @@ static int take_over(void *arg, const struct placement_host_row *row, struct err
     };
     memcpy(host.inventory, row->inventory, sizeof(host.inventory));
     placement_set_host(r->feed->placement, &host);
+    r->feed->changes++;
     if (row->feed > r->feed->position) {
         r->feed->position = row->feed;
     }

@@ -7,6 +7,7 @@
 struct feed {
     struct placement *placement;
     int64_t position;       /* highest host.feed taken over */
+    uint64_t changes;       /* rows taken over so far: others' changes, also more room */
     int64_t alive_limit_us; /* a host unseen for longer is not alive */
 };
 

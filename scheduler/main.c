@@ -16,6 +16,7 @@
 #include "scheduler/flows/relocate.h"
 #include "scheduler/metrics.h"
 #include "scheduler/questions.h"
+#include "scheduler/room.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 struct scheduler {
     struct scheduler_config config;
     struct dispatch dispatch;
+    struct room room;
     struct wake *wake;
     struct loop *loop;
     int64_t alive_checked_us;
@@ -38,6 +40,7 @@ static void work(void *arg)
         s->alive_checked_us = now;
         rc = feed_refresh_alive(&s->dispatch.feed, s->dispatch.conn, now, &e);
     }
+    rc = rc ? rc : room_look(&s->room, &s->dispatch, &e);
     rc = rc ? rc : dispatch_run(&s->dispatch, &e);
     rc = rc ? rc : questions_answer(&s->dispatch, &e);
     if (rc) {

@@ -2,6 +2,7 @@
  * number or text) are read by hand below. Sources of rules and sentences: nova/api/openstack/compute/schemas/servers.py
  * and servers.py. */
 #include "api/compute/servers_body.h"
+#include "common/clock.h"
 #include "common/strbuf.h"
 #include "common/uuid.h"
 #include <ctype.h>
@@ -12,6 +13,7 @@
 
 #define PASSWORD_SIZE 12
 #define USER_DATA_MAX 65535
+#define QUEUE_MAX_S   ((int64_t)366 * 86400)
 
 enum {
     FIELD_NAME,
@@ -406,6 +408,28 @@ static int read_user_data(struct request *request, const struct servers_body *b)
     return 0;
 }
 
+/* Ours: "queue_until" is a time, or "+N" for N seconds from now. */
+static int read_queue_until(struct request *request, json_value *hint, int64_t *ret_us)
+{
+    const char *text = json_in_text(hint);
+    int64_t until_us = 0;
+    char *end = NULL;
+    if (hint == NULL)
+        return 0;
+    if (text != NULL && text[0] == '+' && isdigit((unsigned char)text[1])) {
+        int64_t seconds = strtoll(text + 1, &end, 10);
+        if (*end == '\0' && seconds <= QUEUE_MAX_S)
+            until_us = request->now_us + seconds * CLOCK_SECOND_US;
+    } else if (text == NULL || !clock_parse(text, &until_us)) {
+        until_us = 0;
+    }
+    if (until_us <= request->now_us || until_us > request->now_us + QUEUE_MAX_S * CLOCK_SECOND_US)
+        return invalid(request, "Invalid input for field/attribute queue_until. It is a time that comes within a year, "
+                                "2030-01-31T12:00:00Z or +SECONDS");
+    *ret_us = until_us;
+    return 0;
+}
+
 static int read_hints(struct request *request, const struct servers_document *d, struct servers_wish *wish)
 {
     json_value *hints = d->hints != NULL ? d->hints : d->old_hints;
@@ -423,7 +447,7 @@ static int read_hints(struct request *request, const struct servers_document *d,
     wish->hints = json_in_print(hints, &request->arena);
     if (strlen(wish->hints) > 65536)
         return invalid(request, "Invalid input for field/attribute os:scheduler_hints. They are too large");
-    return 0;
+    return read_queue_until(request, json_in_member(hints, "queue_until"), &wish->queue_until_us);
 }
 
 /* The kernel is asked once for all letters, and again for the few bytes that would favour some. */

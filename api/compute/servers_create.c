@@ -223,7 +223,8 @@ static void fill(struct request *request, const struct servers_wish *wish, const
     row->disk_config = b->disk_config != NULL ? b->disk_config : "MANUAL";
     row->launch_index = index;
     row->desired_power = SERVER_POWER_RUNNING;
-    row->deadline_us = request->now_us + operation_deadline_us(OPERATION_CREATE);
+    row->deadline_us =
+        (wish->queue_until_us != 0 ? wish->queue_until_us : request->now_us) + operation_deadline_us(OPERATION_CREATE);
     row->created_us = row->updated_us = request->now_us;
 }
 
@@ -260,7 +261,7 @@ static int insert(struct request *request, const struct servers_wish *wish, cons
     if (!rc)
         rc = store_operation_insert(request->conn, &operation, false, &request->error);
     if (!rc)
-        rc = store_server_enqueue(request->conn, row->id, request->now_us, &request->error);
+        rc = store_server_enqueue_until(request->conn, row->id, request->now_us, wish->queue_until_us, &request->error);
     return rc;
 }
 

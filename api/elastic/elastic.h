@@ -6,7 +6,7 @@
 #define ELASTIC_PREFIX "/elastic/v1"
 
 extern const struct service elastic_service;
-extern const struct route_table elastic_dry_run_routes;
+extern const struct route_table elastic_dry_run_routes, elastic_queue_routes;
 
 /* The caller has the admin role. */
 bool elastic_is_admin(const struct request *request);

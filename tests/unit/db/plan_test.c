@@ -22,6 +22,7 @@ static const struct exception may_scan[] = {
     {"placement_hosts", "the members of aggregates, which operators make"},
     {"placement_view_aggregates", "the members of aggregates, which operators make"},
     {"question_open", "an index of the open questions alone"},
+    {"queue_*", "an index of the parked servers alone"},
     {"placement_queue_depth", "the queue is short"},
     {"placement_waiting", "the queue is short, and in order"},
     {"assignment_all*", "the list of all assignments has no pages"},
@@ -55,6 +56,7 @@ static const struct exception may_sort[] = {
     {"credential_of_user", "one user's own"},
     {"*_all_by_name", "one name, once per domain"},
     {"role_all", "operators make roles"},
+    {"queue_*", "fair by project: an order of the whole queue"},
     {"query_open", "one host's open questions"},
     {"port_list_device", "one server's ports"},
 };
