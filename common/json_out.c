@@ -169,6 +169,20 @@ static inline void json_out_string(struct strbuf *s, char before, const char *te
     json_out_strings(s, before, text, size, "", 0, after);
 }
 
+/* The expected key, with or without its comma. */
+static inline void json_out_ready(struct json_out *o, bool comma)
+{
+    const struct json_out_key *key = o->expected;
+    size_t skip = !comma;
+    char *at = json_out_room(o->buf, sizeof(key->text));
+    o->expected = NULL;
+    if (!at)
+        return;
+    memcpy(at, key->text + skip, sizeof(key->text) - 1); /* all of it: a copy of known length needs no loop */
+    at[key->size - skip] = 0;
+    o->buf->size += key->size - skip;
+}
+
 /* The key before a value. Returns the comma that the value itself has to begin with, 0 for none. */
 static inline char json_out_begin(struct json_out *o, const char *key)
 {
@@ -183,6 +197,10 @@ static inline char json_out_begin(struct json_out *o, const char *key)
     o->comma[o->depth] = true;
     if (!key)
         return comma;
+    if (o->expected && o->expected->name == key) {
+        json_out_ready(o, comma != 0);
+        return 0;
+    }
     json_out_string(o->buf, comma, key, strlen(key), ':');
     return 0;
 }

@@ -6,15 +6,32 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* A key that is written often, with all that is written for it: JSON_OUT_KEY("name"), of plain characters only. */
+struct json_out_key {
+    const char *name;
+    size_t size;
+    char text[48]; /* with a comma before */
+};
+#define JSON_OUT_KEY(literal)                                                                                          \
+    {                                                                                                                  \
+        literal, sizeof(",\"" literal "\":") - 1, ",\"" literal "\":"                                                  \
+    }
+
 #define JSON_OUT_DEPTH 32
 struct json_out {
     struct strbuf *buf;
+    const struct json_out_key *expected;
     unsigned depth;
     unsigned char kind[JSON_OUT_DEPTH]; /* 'o' or 'a' per open level */
     bool comma[JSON_OUT_DEPTH + 1];     /* something was written at this level; 0 is the top */
 };
 
 void json_out_init(struct json_out *o, struct strbuf *buf);
+/* The next value that is written under key->name, that very pointer, takes the key from here. */
+static inline void json_out_expect(struct json_out *o, const struct json_out_key *key)
+{
+    o->expected = key;
+}
 void json_out_object(struct json_out *o, const char *key);
 void json_out_object_end(struct json_out *o);
 void json_out_array(struct json_out *o, const char *key);

@@ -372,58 +372,58 @@ static void write_groups(const struct subject *s, const char *key)
 }
 
 struct server_view_row {
-    const char *key;
+    struct json_out_key key;
     write_fn write;
     int since;
     enum who who;
     enum where where;
 };
 static const struct server_view_row view_rows[] = {
-    {"id", write_id, 1, EVERYBODY, EVERYWHERE},
-    {"name", write_name, 1, EVERYBODY, EVERYWHERE},
-    {"status", write_status, 1, EVERYBODY, EVERYWHERE},
-    {"tenant_id", write_project, 1, EVERYBODY, EVERYWHERE},
-    {"user_id", write_user, 1, EVERYBODY, EVERYWHERE},
-    {"metadata", write_metadata, 1, EVERYBODY, EVERYWHERE},
-    {"hostId", write_host_hash, 1, EVERYBODY, EVERYWHERE},
-    {"image", write_image, 1, EVERYBODY, EVERYWHERE},
-    {"flavor", write_flavor, 1, EVERYBODY, EVERYWHERE},
-    {"created", write_created, 1, EVERYBODY, EVERYWHERE},
-    {"updated", write_updated, 1, EVERYBODY, EVERYWHERE},
-    {"addresses", write_addresses, 1, EVERYBODY, EVERYWHERE},
-    {"accessIPv4", write_access4, 1, EVERYBODY, EVERYWHERE},
-    {"accessIPv6", write_access6, 1, EVERYBODY, EVERYWHERE},
-    {"links", write_links, 1, EVERYBODY, EVERYWHERE},
-    {"OS-DCF:diskConfig", write_disk_config, 1, EVERYBODY, EVERYWHERE},
-    {"fault", write_fault, 1, EVERYBODY, EVERYWHERE},
-    {"progress", write_progress, 1, EVERYBODY, EVERYWHERE},
-    {"OS-EXT-AZ:availability_zone", write_zone, 1, EVERYBODY, NOT_OLD_UPDATES},
-    {"pinned_availability_zone", write_pinned_zone, 96, EVERYBODY, NOT_OLD_UPDATES},
-    {"config_drive", write_config_drive, 1, EVERYBODY, NOT_OLD_UPDATES},
-    {"key_name", write_key_name, 1, EVERYBODY, NOT_OLD_UPDATES},
-    {"OS-SRV-USG:launched_at", write_launched, 1, EVERYBODY, NOT_OLD_UPDATES},
-    {"OS-SRV-USG:terminated_at", write_terminated, 1, EVERYBODY, NOT_OLD_UPDATES},
-    {"security_groups", write_security_groups, 1, EVERYBODY, NOT_OLD_UPDATES},
-    {"OS-EXT-SRV-ATTR:host", write_host, 1, ADMINS, NOT_OLD_UPDATES},
-    {"OS-EXT-SRV-ATTR:instance_name", write_instance_name, 1, ADMINS, NOT_OLD_UPDATES},
-    {"OS-EXT-SRV-ATTR:hypervisor_hostname", write_host, 1, ADMINS, NOT_OLD_UPDATES},
-    {"OS-EXT-SRV-ATTR:reservation_id", write_reservation, 3, ADMINS, NOT_OLD_UPDATES},
-    {"OS-EXT-SRV-ATTR:launch_index", write_launch_index, 3, ADMINS, NOT_OLD_UPDATES},
-    {"OS-EXT-SRV-ATTR:kernel_id", write_empty, 3, ADMINS, NOT_OLD_UPDATES},
-    {"OS-EXT-SRV-ATTR:ramdisk_id", write_empty, 3, ADMINS, NOT_OLD_UPDATES},
-    {"OS-EXT-SRV-ATTR:root_device_name", write_root_device, 3, ADMINS, NOT_OLD_UPDATES},
-    {"OS-EXT-SRV-ATTR:user_data", write_user_data, 3, ADMINS, NOT_OLD_UPDATES},
-    {"OS-EXT-STS:task_state", write_task_state, 1, EVERYBODY, NOT_OLD_UPDATES},
-    {"OS-EXT-STS:vm_state", write_vm_state, 1, EVERYBODY, NOT_OLD_UPDATES},
-    {"OS-EXT-STS:power_state", write_power_state, 1, EVERYBODY, NOT_OLD_UPDATES},
-    {"os-extended-volumes:volumes_attached", write_empty_list, 1, EVERYBODY, NOT_OLD_UPDATES},
-    {"host_status", write_host_status, 16, ADMINS, NOT_OLD_UPDATES},
-    {"locked", write_locked, 9, EVERYBODY, EVERYWHERE},
-    {"locked_reason", write_locked_reason, 73, EVERYBODY, EVERYWHERE},
-    {"description", write_description, 19, EVERYBODY, EVERYWHERE},
-    {"tags", write_tags, 26, EVERYBODY, EVERYWHERE},
-    {"trusted_image_certificates", write_null, 63, EVERYBODY, EVERYWHERE},
-    {"server_groups", write_groups, 71, EVERYBODY, NOT_LISTS},
+    {JSON_OUT_KEY("id"), write_id, 1, EVERYBODY, EVERYWHERE},
+    {JSON_OUT_KEY("name"), write_name, 1, EVERYBODY, EVERYWHERE},
+    {JSON_OUT_KEY("status"), write_status, 1, EVERYBODY, EVERYWHERE},
+    {JSON_OUT_KEY("tenant_id"), write_project, 1, EVERYBODY, EVERYWHERE},
+    {JSON_OUT_KEY("user_id"), write_user, 1, EVERYBODY, EVERYWHERE},
+    {JSON_OUT_KEY("metadata"), write_metadata, 1, EVERYBODY, EVERYWHERE},
+    {JSON_OUT_KEY("hostId"), write_host_hash, 1, EVERYBODY, EVERYWHERE},
+    {JSON_OUT_KEY("image"), write_image, 1, EVERYBODY, EVERYWHERE},
+    {JSON_OUT_KEY("flavor"), write_flavor, 1, EVERYBODY, EVERYWHERE},
+    {JSON_OUT_KEY("created"), write_created, 1, EVERYBODY, EVERYWHERE},
+    {JSON_OUT_KEY("updated"), write_updated, 1, EVERYBODY, EVERYWHERE},
+    {JSON_OUT_KEY("addresses"), write_addresses, 1, EVERYBODY, EVERYWHERE},
+    {JSON_OUT_KEY("accessIPv4"), write_access4, 1, EVERYBODY, EVERYWHERE},
+    {JSON_OUT_KEY("accessIPv6"), write_access6, 1, EVERYBODY, EVERYWHERE},
+    {JSON_OUT_KEY("links"), write_links, 1, EVERYBODY, EVERYWHERE},
+    {JSON_OUT_KEY("OS-DCF:diskConfig"), write_disk_config, 1, EVERYBODY, EVERYWHERE},
+    {JSON_OUT_KEY("fault"), write_fault, 1, EVERYBODY, EVERYWHERE},
+    {JSON_OUT_KEY("progress"), write_progress, 1, EVERYBODY, EVERYWHERE},
+    {JSON_OUT_KEY("OS-EXT-AZ:availability_zone"), write_zone, 1, EVERYBODY, NOT_OLD_UPDATES},
+    {JSON_OUT_KEY("pinned_availability_zone"), write_pinned_zone, 96, EVERYBODY, NOT_OLD_UPDATES},
+    {JSON_OUT_KEY("config_drive"), write_config_drive, 1, EVERYBODY, NOT_OLD_UPDATES},
+    {JSON_OUT_KEY("key_name"), write_key_name, 1, EVERYBODY, NOT_OLD_UPDATES},
+    {JSON_OUT_KEY("OS-SRV-USG:launched_at"), write_launched, 1, EVERYBODY, NOT_OLD_UPDATES},
+    {JSON_OUT_KEY("OS-SRV-USG:terminated_at"), write_terminated, 1, EVERYBODY, NOT_OLD_UPDATES},
+    {JSON_OUT_KEY("security_groups"), write_security_groups, 1, EVERYBODY, NOT_OLD_UPDATES},
+    {JSON_OUT_KEY("OS-EXT-SRV-ATTR:host"), write_host, 1, ADMINS, NOT_OLD_UPDATES},
+    {JSON_OUT_KEY("OS-EXT-SRV-ATTR:instance_name"), write_instance_name, 1, ADMINS, NOT_OLD_UPDATES},
+    {JSON_OUT_KEY("OS-EXT-SRV-ATTR:hypervisor_hostname"), write_host, 1, ADMINS, NOT_OLD_UPDATES},
+    {JSON_OUT_KEY("OS-EXT-SRV-ATTR:reservation_id"), write_reservation, 3, ADMINS, NOT_OLD_UPDATES},
+    {JSON_OUT_KEY("OS-EXT-SRV-ATTR:launch_index"), write_launch_index, 3, ADMINS, NOT_OLD_UPDATES},
+    {JSON_OUT_KEY("OS-EXT-SRV-ATTR:kernel_id"), write_empty, 3, ADMINS, NOT_OLD_UPDATES},
+    {JSON_OUT_KEY("OS-EXT-SRV-ATTR:ramdisk_id"), write_empty, 3, ADMINS, NOT_OLD_UPDATES},
+    {JSON_OUT_KEY("OS-EXT-SRV-ATTR:root_device_name"), write_root_device, 3, ADMINS, NOT_OLD_UPDATES},
+    {JSON_OUT_KEY("OS-EXT-SRV-ATTR:user_data"), write_user_data, 3, ADMINS, NOT_OLD_UPDATES},
+    {JSON_OUT_KEY("OS-EXT-STS:task_state"), write_task_state, 1, EVERYBODY, NOT_OLD_UPDATES},
+    {JSON_OUT_KEY("OS-EXT-STS:vm_state"), write_vm_state, 1, EVERYBODY, NOT_OLD_UPDATES},
+    {JSON_OUT_KEY("OS-EXT-STS:power_state"), write_power_state, 1, EVERYBODY, NOT_OLD_UPDATES},
+    {JSON_OUT_KEY("os-extended-volumes:volumes_attached"), write_empty_list, 1, EVERYBODY, NOT_OLD_UPDATES},
+    {JSON_OUT_KEY("host_status"), write_host_status, 16, ADMINS, NOT_OLD_UPDATES},
+    {JSON_OUT_KEY("locked"), write_locked, 9, EVERYBODY, EVERYWHERE},
+    {JSON_OUT_KEY("locked_reason"), write_locked_reason, 73, EVERYBODY, EVERYWHERE},
+    {JSON_OUT_KEY("description"), write_description, 19, EVERYBODY, EVERYWHERE},
+    {JSON_OUT_KEY("tags"), write_tags, 26, EVERYBODY, EVERYWHERE},
+    {JSON_OUT_KEY("trusted_image_certificates"), write_null, 63, EVERYBODY, EVERYWHERE},
+    {JSON_OUT_KEY("server_groups"), write_groups, 71, EVERYBODY, NOT_LISTS},
 };
 #define VIEW_ROWS (sizeof(view_rows) / sizeof(view_rows[0]))
 _Static_assert(VIEW_ROWS < SERVER_VIEW_ROWS, "the view has room for them and the host name");
@@ -445,7 +445,8 @@ static bool shows(const struct server_view *v, const struct server_view_row *row
     return row->where != NOT_OLD_UPDATES || v->kind != SERVER_VIEW_UPDATE || v->microversion >= 75;
 }
 
-static const struct server_view_row hostname_row = {.key = "OS-EXT-SRV-ATTR:hostname", .write = write_hostname};
+static const struct server_view_row hostname_row = {.key = JSON_OUT_KEY("OS-EXT-SRV-ATTR:hostname"),
+                                                    .write = write_hostname};
 
 void server_view_init(struct server_view *v, struct request *request, enum server_view_kind kind)
 {
@@ -477,8 +478,10 @@ void server_view_write(struct server_view *v, struct json_out *out, const char *
 {
     struct subject s = {.view = v, .out = out, .row = row, .words = words_of(row)};
     json_out_object(out, key);
-    for (size_t i = 0; i < v->row_count; i++)
-        v->rows[i]->write(&s, v->rows[i]->key);
+    for (size_t i = 0; i < v->row_count; i++) {
+        json_out_expect(out, &v->rows[i]->key);
+        v->rows[i]->write(&s, v->rows[i]->key.name);
+    }
     json_out_object_end(out);
 }
 

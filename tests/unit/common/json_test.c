@@ -68,6 +68,29 @@ TEST("every byte below 128 comes back from JSON as it went in")
     strbuf_done(&s);
 }
 
+TEST("an expected key is written as any other, once, and one that is not used does no harm")
+{
+    static const struct json_out_key first = JSON_OUT_KEY("first"), second = JSON_OUT_KEY("second");
+    struct strbuf s;
+    struct json_out o;
+    strbuf_init(&s, 0);
+    json_out_init(&o, &s);
+    json_out_object(&o, NULL);
+    json_out_expect(&o, &first);
+    json_out_text(&o, first.name, "a");
+    json_out_expect(&o, &second);
+    json_out_object(&o, second.name);
+    json_out_expect(&o, &first);
+    json_out_int(&o, "other", 1);
+    json_out_int(&o, first.name, 2);
+    json_out_object_end(&o);
+    json_out_null(&o, second.name);
+    json_out_object_end(&o);
+    CHECK_INT(json_out_error(&o), 0);
+    CHECK_TEXT(s.data, "{\"first\":\"a\",\"second\":{\"other\":1,\"first\":2},\"second\":null}");
+    strbuf_done(&s);
+}
+
 /* Texts are copied in blocks whose last one overlaps the one before. */
 TEST("a text of any length has its special characters escaped wherever they stand, also when it comes in two parts")
 {
