@@ -123,6 +123,7 @@ static const struct route_table *const tables[] = {
     &server_password_routes,
     &server_security_groups_routes,
     &server_interfaces_routes,
+    &server_topology_routes,
     &compute_security_groups_routes,
     &compute_images_routes,
     &image_metadata_routes,

@@ -5,4 +5,5 @@
 extern const struct route_table aggregates_routes, availability_zones_routes, hosts_routes, hypervisors_routes,
     limits_routes, migrations_routes, quota_sets_routes, server_groups_routes, services_routes, tenant_usage_routes,
     server_security_groups_routes, compute_security_groups_routes, compute_images_routes, image_metadata_routes,
-    compute_networks_routes, gone_routes, usage_audit_routes, server_interfaces_routes, external_events_routes;
+    compute_networks_routes, gone_routes, usage_audit_routes, server_interfaces_routes, external_events_routes,
+    server_topology_routes;

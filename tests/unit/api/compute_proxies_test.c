@@ -89,7 +89,9 @@ TEST("a server shows its ports and refuses to change them")
           {A, "GET", V "/ports?device_id=$s&fields=id", NULL, 200, NULL, NULL, "p"},
           {A, "GET", C "/servers/$s/os-interface/$p", NULL, 200, "{\"interfaceAttachment\":{\"net_id\":\"$n\""},
           {A, "GET", C "/servers/$s/os-interface/" NONE, NULL, 404, "Port id " NONE " could not be found."},
-          {B, "GET", C "/servers/$s/os-interface", NULL, 404},
+          {B, "GET", C "/servers/$s/os-interface", NULL, 404}, {A, "GET", C "/servers/$s/topology", NULL, 404},
+          {A, "GET", C "/servers/$s/topology", NULL, 200, "{\"nodes\":[],\"pagesize_kb\":null}", NULL, NULL, AT(78)},
+          {B, "GET", C "/servers/$s/topology", NULL, 404, "Instance", NULL, NULL, AT(78)},
           {A, "POST", C "/servers/$s/os-interface", "{\"interfaceAttachment\":{}}", 501, "notImplemented"},
           {A, "DELETE", C "/servers/$s/os-interface/$p", NULL, 501},
           {A, "DELETE", C "/servers/$s/os-interface/" NONE, NULL, 404});
