@@ -122,10 +122,10 @@ static int read_host(struct request *request, const struct server_row *row, json
 int server_moves_migrate(struct request *request, struct reply *reply, struct server_row *row, json_value *value)
 {
     struct server_move move = {.kind = MIGRATION_COLD, .action = SERVER_ACTION_RESIZE, .operation = OPERATION_MIGRATE};
-    bool named = compute_since(request, 56) && json_in_is_object(value);
+    bool judged = compute_since(request, 56), named = judged && json_in_is_object(value);
     (void)reply;
-    if (!json_in_is_null(value) && (!named || json_in_count(value) != (json_in_has(value, "host") ? 1u : 0u)))
-        return bad(request, "migrate", "It is null, or from 2.56 on has a host");
+    if (judged && !json_in_is_null(value) && (!named || json_in_count(value) != (json_in_has(value, "host") ? 1u : 0u)))
+        return bad(request, "migrate", "It is null or has a host");
     int rc = named ? read_host(request, row, json_in_member(value, "host"), &move.wanted_host) : 0;
     return rc ? rc : begin(request, row, &move);
 }
@@ -195,10 +195,23 @@ static int check_flavor(struct request *request, const struct server_row *row, c
     return check_quota(request, row, flavor);
 }
 
+/* The server keeps what is said of its disk with a resize, whatever becomes of that. */
+static int set_disk_config(struct request *request, struct server_row *row, json_value *value)
+{
+    const char *given = json_in_text(value);
+    if (given == NULL || (strcmp(given, "AUTO") != 0 && strcmp(given, "MANUAL") != 0))
+        return bad(request, "OS-DCF:diskConfig", "It is one of ['AUTO', 'MANUAL']");
+    if (strcmp(given, row->disk_config) == 0)
+        return 0;
+    row->disk_config = given;
+    row->updated_us = request->now_us;
+    return store_server_edit(request->conn, row, &request->error);
+}
+
 int server_moves_resize(struct request *request, struct reply *reply, struct server_row *row, json_value *value)
 {
     struct server_move move = {.kind = MIGRATION_RESIZE, .action = SERVER_ACTION_RESIZE, .operation = OPERATION_RESIZE};
-    struct server_row as = *row;
+    struct server_row as;
     struct flavor_row flavor;
     const char *id = json_in_text(json_in_member(value, "flavorRef"));
     bool disk = json_in_has(value, "OS-DCF:diskConfig");
@@ -212,8 +225,11 @@ int server_moves_resize(struct request *request, struct reply *reply, struct ser
         return error_set(&request->error, ERR_INVALID, "Flavor %s could not be found.", id);
     }
     rc = rc ? rc : check_flavor(request, row, &flavor);
+    if (!rc && disk)
+        rc = set_disk_config(request, row, json_in_member(value, "OS-DCF:diskConfig"));
     if (rc)
         return rc;
+    as = *row;
     as.flavor_id = flavor.id;
     as.flavor_name = flavor.name;
     as.flavor_extra = flavor.extra_specs;

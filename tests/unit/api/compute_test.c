@@ -516,6 +516,29 @@ TEST("actions follow the state, and a lock keeps them away")
     end();
 }
 
+TEST("a resize says what becomes of the disk, and a cold migration reads its body from 2.56 on")
+{
+    static const char *const bodies[] = {"null", "{}", "{\"host\":null}", "{\"colour\":1}"};
+    begin();
+    fixture_script(api.db, "INSERT INTO flavor (id, name, vcpus, memory_mib, root_gib, ephemeral_gib, swap_mib, "
+                           "rxtx_permille, is_public, disabled, created_us) VALUES ('9', 'more', 1, 128, 1, 0, 0, "
+                           "1000, 1, 0, 9);");
+    const char *id = run_server(), *path = at(BASE "/servers/%s/action", id);
+    CHECK_CONTAINS(
+        ask("POST", path, http_token, 0, "{\"resize\":{\"flavorRef\":\"9\",\"OS-DCF:diskConfig\":\"x\"}}", 400),
+        "'AUTO', 'MANUAL'");
+    ask("POST", path, http_token, 0, "{\"resize\":{\"flavorRef\":\"9\",\"OS-DCF:diskConfig\":\"AUTO\"}}", 202);
+    CHECK_TEXT(json_in_text(json_in_member(show(id, 0, http_token), "OS-DCF:diskConfig")), "AUTO");
+    for (size_t i = 0; i < 4; i++) {
+        id = run_server();
+        ask("POST", at(BASE "/servers/%s/action", id), admin, i % 2 ? 55 : 0, at("{\"migrate\":%s}", bodies[i]), 202);
+        id = run_server();
+        ask("POST", at(BASE "/servers/%s/action", id), admin, 56, at("{\"migrate\":%s}", bodies[i]),
+            i == 3 ? 400 : 202);
+    }
+    end();
+}
+
 DB_STATEMENT(compute_test_question, "SELECT id FROM agent_query");
 DB_STATEMENT(compute_test_answer, "UPDATE agent_query SET answer = $1");
 

@@ -169,8 +169,10 @@ DB_STATEMENT(compute_fixture_orphans, "SELECT COUNT(*) FROM allocation a WHERE N
                                       "(SELECT 1 FROM server s WHERE s.id = a.server_id AND s.host_id = a.host_id)");
 DB_STATEMENT(compute_fixture_queue, "SELECT COUNT(*) FROM placement_queue q WHERE NOT EXISTS "
                                     "(SELECT 1 FROM server s WHERE s.id = q.server_id AND s.placement = 'waiting')");
-DB_STATEMENT(compute_fixture_rest, "SELECT COUNT(*) FROM operation o WHERE o.state = 'running' AND NOT EXISTS "
-                                   "(SELECT 1 FROM server s WHERE s.id = o.server_id AND s.deadline_us IS NOT NULL)");
+DB_STATEMENT(compute_fixture_rest,
+             "SELECT COUNT(*) FROM operation o WHERE o.state = 'running' AND NOT EXISTS "
+             "(SELECT 1 FROM server s WHERE s.id = o.server_id AND s.deadline_us IS NOT NULL) AND "
+             "NOT EXISTS (SELECT 1 FROM migration m WHERE m.operation_id = o.id)");
 
 static int64_t compute_count(struct db_conn *c, const struct db_statement *s)
 {
