@@ -1,46 +1,29 @@
 /* Rows of application_credential and what belongs to them. */
 #include "db/store_application_credential.h"
+#include "db/rows.h"
 
 #define COLUMNS                                                                                                        \
     "c.id, c.user_id, c.project_id, c.name, c.secret_hash, c.description, c.expires_us, c.unrestricted, c.created_us"
 
-static const char *text(const struct db_rows *rows, int column, struct arena *a)
+static void from_row(const struct db_rows *rows, struct arena *a, void *ret)
 {
-    return a ? db_dup_text(rows, column, a) : db_get_text(rows, column);
-}
-
-static void from_row(const struct db_rows *rows, struct arena *a, struct application_credential_row *ret)
-{
-    *ret = (struct application_credential_row){.id = text(rows, 0, a),
-                                               .user_id = text(rows, 1, a),
-                                               .project_id = text(rows, 2, a),
-                                               .name = text(rows, 3, a),
-                                               .secret_hash = text(rows, 4, a),
-                                               .description = text(rows, 5, a),
-                                               .expires_us = db_get_int(rows, 6),
-                                               .unrestricted = db_get_int(rows, 7),
-                                               .created_us = db_get_int(rows, 8)};
-}
-
-static int one(struct db_conn *c, const struct db_statement *s, const struct db_value *args, size_t count,
-               struct arena *a, struct application_credential_row *ret, struct error *e)
-{
-    struct db_rows rows;
-    int rc = db_query(c, s, &rows, e, args, count);
-    if (rc)
-        return rc;
-    bool found = db_next(&rows);
-    if (found)
-        from_row(&rows, a, ret);
-    rc = db_rows_done(&rows, e);
-    return rc ? rc : found ? 0 : ERR_NOT_FOUND;
+    *(struct application_credential_row *)ret =
+        (struct application_credential_row){.id = rows_text(rows, 0, a),
+                                            .user_id = rows_text(rows, 1, a),
+                                            .project_id = rows_text(rows, 2, a),
+                                            .name = rows_text(rows, 3, a),
+                                            .secret_hash = rows_text(rows, 4, a),
+                                            .description = rows_text(rows, 5, a),
+                                            .expires_us = db_get_int(rows, 6),
+                                            .unrestricted = db_get_int(rows, 7),
+                                            .created_us = db_get_int(rows, 8)};
 }
 
 DB_STATEMENT(application_credential_by_id, "SELECT " COLUMNS " FROM application_credential c WHERE c.id = $1");
 int store_application_credential_get(struct db_conn *c, const char *id, struct arena *a,
                                      struct application_credential_row *ret, struct error *e)
 {
-    return one(c, &application_credential_by_id, DB_ARGS(db_text(id)), a, ret, e);
+    return rows_one(c, &application_credential_by_id, DB_ARGS(db_text(id)), from_row, a, ret, e);
 }
 
 DB_STATEMENT(application_credential_by_name,
@@ -48,7 +31,7 @@ DB_STATEMENT(application_credential_by_name,
 int store_application_credential_find(struct db_conn *c, const char *user_id, const char *name, struct arena *a,
                                       struct application_credential_row *ret, struct error *e)
 {
-    return one(c, &application_credential_by_name, DB_ARGS(db_text(user_id), db_text(name)), a, ret, e);
+    return rows_one(c, &application_credential_by_name, DB_ARGS(db_text(user_id), db_text(name)), from_row, a, ret, e);
 }
 
 DB_STATEMENT(application_credential_count, "SELECT COUNT(*) FROM application_credential WHERE user_id = $1");

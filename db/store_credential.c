@@ -1,36 +1,24 @@
 /* Rows of credential. */
 #include "db/store_credential.h"
+#include "db/rows.h"
 
 #define COLUMNS "id, user_id, project_id, type, blob, extra"
 
-static const char *text(const struct db_rows *rows, int column, struct arena *a)
+static void from_row(const struct db_rows *rows, struct arena *a, void *ret)
 {
-    return a ? db_dup_text(rows, column, a) : db_get_text(rows, column);
-}
-
-static void from_row(const struct db_rows *rows, struct arena *a, struct credential_row *ret)
-{
-    *ret = (struct credential_row){.id = text(rows, 0, a),
-                                   .user_id = text(rows, 1, a),
-                                   .project_id = text(rows, 2, a),
-                                   .type = text(rows, 3, a),
-                                   .blob = text(rows, 4, a),
-                                   .extra = text(rows, 5, a)};
+    *(struct credential_row *)ret = (struct credential_row){.id = rows_text(rows, 0, a),
+                                                            .user_id = rows_text(rows, 1, a),
+                                                            .project_id = rows_text(rows, 2, a),
+                                                            .type = rows_text(rows, 3, a),
+                                                            .blob = rows_text(rows, 4, a),
+                                                            .extra = rows_text(rows, 5, a)};
 }
 
 DB_STATEMENT(credential_by_id, "SELECT " COLUMNS " FROM credential WHERE id = $1");
 int store_credential_get(struct db_conn *c, const char *id, struct arena *a, struct credential_row *ret,
                          struct error *e)
 {
-    struct db_rows rows;
-    int rc = db_query(c, &credential_by_id, &rows, e, DB_ARGS(db_text(id)));
-    if (rc)
-        return rc;
-    bool found = db_next(&rows);
-    if (found)
-        from_row(&rows, a, ret);
-    rc = db_rows_done(&rows, e);
-    return rc ? rc : found ? 0 : ERR_NOT_FOUND;
+    return rows_one(c, &credential_by_id, DB_ARGS(db_text(id)), from_row, a, ret, e);
 }
 
 #define REST "id > $1 AND (type = $2 OR $2 IS NULL) "

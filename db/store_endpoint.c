@@ -1,45 +1,27 @@
 /* Rows of endpoint. */
 #include "db/store_endpoint.h"
+#include "db/rows.h"
 #include "db/store_catalog.h"
 
 #define COLUMNS      "p.id, p.service_id, p.region_id, p.interface, p.url, p.enabled, p.name, p.extra"
 #define COLUMN_COUNT 8
 
-static const char *text(const struct db_rows *rows, int column, struct arena *a)
+static void from_row(const struct db_rows *rows, struct arena *a, void *ret)
 {
-    return a ? db_dup_text(rows, column, a) : db_get_text(rows, column);
-}
-
-static void from_row(const struct db_rows *rows, struct arena *a, struct endpoint_row *ret)
-{
-    *ret = (struct endpoint_row){.id = text(rows, 0, a),
-                                 .service_id = text(rows, 1, a),
-                                 .region_id = text(rows, 2, a),
-                                 .interface = text(rows, 3, a),
-                                 .url = text(rows, 4, a),
-                                 .enabled = db_get_int(rows, 5),
-                                 .name = text(rows, 6, a),
-                                 .extra = text(rows, 7, a)};
-}
-
-/* Ends a query for one row. */
-static int found(struct db_rows *rows, bool any, struct error *e)
-{
-    int rc = db_rows_done(rows, e);
-    return rc ? rc : any ? 0 : ERR_NOT_FOUND;
+    *(struct endpoint_row *)ret = (struct endpoint_row){.id = rows_text(rows, 0, a),
+                                                        .service_id = rows_text(rows, 1, a),
+                                                        .region_id = rows_text(rows, 2, a),
+                                                        .interface = rows_text(rows, 3, a),
+                                                        .url = rows_text(rows, 4, a),
+                                                        .enabled = db_get_int(rows, 5),
+                                                        .name = rows_text(rows, 6, a),
+                                                        .extra = rows_text(rows, 7, a)};
 }
 
 DB_STATEMENT(endpoint_by_id, "SELECT " COLUMNS " FROM endpoint p WHERE p.id = $1");
 int store_endpoint_get(struct db_conn *c, const char *id, struct arena *a, struct endpoint_row *ret, struct error *e)
 {
-    struct db_rows rows;
-    int rc = db_query(c, &endpoint_by_id, &rows, e, DB_ARGS(db_text(id)));
-    if (rc)
-        return rc;
-    bool any = db_next(&rows);
-    if (any)
-        from_row(&rows, a, ret);
-    return found(&rows, any, e);
+    return rows_one(c, &endpoint_by_id, DB_ARGS(db_text(id)), from_row, a, ret, e);
 }
 
 DB_STATEMENT(

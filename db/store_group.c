@@ -1,35 +1,17 @@
 /* Rows of user_group and group_member. */
 #include "db/store_group.h"
+#include "db/rows.h"
 
 #define COLUMNS "g.id, g.domain_id, g.name, g.description, g.extra, g.created_us"
 
-static const char *text(const struct db_rows *rows, int column, struct arena *a)
+static void from_row(const struct db_rows *rows, struct arena *a, void *ret)
 {
-    return a ? db_dup_text(rows, column, a) : db_get_text(rows, column);
-}
-
-static void from_row(const struct db_rows *rows, struct arena *a, struct group_row *ret)
-{
-    *ret = (struct group_row){.id = text(rows, 0, a),
-                              .domain_id = text(rows, 1, a),
-                              .name = text(rows, 2, a),
-                              .description = text(rows, 3, a),
-                              .extra = text(rows, 4, a),
-                              .created_us = db_get_int(rows, 5)};
-}
-
-static int one(struct db_conn *c, const struct db_statement *s, const struct db_value *args, size_t count,
-               struct arena *a, struct group_row *ret, struct error *e)
-{
-    struct db_rows rows;
-    int rc = db_query(c, s, &rows, e, args, count);
-    if (rc)
-        return rc;
-    bool found = db_next(&rows);
-    if (found)
-        from_row(&rows, a, ret);
-    rc = db_rows_done(&rows, e);
-    return rc ? rc : found ? 0 : ERR_NOT_FOUND;
+    *(struct group_row *)ret = (struct group_row){.id = rows_text(rows, 0, a),
+                                                  .domain_id = rows_text(rows, 1, a),
+                                                  .name = rows_text(rows, 2, a),
+                                                  .description = rows_text(rows, 3, a),
+                                                  .extra = rows_text(rows, 4, a),
+                                                  .created_us = db_get_int(rows, 5)};
 }
 
 static int many(struct db_conn *c, const struct db_statement *s, const struct db_value *args, size_t count,
@@ -51,14 +33,14 @@ static int many(struct db_conn *c, const struct db_statement *s, const struct db
 DB_STATEMENT(group_by_id, "SELECT " COLUMNS " FROM user_group g WHERE g.id = $1");
 int store_group_get(struct db_conn *c, const char *id, struct arena *a, struct group_row *ret, struct error *e)
 {
-    return one(c, &group_by_id, DB_ARGS(db_text(id)), a, ret, e);
+    return rows_one(c, &group_by_id, DB_ARGS(db_text(id)), from_row, a, ret, e);
 }
 
 DB_STATEMENT(group_by_domain_name, "SELECT " COLUMNS " FROM user_group g WHERE g.domain_id = $1 AND g.name = $2");
 int store_group_find(struct db_conn *c, const char *domain_id, const char *name, struct arena *a, struct group_row *ret,
                      struct error *e)
 {
-    return one(c, &group_by_domain_name, DB_ARGS(db_text(domain_id), db_text(name)), a, ret, e);
+    return rows_one(c, &group_by_domain_name, DB_ARGS(db_text(domain_id), db_text(name)), from_row, a, ret, e);
 }
 
 DB_STATEMENT(group_all, "SELECT " COLUMNS " FROM user_group g WHERE g.id > $1 AND (g.domain_id = $2 OR $2 IS NULL) "

@@ -1,5 +1,6 @@
 /* Rows of project. */
 #include "db/store_project.h"
+#include "db/rows.h"
 
 #define COLUMNS                                                                                                        \
     "p.id, p.domain_id, p.parent_id, p.is_domain, p.enabled, p.name, p.description, p.tags, p.options, p.extra, "      \
@@ -11,38 +12,19 @@
     "(SELECT group_id FROM group_member WHERE user_id = $1)))"
 
 /* `a` NULL: the texts stay borrowed. */
-static const char *text(const struct db_rows *rows, int column, struct arena *a)
+static void from_row(const struct db_rows *rows, struct arena *a, void *ret)
 {
-    return a ? db_dup_text(rows, column, a) : db_get_text(rows, column);
-}
-
-static void from_row(const struct db_rows *rows, struct arena *a, struct project_row *ret)
-{
-    *ret = (struct project_row){.id = text(rows, 0, a),
-                                .domain_id = text(rows, 1, a),
-                                .parent_id = text(rows, 2, a),
-                                .is_domain = db_get_int(rows, 3),
-                                .enabled = db_get_int(rows, 4),
-                                .name = text(rows, 5, a),
-                                .description = text(rows, 6, a),
-                                .tags = text(rows, 7, a),
-                                .options = text(rows, 8, a),
-                                .extra = text(rows, 9, a),
-                                .created_us = db_get_int(rows, 10)};
-}
-
-static int one(struct db_conn *c, const struct db_statement *s, const struct db_value *args, size_t count,
-               struct arena *a, struct project_row *ret, struct error *e)
-{
-    struct db_rows rows;
-    int rc = db_query(c, s, &rows, e, args, count);
-    if (rc)
-        return rc;
-    bool found = db_next(&rows);
-    if (found)
-        from_row(&rows, a, ret);
-    rc = db_rows_done(&rows, e);
-    return rc ? rc : found ? 0 : ERR_NOT_FOUND;
+    *(struct project_row *)ret = (struct project_row){.id = rows_text(rows, 0, a),
+                                                      .domain_id = rows_text(rows, 1, a),
+                                                      .parent_id = rows_text(rows, 2, a),
+                                                      .is_domain = db_get_int(rows, 3),
+                                                      .enabled = db_get_int(rows, 4),
+                                                      .name = rows_text(rows, 5, a),
+                                                      .description = rows_text(rows, 6, a),
+                                                      .tags = rows_text(rows, 7, a),
+                                                      .options = rows_text(rows, 8, a),
+                                                      .extra = rows_text(rows, 9, a),
+                                                      .created_us = db_get_int(rows, 10)};
 }
 
 static int many(struct db_conn *c, const struct db_statement *s, const struct db_value *args, size_t count,
@@ -64,14 +46,14 @@ static int many(struct db_conn *c, const struct db_statement *s, const struct db
 DB_STATEMENT(project_by_id, "SELECT " COLUMNS " FROM project p WHERE p.id = $1");
 int store_project_get(struct db_conn *c, const char *id, struct arena *a, struct project_row *ret, struct error *e)
 {
-    return one(c, &project_by_id, DB_ARGS(db_text(id)), a, ret, e);
+    return rows_one(c, &project_by_id, DB_ARGS(db_text(id)), from_row, a, ret, e);
 }
 
 DB_STATEMENT(project_by_domain_name, "SELECT " COLUMNS " FROM project p WHERE p.domain_id = $1 AND p.name = $2");
 int store_project_find(struct db_conn *c, const char *domain_id, const char *name, struct arena *a,
                        struct project_row *ret, struct error *e)
 {
-    return one(c, &project_by_domain_name, DB_ARGS(db_text(domain_id), db_text(name)), a, ret, e);
+    return rows_one(c, &project_by_domain_name, DB_ARGS(db_text(domain_id), db_text(name)), from_row, a, ret, e);
 }
 
 #define FILTERED                                                                                                       \

@@ -1,23 +1,13 @@
 /* Rows of region. */
 #include "db/store_region.h"
+#include "db/rows.h"
 
 #define COLUMNS "r.id, r.description, r.parent_region_id, r.extra"
 
-static const char *text(const struct db_rows *rows, int column, struct arena *a)
+static void from_row(const struct db_rows *rows, struct arena *a, void *ret)
 {
-    return a ? db_dup_text(rows, column, a) : db_get_text(rows, column);
-}
-
-static void from_row(const struct db_rows *rows, struct arena *a, struct region_row *ret)
-{
-    *ret = (struct region_row){text(rows, 0, a), text(rows, 1, a), text(rows, 2, a), text(rows, 3, a)};
-}
-
-/* Ends a query for one row. */
-static int found(struct db_rows *rows, bool any, struct error *e)
-{
-    int rc = db_rows_done(rows, e);
-    return rc ? rc : any ? 0 : ERR_NOT_FOUND;
+    *(struct region_row *)ret =
+        (struct region_row){rows_text(rows, 0, a), rows_text(rows, 1, a), rows_text(rows, 2, a), rows_text(rows, 3, a)};
 }
 
 static int count_is_positive(struct db_conn *c, const struct db_statement *s, const struct db_value *args, size_t count,
@@ -33,14 +23,7 @@ static int count_is_positive(struct db_conn *c, const struct db_statement *s, co
 DB_STATEMENT(region_by_id, "SELECT " COLUMNS " FROM region r WHERE r.id = $1");
 int store_region_get(struct db_conn *c, const char *id, struct arena *a, struct region_row *ret, struct error *e)
 {
-    struct db_rows rows;
-    int rc = db_query(c, &region_by_id, &rows, e, DB_ARGS(db_text(id)));
-    if (rc)
-        return rc;
-    bool any = db_next(&rows);
-    if (any)
-        from_row(&rows, a, ret);
-    return found(&rows, any, e);
+    return rows_one(c, &region_by_id, DB_ARGS(db_text(id)), from_row, a, ret, e);
 }
 
 DB_STATEMENT(region_all, "SELECT " COLUMNS " FROM region r WHERE r.id > $1 AND (r.parent_region_id = $2 OR $2 IS NULL) "

@@ -1,37 +1,24 @@
 /* Rows of role and role_implied. */
 #include "db/store_role.h"
+#include "db/rows.h"
 
 #define COLUMNS      "r.id, r.name, r.domain_id, r.description, r.options, r.extra, r.created_us"
 #define COLUMN_COUNT 7
 
-static const char *text(const struct db_rows *rows, int column, struct arena *a)
-{
-    return a ? db_dup_text(rows, column, a) : db_get_text(rows, column);
-}
-
 static void from_row(const struct db_rows *rows, int at, struct arena *a, struct role_row *ret)
 {
-    *ret = (struct role_row){.id = text(rows, at, a),
-                             .name = text(rows, at + 1, a),
-                             .domain_id = text(rows, at + 2, a),
-                             .description = text(rows, at + 3, a),
-                             .options = text(rows, at + 4, a),
-                             .extra = text(rows, at + 5, a),
+    *ret = (struct role_row){.id = rows_text(rows, at, a),
+                             .name = rows_text(rows, at + 1, a),
+                             .domain_id = rows_text(rows, at + 2, a),
+                             .description = rows_text(rows, at + 3, a),
+                             .options = rows_text(rows, at + 4, a),
+                             .extra = rows_text(rows, at + 5, a),
                              .created_us = db_get_int(rows, at + 6)};
 }
 
-static int one(struct db_conn *c, const struct db_statement *s, const struct db_value *args, size_t count,
-               struct arena *a, struct role_row *ret, struct error *e)
+static void from_start(const struct db_rows *rows, struct arena *a, void *ret)
 {
-    struct db_rows rows;
-    int rc = db_query(c, s, &rows, e, args, count);
-    if (rc)
-        return rc;
-    bool found = db_next(&rows);
-    if (found)
-        from_row(&rows, 0, a, ret);
-    rc = db_rows_done(&rows, e);
-    return rc ? rc : found ? 0 : ERR_NOT_FOUND;
+    from_row(rows, 0, a, ret);
 }
 
 static int many(struct db_conn *c, const struct db_statement *s, const struct db_value *args, size_t count,
@@ -53,14 +40,14 @@ static int many(struct db_conn *c, const struct db_statement *s, const struct db
 DB_STATEMENT(role_by_id, "SELECT " COLUMNS " FROM role r WHERE r.id = $1");
 int store_role_get(struct db_conn *c, const char *id, struct arena *a, struct role_row *ret, struct error *e)
 {
-    return one(c, &role_by_id, DB_ARGS(db_text(id)), a, ret, e);
+    return rows_one(c, &role_by_id, DB_ARGS(db_text(id)), from_start, a, ret, e);
 }
 
 DB_STATEMENT(role_by_domain_name, "SELECT " COLUMNS " FROM role r WHERE r.domain_id = $1 AND r.name = $2");
 int store_role_find(struct db_conn *c, const char *domain_id, const char *name, struct arena *a, struct role_row *ret,
                     struct error *e)
 {
-    return one(c, &role_by_domain_name, DB_ARGS(db_text(domain_id), db_text(name)), a, ret, e);
+    return rows_one(c, &role_by_domain_name, DB_ARGS(db_text(domain_id), db_text(name)), from_start, a, ret, e);
 }
 
 DB_STATEMENT(role_all,

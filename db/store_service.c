@@ -1,42 +1,24 @@
 /* Rows of service. */
 #include "db/store_service.h"
+#include "db/rows.h"
 #include "db/store_catalog.h"
 
 #define COLUMNS "s.id, s.type, s.name, s.description, s.enabled, s.extra"
 
-static const char *text(const struct db_rows *rows, int column, struct arena *a)
+static void from_row(const struct db_rows *rows, struct arena *a, void *ret)
 {
-    return a ? db_dup_text(rows, column, a) : db_get_text(rows, column);
-}
-
-static void from_row(const struct db_rows *rows, struct arena *a, struct service_row *ret)
-{
-    *ret = (struct service_row){.id = text(rows, 0, a),
-                                .type = text(rows, 1, a),
-                                .name = text(rows, 2, a),
-                                .description = text(rows, 3, a),
-                                .enabled = db_get_int(rows, 4),
-                                .extra = text(rows, 5, a)};
-}
-
-/* Ends a query for one row. */
-static int found(struct db_rows *rows, bool any, struct error *e)
-{
-    int rc = db_rows_done(rows, e);
-    return rc ? rc : any ? 0 : ERR_NOT_FOUND;
+    *(struct service_row *)ret = (struct service_row){.id = rows_text(rows, 0, a),
+                                                      .type = rows_text(rows, 1, a),
+                                                      .name = rows_text(rows, 2, a),
+                                                      .description = rows_text(rows, 3, a),
+                                                      .enabled = db_get_int(rows, 4),
+                                                      .extra = rows_text(rows, 5, a)};
 }
 
 DB_STATEMENT(service_by_id, "SELECT " COLUMNS " FROM service s WHERE s.id = $1");
 int store_service_get(struct db_conn *c, const char *id, struct arena *a, struct service_row *ret, struct error *e)
 {
-    struct db_rows rows;
-    int rc = db_query(c, &service_by_id, &rows, e, DB_ARGS(db_text(id)));
-    if (rc)
-        return rc;
-    bool any = db_next(&rows);
-    if (any)
-        from_row(&rows, a, ret);
-    return found(&rows, any, e);
+    return rows_one(c, &service_by_id, DB_ARGS(db_text(id)), from_row, a, ret, e);
 }
 
 DB_STATEMENT(service_all, "SELECT " COLUMNS " FROM service s WHERE s.id > $1 AND (s.type = $2 OR $2 IS NULL) AND "

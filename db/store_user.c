@@ -1,42 +1,24 @@
 /* Rows of user_account. */
 #include "db/store_user.h"
+#include "db/rows.h"
 
 #define COLUMNS                                                                                                        \
     "u.id, u.domain_id, u.name, u.enabled, u.default_project_id, u.password_hash, u.password_changed_us, "             \
     "u.password_expires_us, u.options, u.extra, u.created_us"
 
-static const char *text(const struct db_rows *rows, int column, struct arena *a)
+static void from_row(const struct db_rows *rows, struct arena *a, void *ret)
 {
-    return a ? db_dup_text(rows, column, a) : db_get_text(rows, column);
-}
-
-static void from_row(const struct db_rows *rows, struct arena *a, struct user_row *ret)
-{
-    *ret = (struct user_row){.id = text(rows, 0, a),
-                             .domain_id = text(rows, 1, a),
-                             .name = text(rows, 2, a),
-                             .enabled = db_get_int(rows, 3),
-                             .default_project_id = text(rows, 4, a),
-                             .password_hash = text(rows, 5, a),
-                             .password_changed_us = db_get_int(rows, 6),
-                             .password_expires_us = db_get_int(rows, 7),
-                             .options = text(rows, 8, a),
-                             .extra = text(rows, 9, a),
-                             .created_us = db_get_int(rows, 10)};
-}
-
-static int one(struct db_conn *c, const struct db_statement *s, const struct db_value *args, size_t count,
-               struct arena *a, struct user_row *ret, struct error *e)
-{
-    struct db_rows rows;
-    int rc = db_query(c, s, &rows, e, args, count);
-    if (rc)
-        return rc;
-    bool found = db_next(&rows);
-    if (found)
-        from_row(&rows, a, ret);
-    rc = db_rows_done(&rows, e);
-    return rc ? rc : found ? 0 : ERR_NOT_FOUND;
+    *(struct user_row *)ret = (struct user_row){.id = rows_text(rows, 0, a),
+                                                .domain_id = rows_text(rows, 1, a),
+                                                .name = rows_text(rows, 2, a),
+                                                .enabled = db_get_int(rows, 3),
+                                                .default_project_id = rows_text(rows, 4, a),
+                                                .password_hash = rows_text(rows, 5, a),
+                                                .password_changed_us = db_get_int(rows, 6),
+                                                .password_expires_us = db_get_int(rows, 7),
+                                                .options = rows_text(rows, 8, a),
+                                                .extra = rows_text(rows, 9, a),
+                                                .created_us = db_get_int(rows, 10)};
 }
 
 static int many(struct db_conn *c, const struct db_statement *s, const struct db_value *args, size_t count,
@@ -58,14 +40,14 @@ static int many(struct db_conn *c, const struct db_statement *s, const struct db
 DB_STATEMENT(user_by_id, "SELECT " COLUMNS " FROM user_account u WHERE u.id = $1");
 int store_user_get(struct db_conn *c, const char *id, struct arena *a, struct user_row *ret, struct error *e)
 {
-    return one(c, &user_by_id, DB_ARGS(db_text(id)), a, ret, e);
+    return rows_one(c, &user_by_id, DB_ARGS(db_text(id)), from_row, a, ret, e);
 }
 
 DB_STATEMENT(user_by_domain_name, "SELECT " COLUMNS " FROM user_account u WHERE u.domain_id = $1 AND u.name = $2");
 int store_user_find(struct db_conn *c, const char *domain_id, const char *name, struct arena *a, struct user_row *ret,
                     struct error *e)
 {
-    return one(c, &user_by_domain_name, DB_ARGS(db_text(domain_id), db_text(name)), a, ret, e);
+    return rows_one(c, &user_by_domain_name, DB_ARGS(db_text(domain_id), db_text(name)), from_row, a, ret, e);
 }
 
 #define FILTERED "u.id > $1 AND (u.domain_id = $2 OR $2 IS NULL) AND (u.enabled = $3 OR $3 IS NULL)"
