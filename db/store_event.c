@@ -38,8 +38,8 @@ static void write_extra(const char *flavor_extra, struct strbuf *text)
 }
 
 DB_STATEMENT(event_insert, "INSERT INTO lifecycle_event (id, host_id, host_seq, server_id, project_id, state, "
-                           "flavor_name, vcpus, memory_mib, disk_gib, at_us, received_us, tags, extra, zone) "
-                           "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, "
+                           "flavor_name, vcpus, memory_mib, disk_gib, at_us, received_us, tags, extra, place, zone) "
+                           "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
                            "coalesce((SELECT zone FROM host WHERE id = $15), '')) "
                            "ON CONFLICT (host_id, host_seq, server_id) DO NOTHING");
 int store_event_insert(struct db_conn *c, int64_t id, const char *host_id, int64_t host_seq,
@@ -50,13 +50,13 @@ int store_event_insert(struct db_conn *c, int64_t id, const char *host_id, int64
     strbuf_init(&extra, 0);
     write_extra(server->flavor_extra, &extra);
     db_wake(c, "events");
-    int rc =
-        db_exec(c, &event_insert, NULL, e,
-                DB_ARGS(db_int(id), db_text(host_id), db_int(host_seq), db_text(server->id),
-                        db_text(server->project_id), db_text(server_state_name(state)), db_text(server->flavor_name),
-                        db_int(server->vcpus), db_int(server->memory_mib),
-                        db_int(server->root_gib + server->ephemeral_gib), db_int(at_us), db_int(now_us),
-                        db_text(server->tags ? server->tags : "[]"), db_text(extra.data), db_text(server->host_id)));
+    int rc = db_exec(c, &event_insert, NULL, e,
+                     DB_ARGS(db_int(id), db_text(host_id), db_int(host_seq), db_text(server->id),
+                             db_text(server->project_id), db_text(server_state_name(state)),
+                             db_text(server->flavor_name), db_int(server->vcpus), db_int(server->memory_mib),
+                             db_int(server->root_gib + server->ephemeral_gib), db_int(at_us), db_int(now_us),
+                             db_text(server->tags ? server->tags : "[]"), db_text(extra.data),
+                             db_text(server->host_id ? server->host_id : "")));
     strbuf_done(&extra);
     return rc;
 }

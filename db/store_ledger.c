@@ -111,6 +111,34 @@ int store_ledger_open_get(struct db_conn *c, int64_t subject_no, struct ledger_o
     return db_rows_done(&rows, e);
 }
 
+/* Mostly it is the interval that runs; else the rows of the subject, few and together, are looked through. */
+DB_STATEMENT(ledger_owner_now, "SELECT project_no, shape_no FROM usage_open WHERE subject_no = $1 AND begin_us <= $2");
+DB_STATEMENT(ledger_owner_then,
+             "SELECT project_no, shape_no FROM (SELECT project_no, shape_no, begin_us FROM usage_closed WHERE "
+             "subject_no = $1 UNION ALL SELECT project_no, shape_no, begin_us FROM usage_open WHERE subject_no = $1) u "
+             "ORDER BY CASE WHEN begin_us <= $2 THEN 0 ELSE 1 END, CASE WHEN begin_us <= $2 THEN -begin_us ELSE "
+             "begin_us END");
+int store_ledger_owner(struct db_conn *c, int64_t subject_no, int64_t at_us, struct ledger_owner *ret, bool *ret_found,
+                       struct error *e)
+{
+    const struct db_statement *ways[] = {&ledger_owner_now, &ledger_owner_then};
+    int rc = 0;
+    *ret_found = false;
+    for (size_t i = 0; i < 2 && !rc && !*ret_found; i++) {
+        struct db_rows rows;
+        rc = db_query(c, ways[i], &rows, e, DB_ARGS(db_int(subject_no), db_int(at_us)));
+        if (rc) {
+            return rc;
+        }
+        *ret_found = db_next(&rows);
+        if (*ret_found) {
+            *ret = (struct ledger_owner){db_get_int(&rows, 0), db_get_int(&rows, 1)};
+        }
+        rc = db_rows_done(&rows, e);
+    }
+    return rc;
+}
+
 DB_STATEMENT(ledger_open_put,
              "INSERT INTO usage_open (subject_no, project_no, host_no, shape_no, begin_us, begin_event, run_us) "
              "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (subject_no) DO UPDATE SET "

@@ -38,6 +38,14 @@ int store_ledger_open_drop(struct db_conn *c, int64_t subject_no, struct error *
 int store_ledger_close(struct db_conn *c, const struct ledger_open *row, int64_t end_us, int64_t end_event,
                        bool run_ends, struct error *e);
 
+/* Who used a subject at an instant, and how it looked: of the interval that holds it, or of the last one that began
+ * before, or of the first. *ret_found false when there is none at all. */
+struct ledger_owner {
+    int64_t project_no, shape_no;
+};
+int store_ledger_owner(struct db_conn *c, int64_t subject_no, int64_t at_us, struct ledger_owner *ret, bool *ret_found,
+                       struct error *e);
+
 /* Something that is no server is held from `at_us` on, with these facts (`project_id` NULL: no longer). What ran ends
  * at the same instant, in the caller's transaction; equal facts change nothing. Numbers come from counter
  * "lifecycle_event". */

@@ -19,7 +19,8 @@ static enum server_state state_of(const char *name)
 
 DB_STATEMENT(usage_events,
              "SELECT id, server_id, project_id, host_id, flavor_name, state, vcpus, memory_mib, disk_gib, "
-             "at_us, zone, tags, extra FROM lifecycle_event WHERE id > $1 ORDER BY id LIMIT $2");
+             "at_us, zone, tags, extra, CASE WHEN host_id = '' THEN place ELSE host_id END FROM lifecycle_event WHERE "
+             "id > $1 ORDER BY id LIMIT $2");
 int store_usage_events(struct db_conn *c, int64_t position, int64_t limit, struct arena *a,
                        struct usage_event **ret_events, size_t *ret_count, struct error *e)
 {
@@ -36,7 +37,7 @@ int store_usage_events(struct db_conn *c, int64_t position, int64_t limit, struc
         x->id = db_get_int(&rows, 0);
         x->server_id = db_dup_text(&rows, 1, a);
         x->project_id = db_dup_text(&rows, 2, a);
-        x->host_id = db_dup_text(&rows, 3, a);
+        x->host_id = db_dup_text(&rows, 13, a);
         x->flavor = db_dup_text(&rows, 4, a);
         x->state = state_of(db_get_text(&rows, 5));
         x->vcpus = db_get_int(&rows, 6);

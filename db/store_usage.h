@@ -5,7 +5,7 @@
 
 struct usage_event {
     int64_t id;
-    const char *server_id, *project_id, *host_id, *flavor, *zone, *tags, *extra;
+    const char *server_id, *project_id, *host_id, *flavor, *zone, *tags, *extra; /* host_id "": where it was */
     enum server_state state;
     int64_t vcpus, memory_mib, disk_gib, at_us;
 };

@@ -14,6 +14,7 @@
 #include "db/store_usage.h"
 #include "db/wake.h"
 #include "metering/config.h"
+#include "metering/counters.h"
 #include "metering/intervals.h"
 #include "metering/price_file.h"
 #include <stdio.h>
@@ -26,12 +27,13 @@
 struct metering {
     struct metering_config config;
     struct intervals intervals;
+    struct counters counters;
     struct db *db;
     struct wake *wake;
     struct loop *loop;
     char holder[UUID_SIZE];
     bool leader;
-    int64_t epoch, metrics_us;
+    int64_t epoch, metrics_us, folded_us; /* by the monotonic clock */
 };
 
 static void write_metrics(struct metering *m)
@@ -56,10 +58,34 @@ static void write_metrics(struct metering *m)
                    (long long)(m->intervals.newest - m->intervals.position));
     strbuf_appendf(&out, "# TYPE virga_metering_clamped_total counter\nvirga_metering_clamped_total %llu\n",
                    (unsigned long long)m->intervals.clamped);
+    strbuf_appendf(&out, "# TYPE virga_metering_samples_total counter\nvirga_metering_samples_total %llu\n",
+                   (unsigned long long)m->counters.samples);
+    strbuf_appendf(&out,
+                   "# TYPE virga_metering_samples_repeated_total counter\n"
+                   "virga_metering_samples_repeated_total %llu\n",
+                   (unsigned long long)m->counters.repeated);
+    strbuf_appendf(&out,
+                   "# TYPE virga_metering_counter_resets_total counter\nvirga_metering_counter_resets_total %llu\n",
+                   (unsigned long long)m->counters.resets);
     if (file_replace(m->config.metrics_file, out.data, out.size, 0644, &e)) {
         log_warn("metrics not written", "error=\"%s\"", error_text(&e));
     }
     strbuf_done(&out);
+}
+
+/* Batches gather: what a server used is written once for several of its samples. */
+static void fold_counters(struct metering *m)
+{
+    struct error e = {0};
+    int64_t now = clock_mono_us();
+    if (now - m->folded_us < m->config.fold_ms * 1000) {
+        return;
+    }
+    m->folded_us = now;
+    int rc = counters_run(&m->counters, &e);
+    if (rc) {
+        log_error("counters not taken over", "code=%s error=\"%s\"", error_name(rc), error_text(&e));
+    }
 }
 
 static void work(void *arg)
@@ -69,6 +95,9 @@ static void work(void *arg)
     int rc = m->leader ? intervals_run(&m->intervals, &e) : 0;
     if (rc) {
         log_error("events not taken over", "code=%s error=\"%s\"", error_name(rc), error_text(&e));
+    }
+    if (!rc && m->leader) {
+        fold_counters(m);
     }
     write_metrics(m);
 }
@@ -92,6 +121,7 @@ static void lead(void *arg)
     }
     if (led != m->leader) {
         intervals_forget(&m->intervals); /* another may have led meanwhile */
+        counters_forget(&m->counters);
         log_info(m->leader ? "leading" : "standing by", "holder=%s epoch=%lld", m->holder, (long long)m->epoch);
         work(m);
     }
@@ -156,6 +186,8 @@ static int start(struct metering *m, struct error *e)
     m->intervals.region = m->config.region;
     uuid_random(m->holder);
     rc = rc ? rc : db_conn_open(m->db, &m->intervals.conn, e);
+    m->counters.conn = m->intervals.conn;
+    m->counters.batch = m->config.fold_batch;
     if (!rc) {
         load_prices(m);
     }
@@ -176,6 +208,7 @@ static void stop(struct metering *m)
         log_warn("lease not released", "error=\"%s\"", error_text(&e));
     }
     intervals_forget(&m->intervals);
+    counters_forget(&m->counters);
     db_conn_close(&m->intervals.conn);
     db_close(&m->db);
     loop_free(&m->loop);

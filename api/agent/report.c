@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/uuid.h"
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define HEARTBEAT_US ((int64_t)5000000)
@@ -82,19 +83,25 @@ static int apply_events(struct work *w, const struct json_list *list, int64_t *r
     return rc;
 }
 
+/* They wait in one row for the meter. */
 static int apply_samples(struct work *w, const struct json_list *list)
 {
     const struct report_sample *from = list->items;
-    struct sample *samples = arena_array(w->arena, list->count + 1, sizeof(*samples));
+    struct counter_sample *samples = arena_array(w->arena, list->count + 1, sizeof(*samples));
+    size_t count = 0;
     for (size_t i = 0; i < list->count; i++) {
-        samples[i].server_id = from[i].server_id;
-        samples[i].at_us = not_later(from[i].at_us, w->now_us);
-        for (int k = 0; k < SAMPLE_COUNTER_COUNT; k++) {
-            samples[i].value[k] = -1;
-            json_in_int(from[i].values[k], &samples[i].value[k]);
+        struct counter_sample *s = &samples[count];
+        if (!uuid_valid(from[i].server_id))
+            continue;
+        snprintf(s->server_id, sizeof(s->server_id), "%s", from[i].server_id);
+        s->at_us = not_later(from[i].at_us, w->now_us);
+        for (int k = 0; k < COUNTER_COUNT; k++) {
+            s->value[k] = -1;
+            json_in_int(from[i].values[k], &s->value[k]);
         }
+        count++;
     }
-    return store_sample_add(w->conn, w->host->id, samples, list->count, w->error);
+    return store_counter_accept(w->conn, w->host->id, samples, count, w->now_us, w->error);
 }
 
 static int apply_inventory(struct work *w, const struct report_inventory *from)

@@ -1,8 +1,8 @@
 /* A host's report (docs/agent-protocol.md) as the API reads and applies it. */
 #pragma once
 #include "common/json_in.h"
+#include "db/store_counter.h"
 #include "db/store_host.h"
-#include "db/store_sample.h"
 
 struct report_event {
     struct json_seen seen;
@@ -17,7 +17,7 @@ struct report_event {
 struct report_sample {
     const char *server_id;
     int64_t at_us;
-    json_value *values[SAMPLE_COUNTER_COUNT];
+    json_value *values[COUNTER_COUNT], *memory_rss_kib; /* memory is for people, not for the bill */
 };
 
 struct report_inventory {

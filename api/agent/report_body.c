@@ -42,14 +42,14 @@ static const struct json_field sample_fields[] = {
      .flags = JSON_REQUIRED,
      .min = 1,
      .max = INT64_MAX},
-    VALUE("cpu_ns", SAMPLE_CPU_NS),
-    VALUE("disk_read_bytes", SAMPLE_DISK_READ_BYTES),
-    VALUE("disk_write_bytes", SAMPLE_DISK_WRITE_BYTES),
-    VALUE("disk_read_ops", SAMPLE_DISK_READ_OPS),
-    VALUE("disk_write_ops", SAMPLE_DISK_WRITE_OPS),
-    VALUE("net_in_bytes", SAMPLE_NET_IN_BYTES),
-    VALUE("net_out_bytes", SAMPLE_NET_OUT_BYTES),
-    VALUE("memory_rss_kib", SAMPLE_MEMORY_RSS_KIB),
+    VALUE("cpu_ns", COUNTER_CPU_NS),
+    VALUE("disk_read_bytes", COUNTER_DISK_READ_BYTES),
+    VALUE("disk_write_bytes", COUNTER_DISK_WRITE_BYTES),
+    VALUE("disk_read_ops", COUNTER_DISK_READ_OPS),
+    VALUE("disk_write_ops", COUNTER_DISK_WRITE_OPS),
+    VALUE("net_in_bytes", COUNTER_NET_IN_BYTES),
+    VALUE("net_out_bytes", COUNTER_NET_OUT_BYTES),
+    {.name = "memory_rss_kib", .kind = JSON_ANY, .flags = JSON_NULLABLE, .offset = offsetof(struct report_sample, memory_rss_kib)},
 };
 static const struct json_table sample_table = {
     .fields = sample_fields, .count = JSON_COUNT(sample_fields), .open = true, .seen_offset = JSON_NO_SEEN};

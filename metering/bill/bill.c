@@ -3,6 +3,7 @@
 #include "metering/bill/bill.h"
 #include "common/model/usage.h"
 #include "db/store_amount.h"
+#include "db/store_counter.h"
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -200,6 +201,31 @@ static int add_amount(void *arg, const struct amount_row *row, struct error *e)
     return 0;
 }
 
+/* Counters of servers are amounts of the resources of their names. */
+static int add_counters(void *arg, const struct counter_hour *h, struct error *e)
+{
+    int rc = 0;
+    for (int k = 0; k < COUNTER_COUNT && !rc; k++) {
+        const struct amount_row row = {.hour_us = h->hour_us,
+                                       .subject_no = h->subject_no,
+                                       .shape_no = h->shape_no,
+                                       .host_no = h->host_no,
+                                       .amount = h->used[k],
+                                       .resource = store_counter_resource((enum counter_kind)k)};
+        rc = row.amount > 0 ? add_amount(arg, &row, e) : 0;
+    }
+    return rc;
+}
+
+static int add_usage(struct run *r, int64_t project_no, struct error *e)
+{
+    struct db_conn *c = r->bill->conn;
+    const struct bill_period *p = r->period;
+    int rc = store_ledger_each(c, project_no, p->from_us, p->to_us, p->position, add_row, r, e);
+    rc = rc ? rc : store_counter_each(c, project_no, p->from_us, p->to_us, p->generation, add_counters, r, e);
+    return rc ? rc : store_amount_each(c, project_no, p->from_us, p->to_us, p->generation, add_amount, r, e);
+}
+
 /* ---- lines ---- */
 
 static int text_of(struct run *r, int64_t no, const char **ret, struct error *e)
@@ -391,9 +417,7 @@ int bill_project(struct bill *b, const char *project, const struct bill_period *
     int64_t no = 0;
     int rc = books->count > 0 ? store_ledger_find(b->conn, "project", project, &no, e) : 0;
     if (!rc && no > 0) {
-        rc = store_ledger_each(b->conn, no, period->from_us, period->to_us, period->position, add_row, &r, e);
-        rc = rc ? rc
-                : store_amount_each(b->conn, no, period->from_us, period->to_us, period->generation, add_amount, &r, e);
+        rc = add_usage(&r, no, e);
         rc = rc ? rc : price_sums(&r, e);
     }
     if (!rc) {

@@ -3,6 +3,7 @@
  * a time, with their numbers, so that numbers have no gaps whatever dies when. */
 #include "metering/bill/close.h"
 #include "db/store_amount.h"
+#include "db/store_counter.h"
 #include "db/store_usage.h"
 #include "metering/bill/zone.h"
 #include <string.h>
@@ -148,6 +149,9 @@ static int has_changed(struct closing *c, const struct invoice_earlier *known, s
         rc = rc ? rc : store_ledger_changed(c->reader, no, in.period.from_us, in.period.to_us, known->position, ret, e);
         if (!rc && !*ret) {
             rc = store_amount_changed(c->reader, no, in.period.from_us, in.period.to_us, known->generation, ret, e);
+        }
+        if (!rc && !*ret) {
+            rc = store_counter_changed(c->reader, no, in.period.from_us, in.period.to_us, known->generation, ret, e);
         }
     }
     return rc;

@@ -56,16 +56,6 @@ static int charge_quota(struct db_conn *c, const struct server_row *before, cons
     return store_quota_add(c, after->project_id, &grown, 1, e);
 }
 
-/* The usage of the old flavor on the old host ends where that of the new one begins. */
-static int record(struct db_conn *c, const struct relocate *m, struct error *e)
-{
-    int64_t id = 0;
-    if (m->server.launched_us == 0)
-        return 0;
-    int rc = db_counter_next(c, "lifecycle_event", 1, &id, e);
-    return rc ? rc : store_event_insert(c, id, "", id, &m->server, m->server.observed_state, m->now_us, m->now_us, e);
-}
-
 static int change_owner(struct db_conn *c, struct relocate *m, const struct migration_move *move, struct error *e)
 {
     struct migration_row *row = &m->row;
@@ -80,7 +70,8 @@ static int change_owner(struct db_conn *c, struct relocate *m, const struct migr
     rc = rc ? rc : charge_quota(c, &before, &m->server, e);
     rc = rc ? rc : desire(c, m, row->power, e);
     m->server.observed_revision = 0;
-    return rc ? rc : record(c, m, e);
+    /* The usage of the old flavor on the old host ends where that of the new one begins. */
+    return rc ? rc : store_event_changed(c, &m->server, m->now_us, e);
 }
 
 /* ---- tasks ---- */

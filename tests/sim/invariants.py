@@ -449,8 +449,8 @@ def expected_intervals(events):
     for event in events:
         running = intervals and intervals[-1][1] == FOREVER
         size = [event[name] for name in SIZE]
-        if running and not event["host_id"]:  # the controller's own: the server stayed where it was
-            size[1] = intervals[-1][3][1]
+        if not event["host_id"]:  # the controller's own
+            size[1] = event["place"] or (intervals[-1][3][1] if running else "")
         size = tuple(size)
         if running and intervals[-1][2:] == (event["state"], size):
             continue

@@ -1,6 +1,5 @@
 /* Servers in rows: the words in SQL are the model's, pages show each server once in every order, history keeps what was
  * deleted. */
-#include "db/store_sample.h"
 #include "tests/unit/db/compute_fixture.h"
 
 struct seen {
@@ -255,45 +254,6 @@ TEST("servers are counted by status")
     CHECK_OK(store_server_count(c, count_status, &count, &e), &e);
     CHECK_INT(count, 3);
     compute_check_invariants(c);
-    db_conn_close(&c);
-    compute_end(&db);
-}
-
-static int sample_run(struct db_conn *c, void *arg, struct error *e)
-{
-    const struct sample *s = arg;
-    return store_sample_add(c, s->at_us < 50 ? "host-a" : "host-b", s, 1, e);
-}
-
-TEST("samples add up over restarts and hosts, and a repeat changes nothing")
-{
-    struct db *db = compute_begin();
-    struct db_conn *c = fixture_conn(db);
-    struct error e = {0};
-    static const struct {
-        int64_t at_us, cpu, read, rss, want_cpu, want_read, want_rss;
-    } rows[] = {
-        {10, 100, -1, 7, 100, -1, 7}, {20, 150, 5, 8, 150, 5, 8},  {20, 900, 9, 9, 150, 5, 8}, /* a repeat */
-        {30, 30, 6, 4, 180, 6, 4},                                 /* the domain was started again */
-        {40, 40, -1, -1, 190, 6, 4},  {60, 45, 10, 5, 235, 16, 5}, /* another host */
-        {5, 1, 1, 1, 235, 16, 5},                                  /* late */
-        {70, 50, 12, 6, 240, 18, 6},
-    };
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct sample s = {.server_id = "s", .at_us = rows[i].at_us};
-        int64_t total[SAMPLE_COUNTER_COUNT], at_us;
-        for (int k = 0; k < SAMPLE_COUNTER_COUNT; k++)
-            s.value[k] = -1;
-        s.value[SAMPLE_CPU_NS] = rows[i].cpu;
-        s.value[SAMPLE_DISK_READ_BYTES] = rows[i].read;
-        s.value[SAMPLE_MEMORY_RSS_KIB] = rows[i].rss;
-        compute_transact(c, sample_run, &s);
-        CHECK_OK(store_sample_totals(c, "s", total, &at_us, &e), &e);
-        CHECK_INT(total[SAMPLE_CPU_NS], rows[i].want_cpu);
-        CHECK_INT(total[SAMPLE_DISK_READ_BYTES], rows[i].want_read);
-        CHECK_INT(total[SAMPLE_MEMORY_RSS_KIB], rows[i].want_rss);
-        CHECK_INT(total[SAMPLE_NET_IN_BYTES], -1);
-    }
     db_conn_close(&c);
     compute_end(&db);
 }
