@@ -49,7 +49,10 @@ static const struct json_field sample_fields[] = {
     VALUE("disk_write_ops", COUNTER_DISK_WRITE_OPS),
     VALUE("net_in_bytes", COUNTER_NET_IN_BYTES),
     VALUE("net_out_bytes", COUNTER_NET_OUT_BYTES),
-    {.name = "memory_rss_kib", .kind = JSON_ANY, .flags = JSON_NULLABLE, .offset = offsetof(struct report_sample, memory_rss_kib)},
+    {.name = "memory_rss_kib",
+     .kind = JSON_ANY,
+     .flags = JSON_NULLABLE,
+     .offset = offsetof(struct report_sample, memory_rss_kib)},
 };
 static const struct json_table sample_table = {
     .fields = sample_fields, .count = JSON_COUNT(sample_fields), .open = true, .seen_offset = JSON_NO_SEEN};
