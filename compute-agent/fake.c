@@ -1,180 +1,21 @@
-/* Calls wait in one list until their time has come; with no delay they share one round of the loop. The file of domains
- * is an append-only log of "id state traces" lines without any sync: it survives the process, which is all that a fake
- * host can lose. */
-#include "compute-agent/fake.h"
+/* Calls wait in one list until their time has come; with no delay they share one round of the loop. */
 #include "common/clock.h"
-#include "common/file.h"
-#include "common/json_out.h"
 #include "common/log.h"
 #include "common/memory.h"
-#include "compute-agent/idmap.h"
+#include "compute-agent/fake_internal.h"
 #include "compute-agent/loop.h"
 #include "compute-agent/network_plan.h"
 #include "compute-agent/spec.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define FAKE_LOG_SIZE       ((size_t)1 << 20) /* beyond this a log is written anew on start */
-#define FAKE_NS_PER_VCPU_US 100               /* a fake guest keeps a tenth of a processor busy */
-
-struct fake_guest {
-    char id[UUID_SIZE], name[64];
-    enum hypervisor_domain domain;
-    bool traces;
-    int64_t since_us, ran_us; /* since_us: running since; ran_us: before that */
-};
-struct fake_network {
-    char id[UUID_SIZE];
-    size_t reservations;
-};
-enum fake_kind {
-    FAKE_LIST,
-    FAKE_PREPARE,
-    FAKE_ACT,
-    FAKE_NETWORK_APPLY,
-    FAKE_NETWORK_REMOVE,
-    FAKE_CONSOLE,
-    FAKE_DIAGNOSTICS,
-    FAKE_INVENTORY,
-    FAKE_SAMPLES,
-    FAKE_MOVE,
-    FAKE_EVENT,
-    FAKE_UP
-};
-struct fake_call {
-    struct fake_call *next;
-    enum fake_kind kind;
-    enum hypervisor_action action;
-    const struct hypervisor_move *move;
-    char id[UUID_SIZE], name[64];
-    size_t reservations;
-    int64_t lines, due_us;
-    enum fake_fault fault;
-    struct hypervisor_event event;
-    union {
-        hypervisor_done_fn done;
-        hypervisor_list_fn list;
-        hypervisor_text_fn text;
-        hypervisor_samples_fn samples;
-    };
-    void *arg;
-};
-struct fake {
-    struct hypervisor base; /* first */
-    struct fake_setup setup;
-    struct hypervisor_listener listener;
-    struct loop_timer *timer;
-    struct idmap guests, networks;
-    struct fake_call *calls, **tail, *hanging;
-    fake_fault_fn fault;
-    void *fault_arg;
-    bool deaf, connected;
-    size_t starts, reboots;
-    int fd;
-};
 
 static const struct hypervisor_ops fake_ops;
 
 static struct fake *fake_of(const struct hypervisor *h)
 {
     return (struct fake *)(uintptr_t)h;
-}
-
-/* ---- domains ---- */
-
-static struct fake_guest *fake_guest(struct fake *f, const char *id)
-{
-    struct fake_guest *g = idmap_get(&f->guests, id);
-    if (g)
-        return g;
-    g = memory_new(sizeof(*g));
-    memcpy(g->id, id, UUID_SIZE);
-    idmap_put(&f->guests, g->id, g);
-    return g;
-}
-
-static int fake_print_line(const struct fake_guest *g, char ret[UUID_SIZE + 16])
-{
-    return snprintf(ret, UUID_SIZE + 16, "%s %d %d\n", g->id, (int)g->domain, (int)g->traces);
-}
-
-static void fake_write(struct fake *f, const struct fake_guest *g)
-{
-    char line[UUID_SIZE + 16];
-    if (f->fd < 0)
-        return;
-    int size = fake_print_line(g, line);
-    if (write(f->fd, line, (size_t)size) != size)
-        log_error("fake domains cannot be written", "file=%s error=%s", f->setup.file, strerror(errno));
-}
-
-static void fake_set(struct fake *f, struct fake_guest *g, enum hypervisor_domain domain, bool traces)
-{
-    int64_t now = clock_now_us();
-    if (g->domain == HYPERVISOR_RUNNING && domain != HYPERVISOR_RUNNING)
-        g->ran_us += now - g->since_us;
-    if (g->domain != HYPERVISOR_RUNNING && domain == HYPERVISOR_RUNNING)
-        g->since_us = now;
-    g->domain = domain;
-    g->traces = traces;
-    fake_write(f, g);
-    if (domain == HYPERVISOR_ABSENT && !traces) {
-        idmap_remove(&f->guests, g->id);
-        free(g);
-    }
-}
-
-static int fake_load_line(struct fake *f, const char *line)
-{
-    char id[UUID_SIZE];
-    int domain, traces;
-    if (sscanf(line, "%36s %d %d", id, &domain, &traces) != 3 || !uuid_valid(id) || domain < 0 ||
-        domain >= HYPERVISOR_DOMAIN_COUNT)
-        return ERR_CORRUPT;
-    struct fake_guest *g = fake_guest(f, id);
-    int fd = f->fd;
-    f->fd = -1; /* not written again */
-    fake_set(f, g, (enum hypervisor_domain)domain, traces != 0);
-    f->fd = fd;
-    return 0;
-}
-
-/* Writes what is left of the log anew. A kill leaves the old one or the new one. */
-static int fake_compact(struct fake *f, struct error *e)
-{
-    struct strbuf text;
-    size_t at = 0;
-    strbuf_init(&text, (size_t)1 << 30);
-    for (struct fake_guest *g; (g = idmap_next(&f->guests, &at));) {
-        char line[UUID_SIZE + 16];
-        strbuf_append(&text, line, (size_t)fake_print_line(g, line));
-    }
-    int code = file_replace(f->setup.file, text.data, text.size, 0600, e);
-    strbuf_done(&text);
-    return code;
-}
-
-static int fake_load(struct fake *f, struct error *e)
-{
-    struct strbuf text;
-    strbuf_init(&text, (size_t)1 << 30);
-    int code = file_read(f->setup.file, &text, NULL);
-    size_t size = code ? 0 : text.size;
-    char *save = NULL;
-    for (char *line = size ? strtok_r(text.data, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save)) {
-        if (fake_load_line(f, line))
-            log_warn("line of fake domains left out", "file=%s", f->setup.file);
-    }
-    strbuf_done(&text);
-    code = size > FAKE_LOG_SIZE ? fake_compact(f, e) : 0;
-    if (code)
-        return code;
-    f->fd = open(f->setup.file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    return f->fd < 0 ? error_set(e, ERR_IO, "%s: %s", f->setup.file, strerror(errno)) : 0;
 }
 
 /* ---- calls ---- */
@@ -216,122 +57,13 @@ static void fake_submit(struct fake *f, struct fake_call *c)
         fake_arm(f);
 }
 
-static void fake_emit(struct fake *f, enum hypervisor_event_kind kind, const char *id, enum hypervisor_domain domain,
-                      const char *reason)
+void fake_emit(struct fake *f, enum hypervisor_event_kind kind, const char *id, enum hypervisor_domain domain,
+               const char *reason)
 {
     struct fake_call *c = fake_call_new(f, FAKE_EVENT, NULL, id);
     c->event = (struct hypervisor_event){.kind = kind, .domain = domain, .reason = reason, .at_us = clock_now_us()};
     memcpy(c->event.server_id, c->id, UUID_SIZE);
     fake_submit(f, c);
-}
-
-static int fake_refuse(struct error *e, const char *what, const struct fake_guest *g)
-{
-    return error_set(e, ERR_HYPERVISOR, "Cannot %s: the domain is %s", what, hypervisor_domain_name(g->domain));
-}
-
-static int fake_switch(struct fake *f, struct fake_guest *g, enum hypervisor_domain from, enum hypervisor_domain to,
-                       const char *what, struct error *e)
-{
-    if (g->domain != from)
-        return fake_refuse(e, what, g);
-    fake_set(f, g, to, true);
-    return 0;
-}
-
-static int fake_start(struct fake *f, struct fake_guest *g, struct error *e)
-{
-    if (!g->traces)
-        return error_set(e, ERR_HYPERVISOR, "Cannot start: there is no disk");
-    if (g->domain != HYPERVISOR_RUNNING)
-        f->starts++;
-    fake_set(f, g, HYPERVISOR_RUNNING, true);
-    return 0;
-}
-
-static int fake_ask(struct fake *f, struct fake_guest *g, enum hypervisor_action action, struct error *e)
-{
-    if (g->domain != HYPERVISOR_RUNNING)
-        return fake_refuse(e, hypervisor_action_name(action), g);
-    if (f->deaf)
-        return 0;
-    if (action == HYPERVISOR_REBOOT) {
-        f->reboots++;
-        fake_emit(f, HYPERVISOR_EVENT_REBOOT, g->id, HYPERVISOR_RUNNING, "rebooted");
-        return 0;
-    }
-    fake_set(f, g, HYPERVISOR_SHUTOFF, true);
-    fake_emit(f, HYPERVISOR_EVENT_DOMAIN, g->id, HYPERVISOR_SHUTOFF, "shut down");
-    return 0;
-}
-
-static int fake_act_now(struct fake *f, enum hypervisor_action action, struct fake_guest *g, struct error *e)
-{
-    switch (action) {
-    case HYPERVISOR_CREATE:
-    case HYPERVISOR_START:
-        return fake_start(f, g, e);
-    case HYPERVISOR_DEFINE:
-        return g->domain == HYPERVISOR_ABSENT ? (fake_set(f, g, HYPERVISOR_SHUTOFF, true), 0) : 0;
-    case HYPERVISOR_SHUTDOWN:
-    case HYPERVISOR_REBOOT:
-        return fake_ask(f, g, action, e);
-    case HYPERVISOR_DESTROY:
-        if (g->domain == HYPERVISOR_RUNNING || g->domain == HYPERVISOR_PAUSED)
-            fake_set(f, g, HYPERVISOR_SHUTOFF, true);
-        return 0;
-    case HYPERVISOR_RESET:
-        f->reboots++;
-        return fake_start(f, g, e);
-    case HYPERVISOR_PAUSE:
-        return fake_switch(f, g, HYPERVISOR_RUNNING, HYPERVISOR_PAUSED, "pause", e);
-    case HYPERVISOR_RESUME:
-        return fake_switch(f, g, HYPERVISOR_PAUSED, HYPERVISOR_RUNNING, "resume", e);
-    case HYPERVISOR_SAVE:
-        fake_set(f, g, HYPERVISOR_SAVED, true);
-        return 0;
-    case HYPERVISOR_DISCARD:
-        return fake_switch(f, g, HYPERVISOR_SAVED, HYPERVISOR_SHUTOFF, "discard", e);
-    case HYPERVISOR_REMOVE:
-        fake_set(f, g, HYPERVISOR_ABSENT, false);
-        return 0;
-    default:
-        return 0;
-    }
-}
-
-static int fake_send(struct fake *f, struct fake_guest *g, struct error *e)
-{
-    if (g->domain == HYPERVISOR_ABSENT) /* an earlier try ended well */
-        return 0;
-    if (g->domain != HYPERVISOR_RUNNING && g->domain != HYPERVISOR_PAUSED)
-        return fake_refuse(e, "send", g);
-    fake_set(f, g, HYPERVISOR_ABSENT, true);
-    return 0;
-}
-
-static int fake_move_now(struct fake *f, const struct hypervisor_move *move, struct fake_guest *g, struct error *e)
-{
-    switch (move->kind) {
-    case HYPERVISOR_MOVE_RELEASE:
-        fake_set(f, g, HYPERVISOR_ABSENT, true);
-        return 0;
-    case HYPERVISOR_MOVE_RECEIVE:
-    case HYPERVISOR_MOVE_READY:
-        fake_set(f, g, g->domain, true);
-        return 0;
-    case HYPERVISOR_MOVE_SEND:
-        return fake_send(f, g, e);
-    case HYPERVISOR_MOVE_ARRIVE:
-        if (g->domain == HYPERVISOR_ABSENT)
-            fake_set(f, g, move->paused ? HYPERVISOR_PAUSED : HYPERVISOR_RUNNING, true);
-        return 0;
-    case HYPERVISOR_MOVE_DISCARD:
-        fake_set(f, g, HYPERVISOR_ABSENT, false);
-        return 0;
-    default:
-        return 0;
-    }
 }
 
 /* The fault of a call as a result, or what it did. */
@@ -374,117 +106,6 @@ static int fake_do(struct fake *f, struct fake_call *c, struct error *e)
     if (!code && c->fault == FAKE_DONE_BUT_FAILED)
         code = error_set(e, ERR_TIMEOUT, "The answer was lost");
     return code;
-}
-
-static void fake_end_list(struct fake *f, struct fake_call *c, const struct hypervisor_result *result)
-{
-    struct hypervisor_list list = {.result = *result};
-    struct hypervisor_found *servers = memory_array(f->guests.count + 1, sizeof(*servers));
-    const char **networks = memory_array(f->networks.count + 1, sizeof(*networks));
-    size_t at = 0;
-    for (struct fake_guest *g; (g = idmap_next(&f->guests, &at));) {
-        struct hypervisor_found *found = &servers[list.server_count++];
-        memcpy(found->server_id, g->id, UUID_SIZE);
-        found->domain = g->domain;
-        found->traces = g->traces;
-    }
-    at = 0;
-    for (struct fake_network *n; (n = idmap_next(&f->networks, &at));)
-        networks[list.network_count++] = n->id;
-    list.servers = servers;
-    list.networks = networks;
-    c->list(c->arg, &list);
-    free(servers);
-    free(networks);
-}
-
-static uint64_t fake_ran_us(const struct fake_guest *g)
-{
-    return (uint64_t)(g->ran_us + (g->domain == HYPERVISOR_RUNNING ? clock_now_us() - g->since_us : 0));
-}
-
-static void fake_end_samples(struct fake *f, struct fake_call *c, const struct hypervisor_result *result)
-{
-    struct hypervisor_sample *samples = memory_array(f->guests.count + 1, sizeof(*samples));
-    size_t at = 0, count = 0;
-    for (struct fake_guest *g; (g = idmap_next(&f->guests, &at));) {
-        uint64_t ran_us = fake_ran_us(g);
-        struct hypervisor_sample *s = &samples[count++];
-        memcpy(s->server_id, g->id, UUID_SIZE);
-        s->at_us = clock_now_us();
-        s->cpu_ns = ran_us * FAKE_NS_PER_VCPU_US;
-        s->disk_read_bytes = ran_us / 100;
-        s->disk_write_bytes = ran_us / 50;
-        s->disk_read_ops = s->disk_read_bytes / 4096;
-        s->disk_write_ops = s->disk_write_bytes / 4096;
-        s->net_in_bytes = ran_us / 200;
-        s->net_out_bytes = ran_us / 400;
-        s->memory_rss_kib = g->domain == HYPERVISOR_RUNNING ? 65536 : 0;
-    }
-    c->samples(c->arg, result, samples, count);
-    free(samples);
-}
-
-static void fake_print_inventory(const struct fake *f, struct strbuf *to)
-{
-    struct json_out o;
-    json_out_init(&o, to);
-    json_out_object(&o, NULL);
-    json_out_text(&o, "hypervisor", "fake");
-    json_out_int(&o, "hypervisor_version", 1000000);
-    json_out_text(&o, "architecture", "x86_64");
-    json_out_text(&o, "address", f->setup.address ? f->setup.address : "127.0.0.1");
-    json_out_int(&o, "vcpus", f->setup.vcpus);
-    json_out_int(&o, "memory_mib", f->setup.memory_mib);
-    json_out_int(&o, "disk_gib", f->setup.disk_gib);
-    json_out_int(&o, "reserved_vcpus", f->setup.reserved_vcpus);
-    json_out_int(&o, "reserved_memory_mib", f->setup.reserved_memory_mib);
-    json_out_int(&o, "reserved_disk_gib", f->setup.reserved_disk_gib);
-    json_out_object(&o, "cpu");
-    json_out_text(&o, "model", "fake");
-    json_out_object_end(&o);
-    json_out_array(&o, "traits");
-    json_out_array_end(&o);
-    json_out_object_end(&o);
-}
-
-static void fake_print_console(const struct fake *f, const struct fake_call *c, struct strbuf *to)
-{
-    static const char *const boot[] = {"A guest that is not there", "takes no time to boot",
-                                       "and says no more than this"};
-    const int64_t count = sizeof(boot) / sizeof(boot[0]);
-    const struct fake_guest *g = idmap_get(&f->guests, c->id);
-    if (!g || g->domain == HYPERVISOR_ABSENT || c->lines == 0)
-        return;
-    for (int64_t i = c->lines < 0 || c->lines > count ? 0 : count + 1 - c->lines; i < count; i++)
-        strbuf_appendf(to, "%s\n", boot[i]);
-    strbuf_appendf(to, "BOOT OK %s (fake)\n", g->name[0] ? g->name : g->id);
-}
-
-static void fake_print_diagnostics(const struct fake *f, const struct fake_call *c, struct strbuf *to)
-{
-    const struct fake_guest *g = idmap_get(&f->guests, c->id);
-    struct json_out o;
-    json_out_init(&o, to);
-    json_out_object(&o, NULL);
-    json_out_text(&o, "state", hypervisor_domain_name(g ? g->domain : HYPERVISOR_ABSENT));
-    json_out_text(&o, "driver", "libvirt"); /* which it plays; the API has a fixed list of names */
-    json_out_uint(&o, "uptime_s", g ? fake_ran_us(g) / 1000000 : 0);
-    json_out_object_end(&o);
-}
-
-static void fake_end_text(struct fake *f, struct fake_call *c, const struct hypervisor_result *result)
-{
-    struct strbuf text;
-    strbuf_init(&text, 0);
-    if (c->kind == FAKE_INVENTORY)
-        fake_print_inventory(f, &text);
-    else if (c->kind == FAKE_CONSOLE)
-        fake_print_console(f, c, &text);
-    else
-        fake_print_diagnostics(f, c, &text);
-    c->text(c->arg, result, text.data, text.size);
-    strbuf_done(&text);
 }
 
 static void fake_end(struct fake *f, struct fake_call *c)
