@@ -20,8 +20,8 @@ struct api {
     struct token_keys *tokens;
     struct login_limit *logins; /* api/identity/login_limit.h; NULL: none */
     struct metrics *metrics;
-    struct http_server *http, *agents; /* tenants' and agents' ports */
-    struct wake *wake;                 /* topics of this and other processes, on their way to parked requests */
+    struct http_server *_Atomic http, *_Atomic agents; /* tenants' and agents' ports */
+    struct wake *wake; /* topics of this and other processes, on their way to parked requests */
     struct api_timers *timers;
     _Atomic int64_t writer_moved_us; /* clock_mono_us when the writer last finished a job of the probe; see api/root */
 };

@@ -123,8 +123,8 @@ static bool take_stamps(struct port *port)
 }
 
 /* Opens a port with the files that it names; a trusted CA makes it the agents'. */
-static int open_port(struct api *api, struct port *port, const struct http_options *options, struct http_server **ret,
-                     struct error *e)
+static int open_port(struct api *api, struct port *port, const struct http_options *options,
+                     struct http_server *_Atomic *ret, struct error *e)
 {
     struct http_options o = *options;
     struct material m;
@@ -221,7 +221,7 @@ int ports_start(struct api *api, const struct api_config *c, struct error *e)
     return rc;
 }
 
-static void close_port(struct port *port, struct http_server **server, int64_t deadline_ms)
+static void close_port(struct port *port, struct http_server *_Atomic *server, int64_t deadline_ms)
 {
     port->server = NULL;
     http_server_stop(server, deadline_ms);

@@ -264,7 +264,8 @@ int http_server_renew(struct http_server *s, const char *certificate, const char
     return tls_replace(s->tls, certificate, key, e);
 }
 
-int http_server_start(struct api *api, const struct http_options *options, struct http_server **ret, struct error *e)
+int http_server_start(struct api *api, const struct http_options *options, struct http_server *_Atomic *ret,
+                      struct error *e)
 {
     struct http_server *s = memory_new(sizeof(*s));
     s->api = api;
@@ -293,11 +294,11 @@ int http_server_start(struct api *api, const struct http_options *options, struc
         http_server_free(s);
         return rc;
     }
+    *ret = s; /* before the first request, which may ask for it */
     s->sweeping = true;
     pthread_create(&s->sweeper, NULL, http_server_sweep, s);
     s->listener = listener_new(
         fd, &(struct listener_calls){.take = http_server_take, .has_room = http_server_has_room, .arg = s});
-    *ret = s;
     return 0;
 }
 
@@ -312,7 +313,7 @@ static void http_server_drain(struct http_server *s, int64_t deadline_us)
         log_warn("requests are cut off", "count=%zu", atomic_load(&s->active));
 }
 
-void http_server_stop(struct http_server **s, int64_t deadline_ms)
+void http_server_stop(struct http_server *_Atomic *s, int64_t deadline_ms)
 {
     struct http_server *old = *s;
     if (!old)

@@ -34,10 +34,11 @@ struct http_options {
 
 /* Strings of `options` may go away afterwards. 0; ERR_INVALID for a bad table, address or certificate; ERR_IO when it
  * cannot listen. */
-int http_server_start(struct api *api, const struct http_options *options, struct http_server **ret, struct error *e);
+int http_server_start(struct api *api, const struct http_options *options, struct http_server *_Atomic *ret,
+                      struct error *e);
 /* Stops accepting, answers what is parked at once, lets running requests finish for up to `deadline_ms` (what waits for
  * the writer is always waited for), closes all connections. NULL is fine. The writer must still run. */
-void http_server_stop(struct http_server **s, int64_t deadline_ms);
+void http_server_stop(struct http_server *_Atomic *s, int64_t deadline_ms);
 /* Another certificate and key (PEM text) for a server that was started with some. ERR_INVALID; then nothing changes.
  * Any thread. */
 int http_server_renew(struct http_server *s, const char *certificate, const char *key, struct error *e);

@@ -170,7 +170,7 @@ TEST("joining needs no certificate, and tenants' routes are not there")
 TEST("a certificate that is none is refused at start")
 {
     struct error e = {0};
-    struct http_server *none = NULL;
+    struct http_server *_Atomic none = NULL;
     begin(ROUTER_TENANTS);
     struct http_options bad = {
         .listen = "127.0.0.1:0", .services = http_services, .certificate = "nonsense", .key = "nonsense"};
