@@ -123,6 +123,7 @@ int identity_read_certificate(struct identity *i, struct error *e)
     int code = file_read(i->cert_file, &pem, e);
     if (!code)
         code = pki_read_validity(pem.data, &i->not_before_us, &i->not_after_us, e);
+    i->serves = code == 0 && pki_can_serve(pem.data);
     i->joined = code == 0;
     strbuf_done(&pem);
     return code;
@@ -187,5 +188,6 @@ struct http_client_identity identity_http(const struct identity *i)
 
 bool identity_wants_renewal(const struct identity *i, int64_t now_us)
 {
-    return i->joined && i->not_after_us - now_us <= (i->not_after_us - i->not_before_us) / 3;
+    return i->joined &&
+           (i->not_after_us - now_us <= (i->not_after_us - i->not_before_us) / 3 || (!i->serves && !i->renewed));
 }

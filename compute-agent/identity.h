@@ -20,6 +20,8 @@ struct identity {
     bool joined;
     char *cloud_id, *name, *url;
     int64_t not_before_us, not_after_us; /* of the certificate */
+    bool serves;                         /* it is good for other hosts that connect here, too */
+    bool renewed;                        /* by this process */
 };
 
 /* Makes the folder and the host's UUID when they are missing and reads what is there. ERR_IO, ERR_CORRUPT. */
@@ -33,7 +35,7 @@ typedef void (*identity_done_fn)(void *arg, int code, const struct error *error)
 /* Joins the cloud at `url` with `token`; on success *i is complete. It tries once. */
 void identity_join(struct identity *i, struct loop *loop, struct worker_pool *pool, const char *url, const char *token,
                    identity_done_fn done, void *arg);
-/* When a third of the certificate's life or less is left. */
+/* When a third of the certificate's life or less is left, or once when an older API has signed it for clients only. */
 bool identity_wants_renewal(const struct identity *i, int64_t now_us);
 /* Asks over `client` for a new certificate; on success the files are replaced and the client is told to reconnect. */
 void identity_renew(struct identity *i, struct loop *loop, struct http_client *client, struct worker_pool *pool,

@@ -139,8 +139,10 @@ static void identity_answered(void *arg, const struct http_answer *answer)
         code = identity_refused(t, answer);
     else
         code = identity_read_answer(t, answer);
-    if (!code && !t->joins)
+    if (!code && !t->joins) {
+        t->identity->renewed = true;
         http_client_reconnect(t->client);
+    }
     identity_task_end(t, code);
 }
 

@@ -9,7 +9,7 @@
 #define OWN_COLUMNS                                                                                                    \
     "m.id, m.uuid, m.server_id, m.operation_id, m.project_id, m.user_id, m.kind, m.step, m.outcome, m.request, "       \
     "m.source_host, m.target_host, m.wanted_host, m.drain_host, m.power, m.old_flavor, m.new_flavor, m.options, "      \
-    "m.progress, m.message, m.created_us, m.updated_us, m.deadline_us"
+    "m.progress, m.hint, m.message, m.created_us, m.updated_us, m.deadline_us"
 #define MIGRATION_SELECT                                                                                               \
     "SELECT " OWN_COLUMNS ", s.name, t.name, t.address FROM migration m LEFT JOIN host s ON s.id = m.source_host "     \
     "LEFT JOIN host t ON t.id = m.target_host "
@@ -56,6 +56,7 @@ static int map(const struct db_rows *rows, struct arena *a, struct migration_row
     row.new_flavor = text(&r);
     row.options = text(&r);
     row.progress = text(&r);
+    row.hint = text(&r);
     row.message = text(&r);
     row.created_us = db_get_int(rows, r.column++);
     row.updated_us = db_get_int(rows, r.column++);
@@ -189,7 +190,7 @@ int store_migration_open(struct db_conn *c, struct arena *a, int64_t **ret, size
 }
 
 DB_STATEMENT(migration_move, "UPDATE migration SET step = $3, outcome = $4, request = $5, target_host = $6, "
-                             "message = $7, deadline_us = $8, updated_us = $9, ended = $10 WHERE id = $1 "
+                             "message = $7, deadline_us = $8, updated_us = $9, ended = $10, hint = $11 WHERE id = $1 "
                              "AND step = $2");
 int store_migration_move(struct db_conn *c, const struct migration_row *row, enum migration_step from, struct error *e)
 {
@@ -199,7 +200,7 @@ int store_migration_move(struct db_conn *c, const struct migration_row *row, enu
                              db_text(migration_step_name(row->step)), db_text(migration_outcome_name(row->outcome)),
                              db_text(migration_request_name(row->request)), db_text(row->target_host),
                              db_text(row->message), db_int_opt(row->deadline_us != 0, row->deadline_us),
-                             db_int(row->updated_us), db_int(row->step == MIGRATION_DONE)));
+                             db_int(row->updated_us), db_int(row->step == MIGRATION_DONE), db_text(row->hint)));
     if (!rc && changed != 1)
         rc = error_set(e, ERR_SERIALIZATION, "migration %lld was moved at the same time", (long long)row->id);
     return rc;

@@ -14,10 +14,10 @@ struct migration_row {
     enum migration_request request;
     const char *source_host, *target_host, *wanted_host, *drain_host; /* host ids; all but the source may be NULL */
     enum server_power power;
-    const char *old_flavor, *new_flavor, *options, *progress; /* JSON objects */
-    const char *message;                                      /* NULL for none */
-    int64_t created_us, updated_us, deadline_us;              /* deadline_us: 0 for none */
-    const char *source_name, *target_name, *target_address;   /* of the hosts; NULL when they are gone */
+    const char *old_flavor, *new_flavor, *options, *progress, *hint; /* JSON objects; hint: the last task's result */
+    const char *message;                                             /* NULL for none */
+    int64_t created_us, updated_us, deadline_us;                     /* deadline_us: 0 for none */
+    const char *source_name, *target_name, *target_address;          /* of the hosts; NULL when they are gone */
 };
 
 /* Takes its number from the counter: row->id. step, outcome, request and the like are as in `row`. Wakes "placement".
@@ -43,8 +43,8 @@ int store_migration_list(struct db_conn *c, const struct migration_filter *f, st
 /* Ids of all that have not ended, oldest first, into the arena. */
 int store_migration_open(struct db_conn *c, struct arena *a, int64_t **ret, size_t *ret_count, struct error *e);
 
-/* Writes step, outcome, request, target_host, message, deadline and updated_us when the row is still at step `from`:
- * else ERR_SERIALIZATION. */
+/* Writes step, outcome, request, target_host, message, hint, deadline and updated_us when the row is still at step
+ * `from`: else ERR_SERIALIZATION. */
 int store_migration_move(struct db_conn *c, const struct migration_row *row, enum migration_step from, struct error *e);
 /* Asks something of it, or changes its options; wakes "placement". */
 int store_migration_ask(struct db_conn *c, int64_t id, enum migration_request request, struct error *e);

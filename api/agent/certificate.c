@@ -91,7 +91,17 @@ static int set_limits(struct signing *s)
         status = gnutls_x509_crt_set_key_usage(s->crt, GNUTLS_KEY_DIGITAL_SIGNATURE);
     if (status == 0)
         status = gnutls_x509_crt_set_key_purpose_oid(s->crt, GNUTLS_KP_TLS_WWW_CLIENT, 0);
+    if (status == 0) /* hosts fetch servers' disks from each other */
+        status = gnutls_x509_crt_set_key_purpose_oid(s->crt, GNUTLS_KP_TLS_WWW_SERVER, 0);
     return status;
+}
+
+/* The name under which other hosts look for this one, whatever its address. */
+static int set_server_name(struct signing *s, const char *host_id, struct arena *a)
+{
+    const char *name = arena_printf(a, "%s.host.virga", host_id);
+    return gnutls_x509_crt_set_subject_alt_name(s->crt, GNUTLS_SAN_DNSNAME, name, (unsigned)strlen(name),
+                                                GNUTLS_FSAN_SET);
 }
 
 static int set_issuer(struct signing *s)
@@ -102,7 +112,7 @@ static int set_issuer(struct signing *s)
     return status == 0 ? gnutls_x509_crt_set_authority_key_id(s->crt, id, size) : 0;
 }
 
-static int make(struct signing *s, const char *host_id, struct error *e)
+static int make(struct signing *s, const char *host_id, struct arena *a, struct error *e)
 {
     int status = gnutls_x509_crt_init(&s->crt);
     if (status == 0)
@@ -111,6 +121,8 @@ static int make(struct signing *s, const char *host_id, struct error *e)
         status = gnutls_x509_crt_set_version(s->crt, 3);
     if (status == 0)
         status = set_names(s, host_id);
+    if (status == 0)
+        status = set_server_name(s, host_id, a);
     if (status == 0)
         status = set_limits(s);
     if (status == 0)
@@ -172,7 +184,7 @@ int certificate_sign(const char *pki_dir, const char *csr, const char *host_id, 
     if (!rc)
         rc = load_ca(&s, pki_dir, a, e);
     if (!rc)
-        rc = make(&s, host_id, e);
+        rc = make(&s, host_id, a, e);
     if (!rc)
         rc = print(&s, a, ret, e);
     signing_done(&s);

@@ -30,6 +30,7 @@ static int write_peer(struct writing *w, const struct migration_row *m, struct j
     json_out_text(out, "target_address", target.address);
     json_out_text(out, "power", server_power_name(m->power));
     json_out_raw(out, "options", m->options);
+    json_out_raw(out, "hint", m->hint);
     return 0;
 }
 

@@ -19,6 +19,7 @@ enum http_lane { HTTP_LANE_POLL, HTTP_LANE_REPORT, HTTP_LANE_OTHER, HTTP_LANE_CO
 struct http_client_identity {
     const char *ca_file;              /* PEM */
     const char *cert_file, *key_file; /* PEM; NULL: no client certificate (joining) */
+    const char *server_name;          /* that the other side's certificate must carry; NULL: HTTP_CLIENT_NAME */
 };
 struct http_answer {
     int status;       /* 0: there was no answer, `error` says why (ERR_UNAVAILABLE, ERR_TIMEOUT) */

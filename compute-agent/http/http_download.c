@@ -19,6 +19,11 @@ struct http_transfer {
     struct error *error;
 };
 
+static const char *what_of(const struct http_transfer *t)
+{
+    return t->what->what ? t->what->what : "image";
+}
+
 static bool http_download_begin(struct http_transfer *t)
 {
     long status = 0;
@@ -39,16 +44,16 @@ static size_t http_download_write(char *data, size_t size, size_t count, void *a
     if (!t->begun && !http_download_begin(t))
         return 0;
     if (t->at + (int64_t)left > t->what->size_bytes) {
-        t->code = error_set(t->error, ERR_PEER, "The API sends more than the image's %lld bytes",
-                            (long long)t->what->size_bytes);
+        t->code = error_set(t->error, ERR_PEER, "More is sent than the %lld bytes of the %s",
+                            (long long)t->what->size_bytes, what_of(t));
         return 0;
     }
     while (left > 0) {
         ssize_t put = pwrite(t->fd, data, left, t->at);
         if (put <= 0) {
             int code = put < 0 && (errno == ENOSPC || errno == EDQUOT) ? ERR_NO_SPACE : ERR_IO;
-            t->code =
-                error_set(t->error, code, "The image cannot be written to %s: %s", t->what->file, strerror(errno));
+            t->code = error_set(t->error, code, "The %s cannot be written to %s: %s", what_of(t), t->what->file,
+                                strerror(errno));
             return 0;
         }
         data += put;
@@ -73,10 +78,10 @@ static int http_download_judge(struct http_transfer *t, const struct http_setup 
     if (t->code)
         return t->code;
     if (status == 404)
-        return error_set(t->error, ERR_NOT_FOUND, "The image is not there any more");
+        return error_set(t->error, ERR_NOT_FOUND, "The %s is not there any more", what_of(t));
     if (status >= 400 && status != 416) {
         int code = status >= 500 || status == 429 ? ERR_UNAVAILABLE : ERR_FORBIDDEN;
-        return error_set(t->error, code, "The API answers %ld to the request for the image", status);
+        return error_set(t->error, code, "The answer to the request for the %s is %ld", what_of(t), status);
     }
     if (outcome != CURLE_OK && status != 416) {
         http_setup_error(setup, outcome, text, t->error);
@@ -85,9 +90,9 @@ static int http_download_judge(struct http_transfer *t, const struct http_setup 
     if (t->at == t->what->size_bytes)
         return 0;
     if (status == 416 && ftruncate(t->fd, 0) == 0)
-        return error_set(t->error, ERR_UNAVAILABLE,
-                         "What was fetched of the image before does not fit; it starts over");
-    return error_set(t->error, ERR_UNAVAILABLE, "The image ended after %lld of %lld bytes", (long long)t->at,
+        return error_set(t->error, ERR_UNAVAILABLE, "What was fetched of the %s before does not fit; it starts over",
+                         what_of(t));
+    return error_set(t->error, ERR_UNAVAILABLE, "The %s ended after %lld of %lld bytes", what_of(t), (long long)t->at,
                      (long long)t->what->size_bytes);
 }
 
@@ -134,6 +139,47 @@ int http_download(const struct http_download *d, struct error *e)
     curl_easy_cleanup(t.easy);
     if (t.fd >= 0)
         close(t.fd);
+    http_setup_done(&setup);
+    return code;
+}
+
+static size_t http_download_append(char *data, size_t size, size_t count, void *arg)
+{
+    return strbuf_append(arg, data, size * count) ? 0 : size * count;
+}
+
+int http_download_text(const struct http_download *d, struct strbuf *ret, struct error *e)
+{
+    struct http_setup setup;
+    char text[CURL_ERROR_SIZE] = "";
+    long status = 0;
+    int code = http_setup_init(&setup, d->url, &d->identity, e);
+    if (code)
+        return code;
+    CURL *easy = curl_easy_init();
+    if (!easy)
+        abort();
+    char *url = http_setup_url(&setup, d->path);
+    http_setup_apply(&setup, easy);
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, text);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, http_download_append);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, ret);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)d->stall_ms);
+    CURLcode outcome = curl_easy_perform(easy);
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    if (outcome != CURLE_OK) {
+        http_setup_error(&setup, outcome, text, e);
+        code = ERR_UNAVAILABLE;
+    } else if (status != 200) {
+        code = error_set(e,
+                         status == 404   ? ERR_NOT_FOUND
+                         : status >= 500 ? ERR_UNAVAILABLE
+                                         : ERR_FORBIDDEN,
+                         "The answer to the request for the %s is %ld", d->what, status);
+    }
+    free(url);
+    curl_easy_cleanup(easy);
     http_setup_done(&setup);
     return code;
 }

@@ -43,15 +43,16 @@ int http_setup_init(struct http_setup *s, const char *url, const struct http_cli
     pthread_once(&once, http_setup_global);
     *s = (struct http_setup){0};
     char *host = NULL, *port = NULL;
+    const char *name = identity->server_name ? identity->server_name : HTTP_CLIENT_NAME;
     int code = http_client_split_url(url, &host, &port, e);
     if (code)
         return code;
     struct strbuf text;
     strbuf_init(&text, 0);
-    strbuf_appendf(&text, strchr(host, ':') ? "%s:%s:[%s]:%s" : "%s:%s:%s:%s", HTTP_CLIENT_NAME, port, host, port);
+    strbuf_appendf(&text, strchr(host, ':') ? "%s:%s:[%s]:%s" : "%s:%s:%s:%s", name, port, host, port);
     s->connect_to = curl_slist_append(NULL, text.data);
     strbuf_reset(&text);
-    strbuf_appendf(&text, "https://%s:%s", HTTP_CLIENT_NAME, port);
+    strbuf_appendf(&text, "https://%s:%s", name, port);
     s->base = strbuf_take(&text);
     s->shown = memory_strdup(url);
     s->ca_file = memory_strdup(identity->ca_file);
@@ -106,5 +107,5 @@ int http_setup_error(const struct http_setup *s, CURLcode outcome, const char *t
 {
     const char *why = text[0] ? text : curl_easy_strerror(outcome);
     int code = outcome == CURLE_OPERATION_TIMEDOUT ? ERR_TIMEOUT : ERR_UNAVAILABLE;
-    return error_set(e, code, "The API at %s does not answer: %s", s->shown, why);
+    return error_set(e, code, "%s does not answer: %s", s->shown, why);
 }

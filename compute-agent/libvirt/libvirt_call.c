@@ -161,6 +161,13 @@ void libvirt_call_submit(struct libvirt_call *c, int64_t deadline_ms)
     }
 }
 
+void libvirt_call_submit_move(struct libvirt_call *c)
+{
+    static const struct worker_class class = {
+        .run = libvirt_call_run, .done = libvirt_call_done, .late = libvirt_call_late};
+    worker_submit(c->owner->moves, &c->job, &class, 0);
+}
+
 void libvirt_call_submit_unconnected(struct libvirt_call *c, int64_t deadline_ms)
 {
     static const struct worker_class class = {

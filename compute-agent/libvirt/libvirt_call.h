@@ -9,6 +9,7 @@
 #include "compute-agent/xml/domain_xml.h"
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -30,7 +31,10 @@ struct libvirt {
     struct storage *storage;
     struct worker_pool *calls;
     struct libvirt_call *outstanding;
-    struct idmap lost; /* server or network id -> call that has not come back */
+    struct worker_pool *moves; /* for what takes as long as a server is large */
+    struct http_files *files;  /* of servers that move away */
+    struct idmap moving;       /* server id -> its call of a move, under way */
+    struct idmap lost;         /* server or network id -> call that has not come back */
     struct libvirt_facts facts;
     virConnectPtr conn;  /* NULL: away */
     unsigned generation; /* of the connection: what comes from an older one is ignored */
@@ -56,6 +60,10 @@ struct libvirt_call {
     char id[UUID_SIZE];
     enum hypervisor_action action;
     const char *xml;
+    const struct hypervisor_move *move; /* the caller's: it stays until the call has been delivered */
+    const struct identity *identity;
+    bool direct_io;
+    atomic_bool stop; /* a move is to be given up */
     struct network_plan plan;
     int64_t lines;
     struct libvirt_facts facts; /* also output of connecting */
@@ -87,6 +95,8 @@ struct libvirt_call *libvirt_call_new(struct libvirt *lv, const char *what, cons
                                       void (*work)(struct libvirt_call *c),
                                       void (*deliver)(struct libvirt_call *c, const struct hypervisor_result *result),
                                       void *arg);
+/* On the pool for moves, without a deadline; its work opens a connection of its own. */
+void libvirt_call_submit_move(struct libvirt_call *c);
 /* Runs it with a reference to the connection; without a connection, or while an earlier call for the same id is lost,
  * it fails later. */
 void libvirt_call_submit(struct libvirt_call *c, int64_t deadline_ms);
@@ -113,6 +123,18 @@ void libvirt_domain_list(struct libvirt_call *c);
 /* 0 with *ret NULL when there is no such domain; an error when there is one that is not ours. */
 int libvirt_domain_find(struct libvirt_call *c, virDomainPtr *ret);
 int libvirt_domain_state(struct libvirt_call *c, virDomainPtr domain, enum hypervisor_domain *ret);
+
+/* ---- libvirt_move.c ---- */
+void libvirt_move(struct hypervisor *h, const struct hypervisor_move *move, hypervisor_text_fn done, void *arg);
+void libvirt_move_change(struct hypervisor *h, const char *server_id, bool force);
+void libvirt_move_free(struct libvirt *lv);
+
+/* ---- libvirt_send.c: work, on the worker ---- */
+void libvirt_send_guest(struct libvirt_call *c);
+void libvirt_send_abort(struct libvirt_call *c);
+void libvirt_send_force(struct libvirt_call *c);
+/* c->text: a JSON object of os-migrations' figures; "" when none can be had. */
+void libvirt_send_measure(struct libvirt_call *c);
 
 /* ---- libvirt_network.c: work, on the worker ---- */
 void libvirt_network_apply(struct libvirt_call *c);

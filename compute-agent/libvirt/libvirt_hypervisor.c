@@ -3,6 +3,7 @@
 #include "compute-agent/libvirt/libvirt_hypervisor.h"
 #include "common/memory.h"
 #include "compute-agent/host_address.h"
+#include "compute-agent/http/http_files.h"
 #include "compute-agent/identity.h"
 #include "compute-agent/libvirt/libvirt_call.h"
 #include "compute-agent/libvirt/libvirt_dhcp.h"
@@ -15,7 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MIB ((int64_t)1 << 20)
+#define LIBVIRT_MOVES 8 /* at once; more wait */
+#define MIB           ((int64_t)1 << 20)
 
 static struct libvirt *libvirt_of(struct hypervisor *h)
 {
@@ -81,6 +83,7 @@ static void libvirt_hypervisor_act(struct hypervisor *h, enum hypervisor_action 
                                               libvirt_hypervisor_deliver, arg);
     c->action = action;
     c->done = done;
+    http_files_deny(lv->files, server_id); /* it does not move away, whatever it was to do */
     if (libvirt_hypervisor_defines(action, spec))
         c->xml = libvirt_hypervisor_xml(c, lv, spec);
     libvirt_call_submit(c, libvirt_hypervisor_is_slow(action) ? s->start_deadline_ms : s->call_deadline_ms);
@@ -218,6 +221,7 @@ static void libvirt_hypervisor_free(struct hypervisor *h)
     libvirt_connect_forget();
     for (struct libvirt_call *c = lv->outstanding; c; c = c->next)
         c->owner = NULL;
+    libvirt_move_free(lv);
     worker_pool_abandon(&lv->calls); /* a call may hang for ever */
     storage_free(&lv->storage);
     libvirt_events_stop();
@@ -231,6 +235,8 @@ static const struct hypervisor_ops libvirt_hypervisor_ops = {
     .start = libvirt_hypervisor_start,
     .list = libvirt_hypervisor_list,
     .prepare = libvirt_hypervisor_prepare,
+    .move = libvirt_move,
+    .move_change = libvirt_move_change,
     .act = libvirt_hypervisor_act,
     .network_apply = libvirt_hypervisor_network_apply,
     .network_remove = libvirt_hypervisor_network_remove,
@@ -273,6 +279,10 @@ int libvirt_hypervisor_new(const struct libvirt_setup *setup, struct hypervisor 
     lv->base.ops = &libvirt_hypervisor_ops;
     lv->setup = *setup;
     lv->calls = worker_pool_new(setup->loop, "hypervisor", workers, workers);
+    lv->moves = worker_pool_new(setup->loop, "moves", LIBVIRT_MOVES, 0);
+    lv->files = http_files_new(&(struct http_files_setup){.listen = setup->settings->move_listen,
+                                                          .instances = setup->settings->instances_dir,
+                                                          .identity = setup->identity});
     lv->again = loop_timer_new(setup->loop, libvirt_hypervisor_again, lv);
     names_init(&lv->names, setup->identity->cloud_id, setup->identity->host_id);
     *ret = &lv->base;

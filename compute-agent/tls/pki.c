@@ -113,6 +113,30 @@ static int pki_load_certificate(const char *pem, gnutls_x509_crt_t *ret, struct 
     return error_set(e, ERR_INVALID, "That is no certificate: %s", gnutls_strerror(rc));
 }
 
+bool pki_can_serve(const char *pem)
+{
+    gnutls_x509_crt_t certificate;
+    if (pki_load_certificate(pem, &certificate, NULL))
+        return false;
+    bool can = gnutls_x509_crt_check_key_purpose(certificate, GNUTLS_KP_TLS_WWW_SERVER, 0) != 0;
+    gnutls_x509_crt_deinit(certificate);
+    return can;
+}
+
+bool pki_peer_name(void *session, char *ret, size_t size)
+{
+    unsigned status = 0, count = 0;
+    gnutls_x509_crt_t certificate;
+    const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &count);
+    if (!chain || count == 0 || gnutls_certificate_verify_peers2(session, &status) != 0 || status != 0 ||
+        gnutls_x509_crt_init(&certificate) < 0)
+        return false;
+    bool good = gnutls_x509_crt_import(certificate, &chain[0], GNUTLS_X509_FMT_DER) >= 0 &&
+                gnutls_x509_crt_get_dn_by_oid(certificate, GNUTLS_OID_X520_COMMON_NAME, 0, 0, ret, &size) >= 0;
+    gnutls_x509_crt_deinit(certificate);
+    return good;
+}
+
 int pki_read_validity(const char *pem, int64_t *ret_not_before_us, int64_t *ret_not_after_us, struct error *e)
 {
     gnutls_x509_crt_t certificate;

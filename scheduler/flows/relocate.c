@@ -63,11 +63,27 @@ static int decide(struct db_conn *c, struct look *l, struct host_task_row *task,
     int rc = view(c, l, &v, task, e);
     if (!rc)
         migration_next(&v, &l->move);
+    if (!rc && v.task == MIGRATION_TASK_DONE && task->result)
+        l->m->row.hint = task->result;
     if (!rc && v.task == MIGRATION_TASK_FAILED && l->m->row.message == NULL)
         l->m->row.message = task->message;
     if (!rc && v.overdue && l->m->row.message == NULL && l->move.outcome == MIGRATION_FAILED)
         l->m->row.message = arena_printf(l->m->arena, "It was not done with '%s' in time", migration_step_name(v.step));
     return rc;
+}
+
+static bool forces(const struct look *l, const struct host_task_row *task)
+{
+    return l->m->row.request == MIGRATION_FORCE && l->m->row.step == MIGRATION_SENDING &&
+           task->state == HOST_TASK_OPEN && task->id;
+}
+
+/* The source reads its task again, and finds that it is to end soon. */
+static int force(struct db_conn *c, const struct relocate *m, const struct host_task_row *task, struct error *e)
+{
+    int rc = store_migration_ask(c, m->row.id, MIGRATION_NO_REQUEST, e);
+    rc = rc ? rc : store_migration_set_options(c, m->row.id, relocate_force(m->row.options, m->arena), e);
+    return rc ? rc : store_host_task_change(c, task->id, task->host_id, task->args, e);
 }
 
 static int write(struct db_conn *c, void *arg, struct error *e)
@@ -82,6 +98,8 @@ static int write(struct db_conn *c, void *arg, struct error *e)
     rc = rc ? rc : decide(c, l, &task, e);
     if (!rc && l->move.cancels_task && task.state == HOST_TASK_OPEN)
         rc = store_host_task_cancel(c, task.id, task.host_id, e);
+    if (!rc && forces(l, &task))
+        rc = force(c, l->m, &task, e);
     return rc || !l->move.changed ? rc : relocate_step(c, l->m, &l->move, e);
 }
 
@@ -98,7 +116,7 @@ static int turn(struct relocate *m, bool *ret_moved, struct error *e)
         rc = relocate_place(m, &placed, &l.refusal, e);
         l.move.changed = placed || l.refusal;
     }
-    if (rc || (!l.move.changed && !(l.move.cancels_task && task.state == HOST_TASK_OPEN)))
+    if (rc || (!l.move.changed && !forces(&l, &task) && !(l.move.cancels_task && task.state == HOST_TASK_OPEN)))
         return rc;
     rc = db_transact(c, write, &l, e);
     *ret_moved = !rc && l.move.changed;

@@ -22,5 +22,7 @@ struct relocate {
 int relocate_place(struct relocate *m, bool *ret_placed, const char **ret_reason, struct error *e);
 
 /* ---- relocate_step.c ---- */
+/* The options with "force": true, in the arena. */
+char *relocate_force(const char *options, struct arena *a);
 /* Inside a transaction: writes what `move` says. */
 int relocate_step(struct db_conn *c, struct relocate *m, const struct migration_move *move, struct error *e);

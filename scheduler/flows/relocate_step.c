@@ -1,5 +1,6 @@
 /* Writing a step: the server's row, who owns it, what hosts are asked, and the migration's own row, in one transaction.
  */
+#include "common/json_in.h"
 #include "common/json_out.h"
 #include "common/log.h"
 #include "db/store_event.h"
@@ -115,9 +116,40 @@ static int give_tasks(struct db_conn *c, const struct relocate *m, enum migratio
     int rc = store_host_task_close(c, m->row.id, e);
     if (!rc && kind)
         rc = give(c, m, kind, at_source, e);
-    if (!rc && step == MIGRATION_RECEIVING && strcmp(m->row.source_host, m->row.target_host) != 0)
+    bool fetches = step == MIGRATION_RECEIVING || step == MIGRATION_READYING;
+    if (!rc && fetches && strcmp(m->row.source_host, m->row.target_host) != 0)
         rc = give(c, m, "serve", true, e); /* it must let the target read */
     return rc;
+}
+
+static int copy_option(void *arg, const char *name, json_value *value)
+{
+    struct json_out *out = arg;
+    struct arena a;
+    arena_init(&a);
+    if (strcmp(name, "force") != 0)
+        json_out_raw(out, name, json_in_print(value, &a));
+    arena_done(&a);
+    return 0;
+}
+
+char *relocate_force(const char *options, struct arena *a)
+{
+    struct json_doc doc;
+    struct strbuf text;
+    struct json_out out;
+    strbuf_init(&text, 0);
+    json_out_init(&out, &text);
+    json_out_object(&out, NULL);
+    if (json_in_parse(options, strlen(options), &doc, NULL) == 0) {
+        json_in_each(doc.root, copy_option, &out);
+        json_in_done(&doc);
+    }
+    json_out_bool(&out, "force", true);
+    json_out_object_end(&out);
+    char *copy = arena_strdup(a, text.data);
+    strbuf_done(&text);
+    return copy;
 }
 
 /* ---- ends ---- */

@@ -1,0 +1,329 @@
+/* A server's move, as this host's part in it: each kind is a call; those that take long have a pool and a connection of
+ * their own, because libvirtd serves only a few calls per connection at a time. */
+#include "common/json_in.h"
+#include "common/json_out.h"
+#include "common/memory.h"
+#include "compute-agent/host_address.h"
+#include "compute-agent/http/http_files.h"
+#include "compute-agent/libvirt/libvirt_call.h"
+#include "compute-agent/loop.h"
+#include "compute-agent/settings.h"
+#include "compute-agent/storage/receive.h"
+#include "compute-agent/storage/storage.h"
+#include "compute-agent/xml/xml.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define MOVE_MEASURE_MS 1000
+#define MOVE_UNDEFINE                                                                                                  \
+    (VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |                                       \
+     VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA | VIR_DOMAIN_UNDEFINE_KEEP_NVRAM)
+
+/* A move under way, on the loop. */
+struct moving {
+    struct libvirt *owner;
+    char id[UUID_SIZE];
+    const struct hypervisor_move *move;
+    hypervisor_text_fn done;
+    void *arg;
+    struct libvirt_call *call;
+    struct loop_timer *timer; /* SEND: how far it is */
+    bool measuring;
+};
+
+static const char *address_of(struct libvirt_call *c, const struct libvirt *lv)
+{
+    char address[HOST_ADDRESS_SIZE];
+    const struct settings *s = lv->setup.settings;
+    return arena_strdup(&c->arena, s->address ? s->address : host_address(lv->setup.url, address));
+}
+
+/* move_uri with the address in the place of %s. */
+static const char *uri_of(struct libvirt_call *c, const struct libvirt *lv)
+{
+    const char *uri = lv->setup.settings->move_uri, *place = strstr(uri, "%s");
+    if (!place)
+        return arena_strdup(&c->arena, uri);
+    return arena_printf(&c->arena, "%.*s%s%s", (int)(place - uri), uri, address_of(c, lv), place + 2);
+}
+
+/* ---- work ---- */
+
+static void work_release(struct libvirt_call *c)
+{
+    virDomainPtr domain = NULL;
+    const char *port = strrchr(c->settings->move_listen, ':');
+    struct json_out o;
+    c->domain = HYPERVISOR_ABSENT;
+    int code = libvirt_domain_find(c, &domain);
+    if (!code && domain && virDomainIsActive(domain) == 1 && virDomainDestroyFlags(domain, 0) < 0 &&
+        virDomainIsActive(domain) == 1)
+        code = libvirt_call_fail(c, "The server cannot be switched off");
+    if (!code && domain && virDomainUndefineFlags(domain, MOVE_UNDEFINE) < 0 &&
+        virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
+        code = libvirt_call_fail(c, "The domain cannot be removed");
+    if (domain)
+        virDomainFree(domain);
+    if (code)
+        return;
+    json_out_init(&o, &c->text);
+    json_out_object(&o, NULL);
+    json_out_int(&o, "port", port ? strtoll(port + 1, NULL, 10) : 0);
+    json_out_object_end(&o);
+}
+
+static void work_arrive(struct libvirt_call *c)
+{
+    virDomainPtr domain = NULL;
+    int code = libvirt_domain_find(c, &domain);
+    if (!code && domain)
+        code = libvirt_domain_state(c, domain, &c->domain);
+    if (!code && (!domain || (c->domain != HYPERVISOR_RUNNING && c->domain != HYPERVISOR_PAUSED)))
+        c->code = error_set(&c->error, ERR_HYPERVISOR, "The guest did not arrive: its domain is %s here",
+                            hypervisor_domain_name(domain ? c->domain : HYPERVISOR_ABSENT));
+    if (domain)
+        virDomainFree(domain);
+}
+
+static void work_nothing(struct libvirt_call *c)
+{
+    (void)c;
+}
+
+static int64_t hint_number(const char *hint, const char *name, int64_t fallback)
+{
+    struct json_doc doc;
+    int64_t value = fallback;
+    if (json_in_parse(hint, strlen(hint), &doc, NULL) == 0) {
+        json_in_int(json_in_member(doc.root, name), &value);
+        json_in_done(&doc);
+    }
+    return value;
+}
+
+static void fetch(struct libvirt_call *c, bool running)
+{
+    const struct hypervisor_move *m = c->move;
+    const char *own = strrchr(c->settings->move_listen, ':');
+    int64_t port = hint_number(m->hint, "port", own ? strtoll(own + 1, NULL, 10) : 0);
+    struct receive r = {.settings = c->settings,
+                        .identity = c->identity,
+                        .spec = m->spec,
+                        .peer_id = m->peer_id,
+                        .running = running,
+                        .stop = &c->stop};
+    if (!m->same_host)
+        r.url = arena_printf(&c->arena, strchr(m->peer_address, ':') ? "https://[%s]:%lld" : "https://%s:%lld",
+                             m->peer_address, (long long)port);
+    c->domain = HYPERVISOR_ABSENT;
+    c->code = receive_files(&r, &c->error);
+    if (c->code && atomic_load(&c->stop)) {
+        error_clear(&c->error);
+        c->code = error_set(&c->error, ERR_CONFLICT, "It was cancelled");
+    }
+    c->transient = c->code == ERR_UNAVAILABLE || c->code == ERR_TIMEOUT || c->code == ERR_CORRUPT ||
+                   c->code == ERR_FORBIDDEN || c->code == ERR_BUSY;
+}
+
+static void work_receive(struct libvirt_call *c)
+{
+    fetch(c, false);
+}
+
+/* The source's processor as libvirt compares it; NULL when its inventory does not say. */
+static char *print_cpu(const char *inventory)
+{
+    struct json_doc doc;
+    xmlDocPtr xml;
+    if (json_in_parse(inventory, strlen(inventory), &doc, NULL))
+        return NULL;
+    const char *arch = json_in_text(json_in_member(doc.root, "arch"));
+    const char *model = json_in_text(json_in_member(doc.root, "model"));
+    const char *vendor = json_in_text(json_in_member(doc.root, "vendor"));
+    json_value *features = json_in_member(doc.root, "features");
+    xmlNodePtr cpu = xml_root(&xml, "cpu");
+    if (arch)
+        xml_add_text(cpu, "arch", arch);
+    if (model)
+        xml_add_text(cpu, "model", model);
+    if (vendor)
+        xml_add_text(cpu, "vendor", vendor);
+    for (size_t i = 0; i < json_in_count(features); i++)
+        xml_set(xml_add(cpu, "feature"), "name", json_in_text(json_in_item(features, i)));
+    char *text = xml_print(xml);
+    bool known = arch && model;
+    json_in_done(&doc);
+    if (!known) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+/* Guests under KVM see the host's processor; an emulated one is the same everywhere. */
+static int check_cpu(struct libvirt_call *c)
+{
+    char *cpu = c->facts.kvm ? print_cpu(c->move->peer_cpu) : NULL;
+    int compared = cpu ? virConnectCompareCPU(c->conn, cpu, 0) : VIR_CPU_COMPARE_IDENTICAL;
+    free(cpu);
+    if (compared == VIR_CPU_COMPARE_ERROR)
+        return libvirt_call_fail(c, "The processors of the two hosts cannot be compared");
+    if (compared == VIR_CPU_COMPARE_INCOMPATIBLE)
+        return c->code = error_set(&c->error, ERR_HYPERVISOR,
+                                   "This host's processor lacks what the guest has on its present one");
+    return 0;
+}
+
+static int check_absent(struct libvirt_call *c)
+{
+    virDomainPtr domain = NULL;
+    int code = libvirt_domain_find(c, &domain);
+    if (!code && domain)
+        code = c->code = error_set(&c->error, ERR_CONFLICT, "The server's domain is here already");
+    if (domain)
+        virDomainFree(domain);
+    return code;
+}
+
+static void work_ready(struct libvirt_call *c)
+{
+    char name[NAMES_DOMAIN_SIZE];
+    struct json_out o;
+    c->conn = virConnectOpen(c->settings->hypervisor_uri);
+    if (!c->conn) {
+        libvirt_call_fail(c, "Cannot connect to the hypervisor");
+        return;
+    }
+    if (check_absent(c) || check_cpu(c))
+        return;
+    fetch(c, true);
+    if (c->code)
+        return;
+    char *folder = storage_folder(c->settings, c->id);
+    json_out_init(&o, &c->text);
+    json_out_object(&o, NULL);
+    json_out_text(&o, "uri", c->xml);
+    json_out_text(&o, "folder", folder);
+    json_out_text(&o, "name", names_domain(&c->names, c->id, name));
+    json_out_text(&o, "host", c->names.host_id);
+    json_out_object_end(&o);
+    free(folder);
+}
+
+/* ---- on the loop ---- */
+
+static void moving_end(struct moving *g)
+{
+    struct libvirt *lv = g->owner;
+    idmap_remove(&lv->moving, g->id);
+    loop_timer_free(&g->timer);
+    free(g);
+}
+
+static void delivered(struct libvirt_call *c, const struct hypervisor_result *result)
+{
+    struct moving *g = c->arg;
+    hypervisor_text_fn done = g->done;
+    void *arg = g->arg;
+    bool good = result->code == 0;
+    moving_end(g);
+    done(arg, result, good ? c->text.data : "", good ? c->text.size : 0);
+}
+
+static struct libvirt_call *control(struct libvirt *lv, const char *what, const char *id,
+                                    void (*work)(struct libvirt_call *c),
+                                    void (*deliver)(struct libvirt_call *c, const struct hypervisor_result *result))
+{
+    struct libvirt_call *c = libvirt_call_new(lv, what, id, work, deliver, NULL);
+    libvirt_call_submit(c, lv->setup.settings->call_deadline_ms);
+    return c;
+}
+
+static void ignored(struct libvirt_call *c, const struct hypervisor_result *result)
+{
+    (void)c;
+    (void)result;
+}
+
+static void measured(struct libvirt_call *c, const struct hypervisor_result *result)
+{
+    struct moving *g = idmap_get(&c->owner->moving, c->id);
+    if (!g)
+        return;
+    g->measuring = false;
+    if (!result->code && c->text.size && g->move->on_progress)
+        g->move->on_progress(g->arg, c->text.data);
+}
+
+static void measure(void *arg)
+{
+    struct moving *g = arg;
+    if (g->measuring)
+        return;
+    g->measuring = true;
+    control(g->owner, "migration progress", g->id, libvirt_send_measure, measured);
+}
+
+static const struct {
+    void (*work)(struct libvirt_call *c);
+    bool takes_long;
+} kinds[HYPERVISOR_MOVE_COUNT] = {
+    [HYPERVISOR_MOVE_RELEASE] = {work_release, false},       [HYPERVISOR_MOVE_SERVE] = {work_nothing, false},
+    [HYPERVISOR_MOVE_RECEIVE] = {work_receive, true},        [HYPERVISOR_MOVE_READY] = {work_ready, true},
+    [HYPERVISOR_MOVE_SEND] = {libvirt_send_guest, true},     [HYPERVISOR_MOVE_ARRIVE] = {work_arrive, false},
+    [HYPERVISOR_MOVE_DISCARD] = {libvirt_domain_act, false},
+};
+
+void libvirt_move(struct hypervisor *h, const struct hypervisor_move *move, hypervisor_text_fn done, void *arg)
+{
+    struct libvirt *lv = (struct libvirt *)h;
+    struct moving *g = memory_new(sizeof(*g));
+    *g = (struct moving){.owner = lv, .move = move, .done = done, .arg = arg};
+    memcpy(g->id, move->server_id, UUID_SIZE);
+    struct libvirt_call *c =
+        libvirt_call_new(lv, hypervisor_move_name(move->kind), move->server_id, kinds[move->kind].work, delivered, g);
+    g->call = c;
+    c->action = HYPERVISOR_REMOVE;
+    c->move = move;
+    c->identity = lv->setup.identity;
+    c->xml = uri_of(c, lv);
+    idmap_put(&lv->moving, g->id, g);
+    if (move->kind == HYPERVISOR_MOVE_SERVE)
+        c->code = http_files_allow(lv->files, move->server_id, move->peer_id, &c->error);
+    else if (move->kind != HYPERVISOR_MOVE_SEND)
+        http_files_deny(lv->files, move->server_id);
+    if (move->kind == HYPERVISOR_MOVE_SEND) {
+        g->timer = loop_timer_new(lv->setup.loop, measure, g);
+        loop_timer_start(g->timer, MOVE_MEASURE_MS, MOVE_MEASURE_MS);
+    }
+    if (kinds[move->kind].takes_long)
+        libvirt_call_submit_move(c);
+    else
+        libvirt_call_submit(c, lv->setup.settings->start_deadline_ms);
+}
+
+void libvirt_move_change(struct hypervisor *h, const char *server_id, bool force)
+{
+    struct libvirt *lv = (struct libvirt *)h;
+    struct moving *g = idmap_get(&lv->moving, server_id);
+    if (!g)
+        return;
+    if (g->move->kind != HYPERVISOR_MOVE_SEND)
+        atomic_store(&g->call->stop, !force);
+    else
+        control(lv, force ? "migration force" : "migration abort", server_id,
+                force ? libvirt_send_force : libvirt_send_abort, ignored);
+}
+
+void libvirt_move_free(struct libvirt *lv)
+{
+    size_t at = 0;
+    for (struct moving *g; (g = idmap_next(&lv->moving, &at));) {
+        atomic_store(&g->call->stop, true);
+        loop_timer_free(&g->timer);
+        free(g);
+    }
+    idmap_done(&lv->moving);
+    worker_pool_abandon(&lv->moves);
+    http_files_free(&lv->files);
+}

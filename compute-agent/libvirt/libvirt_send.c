@@ -1,0 +1,172 @@
+/* Live migration, peer to peer: libvirtd here moves the guest to libvirtd there, and goes on when this agent dies. The
+ * domain becomes the other host's on the way: its name, its marks, the places of its files. A domain that is not here
+ * any more has arrived (or its host will say that it has not). */
+#include "common/json_in.h"
+#include "common/json_out.h"
+#include "compute-agent/libvirt/libvirt_call.h"
+#include "compute-agent/settings.h"
+#include "compute-agent/storage/storage.h"
+#include "compute-agent/xml/domain_move.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define SEND_FLAGS                                                                                                     \
+    (VIR_MIGRATE_LIVE | VIR_MIGRATE_PEER2PEER | VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_UNDEFINE_SOURCE |               \
+     VIR_MIGRATE_NON_SHARED_INC)
+
+struct destination {
+    const char *uri, *folder, *name, *host;
+};
+
+static int read_destination(struct libvirt_call *c, struct destination *ret)
+{
+    struct json_doc doc;
+    const char *hint = c->move->hint;
+    c->code = json_in_parse(hint, strlen(hint), &doc, &c->error);
+    if (c->code)
+        return c->code;
+    ret->uri = arena_strdup(&c->arena, json_in_text(json_in_member(doc.root, "uri")));
+    ret->folder = arena_strdup(&c->arena, json_in_text(json_in_member(doc.root, "folder")));
+    ret->name = arena_strdup(&c->arena, json_in_text(json_in_member(doc.root, "name")));
+    ret->host = arena_strdup(&c->arena, json_in_text(json_in_member(doc.root, "host")));
+    json_in_done(&doc);
+    if (!ret->uri || !ret->folder || !ret->name || !ret->host)
+        c->code = error_set(&c->error, ERR_INVALID, "The other host did not say where the guest may come");
+    return c->code;
+}
+
+/* Live or persistent definition as it is to be there; NULL after a failure. */
+static char *redefine(struct libvirt_call *c, virDomainPtr domain, const struct destination *to, unsigned flags)
+{
+    char *from = storage_folder(c->settings, c->id);
+    char *xml = virDomainGetXMLDesc(domain, flags | VIR_DOMAIN_XML_SECURE | VIR_DOMAIN_XML_MIGRATABLE);
+    char *moved = xml ? domain_move_rewrite(xml, from, to->folder, to->host, to->name) : NULL;
+    if (!xml)
+        libvirt_call_fail(c, "The domain cannot be read");
+    else if (!moved)
+        c->code = error_set(&c->error, ERR_CORRUPT, "The domain's definition cannot be read");
+    free(xml);
+    free(from);
+    return moved;
+}
+
+static unsigned flags_of(const struct hypervisor_move *m)
+{
+    unsigned flags = SEND_FLAGS;
+    if (m->auto_converge)
+        flags |= VIR_MIGRATE_AUTO_CONVERGE;
+    if (m->post_copy)
+        flags |= VIR_MIGRATE_POSTCOPY;
+    return flags;
+}
+
+static void add(virTypedParameterPtr *params, int *count, int *room, const char *name, const char *value)
+{
+    if (virTypedParamsAddString(params, count, room, name, value) < 0)
+        abort();
+}
+
+static void send(struct libvirt_call *c, virDomainPtr domain, const struct destination *to, const char *live,
+                 const char *persistent)
+{
+    virTypedParameterPtr params = NULL;
+    int count = 0, room = 0;
+    add(&params, &count, &room, VIR_MIGRATE_PARAM_DEST_NAME, to->name);
+    add(&params, &count, &room, VIR_MIGRATE_PARAM_DEST_XML, live);
+    add(&params, &count, &room, VIR_MIGRATE_PARAM_PERSIST_XML, persistent);
+    if (c->move->bandwidth_mibps > 0 && virTypedParamsAddULLong(&params, &count, &room, VIR_MIGRATE_PARAM_BANDWIDTH,
+                                                                (unsigned long long)c->move->bandwidth_mibps) < 0)
+        abort();
+    if (virDomainMigrateToURI3(domain, to->uri, params, (unsigned)count, flags_of(c->move)) < 0) {
+        libvirt_call_fail(c, "The guest could not be moved");
+        c->transient = false; /* it runs on here; whoever asked decides */
+    }
+    virTypedParamsFree(params, count);
+}
+
+static void send_running(struct libvirt_call *c, virDomainPtr domain)
+{
+    struct destination to;
+    if (virDomainIsActive(domain) != 1) {
+        c->code = error_set(&c->error, ERR_HYPERVISOR, "The guest does not run any more");
+        return;
+    }
+    if (read_destination(c, &to))
+        return;
+    char *live = redefine(c, domain, &to, 0);
+    char *persistent = live ? redefine(c, domain, &to, VIR_DOMAIN_XML_INACTIVE) : NULL;
+    if (persistent)
+        send(c, domain, &to, live, persistent);
+    free(live);
+    free(persistent);
+}
+
+void libvirt_send_guest(struct libvirt_call *c)
+{
+    virDomainPtr domain = NULL;
+    c->domain = HYPERVISOR_ABSENT;
+    c->conn = virConnectOpen(c->settings->hypervisor_uri);
+    if (!c->conn) {
+        libvirt_call_fail(c, "Cannot connect to the hypervisor");
+        return;
+    }
+    if (libvirt_domain_find(c, &domain) || !domain)
+        return;
+    send_running(c, domain);
+    virDomainFree(domain);
+}
+
+/* ---- while it goes ---- */
+
+void libvirt_send_abort(struct libvirt_call *c)
+{
+    virDomainPtr domain = NULL;
+    if (libvirt_domain_find(c, &domain) || !domain)
+        return;
+    if (virDomainAbortJob(domain) < 0)
+        libvirt_call_fail(c, "The migration cannot be aborted");
+    virDomainFree(domain);
+}
+
+/* After this its memory does not change any more, or is fetched by need. */
+void libvirt_send_force(struct libvirt_call *c)
+{
+    virDomainPtr domain = NULL;
+    if (libvirt_domain_find(c, &domain) || !domain)
+        return;
+    if (virDomainMigrateStartPostCopy(domain, 0) < 0 && virDomainSuspend(domain) < 0)
+        libvirt_call_fail(c, "The migration cannot be forced");
+    virDomainFree(domain);
+}
+
+void libvirt_send_measure(struct libvirt_call *c)
+{
+    static const struct {
+        const char *name, *param;
+    } figures[] = {
+        {"memory_total_bytes", VIR_DOMAIN_JOB_MEMORY_TOTAL},
+        {"memory_processed_bytes", VIR_DOMAIN_JOB_MEMORY_PROCESSED},
+        {"memory_remaining_bytes", VIR_DOMAIN_JOB_MEMORY_REMAINING},
+        {"disk_total_bytes", VIR_DOMAIN_JOB_DISK_TOTAL},
+        {"disk_processed_bytes", VIR_DOMAIN_JOB_DISK_PROCESSED},
+        {"disk_remaining_bytes", VIR_DOMAIN_JOB_DISK_REMAINING},
+    };
+    virTypedParameterPtr params = NULL;
+    virDomainPtr domain = NULL;
+    struct json_out o;
+    int type = VIR_DOMAIN_JOB_NONE, count = 0;
+    if (libvirt_domain_find(c, &domain) || !domain)
+        return;
+    if (virDomainGetJobStats(domain, &type, &params, &count, 0) == 0 && type != VIR_DOMAIN_JOB_NONE) {
+        json_out_init(&o, &c->text);
+        json_out_object(&o, NULL);
+        for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
+            unsigned long long value = 0;
+            virTypedParamsGetULLong(params, count, figures[i].param, &value);
+            json_out_uint(&o, figures[i].name, value);
+        }
+        json_out_object_end(&o);
+    }
+    virTypedParamsFree(params, count);
+    virDomainFree(domain);
+}

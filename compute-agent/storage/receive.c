@@ -1,0 +1,246 @@
+/* Each file is fetched as NAME.move and renamed when it is whole. The image comes first and gets the name that it has
+ * on the other host: names in the cache say image, checksum and format. */
+#include "compute-agent/storage/receive.h"
+#include "common/file.h"
+#include "common/json_in.h"
+#include "common/strbuf.h"
+#include "compute-agent/child.h"
+#include "compute-agent/http/http_download.h"
+#include "compute-agent/storage/disk.h"
+#include "compute-agent/storage/image_check.h"
+#include "compute-agent/storage/storage.h"
+#include "compute-agent/tls/digest.h"
+#include "compute-agent/xml/domain_xml.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RECEIVE_LIST_MS  1800000 /* the other side makes checksums of everything */
+#define RECEIVE_IMAGE_MS 600000
+
+struct fetched {
+    const char *name, *format, *sha512;
+    int64_t size_bytes, virtual_bytes;
+};
+struct list {
+    struct json_list files;
+    struct json_seen seen;
+    struct fetched base;
+};
+
+static const struct json_field fetched_fields[] = {
+    {.name = "name", .kind = JSON_TEXT, .offset = offsetof(struct fetched, name), .flags = JSON_REQUIRED},
+    {.name = "format", .kind = JSON_TEXT, .offset = offsetof(struct fetched, format)},
+    {.name = "sha512", .kind = JSON_TEXT, .offset = offsetof(struct fetched, sha512), .flags = JSON_REQUIRED},
+    {.name = "virtual_bytes", .kind = JSON_INT, .offset = offsetof(struct fetched, virtual_bytes)},
+    {.name = "size_bytes", .kind = JSON_INT, .offset = offsetof(struct fetched, size_bytes), .flags = JSON_REQUIRED},
+};
+static const struct json_table fetched_table = {
+    .fields = fetched_fields, .count = JSON_COUNT(fetched_fields), .open = true, .seen_offset = JSON_NO_SEEN};
+static const struct json_field list_fields[] = {
+    {.name = "base",
+     .kind = JSON_OBJECT,
+     .offset = offsetof(struct list, base),
+     .flags = JSON_NULLABLE,
+     .sub = &fetched_table},
+    {.name = "files",
+     .kind = JSON_LIST,
+     .offset = offsetof(struct list, files),
+     .flags = JSON_REQUIRED,
+     .sub = &fetched_table,
+     .item_size = sizeof(struct fetched)},
+};
+static const struct json_table list_table = {
+    .fields = list_fields, .count = JSON_COUNT(list_fields), .open = true, .seen_offset = offsetof(struct list, seen)};
+
+struct job {
+    const struct receive *what;
+    struct arena arena;
+    char *folder;
+    struct http_client_identity as;
+    struct list list;
+    bool has_base;
+    const char *base_path;
+};
+
+/* A name that becomes a part of a path. */
+static bool is_name(const char *name)
+{
+    return name[0] != '.' && name[0] != '\0' && strlen(name) < 200 && strchr(name, '/') == NULL;
+}
+
+static int fetch(struct job *j, const char *remote, const struct fetched *file, const char *path, struct error *e)
+{
+    char digest[DIGEST_SHA512_SIZE];
+    const char *partial = arena_printf(&j->arena, "%s.move", path);
+    struct http_download d = {.url = j->what->url,
+                              .path = arena_printf(&j->arena, "/files/%s/%s", j->what->spec->id, remote),
+                              .identity = j->as,
+                              .file = partial,
+                              .size_bytes = file->size_bytes,
+                              .stall_ms = j->what->settings->image_deadline_ms,
+                              .stop = j->what->stop,
+                              .what = remote};
+    if (access(path, F_OK) == 0)
+        return 0;
+    int code = http_download(&d, e);
+    code = code ? code : digest_file(partial, j->what->stop, digest, e);
+    if (!code && strcmp(digest, file->sha512) != 0) {
+        unlink(partial);
+        code = error_set(e, ERR_CORRUPT, "What came of %s has another checksum than the original", remote);
+    }
+    return code;
+}
+
+static int keep(struct job *j, const char *path, struct error *e)
+{
+    const char *partial = arena_printf(&j->arena, "%s.move", path);
+    if (access(partial, F_OK) != 0)
+        return 0; /* there before */
+    return rename(partial, path) ? error_set(e, ERR_IO, "%s: %s", path, strerror(errno)) : 0;
+}
+
+static int image_tool(const char *const *argv, struct error *e)
+{
+    struct child child = {.argv = argv, .deadline_ms = RECEIVE_IMAGE_MS};
+    return child_run(&child, NULL, e);
+}
+
+static int read_list(struct job *j, struct error *e)
+{
+    struct strbuf text;
+    struct json_doc doc;
+    struct http_download d = {
+        .url = j->what->url,
+        .path = arena_printf(&j->arena, "/files/%s%s", j->what->spec->id, j->what->running ? "/running" : ""),
+        .identity = j->as,
+        .stall_ms = RECEIVE_LIST_MS,
+        .what = "list of files"};
+    strbuf_init(&text, 1 << 20);
+    int code = http_download_text(&d, &text, e);
+    code = code ? code : json_in_parse(text.data, text.size, &doc, e);
+    if (!code) {
+        code = json_in_read(doc.root, &list_table, &j->list, &j->arena, e);
+        j->has_base = (j->list.seen.present & ~j->list.seen.null & 1) != 0;
+        json_in_done(&doc);
+    }
+    strbuf_done(&text);
+    return code;
+}
+
+static int fetch_base(struct job *j, struct error *e)
+{
+    const struct fetched *base = &j->list.base;
+    if (!j->has_base)
+        return 0;
+    if (!is_name(base->name) || (strcmp(base->format, "qcow2") != 0 && strcmp(base->format, "raw") != 0))
+        return error_set(e, ERR_INVALID, "The other host's image has a name that is none: %.80s", base->name);
+    j->base_path = arena_printf(&j->arena, "%s/%s", j->what->settings->image_dir, base->name);
+    int code = fetch(j, "base", base, j->base_path, e);
+    return code ? code : keep(j, j->base_path, e);
+}
+
+/* The overlay names its image by the path on the other host. */
+static int rebase(struct job *j, const char *path, struct error *e)
+{
+    char backing[IMAGE_CHECK_NAME_SIZE];
+    const char *partial = arena_printf(&j->arena, "%s.move", path);
+    const char *rebase[] = {"qemu-img",          "rebase", "-q",    "-u", "-f", "qcow2", "-b", j->base_path, "-F",
+                            j->list.base.format, "--",     partial, NULL};
+    if (!j->has_base || access(partial, F_OK) != 0)
+        return 0;
+    int code = image_tool(rebase, e);
+    code = code ? code : image_check_backing(partial, backing, e);
+    if (!code && (strcmp(backing, j->base_path) != 0 || access(j->base_path, R_OK) != 0))
+        code = error_set(e, ERR_IO, "The image of the server's disk went away meanwhile");
+    return code;
+}
+
+/* An overlay of the same image, empty. */
+static int make_empty(struct job *j, const struct fetched *file, const char *path, struct error *e)
+{
+    bool root = strcmp(file->name, DOMAIN_XML_ROOT) == 0 && j->has_base;
+    const char *size = arena_printf(&j->arena, "%lld", (long long)file->virtual_bytes);
+    const char *partial = arena_printf(&j->arena, "%s.move", path);
+    const char *over[] = {"qemu-img",          "create", "-q",    "-f", "qcow2", "-b", j->base_path, "-F",
+                          j->list.base.format, "--",     partial, size, NULL};
+    const char *plain[] = {"qemu-img", "create", "-q", "-f", "qcow2", "--", partial, size, NULL};
+    if (file->virtual_bytes <= 0)
+        return error_set(e, ERR_PEER, "The other host does not say how large %s is", file->name);
+    return access(path, F_OK) == 0 ? 0 : image_tool(root ? over : plain, e);
+}
+
+static int fetch_all(struct job *j, struct error *e)
+{
+    const struct fetched *files = j->list.files.items;
+    int code = fetch_base(j, e);
+    for (size_t i = 0; !code && i < j->list.files.count; i++) {
+        if (!is_name(files[i].name))
+            return error_set(e, ERR_INVALID, "The other host's file has a name that is none: %.80s", files[i].name);
+        const char *path = arena_printf(&j->arena, "%s/%s", j->folder, files[i].name);
+        bool disk = j->what->running && files[i].sha512[0] == '\0';
+        code = disk ? make_empty(j, &files[i], path, e) : fetch(j, files[i].name, &files[i], path, e);
+        if (!code && !disk && strcmp(files[i].name, DOMAIN_XML_ROOT) == 0)
+            code = rebase(j, path, e);
+        code = code ? code : keep(j, path, e);
+    }
+    return code;
+}
+
+/* ---- what the flavor wants ---- */
+
+static int grow(struct job *j, const char *name, int64_t bytes, struct error *e)
+{
+    const char *path = arena_printf(&j->arena, "%s/%s", j->folder, name);
+    const char *size = arena_printf(&j->arena, "%lld", (long long)bytes);
+    const char *measure[] = {"qemu-img", "info", "--output=json", "-f", "qcow2", "--", path, NULL};
+    const char *resize[] = {"qemu-img", "resize", "-q", "-f", "qcow2", "--", path, size, NULL};
+    struct child child = {.argv = measure, .deadline_ms = RECEIVE_IMAGE_MS};
+    struct strbuf text;
+    struct json_doc doc;
+    int64_t now = 0;
+    if (bytes == 0 || access(path, F_OK) != 0)
+        return 0;
+    strbuf_init(&text, 1 << 20);
+    int code = child_run(&child, &text, e);
+    code = code ? code : json_in_parse(text.data, text.size, &doc, e);
+    if (!code) {
+        json_in_int(json_in_member(doc.root, "virtual-size"), &now);
+        json_in_done(&doc);
+    }
+    strbuf_done(&text);
+    return code || now >= bytes ? code : image_tool(resize, e);
+}
+
+static int fit(struct job *j, struct error *e)
+{
+    const struct spec *s = j->what->spec;
+    static const struct disk_base none = {0};
+    const char *root = arena_printf(&j->arena, "%s/%s", j->folder, DOMAIN_XML_ROOT);
+    if (access(root, F_OK) != 0)
+        return error_set(e, ERR_NOT_FOUND, "The server's disk is missing on its host");
+    int code = grow(j, DOMAIN_XML_ROOT, s->root_gib << 30, e);
+    code = code ? code : grow(j, DOMAIN_XML_EPHEMERAL, s->ephemeral_gib << 30, e);
+    code = code ? code : grow(j, DOMAIN_XML_SWAP, s->swap_mib << 20, e);
+    if (code || s->root_gib == 0)
+        return code;
+    return disk_make(j->folder, s, &none, true, e); /* those that the old flavor had not */
+}
+
+int receive_files(const struct receive *r, struct error *e)
+{
+    struct job j = {.what = r, .as = identity_http(r->identity)};
+    arena_init(&j.arena);
+    j.folder = storage_folder(r->settings, r->spec->id);
+    if (r->url)
+        j.as.server_name = arena_printf(&j.arena, "%s.host.virga", r->peer_id);
+    int code = file_make_dirs(j.folder, 0711, e);
+    code = code || !r->url ? code : read_list(&j, e);
+    code = code || !r->url ? code : fetch_all(&j, e);
+    code = code || r->running ? code : fit(&j, e);
+    free(j.folder);
+    arena_done(&j.arena);
+    return code;
+}
