@@ -30,7 +30,7 @@ static int read_destination(struct libvirt_call *c, struct destination *ret)
     ret->name = arena_strdup(&c->arena, json_in_text(json_in_member(doc.root, "name")));
     ret->host = arena_strdup(&c->arena, json_in_text(json_in_member(doc.root, "host")));
     json_in_done(&doc);
-    if (!ret->uri || !ret->folder || !ret->name || !ret->host)
+    if (!ret->uri || !ret->folder || !ret->name || strlen(ret->name) >= NAMES_DOMAIN_SIZE || !ret->host)
         c->code = error_set(&c->error, ERR_INVALID, "The other host did not say where the guest may come");
     return c->code;
 }
@@ -40,7 +40,13 @@ static char *redefine(struct libvirt_call *c, virDomainPtr domain, const struct 
 {
     char *from = storage_folder(c->settings, c->id);
     char *xml = virDomainGetXMLDesc(domain, flags | VIR_DOMAIN_XML_SECURE | VIR_DOMAIN_XML_MIGRATABLE);
-    char *moved = xml ? domain_move_rewrite(xml, from, to->folder, to->host, to->name) : NULL;
+    char name[NAMES_DOMAIN_SIZE];
+    struct domain_move how = {.from_folder = from,
+                              .to_folder = to->folder,
+                              .from_name = names_domain(&c->names, c->id, name),
+                              .to_name = to->name,
+                              .to_host = to->host};
+    char *moved = xml ? domain_move_rewrite(xml, &how) : NULL;
     if (!xml)
         libvirt_call_fail(c, "The domain cannot be read");
     else if (!moved)

@@ -3,14 +3,11 @@
 #include "compute-agent/xml/domain_move.h"
 #include "common/memory.h"
 #include "common/strbuf.h"
+#include "compute-agent/names.h"
 #include "compute-agent/xml/xml.h"
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct move {
-    const char *from, *to, *host;
-};
 
 static void replace(xmlNodePtr node, const char *attribute, const char *text, const char *end)
 {
@@ -18,23 +15,38 @@ static void replace(xmlNodePtr node, const char *attribute, const char *text, co
     xml_setf(node, attribute, "%s%s", text, end);
 }
 
-static void move_path(xmlNodePtr node, const char *attribute, const struct move *m)
+static void move_path(xmlNodePtr node, const char *attribute, const struct domain_move *m)
 {
     char *path = xml_get(node, attribute);
-    size_t size = strlen(m->from);
-    if (path && strncmp(path, m->from, size) == 0 && path[size] == '/')
-        replace(node, attribute, m->to, path + size);
+    size_t size = strlen(m->from_folder);
+    if (path && strncmp(path, m->from_folder, size) == 0 && path[size] == '/')
+        replace(node, attribute, m->to_folder, path + size);
     free(path);
 }
 
-static void move_node(xmlNodePtr node, const struct move *m)
+/* Names of ours begin with "virga-TAG-". */
+static void move_name(xmlNodePtr node, const char *attribute, const struct domain_move *m)
+{
+    char *name = xml_get(node, attribute);
+    const size_t size = strlen("virga-") + NAMES_TAG_SIZE;
+    if (name && strlen(name) > size && strncmp(name, m->from_name, size) == 0) {
+        char prefix[NAMES_DOMAIN_SIZE] = "";
+        memcpy(prefix, m->to_name, size);
+        replace(node, attribute, prefix, name + size);
+    }
+    free(name);
+}
+
+static void move_node(xmlNodePtr node, const struct domain_move *m)
 {
     bool mark = node->ns && strcmp((const char *)node->ns->href, XML_NAMESPACE) == 0 &&
                 strcmp((const char *)node->name, "server") == 0;
     move_path(node, "file", m);
     move_path(node, "path", m);
+    move_name(node, "network", m);
+    move_name(node, "filter", m);
     if (mark)
-        replace(node, "host", m->host, "");
+        replace(node, "host", m->to_host, "");
     for (xmlNodePtr child = node->children, next; child; child = next) {
         next = child->next;
         if (child->type == XML_ELEMENT_NODE && strcmp((const char *)child->name, "backingStore") == 0) {
@@ -46,16 +58,11 @@ static void move_node(xmlNodePtr node, const struct move *m)
     }
 }
 
-char *domain_move_rewrite(const char *xml, const char *from_folder, const char *to_folder, const char *to_host,
-                          const char *to_name)
+char *domain_move_rewrite(const char *xml, const struct domain_move *how)
 {
-    struct move m = {.from = from_folder, .to = to_folder, .host = to_host};
     xmlDocPtr doc = xml_parse(xml, NULL);
     if (!doc)
         return NULL;
-    xmlNodePtr domain = xmlDocGetRootElement(doc), name = xml_first(domain, "name");
-    move_node(domain, &m);
-    if (name)
-        xmlNodeSetContent(name, (const xmlChar *)to_name);
+    move_node(xmlDocGetRootElement(doc), how);
     return xml_print(doc);
 }

@@ -3,9 +3,11 @@
  * them too. */
 #include "common/file.h"
 #include "compute-agent/child.h"
+#include "compute-agent/xml/domain_move.h"
 #include "compute-agent/xml/domain_xml.h"
 #include "compute-agent/xml/filter_xml.h"
 #include "compute-agent/xml/network_xml.h"
+#include "compute-agent/xml/xml.h"
 #include "tests/unit/agent/samples.h"
 
 #define GOLDEN "tests/unit/agent/golden/"
@@ -205,4 +207,32 @@ TEST("a subnet that is full of servers leaves no address for the bridge, and say
     struct error e = {0};
     CHECK(!make_network(ISOLATED("10.1.0.0/30"), both, 2, &e));
     CHECK_CONTAINS(e.text, "10.1.0.0/30");
+}
+
+TEST("a domain that moves keeps everything but the places of its files, its network and its host")
+{
+    struct domain_move how = {.from_folder = "/a/1",
+                              .to_folder = "/b/c/1",
+                              .from_name = "virga-11111111-aaaaaaaaaaaa",
+                              .to_name = "virga-22222222-aaaaaaaaaaaa",
+                              .to_host = "host-2"};
+    char *xml = domain_move_rewrite(
+        "<domain><name>virga-11111111-aaaaaaaaaaaa</name><metadata><v:server xmlns:v='" XML_NAMESPACE
+        "' host='host-1' id='x'/></metadata><devices><disk><source file='/a/1/root.qcow2'/><backingStore><source "
+        "file='/a/images/i'/></backingStore></disk><disk><source file='/a/12/other'/></disk><interface><source "
+        "network='virga-11111111-bbbbbbbbbbbb'/><address slot='0x03'/></interface><interface><source "
+        "network='default'/></interface><serial><log file='/a/1/console.log'/></serial></devices></domain>",
+        &how);
+    CHECK(xml != NULL);
+    CHECK_CONTAINS(xml, "<name>virga-11111111-aaaaaaaaaaaa</name>");
+    CHECK_CONTAINS(xml, "host=\"host-2\"");
+    CHECK_CONTAINS(xml, "file=\"/b/c/1/root.qcow2\"");
+    CHECK_CONTAINS(xml, "file=\"/a/12/other\"");
+    CHECK_CONTAINS(xml, "file=\"/b/c/1/console.log\"");
+    CHECK_CONTAINS(xml, "network=\"virga-22222222-bbbbbbbbbbbb\"");
+    CHECK_CONTAINS(xml, "network=\"default\"");
+    CHECK_CONTAINS(xml, "slot=\"0x03\"");
+    CHECK(strstr(xml, "backingStore") == NULL);
+    free(xml);
+    CHECK(domain_move_rewrite("no xml", &how) == NULL);
 }
