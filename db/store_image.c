@@ -1,5 +1,8 @@
 /* Images: see store_image.h. */
 #include "db/store_image.h"
+#include "common/clock.h"
+#include "db/store_ledger.h"
+#include <stdio.h>
 #include <string.h>
 
 #define IMAGE_COLUMNS                                                                                                  \
@@ -102,6 +105,19 @@ int store_image_list(struct db_conn *c, const struct image_filter *f, struct are
     return rc != 0 ? rc : read_rows(&rows, a, ret, ret_count, e);
 }
 
+/* Its owner uses the space while there is data; the ledger's interval ends and begins in the transaction that changes
+ * that. */
+static int meter_image(struct db_conn *c, const struct image_row *r, int64_t now_us, struct error *e)
+{
+    char extra[64];
+    bool held = r->project_id && r->has_size && r->size_bytes > 0 &&
+                (strcmp(r->status, "active") == 0 || strcmp(r->status, "deactivated") == 0);
+    const struct ledger_shape shape = {
+        .source = "image", .state = "held", .flavor = "", .zone = "", .region = "", .tags = r->tags, .extra = extra};
+    snprintf(extra, sizeof(extra), "{\"image_gib\":%lld}", (long long)((r->size_bytes + 1023) / 1024));
+    return store_ledger_hold(c, r->id, held ? r->project_id : NULL, &shape, now_us, e);
+}
+
 DB_STATEMENT(image_insert,
              "INSERT INTO image (id, project_id, name, status, visibility, disk_format, container_format, size_bytes, "
              "virtual_size_bytes, checksum, hash_algo, hash_value, min_disk_gib, min_ram_mib, protected, hidden, "
@@ -120,7 +136,7 @@ int store_image_insert(struct db_conn *c, const struct image_row *r, struct erro
                         db_text(r->tags), db_int(r->created_us), db_int(r->updated_us), db_int(r->revision)));
     if (rc == 0 && changed == 0)
         rc = error_set(e, ERR_CONFLICT, "Image ID %s already exists!", r->id);
-    return rc;
+    return rc ? rc : meter_image(c, r, r->created_us, e);
 }
 
 DB_STATEMENT(image_update,
@@ -141,17 +157,18 @@ int store_image_update(struct db_conn *c, const struct image_row *r, struct erro
                              db_text(r->tags), db_int(r->updated_us)));
     if (rc == 0 && changed == 0)
         rc = error_set(e, ERR_CONFLICT, "Image %s was changed meanwhile.", r->id);
-    return rc;
+    return rc ? rc : meter_image(c, r, r->updated_us, e);
 }
 
 DB_STATEMENT(image_members_delete, "DELETE FROM image_member WHERE image_id = $1");
 DB_STATEMENT(image_delete, "DELETE FROM image WHERE id = $1");
 int store_image_delete(struct db_conn *c, const char *id, struct error *e)
 {
+    const struct image_row gone = {.id = id, .status = "deleted", .tags = "[]"};
     int rc = db_exec(c, &image_members_delete, NULL, e, DB_ARGS(db_text(id)));
     if (rc == 0)
         rc = db_exec(c, &image_delete, NULL, e, DB_ARGS(db_text(id)));
-    return rc;
+    return rc ? rc : meter_image(c, &gone, clock_now_us(), e);
 }
 
 DB_STATEMENT(image_file, "SELECT CASE status WHEN 'active' THEN 1 WHEN 'deactivated' THEN 1 WHEN 'uploading' THEN 2 "

@@ -1,0 +1,108 @@
+/* The ledger of what is held: each change ends one interval and begins the next at the same instant. */
+#include "db/store_ledger.h"
+#include "tests/unit/db/fixture.h"
+#include <string.h>
+
+struct change {
+    const char *project, *extra;
+    int64_t at_us;
+};
+
+static int hold(struct db_conn *c, void *arg, struct error *e)
+{
+    const struct change *x = arg;
+    const struct ledger_shape shape = {
+        .source = "image", .state = "held", .flavor = "", .zone = "", .region = "", .tags = "[]", .extra = x->extra};
+    return store_ledger_hold(c, "i", x->project, &shape, x->at_us, e);
+}
+
+struct seen {
+    int64_t us, rows, open;
+};
+
+static int see(void *arg, const struct ledger_row *row, struct error *e)
+{
+    (void)e;
+    struct seen *s = arg;
+    bool open = row->end_us == INT64_MAX;
+    s->us += open ? 0 : row->end_us - row->begin_us;
+    s->open += open;
+    s->rows++;
+    return 0;
+}
+
+static struct seen seen_of(struct db_conn *c, const char *project, int64_t position)
+{
+    struct error e = {0};
+    struct seen s = {0};
+    int64_t no = 0;
+    CHECK_OK(store_ledger_find(c, "project", project, &no, &e), &e);
+    CHECK_OK(store_ledger_each(c, no, 0, 1000, position, see, &s, &e), &e);
+    return s;
+}
+
+TEST("what is held is of one project at a time, from change to change, and known as of any event")
+{
+    static const struct change changes[] = {
+        {"p", "{\"image_gib\":5}", 100},
+        {"p", "{\"image_gib\":5}", 150}, /* the same: no change */
+        {"p", "{\"image_gib\":9}", 200},
+        {"q", "{\"image_gib\":9}", 260},
+        {"q", "{\"image_gib\":1}", 250}, /* a clock that stepped back */
+        {NULL, "{}", 400},
+        {NULL, "{}", 500},
+    };
+    struct error e = {0};
+    struct db *db;
+    fixture_empty();
+    CHECK_OK(db_open(fixture_url, 0, &db, &e), &e);
+    struct db_conn *c = fixture_conn(db);
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        CHECK_OK(db_transact(c, hold, (void *)(uintptr_t)&changes[i], &e), &e);
+    }
+    struct seen p = seen_of(c, "p", INT64_MAX), q = seen_of(c, "q", INT64_MAX);
+    CHECK_INT(p.us, 160);
+    CHECK_INT(p.rows, 2);
+    CHECK_INT(q.us, 140);
+    CHECK_INT(q.open + p.open, 0);
+    p = seen_of(c, "p", 2); /* when the second of five events was the newest */
+    CHECK_INT(p.rows, 2);
+    CHECK_INT(p.open, 1);
+    CHECK_INT(p.us, 100);
+    CHECK_INT(seen_of(c, "q", 2).rows, 0);
+    CHECK_INT(seen_of(c, "q", 4).open, 1);
+    bool changed = false;
+    int64_t no = 0;
+    CHECK_OK(store_ledger_find(c, "project", "q", &no, &e), &e);
+    CHECK_OK(store_ledger_changed(c, no, 0, 1000, 4, &changed, &e), &e);
+    CHECK(changed);
+    CHECK_OK(store_ledger_changed(c, no, 0, 1000, 5, &changed, &e), &e);
+    CHECK(!changed);
+    CHECK_OK(store_ledger_changed(c, no, 0, 300, 4, &changed, &e), &e);
+    CHECK(!changed); /* it went on beyond that period */
+    db_conn_close(&c);
+    db_close(&db);
+}
+
+static int put(struct db_conn *c, void *arg, struct error *e)
+{
+    return store_ledger_resource_put(c, arg, e);
+}
+
+TEST("a resource that is metered keeps its unit")
+{
+    struct error e = {0}, refused = {0};
+    struct db *db;
+    fixture_empty();
+    CHECK_OK(db_open(fixture_url, 0, &db, &e), &e);
+    struct db_conn *c = fixture_conn(db);
+    struct ledger_resource r = {
+        .name = "volume_gib", .source = "volume", .kind = "time", .unit = "GiB*h", .about = "a", .scale = 1};
+    CHECK_OK(db_transact(c, put, &r, &e), &e);
+    r.about = "b";
+    CHECK_OK(db_transact(c, put, &r, &e), &e);
+    r.scale = 1024;
+    CHECK_INT(db_transact(c, put, &r, &refused), ERR_CONFLICT);
+    db_conn_close(&c);
+    db_close(&db);
+}
