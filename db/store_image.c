@@ -1,8 +1,8 @@
 /* Images: see store_image.h. */
 #include "db/store_image.h"
 #include "common/clock.h"
+#include "common/json_out.h"
 #include "db/store_ledger.h"
-#include <stdio.h>
 #include <string.h>
 
 #define IMAGE_COLUMNS                                                                                                  \
@@ -109,13 +109,25 @@ int store_image_list(struct db_conn *c, const struct image_filter *f, struct are
  * that. */
 static int meter_image(struct db_conn *c, const struct image_row *r, int64_t now_us, struct error *e)
 {
-    char extra[64];
+    struct strbuf extra;
+    struct json_out out;
     bool held = r->project_id && r->has_size && r->size_bytes > 0 &&
                 (strcmp(r->status, "active") == 0 || strcmp(r->status, "deactivated") == 0);
-    const struct ledger_shape shape = {
-        .source = "image", .state = "held", .flavor = "", .zone = "", .region = "", .tags = r->tags, .extra = extra};
-    snprintf(extra, sizeof(extra), "{\"image_gib\":%lld}", (long long)((r->size_bytes + 1023) / 1024));
-    return store_ledger_hold(c, r->id, held ? r->project_id : NULL, &shape, now_us, e);
+    strbuf_init(&extra, 0);
+    json_out_init(&out, &extra);
+    json_out_object(&out, NULL);
+    json_out_int(&out, "image_gib", (r->size_bytes + 1023) / 1024); /* counted in KiB */
+    json_out_object_end(&out);
+    const struct ledger_shape shape = {.source = "image",
+                                       .state = "held",
+                                       .flavor = "",
+                                       .zone = "",
+                                       .region = "",
+                                       .tags = r->tags,
+                                       .extra = extra.data};
+    int rc = store_ledger_hold(c, r->id, held ? r->project_id : NULL, &shape, now_us, e);
+    strbuf_done(&extra);
+    return rc;
 }
 
 DB_STATEMENT(image_insert,

@@ -1,0 +1,237 @@
+/* virga meter verify: reconciles the usage ledger with what hosts' journals have told, server by server and to the
+ * microsecond, with the servers' observed states, and with the hosts' capacity. Changes nothing. */
+#include "cli/commands.h"
+#include "cli/table.h"
+#include "common/clock.h"
+#include "db/store_usage.h"
+#include "db/store_verify.h"
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SETTLED_US ((int64_t)30 * CLOCK_SECOND_US)
+
+struct verify {
+    struct cli *cli;
+    int64_t from_us, to_us, position;
+    struct table hosts;
+    uint64_t servers, intervals, wrong;
+};
+
+/* The interval that the events so far have opened; texts in the server's arena. */
+struct expected {
+    struct verify_row row;
+    bool open;
+};
+
+static bool is_used(const char *state)
+{
+    return strcmp(state, "none") != 0 && strcmp(state, "gone") != 0 && strcmp(state, "building") != 0;
+}
+
+static void complain(struct verify *v, const char *server, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static void complain(struct verify *v, const char *server, const char *format, ...)
+{
+    va_list args;
+    v->wrong++;
+    printf("server %s: ", server);
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    printf("\n");
+}
+
+static bool same_facts(const struct verify_row *a, const struct verify_row *b)
+{
+    return strcmp(a->state, b->state) == 0 && strcmp(a->project_id, b->project_id) == 0 &&
+           strcmp(a->host_id, b->host_id) == 0 && strcmp(a->flavor, b->flavor) == 0 && strcmp(a->zone, b->zone) == 0 &&
+           strcmp(a->tags, b->tags) == 0 && a->vcpus == b->vcpus && a->memory_mib == b->memory_mib &&
+           a->disk_gib == b->disk_gib;
+}
+
+static struct verify_row keep(const struct verify_row *row, struct arena *a)
+{
+    struct verify_row copy = *row;
+    copy.server_id = arena_strdup(a, row->server_id);
+    copy.project_id = arena_strdup(a, row->project_id);
+    copy.host_id = arena_strdup(a, row->host_id);
+    copy.state = arena_strdup(a, row->state);
+    copy.flavor = arena_strdup(a, row->flavor);
+    copy.zone = arena_strdup(a, row->zone);
+    copy.tags = arena_strdup(a, row->tags);
+    return copy;
+}
+
+/* The next interval of the ledger must be the one that events make. */
+static void compare(struct verify *v, struct verify_list *ledger, const struct verify_row *want)
+{
+    bool here = ledger->more && strcmp(ledger->row.server_id, want->server_id) == 0;
+    if (!here || ledger->row.id != want->id) {
+        complain(v, want->server_id, "the ledger lacks the interval that event %" PRId64 " opened", want->id);
+        return;
+    }
+    v->intervals++;
+    if (!same_facts(&ledger->row, want) || ledger->row.begin_us != want->begin_us ||
+        ledger->row.end_us != want->end_us) {
+        complain(v, want->server_id,
+                 "the interval of event %" PRId64 " is %s [%" PRId64 ", %" PRId64
+                 ") in the ledger, events make it %s [%" PRId64 ", %" PRId64 ")",
+                 want->id, ledger->row.state, ledger->row.begin_us, ledger->row.end_us, want->state, want->begin_us,
+                 want->end_us);
+    }
+    store_verify_next(ledger);
+}
+
+/* One server's events from the first to the last. */
+static void tell_life(struct verify *v, struct verify_list *events, struct verify_list *ledger, struct arena *a)
+{
+    struct expected now = {.open = false};
+    const char *server = arena_strdup(a, events->row.server_id);
+    v->servers++;
+    for (; events->more && strcmp(events->row.server_id, server) == 0; store_verify_next(events)) {
+        struct verify_row x = keep(&events->row, a);
+        bool used = is_used(x.state);
+        if (!*x.host_id && now.open) {
+            x.host_id = now.row.host_id;
+        }
+        if (now.open && used && same_facts(&now.row, &x)) {
+            continue;
+        }
+        if (now.open && x.begin_us < now.row.begin_us) {
+            x.begin_us = now.row.begin_us;
+        }
+        if (now.open) {
+            now.row.end_us = x.begin_us;
+            compare(v, ledger, &now.row);
+        }
+        now.row = x;
+        now.open = used;
+    }
+    if (now.open) {
+        now.row.end_us = INT64_MAX;
+        compare(v, ledger, &now.row);
+    }
+    while (ledger->more && strcmp(ledger->row.server_id, server) == 0) {
+        complain(v, server, "no events make the interval of event %" PRId64, ledger->row.id);
+        store_verify_next(ledger);
+    }
+}
+
+static int check_events(struct verify *v, struct db_conn *c, struct error *e)
+{
+    struct verify_list events = {0}, ledger = {0};
+    struct arena a;
+    int rc = store_verify_events(c, v->position, &events, e);
+    if (rc) {
+        return rc;
+    }
+    rc = store_verify_intervals(c, &ledger, e);
+    arena_init(&a);
+    while (!rc && events.more) {
+        arena_reset(&a);
+        while (ledger.more && strcmp(ledger.row.server_id, events.row.server_id) < 0) {
+            complain(v, ledger.row.server_id, "is in the ledger without events");
+            store_verify_next(&ledger);
+        }
+        tell_life(v, &events, &ledger, &a);
+    }
+    arena_done(&a);
+    for (; !rc && ledger.more; store_verify_next(&ledger)) {
+        complain(v, ledger.row.server_id, "is in the ledger without events");
+    }
+    int end = store_verify_end(&events, e);
+    if (!rc) {
+        rc = store_verify_end(&ledger, e);
+    }
+    return rc ? rc : end;
+}
+
+static int check_state(void *arg, const char *server_id, const char *observed, const char *metered, struct error *e)
+{
+    (void)e;
+    complain(arg, server_id, "its host says %s, the ledger %s", observed, *metered ? metered : "nothing");
+    return 0;
+}
+
+static double hours(__int128 us)
+{
+    return (double)us / 3600e6;
+}
+
+/* Every second of every VCPU is sold, reserved or free; more than there is cannot have been sold. */
+static int check_host(void *arg, const struct verify_host *h, struct error *e)
+{
+    (void)e;
+    struct verify *v = arg;
+    __int128 span = v->to_us - v->from_us, capacity = span * h->vcpus * h->ratio_permille / 1000;
+    __int128 reserved = span * h->reserved_vcpus * h->ratio_permille / 1000, left = capacity - reserved - h->sold_us;
+    table_add(&v->hosts, h->name);
+    table_addf(&v->hosts, "%.3f", hours(capacity));
+    table_addf(&v->hosts, "%.3f", hours(h->sold_us));
+    table_addf(&v->hosts, "%.3f", hours(reserved));
+    table_addf(&v->hosts, "%.3f", hours(left));
+    if (left < 0) {
+        v->wrong++;
+        printf("host %s: more was sold than it has\n", h->name);
+    }
+    return 0;
+}
+
+static int verify_all(struct db_conn *c, void *arg, struct error *e)
+{
+    struct verify *v = arg;
+    int64_t newest = 0;
+    int rc = store_usage_newest_event(c, &newest, e);
+    rc = rc ? rc : store_usage_cursor(c, "intervals", &v->position, e);
+    rc = rc ? rc : check_events(v, c, e);
+    if (!rc && v->position >= newest) {
+        rc = store_verify_states(c, clock_now_us() - SETTLED_US, check_state, v, e);
+    } else if (!rc) {
+        printf("%" PRId64 " events wait to be metered: the servers' states are not compared\n", newest - v->position);
+    }
+    return rc ? rc : store_verify_hosts(c, v->from_us, v->to_us, check_host, v, e);
+}
+
+static int read_time(struct cli *cli, const char *name, int64_t fallback, int64_t *ret, struct error *e)
+{
+    const char *text = command_value(cli, name);
+    *ret = fallback;
+    return text && !clock_parse(text, ret) ? error_set(e, ERR_INVALID, "--%s: \"%s\" is not a time", name, text) : 0;
+}
+
+static int meter_verify_run(struct cli *cli, struct error *e)
+{
+    static const char *const headings[] = {"HOST", "VCPU HOURS", "SOLD", "RESERVED", "FREE", NULL};
+    struct verify v = {.cli = cli};
+    int64_t now = clock_now_us();
+    int rc = read_time(cli, "from", now - (int64_t)86400 * CLOCK_SECOND_US, &v.from_us, e);
+    rc = rc ? rc : read_time(cli, "to", now, &v.to_us, e);
+    rc = rc ? rc : command_open(cli, false, e);
+    if (rc) {
+        return rc;
+    }
+    table_init(&v.hosts, &cli->arena, headings);
+    rc = db_snapshot(db_reader(cli->db), verify_all, &v, e);
+    if (!rc) {
+        table_print(&v.hosts);
+        printf("%" PRIu64 " servers with %" PRIu64 " intervals compared with their events up to %" PRId64 ": %" PRIu64
+               " differences\n",
+               v.servers, v.intervals, v.position, v.wrong);
+    }
+    cli->status = v.wrong > 0;
+    return rc;
+}
+
+static const struct command_option options[] = {
+    {"from", "TIME", "Begin of the period that hosts' capacity is looked at for. Default: a day ago."},
+    {"to", "TIME", "And its end. Default: now."},
+};
+const struct command meter_verify_command = {
+    .name = "meter verify",
+    .arguments = "",
+    .summary = "Compare the usage ledger with the hosts' journals, the servers' states and the hosts' capacity",
+    COMMAND_OPTIONS(options),
+    .run = meter_verify_run,
+};
