@@ -146,7 +146,7 @@ static inline void json_out_strings(struct strbuf *s, char before, const char *t
     if (before)
         *at++ = before;
     *at++ = '"';
-    if (json_out_copy(at, text, size) & json_out_copy(at + size, more, more_size)) {
+    if (json_out_copy(at, text, size) && json_out_copy(at + size, more, more_size)) {
         at += size + more_size;
     } else {
         *at = 0;

@@ -23,12 +23,6 @@ int store_idempotency_answer(struct db_conn *c, const char *id, const char *answ
     return db_exec(c, &idempotency_answer, NULL, e, DB_ARGS(db_text(id), db_text(answer)));
 }
 
-DB_STATEMENT(idempotency_drop, "DELETE FROM idempotency WHERE id = $1");
-int store_idempotency_drop(struct db_conn *c, const char *id, struct error *e)
-{
-    return db_exec(c, &idempotency_drop, NULL, e, DB_ARGS(db_text(id)));
-}
-
 DB_STATEMENT(idempotency_get, "SELECT request, answer FROM idempotency WHERE id = $1");
 int store_idempotency_get(struct db_conn *c, const char *id, struct arena *a, const char **ret_request,
                           const char **ret_answer, struct error *e)

@@ -9,9 +9,7 @@ int store_idempotency_take(struct db_conn *c, const char *id, const char *reques
                            bool *ret_taken, struct error *e);
 /* Stores the answer of what was taken. */
 int store_idempotency_answer(struct db_conn *c, const char *id, const char *answer, struct error *e);
-/* Gives back what this transaction took. */
-int store_idempotency_drop(struct db_conn *c, const char *id, struct error *e);
-/* Who has it: the request's hash and the answer. ERR_NOT_FOUND. */
+/* Who has it: the request's hash and the answer, NULL when none was stored. ERR_NOT_FOUND. */
 int store_idempotency_get(struct db_conn *c, const char *id, struct arena *a, const char **ret_request,
                           const char **ret_answer, struct error *e);
 /* Removes up to `limit` that are older than `before_us`. */

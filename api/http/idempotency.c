@@ -121,9 +121,9 @@ static int idempotency_read(struct reply *reply, struct arena *a, const char *te
 static int idempotency_open(struct idempotency *i, const char *answer, struct error *e)
 {
     struct arena *a = &i->x->request.arena;
-    size_t room = answer ? strlen(answer) : 0, size = 0;
+    size_t room = strlen(answer), size = 0;
     unsigned char *sealed = arena_alloc(a, room + 1);
-    if (!room || sodium_base642bin(sealed, room, answer, room, NULL, &size, NULL, sodium_base64_VARIANT_ORIGINAL) ||
+    if (sodium_base642bin(sealed, room, answer, room, NULL, &size, NULL, sodium_base64_VARIANT_ORIGINAL) ||
         size < crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES)
         return error_set(e, ERR_CORRUPT, "A stored answer is damaged");
     size_t plain_size = size - crypto_secretbox_NONCEBYTES - crypto_secretbox_MACBYTES;
@@ -143,7 +143,7 @@ static int idempotency_replay(struct idempotency *i, struct db_conn *c, struct e
         return rc;
     if (strcmp(request, i->request) != 0)
         return error_set(e, ERR_CONFLICT, "Idempotency-Key: it was used for a different request");
-    return idempotency_open(i, answer, e);
+    return answer ? idempotency_open(i, answer, e) : exchange_call(i->x, i->x->request.route->handler, c);
 }
 
 static int idempotency_handler(struct db_conn *c, void *arg, struct error *e)
@@ -171,8 +171,8 @@ int idempotency_call(struct exchange *x, struct db_conn *c)
     rc = db_savepoint(c, idempotency_handler, x, &inner);
     if (rc && error_http_status(e->code ? e->code : rc) >= 500)
         return rc;
-    if (!rc && x->then) /* the answer is not there yet */
-        return store_idempotency_drop(c, i.id, e);
+    if (!rc && x->then) /* it asks somebody else: taken without an answer, so that the same request asks again */
+        return 0;
     if (rc) {
         x->then = NULL;
         exchange_fault(x);

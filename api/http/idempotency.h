@@ -1,5 +1,6 @@
-/* Idempotency-Key: a POST that is repeated with the same key and request within a day gets the first answer again;
- * another request under the key is refused (409). The answer is stored in the transaction that carries the request out,
+/* Idempotency-Key: a POST that is repeated with the same key and request within a day gets the first answer again, or
+ * asks again where the answer is one of the moment (request_continue); another request under the key is refused (409).
+ * The answer is stored in the transaction that carries the request out,
  * encrypted under a secret that only the key gives. */
 #pragma once
 #include "db/db.h"

@@ -89,5 +89,5 @@ void request_watch(struct request *request, const char *topic);
 int request_park(struct request *request, int64_t deadline_mono_us);
 /* Write handlers: when what this run wrote is on disk, `fn` runs as a read handler in its place and gives the answer;
  * it may park. What this run put into the reply is dropped. Returns 0, which the handler returns. Such an answer is not
- * kept for an Idempotency-Key. */
+ * kept for an Idempotency-Key: the same request runs again, so what the handler wrote for it may be written twice. */
 int request_continue(struct request *request, handler_fn fn);

@@ -56,6 +56,7 @@ struct route {
     handler_fn before;  /* optional, on a worker thread before the handler, for slow work such as password hashing; may
                            read (request->conn), not write */
     handler_fn handler;
+    const void *about; /* what a handler that serves several resources is to look at */
 };
 struct route_table {
     const struct route *rows;

@@ -176,8 +176,9 @@ static int gather_page(struct request *request, const struct entity_query *q, st
     return 0;
 }
 
-int entity_list(struct request *request, struct reply *reply, const struct entity *entity)
+int entity_list(struct request *request, struct reply *reply)
 {
+    const struct entity *entity = request->route->about;
     struct entity_query q = {0};
     struct found f = {0};
     int rc = entity_query_read(request, entity, &q);
@@ -226,9 +227,9 @@ static int write_one(struct request *request, struct reply *reply, const struct 
     return 0;
 }
 
-int entity_show(struct request *request, struct reply *reply, const struct entity *entity)
+int entity_show(struct request *request, struct reply *reply)
 {
-    return write_one(request, reply, entity, entity_path_id(request));
+    return write_one(request, reply, request->route->about, entity_path_id(request));
 }
 
 /* ---- creation ---- */
@@ -280,8 +281,9 @@ static int write_created(struct request *request, struct reply *reply, const str
     return 0;
 }
 
-int entity_create(struct request *request, struct reply *reply, const struct entity *entity)
+int entity_create(struct request *request, struct reply *reply)
 {
+    const struct entity *entity = request->route->about;
     if (!json_in_is_object(request->json))
         return entity_refuse(request, "Resource body required");
     json_value *one = json_in_member(request->json, entity->name);
@@ -336,8 +338,9 @@ static int load_own(struct request *request, const struct entity *entity, const 
     return rc != 0 ? rc : check_revision(request, entity, row);
 }
 
-int entity_update(struct request *request, struct reply *reply, const struct entity *entity)
+int entity_update(struct request *request, struct reply *reply)
 {
+    const struct entity *entity = request->route->about;
     uint64_t seen = 0;
     void *old = arena_alloc(&request->arena, entity->row_size);
     void *row = arena_alloc(&request->arena, entity->row_size);
@@ -357,8 +360,9 @@ int entity_update(struct request *request, struct reply *reply, const struct ent
     return rc != 0 ? rc : write_one(request, reply, entity, entity_text_at(old, entity->id));
 }
 
-int entity_delete(struct request *request, struct reply *reply, const struct entity *entity)
+int entity_delete(struct request *request, struct reply *reply)
 {
+    const struct entity *entity = request->route->about;
     void *row = arena_alloc(&request->arena, entity->row_size);
     int rc = load_own(request, entity, "delete", row);
     if (rc == 0)

@@ -72,12 +72,12 @@ struct entity {
     int (*remove)(struct request *request, void *row);
 };
 
-/* The six handlers of a collection; the resource's own handler_fn calls them. */
-int entity_list(struct request *request, struct reply *reply, const struct entity *entity);
-int entity_show(struct request *request, struct reply *reply, const struct entity *entity);
-int entity_create(struct request *request, struct reply *reply, const struct entity *entity);
-int entity_update(struct request *request, struct reply *reply, const struct entity *entity);
-int entity_delete(struct request *request, struct reply *reply, const struct entity *entity);
+/* The handlers of a collection: of the entity that the row is about. */
+int entity_list(struct request *request, struct reply *reply);
+int entity_show(struct request *request, struct reply *reply);
+int entity_create(struct request *request, struct reply *reply);
+int entity_update(struct request *request, struct reply *reply);
+int entity_delete(struct request *request, struct reply *reply);
 
 /* Creation without a body of the network API: entity_begin gives a zeroed row its id, project, times and defaults; when
  * the caller has filled in the rest, entity_finish checks the quota, judges and writes it. */

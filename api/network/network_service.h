@@ -11,27 +11,17 @@ extern const struct route_table networks_routes, subnets_routes, ports_routes, s
 extern const struct entity networks_entity, subnets_entity, ports_entity, security_groups_entity,
     security_group_rules_entity;
 
-/* A collection's six rows, with and without ".json". `stem` is the prefix of the resource's handlers. */
-#define NETWORK_COLLECTION_ROWS(at, stem)                                                                              \
-    {.method = "GET", .pattern = at, .permission = PERMISSION_READER, .handler = stem##_list},                         \
-        {.method = "GET", .pattern = at ".json", .permission = PERMISSION_READER, .handler = stem##_list},             \
-        {.method = "POST",                                                                                             \
-         .pattern = at,                                                                                                \
-         .permission = PERMISSION_MEMBER,                                                                              \
-         .kind = ROUTE_WRITE,                                                                                          \
-         .handler = stem##_create},                                                                                    \
-        {.method = "POST",                                                                                             \
-         .pattern = at ".json",                                                                                        \
-         .permission = PERMISSION_MEMBER,                                                                              \
-         .kind = ROUTE_WRITE,                                                                                          \
-         .handler = stem##_create},                                                                                    \
-        {.method = "GET", .pattern = at "/{id}", .permission = PERMISSION_READER, .handler = stem##_show},             \
+/* A row about a collection. */
+#define NETWORK_ROW(verb, at, may, how, fn, entity)                                                                    \
     {                                                                                                                  \
-        .method = "DELETE", .pattern = at "/{id}", .permission = PERMISSION_MEMBER, .kind = ROUTE_WRITE,               \
-        .handler = stem##_delete                                                                                       \
+        .method = verb, .pattern = at, .permission = PERMISSION_##may, .kind = ROUTE_##how, .handler = fn,             \
+        .about = &entity                                                                                               \
     }
-#define NETWORK_UPDATE_ROW(at, stem)                                                                                   \
-    {                                                                                                                  \
-        .method = "PUT", .pattern = at "/{id}", .permission = PERMISSION_MEMBER, .kind = ROUTE_WRITE,                  \
-        .handler = stem##_update                                                                                       \
-    }
+/* A collection's rows, with and without ".json"; `list` is entity_list or calls it. */
+#define NETWORK_COLLECTION_ROWS(at, entity, list)                                                                      \
+    NETWORK_ROW("GET", at, READER, READ, list, entity), NETWORK_ROW("GET", at ".json", READER, READ, list, entity),    \
+        NETWORK_ROW("POST", at, MEMBER, WRITE, entity_create, entity),                                                 \
+        NETWORK_ROW("POST", at ".json", MEMBER, WRITE, entity_create, entity),                                         \
+        NETWORK_ROW("GET", at "/{id}", READER, READ, entity_show, entity),                                             \
+        NETWORK_ROW("DELETE", at "/{id}", MEMBER, WRITE, entity_delete, entity)
+#define NETWORK_UPDATE_ROW(at, entity) NETWORK_ROW("PUT", at "/{id}", MEMBER, WRITE, entity_update, entity)

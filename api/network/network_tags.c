@@ -35,22 +35,9 @@ static int parse_tags(struct request *request, const char *json, struct tagged *
     return 0;
 }
 
-static const struct entity *find_entity(struct request *request)
-{
-    static const struct entity *const entities[] = {&networks_entity, &subnets_entity, &ports_entity,
-                                                    &security_groups_entity};
-    const char *path = request->route->pattern + strlen("/v2.0/");
-    for (size_t i = 0; i < 4; i++) {
-        size_t length = strlen(entities[i]->path);
-        if (strncmp(path, entities[i]->path, length) == 0 && path[length] == '/')
-            return entities[i];
-    }
-    return NULL;
-}
-
 static int open_tagged(struct request *request, const char *action, struct tagged *t)
 {
-    t->entity = find_entity(request);
+    t->entity = request->route->about;
     t->row = arena_alloc(&request->arena, t->entity->row_size);
     int rc = t->entity->get(request, request_param(request, "id"), t->row);
     if (rc == 0 && action != NULL)
@@ -205,22 +192,18 @@ static int tags_remove(struct request *request, struct reply *reply)
     return close_tagged(request, &t);
 }
 
-#define TAG_ROW(verb, at, may, how, fn)                                                                                \
-    {                                                                                                                  \
-        .method = verb, .pattern = at, .permission = PERMISSION_##may, .kind = ROUTE_##how, .handler = fn              \
-    }
-#define TAG_ROWS(collection)                                                                                           \
-    TAG_ROW("GET", collection "/{id}/tags", READER, READ, tags_list),                                                  \
-        TAG_ROW("PUT", collection "/{id}/tags", MEMBER, WRITE, tags_replace),                                          \
-        TAG_ROW("DELETE", collection "/{id}/tags", MEMBER, WRITE, tags_clear),                                         \
-        TAG_ROW("GET", collection "/{id}/tags/{tag}", READER, READ, tags_show),                                        \
-        TAG_ROW("PUT", collection "/{id}/tags/{tag}", MEMBER, WRITE, tags_add),                                        \
-        TAG_ROW("DELETE", collection "/{id}/tags/{tag}", MEMBER, WRITE, tags_remove)
+#define TAG_ROWS(collection, entity)                                                                                   \
+    NETWORK_ROW("GET", collection "/{id}/tags", READER, READ, tags_list, entity),                                      \
+        NETWORK_ROW("PUT", collection "/{id}/tags", MEMBER, WRITE, tags_replace, entity),                              \
+        NETWORK_ROW("DELETE", collection "/{id}/tags", MEMBER, WRITE, tags_clear, entity),                             \
+        NETWORK_ROW("GET", collection "/{id}/tags/{tag}", READER, READ, tags_show, entity),                            \
+        NETWORK_ROW("PUT", collection "/{id}/tags/{tag}", MEMBER, WRITE, tags_add, entity),                            \
+        NETWORK_ROW("DELETE", collection "/{id}/tags/{tag}", MEMBER, WRITE, tags_remove, entity)
 
 static const struct route rows[] = {
-    TAG_ROWS("/v2.0/networks"),
-    TAG_ROWS("/v2.0/subnets"),
-    TAG_ROWS("/v2.0/ports"),
-    TAG_ROWS("/v2.0/security-groups"),
+    TAG_ROWS("/v2.0/networks", networks_entity),
+    TAG_ROWS("/v2.0/subnets", subnets_entity),
+    TAG_ROWS("/v2.0/ports", ports_entity),
+    TAG_ROWS("/v2.0/security-groups", security_groups_entity),
 };
 const struct route_table network_tags_routes = ROUTE_TABLE(rows);

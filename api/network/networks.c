@@ -184,33 +184,8 @@ const struct entity networks_entity = {
     .remove = remove_row,
 };
 
-static int networks_list(struct request *request, struct reply *reply)
-{
-    return entity_list(request, reply, &networks_entity);
-}
-
-static int networks_show(struct request *request, struct reply *reply)
-{
-    return entity_show(request, reply, &networks_entity);
-}
-
-static int networks_create(struct request *request, struct reply *reply)
-{
-    return entity_create(request, reply, &networks_entity);
-}
-
-static int networks_update(struct request *request, struct reply *reply)
-{
-    return entity_update(request, reply, &networks_entity);
-}
-
-static int networks_delete(struct request *request, struct reply *reply)
-{
-    return entity_delete(request, reply, &networks_entity);
-}
-
 static const struct route rows[] = {
-    NETWORK_COLLECTION_ROWS("/v2.0/networks", networks),
-    NETWORK_UPDATE_ROW("/v2.0/networks", networks),
+    NETWORK_COLLECTION_ROWS("/v2.0/networks", networks_entity, entity_list),
+    NETWORK_UPDATE_ROW("/v2.0/networks", networks_entity),
 };
 const struct route_table networks_routes = ROUTE_TABLE(rows);

@@ -387,33 +387,8 @@ const struct entity ports_entity = {
     .remove = remove_row,
 };
 
-static int ports_list(struct request *request, struct reply *reply)
-{
-    return entity_list(request, reply, &ports_entity);
-}
-
-static int ports_show(struct request *request, struct reply *reply)
-{
-    return entity_show(request, reply, &ports_entity);
-}
-
-static int ports_create(struct request *request, struct reply *reply)
-{
-    return entity_create(request, reply, &ports_entity);
-}
-
-static int ports_update(struct request *request, struct reply *reply)
-{
-    return entity_update(request, reply, &ports_entity);
-}
-
-static int ports_delete(struct request *request, struct reply *reply)
-{
-    return entity_delete(request, reply, &ports_entity);
-}
-
 static const struct route rows[] = {
-    NETWORK_COLLECTION_ROWS("/v2.0/ports", ports),
-    NETWORK_UPDATE_ROW("/v2.0/ports", ports),
+    NETWORK_COLLECTION_ROWS("/v2.0/ports", ports_entity, entity_list),
+    NETWORK_UPDATE_ROW("/v2.0/ports", ports_entity),
 };
 const struct route_table ports_routes = ROUTE_TABLE(rows);

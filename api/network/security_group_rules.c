@@ -365,27 +365,7 @@ const struct entity security_group_rules_entity = {
     .remove = remove_row,
 };
 
-static int security_group_rules_list(struct request *request, struct reply *reply)
-{
-    return entity_list(request, reply, &security_group_rules_entity);
-}
-
-static int security_group_rules_show(struct request *request, struct reply *reply)
-{
-    return entity_show(request, reply, &security_group_rules_entity);
-}
-
-static int security_group_rules_create(struct request *request, struct reply *reply)
-{
-    return entity_create(request, reply, &security_group_rules_entity);
-}
-
-static int security_group_rules_delete(struct request *request, struct reply *reply)
-{
-    return entity_delete(request, reply, &security_group_rules_entity);
-}
-
 static const struct route rows[] = {
-    NETWORK_COLLECTION_ROWS("/v2.0/security-group-rules", security_group_rules),
+    NETWORK_COLLECTION_ROWS("/v2.0/security-group-rules", security_group_rules_entity, entity_list),
 };
 const struct route_table security_group_rules_routes = ROUTE_TABLE(rows);

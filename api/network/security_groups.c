@@ -185,31 +185,11 @@ static int ensure_default(struct request *request)
 static int security_groups_list(struct request *request, struct reply *reply)
 {
     int rc = ensure_default(request);
-    return rc != 0 ? rc : entity_list(request, reply, &security_groups_entity);
-}
-
-static int security_groups_show(struct request *request, struct reply *reply)
-{
-    return entity_show(request, reply, &security_groups_entity);
-}
-
-static int security_groups_create(struct request *request, struct reply *reply)
-{
-    return entity_create(request, reply, &security_groups_entity);
-}
-
-static int security_groups_update(struct request *request, struct reply *reply)
-{
-    return entity_update(request, reply, &security_groups_entity);
-}
-
-static int security_groups_delete(struct request *request, struct reply *reply)
-{
-    return entity_delete(request, reply, &security_groups_entity);
+    return rc != 0 ? rc : entity_list(request, reply);
 }
 
 static const struct route rows[] = {
-    NETWORK_COLLECTION_ROWS("/v2.0/security-groups", security_groups),
-    NETWORK_UPDATE_ROW("/v2.0/security-groups", security_groups),
+    NETWORK_COLLECTION_ROWS("/v2.0/security-groups", security_groups_entity, security_groups_list),
+    NETWORK_UPDATE_ROW("/v2.0/security-groups", security_groups_entity),
 };
 const struct route_table security_groups_routes = ROUTE_TABLE(rows);

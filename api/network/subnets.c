@@ -140,33 +140,8 @@ const struct entity subnets_entity = {
     .remove = remove_row,
 };
 
-static int subnets_list(struct request *request, struct reply *reply)
-{
-    return entity_list(request, reply, &subnets_entity);
-}
-
-static int subnets_show(struct request *request, struct reply *reply)
-{
-    return entity_show(request, reply, &subnets_entity);
-}
-
-static int subnets_create(struct request *request, struct reply *reply)
-{
-    return entity_create(request, reply, &subnets_entity);
-}
-
-static int subnets_update(struct request *request, struct reply *reply)
-{
-    return entity_update(request, reply, &subnets_entity);
-}
-
-static int subnets_delete(struct request *request, struct reply *reply)
-{
-    return entity_delete(request, reply, &subnets_entity);
-}
-
 static const struct route rows[] = {
-    NETWORK_COLLECTION_ROWS("/v2.0/subnets", subnets),
-    NETWORK_UPDATE_ROW("/v2.0/subnets", subnets),
+    NETWORK_COLLECTION_ROWS("/v2.0/subnets", subnets_entity, entity_list),
+    NETWORK_UPDATE_ROW("/v2.0/subnets", subnets_entity),
 };
 const struct route_table subnets_routes = ROUTE_TABLE(rows);

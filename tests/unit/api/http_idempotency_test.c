@@ -26,7 +26,32 @@ static int thing_create(struct request *request, struct reply *reply)
     return 0;
 }
 
+static int thing_look(struct request *request, struct reply *reply)
+{
+    (void)request;
+    json_out_object(&reply->out, NULL);
+    json_out_int(&reply->out, "looked", handled);
+    json_out_object_end(&reply->out);
+    return 0;
+}
+
+/* As os-getConsoleOutput among the actions: it is answered after the commit. Anything but {"id": 0} is carried out. */
+static int thing_ask(struct request *request, struct reply *reply)
+{
+    int64_t id = 0;
+    json_in_int(json_in_member(request->json, "id"), &id);
+    if (id)
+        return thing_create(request, reply);
+    handled++;
+    return request_continue(request, thing_look);
+}
+
 static const struct route rows[] = {
+    {.method = "POST",
+     .pattern = "/action",
+     .permission = PERMISSION_MEMBER,
+     .kind = ROUTE_WRITE,
+     .handler = thing_ask},
     {.method = "POST",
      .pattern = "/things",
      .permission = PERMISSION_MEMBER,
@@ -104,6 +129,19 @@ TEST("keys of other users, paths and requests without a key do not meet")
     EXPECT(create("/t/things", http_token, NULL, 5), 202, "\"run\":5");
     EXPECT(create("/t/public", NULL, "k1", 6), 202, "\"run\":6");
     EXPECT(create("/t/public", NULL, "k1", 7), 202, "\"run\":7");
+    http_end();
+}
+
+TEST("a key that asked for an answer of the moment asks again, and does nothing else")
+{
+    http_begin();
+    handled = 0;
+    EXPECT(create("/t/action", http_token, "k1", 0), 200, "\"looked\":1");
+    EXPECT(create("/t/action", http_token, "k1", 0), 200, "\"looked\":2");
+    EXPECT(create("/t/action", http_token, "k1", 1), 409, "different request");
+    CHECK_INT(fixture_things(api.db), 0);
+    EXPECT(create("/t/action", http_token, "k2", 1), 202, "\"run\":3");
+    EXPECT(create("/t/action", http_token, "k2", 0), 409, "different request");
     http_end();
 }
 
