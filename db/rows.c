@@ -1,5 +1,6 @@
 /* Rows as the stores read them. */
 #include "db/rows.h"
+#include <string.h>
 
 const char *rows_text(const struct db_rows *rows, int column, struct arena *a)
 {
@@ -18,4 +19,32 @@ int rows_one(struct db_conn *c, const struct db_statement *s, const struct db_va
         read(&rows, a, ret);
     rc = db_rows_done(&rows, e);
     return rc ? rc : found ? 0 : ERR_NOT_FOUND;
+}
+
+static void rows_read_text(const struct db_rows *rows, struct arena *a, void *ret)
+{
+    *(const char **)ret = rows_text(rows, 0, a);
+}
+
+int rows_one_text(struct db_conn *c, const struct db_statement *s, const struct db_value *args, size_t count,
+                  struct arena *a, const char **ret, struct error *e)
+{
+    return rows_one(c, s, args, count, rows_read_text, a, ret, e);
+}
+
+int rows_all(struct db_rows *rows, rows_fn read, size_t size, struct arena *a, void *ret, size_t *ret_count,
+             struct error *e)
+{
+    char *list = NULL;
+    size_t count = 0, room = 0;
+    while (db_next(rows)) {
+        list = arena_more(a, list, count, &room, size);
+        read(rows, a, list + size * count++);
+    }
+    int rc = db_rows_done(rows, e);
+    if (rc)
+        return rc;
+    memcpy(ret, &list, sizeof(list));
+    *ret_count = count;
+    return 0;
 }

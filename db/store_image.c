@@ -2,6 +2,7 @@
 #include "db/store_image.h"
 #include "common/clock.h"
 #include "common/json_out.h"
+#include "db/rows.h"
 #include "db/store_ledger.h"
 #include <string.h>
 
@@ -10,9 +11,9 @@
     "i.virtual_size_bytes, i.checksum, i.hash_algo, i.hash_value, i.min_disk_gib, i.min_ram_mib, i.protected, "        \
     "i.hidden, i.properties, i.tags, i.created_us, i.updated_us, i.revision"
 
-static void read_row(const struct db_rows *rows, struct arena *a, struct image_row *ret)
+static void read_row(const struct db_rows *rows, struct arena *a, void *ret)
 {
-    *ret = (struct image_row){
+    *(struct image_row *)ret = (struct image_row){
         .id = db_dup_text(rows, 0, a),
         .project_id = db_dup_text(rows, 1, a),
         .name = db_dup_text(rows, 2, a),
@@ -39,22 +40,6 @@ static void read_row(const struct db_rows *rows, struct arena *a, struct image_r
     };
 }
 
-static int read_rows(struct db_rows *rows, struct arena *a, struct image_row **ret, size_t *ret_count, struct error *e)
-{
-    struct image_row *list = NULL;
-    size_t count = 0, room = 0;
-    while (db_next(rows)) {
-        list = arena_more(a, list, count, &room, sizeof(*list));
-        read_row(rows, a, &list[count++]);
-    }
-    int rc = db_rows_done(rows, e);
-    if (rc == 0) {
-        *ret = list;
-        *ret_count = count;
-    }
-    return rc;
-}
-
 DB_STATEMENT(image_get,
              "SELECT " IMAGE_COLUMNS " FROM image i WHERE i.id = $1 AND ($2 = 1 OR i.project_id IS NULL OR "
              "i.project_id = $3 OR i.visibility IN ('public', 'community') OR (i.visibility = 'shared' AND EXISTS "
@@ -62,17 +47,8 @@ DB_STATEMENT(image_get,
 int store_image_get(struct db_conn *c, const char *id, const char *project_id, bool admin, struct arena *a,
                     struct image_row *ret, struct error *e)
 {
-    struct db_rows rows;
-    struct image_row *list = NULL;
-    size_t count = 0;
-    int rc = db_query(c, &image_get, &rows, e, DB_ARGS(db_text(id), db_int(admin), db_text(project_id)));
-    if (rc == 0)
-        rc = read_rows(&rows, a, &list, &count, e);
-    if (rc == 0 && count == 0)
-        rc = error_set(e, ERR_NOT_FOUND, "No image found with ID %s", id);
-    if (rc == 0)
-        *ret = list[0];
-    return rc;
+    int rc = rows_one(c, &image_get, DB_ARGS(db_text(id), db_int(admin), db_text(project_id)), read_row, a, ret, e);
+    return rc == ERR_NOT_FOUND ? error_set(e, ERR_NOT_FOUND, "No image found with ID %s", id) : rc;
 }
 
 #define IMAGE_PAGE                                                                                                     \
@@ -102,7 +78,7 @@ int store_image_list(struct db_conn *c, const struct image_filter *f, struct are
                  : db_query(c, &image_list_visible, &rows, e,
                             DB_ARGS(before, id, db_int(f->limit), db_text(f->name), db_text(f->project_id),
                                     db_int(f->community), db_text(f->member_status)));
-    return rc != 0 ? rc : read_rows(&rows, a, ret, ret_count, e);
+    return rc != 0 ? rc : rows_all(&rows, read_row, sizeof(**ret), a, ret, ret_count, e);
 }
 
 /* Its owner uses the space while there is data; the ledger's interval ends and begins in the transaction that changes

@@ -1,6 +1,7 @@
 /* Networks: see store_network.h. The list of subnet ids is gathered by the statement, so that a page of networks costs
  * one query. */
 #include "db/store_network.h"
+#include "db/rows.h"
 
 #define NETWORK_OWN_COLUMNS                                                                                            \
     "n.id, n.project_id, n.name, n.description, n.admin_state_up, n.shared, n.external, n.is_default, "                \
@@ -14,9 +15,9 @@
     DB_STATEMENT2(ident, "SELECT " NETWORK_OWN_COLUMNS NETWORK_SUBNETS_SQLITE " FROM network n " tail,                 \
                   "SELECT " NETWORK_OWN_COLUMNS NETWORK_SUBNETS_POSTGRES " FROM network n " tail)
 
-static void read_row(const struct db_rows *rows, struct arena *a, struct network_row *ret)
+static void read_row(const struct db_rows *rows, struct arena *a, void *ret)
 {
-    *ret = (struct network_row){
+    *(struct network_row *)ret = (struct network_row){
         .id = db_dup_text(rows, 0, a),
         .project_id = db_dup_text(rows, 1, a),
         .name = db_dup_text(rows, 2, a),
@@ -67,19 +68,8 @@ NETWORK_STATEMENT(network_get,
 int store_network_get(struct db_conn *c, const char *id, const char *project_id, struct arena *a,
                       struct network_row *ret, struct error *e)
 {
-    struct db_rows rows;
-    bool found = false;
-    int rc = db_query(c, &network_get, &rows, e, DB_ARGS(db_text(id), db_text(project_id)));
-    if (rc != 0)
-        return rc;
-    while (db_next(&rows)) {
-        read_row(&rows, a, ret);
-        found = true;
-    }
-    rc = db_rows_done(&rows, e);
-    if (rc == 0 && !found)
-        rc = error_set_type(e, ERR_NOT_FOUND, "NetworkNotFound", "Network %s could not be found.", id);
-    return rc;
+    int rc = rows_one(c, &network_get, DB_ARGS(db_text(id), db_text(project_id)), read_row, a, ret, e);
+    return rc == ERR_NOT_FOUND ? error_set_type(e, rc, "NetworkNotFound", "Network %s could not be found.", id) : rc;
 }
 
 NETWORK_STATEMENT(network_list_all, "WHERE n.id > $1 AND (n.name = $3 OR $3 IS NULL) ORDER BY n.id LIMIT $2");
@@ -92,25 +82,12 @@ int store_network_list(struct db_conn *c, const char *project_id, const char *na
                        struct arena *a, struct network_row **ret, size_t *ret_count, struct error *e)
 {
     struct db_rows rows;
-    struct network_row *list = NULL;
-    size_t count = 0, room = 0;
     const char *from = after == NULL ? "" : after;
     int rc = project_id == NULL
                  ? db_query(c, &network_list_all, &rows, e, DB_ARGS(db_text(from), db_int(limit), db_text(name)))
                  : db_query(c, &network_list_visible, &rows, e,
                             DB_ARGS(db_text(project_id), db_text(from), db_int(limit), db_text(name)));
-    if (rc != 0)
-        return rc;
-    while (db_next(&rows)) {
-        list = arena_more(a, list, count, &room, sizeof(*list));
-        read_row(&rows, a, &list[count++]);
-    }
-    rc = db_rows_done(&rows, e);
-    if (rc == 0) {
-        *ret = list;
-        *ret_count = count;
-    }
-    return rc;
+    return rc != 0 ? rc : rows_all(&rows, read_row, sizeof(**ret), a, ret, ret_count, e);
 }
 
 DB_STATEMENT(network_insert,

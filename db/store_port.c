@@ -3,6 +3,7 @@
  * together with it. */
 #include "db/store_port.h"
 #include "common/uuid.h"
+#include "db/rows.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,9 +16,9 @@
     "s.observed_state, h.name FROM port p LEFT JOIN server s ON s.id = p.device_id LEFT JOIN host h "                  \
     "ON h.id = s.host_id "
 
-static void read_row(const struct db_rows *rows, struct arena *a, struct port_row *ret)
+static void read_row(const struct db_rows *rows, struct arena *a, void *ret)
 {
-    *ret = (struct port_row){
+    *(struct port_row *)ret = (struct port_row){
         .id = db_dup_text(rows, 0, a),
         .network_id = db_dup_text(rows, 1, a),
         .project_id = db_dup_text(rows, 2, a),
@@ -46,37 +47,13 @@ static void read_row(const struct db_rows *rows, struct arena *a, struct port_ro
     };
 }
 
-static int read_rows(struct db_rows *rows, struct arena *a, struct port_row **ret, size_t *ret_count, struct error *e)
-{
-    struct port_row *list = NULL;
-    size_t count = 0, room = 0;
-    while (db_next(rows)) {
-        list = arena_more(a, list, count, &room, sizeof(*list));
-        read_row(rows, a, &list[count++]);
-    }
-    int rc = db_rows_done(rows, e);
-    if (rc == 0) {
-        *ret = list;
-        *ret_count = count;
-    }
-    return rc;
-}
-
 DB_STATEMENT(port_get, PORT_SELECT "WHERE p.id = $1 AND (p.project_id = $2 OR $2 IS NULL)");
 int store_port_get(struct db_conn *c, const char *id, const char *project_id, struct arena *a, struct port_row *ret,
                    struct error *e)
 {
-    struct db_rows rows;
-    struct port_row *list = NULL;
-    size_t count = 0;
-    int rc = db_query(c, &port_get, &rows, e, DB_ARGS(db_text(id), db_text(project_id)));
-    if (rc == 0)
-        rc = read_rows(&rows, a, &list, &count, e);
-    if (rc == 0 && count == 0)
-        rc = error_set_type(e, ERR_NOT_FOUND, "PortNotFound", "Port %s could not be found.", id);
-    if (rc == 0)
-        *ret = list[0];
-    return rc;
+    int rc = rows_one(c, &port_get, DB_ARGS(db_text(id), db_text(project_id)), read_row, a, ret, e);
+    return rc == ERR_NOT_FOUND ? error_set_type(e, ERR_NOT_FOUND, "PortNotFound", "Port %s could not be found.", id)
+                               : rc;
 }
 
 DB_STATEMENT(port_list_device,
@@ -106,7 +83,7 @@ int store_port_list(struct db_conn *c, const struct port_filter *f, const char *
         rc = db_query(c, &port_list_project, &rows, e, DB_ARGS(db_text(f->project_id), from, most, name));
     else
         rc = db_query(c, &port_list_all, &rows, e, DB_ARGS(from, most, name));
-    return rc != 0 ? rc : read_rows(&rows, a, ret, ret_count, e);
+    return rc != 0 ? rc : rows_all(&rows, read_row, sizeof(**ret), a, ret, ret_count, e);
 }
 
 static uint32_t random_suffix(void)

@@ -64,6 +64,10 @@ DB_STATEMENT(project_all_by_parent, "SELECT " COLUMNS " FROM project p WHERE " F
                                     " AND p.parent_id = $6 AND (p.name = $7 OR $7 IS NULL) ORDER BY p.id LIMIT $8");
 DB_STATEMENT(project_all_by_name,
              "SELECT " COLUMNS " FROM project p WHERE " FILTERED " AND p.name = $6 ORDER BY p.id LIMIT $7");
+DB_STATEMENT(project_all_of_domain,
+             "SELECT " COLUMNS " FROM project p WHERE p.domain_id = $1 AND p.id > $2 AND "
+             "(p.enabled = $3 OR $3 IS NULL) AND (p.is_domain = $4 OR $4 IS NULL) AND (p.id = $5 OR $5 IS NULL) "
+             "ORDER BY p.id LIMIT $6");
 int store_project_each(struct db_conn *c, const struct project_filter *f, const struct page *page,
                        store_project_fn each, void *arg, struct error *e)
 {
@@ -75,6 +79,8 @@ int store_project_each(struct db_conn *c, const struct project_filter *f, const 
                     DB_ARGS(after, domain, enabled, is_domain, id, db_text(f->parent_id), name, limit), each, arg, e);
     if (f->name)
         return many(c, &project_all_by_name, DB_ARGS(after, domain, enabled, is_domain, id, name, limit), each, arg, e);
+    if (f->domain_id)
+        return many(c, &project_all_of_domain, DB_ARGS(domain, after, enabled, is_domain, id, limit), each, arg, e);
     return many(c, &project_all, DB_ARGS(after, domain, enabled, is_domain, id, limit), each, arg, e);
 }
 

@@ -11,7 +11,7 @@ struct project_row {
     int64_t created_us;
 };
 struct project_filter {
-    const char *id, *domain_id, *parent_id, *name; /* NULL: any */
+    const char *id, *domain_id, *parent_id, *name; /* NULL: any; domain_id "": domains */
     int enabled, is_domain;                        /* -1: any */
 };
 

@@ -1,14 +1,15 @@
 /* Subnets: see store_subnet.h. */
 #include "db/store_subnet.h"
+#include "db/rows.h"
 
 #define SUBNET_COLUMNS                                                                                                 \
     "s.id, s.network_id, s.project_id, s.name, s.description, s.ip_version, s.cidr, s.gateway_ip, s.enable_dhcp, "     \
     "s.ipv6_ra_mode, s.ipv6_address_mode, s.pools, s.dns_nameservers, s.host_routes, s.service_types, s.tags, "        \
     "s.created_us, s.updated_us, s.revision"
 
-static void read_row(const struct db_rows *rows, struct arena *a, struct subnet_row *ret)
+static void read_row(const struct db_rows *rows, struct arena *a, void *ret)
 {
-    *ret = (struct subnet_row){
+    *(struct subnet_row *)ret = (struct subnet_row){
         .id = db_dup_text(rows, 0, a),
         .network_id = db_dup_text(rows, 1, a),
         .project_id = db_dup_text(rows, 2, a),
@@ -31,39 +32,15 @@ static void read_row(const struct db_rows *rows, struct arena *a, struct subnet_
     };
 }
 
-static int read_rows(struct db_rows *rows, struct arena *a, struct subnet_row **ret, size_t *ret_count, struct error *e)
-{
-    struct subnet_row *list = NULL;
-    size_t count = 0, room = 0;
-    while (db_next(rows)) {
-        list = arena_more(a, list, count, &room, sizeof(*list));
-        read_row(rows, a, &list[count++]);
-    }
-    int rc = db_rows_done(rows, e);
-    if (rc == 0) {
-        *ret = list;
-        *ret_count = count;
-    }
-    return rc;
-}
-
 DB_STATEMENT(subnet_get, "SELECT " SUBNET_COLUMNS " FROM subnet s JOIN network n ON n.id = s.network_id "
                          "WHERE s.id = $1 AND (s.project_id = $2 OR n.project_id = $2 OR n.shared = 1 OR "
                          "$2 IS NULL)");
 int store_subnet_get(struct db_conn *c, const char *id, const char *project_id, struct arena *a, struct subnet_row *ret,
                      struct error *e)
 {
-    struct db_rows rows;
-    struct subnet_row *list = NULL;
-    size_t count = 0;
-    int rc = db_query(c, &subnet_get, &rows, e, DB_ARGS(db_text(id), db_text(project_id)));
-    if (rc == 0)
-        rc = read_rows(&rows, a, &list, &count, e);
-    if (rc == 0 && count == 0)
-        rc = error_set_type(e, ERR_NOT_FOUND, "SubnetNotFound", "Subnet %s could not be found.", id);
-    if (rc == 0)
-        *ret = list[0];
-    return rc;
+    int rc = rows_one(c, &subnet_get, DB_ARGS(db_text(id), db_text(project_id)), read_row, a, ret, e);
+    return rc == ERR_NOT_FOUND ? error_set_type(e, ERR_NOT_FOUND, "SubnetNotFound", "Subnet %s could not be found.", id)
+                               : rc;
 }
 
 DB_STATEMENT(subnet_list_all, "SELECT " SUBNET_COLUMNS
@@ -82,7 +59,7 @@ int store_subnet_list(struct db_conn *c, const char *project_id, const char *nam
                  ? db_query(c, &subnet_list_all, &rows, e, DB_ARGS(db_text(from), db_int(limit), db_text(name)))
                  : db_query(c, &subnet_list_visible, &rows, e,
                             DB_ARGS(db_text(project_id), db_text(from), db_int(limit), db_text(name)));
-    return rc != 0 ? rc : read_rows(&rows, a, ret, ret_count, e);
+    return rc != 0 ? rc : rows_all(&rows, read_row, sizeof(**ret), a, ret, ret_count, e);
 }
 
 DB_STATEMENT(subnet_of_network, "SELECT " SUBNET_COLUMNS " FROM subnet s WHERE s.network_id = $1 ORDER BY s.id");
@@ -91,7 +68,7 @@ int store_subnet_of_network(struct db_conn *c, const char *network_id, struct ar
 {
     struct db_rows rows;
     int rc = db_query(c, &subnet_of_network, &rows, e, DB_ARGS(db_text(network_id)));
-    return rc != 0 ? rc : read_rows(&rows, a, ret, ret_count, e);
+    return rc != 0 ? rc : rows_all(&rows, read_row, sizeof(**ret), a, ret, ret_count, e);
 }
 
 DB_STATEMENT(subnet_insert,

@@ -11,7 +11,7 @@
 #include "common/clock.h"
 #include "common/json_in.h"
 #include "common/json_out.h"
-#include "db/store_question.h"
+#include "db/store_placement_question.h"
 #include "scheduler/requirements.h"
 #include <string.h>
 
@@ -201,7 +201,7 @@ static int write_answers(struct db_conn *c, void *arg, struct error *e)
     struct round *r = arg;
     int rc = 0;
     for (size_t i = 0; !rc && i < r->count; i++) {
-        rc = store_question_answer(c, r->items[i].id, r->items[i].answer, e);
+        rc = store_placement_question_answer(c, r->items[i].id, r->items[i].answer, e);
     }
     return rc;
 }
@@ -213,7 +213,7 @@ int questions_answer(struct dispatch *d, struct error *e)
     }
     struct round r = {.d = d};
     arena_init(&r.arena);
-    int rc = store_question_open(d->conn, clock_now_us(), QUESTIONS_AT_ONCE, collect, &r, e);
+    int rc = store_placement_question_open(d->conn, clock_now_us(), QUESTIONS_AT_ONCE, collect, &r, e);
     for (size_t i = 0; !rc && i < r.count; i++) {
         rc = think(&r, &r.items[i], e);
     }

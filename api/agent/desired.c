@@ -6,8 +6,8 @@
 #include "api/api.h"
 #include "api/config.h"
 #include "common/clock.h"
+#include "db/store_agent_query.h"
 #include "db/store_image.h"
-#include "db/store_query.h"
 #include "db/store_server.h"
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +35,7 @@ static int write_server(void *arg, const struct server_row *row, struct error *e
     return 0;
 }
 
-static int write_query(void *arg, const struct query_row *row, struct error *e)
+static int write_query(void *arg, const struct agent_query_row *row, struct error *e)
 {
     struct answer *a = arg;
     (void)e;
@@ -67,7 +67,7 @@ static int write_answer(struct db_conn *c, void *arg, struct error *e)
     json_out_array_end(a->out);
     more = a->servers == a->limit;
     json_out_array(a->out, "queries");
-    rc = store_query_open(c, a->host.id, a->asked, a->request->now_us, write_query, a, e);
+    rc = store_agent_query_open(c, a->host.id, a->asked, a->request->now_us, write_query, a, e);
     if (rc)
         return rc;
     json_out_array_end(a->out);

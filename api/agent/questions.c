@@ -1,6 +1,6 @@
 /* POST /agent/v1/queries/{id}: a host's answer to a question that a tenant's request waits for. */
 #include "api/agent/agent.h"
-#include "db/store_query.h"
+#include "db/store_agent_query.h"
 
 static int questions_answer(struct request *request, struct reply *reply)
 {
@@ -9,8 +9,8 @@ static int questions_answer(struct request *request, struct reply *reply)
     if (!rc && !json_in_is_object(request->json))
         rc = error_set(&request->error, ERR_INVALID, "The answer is not an object");
     if (!rc)
-        rc = store_query_answer(request->conn, request_param(request, "id"), host.id,
-                                json_in_print(request->json, &request->arena), &request->error);
+        rc = store_agent_query_answer(request->conn, request_param(request, "id"), host.id,
+                                      json_in_print(request->json, &request->arena), &request->error);
     reply->status = 204;
     return rc;
 }

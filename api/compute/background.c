@@ -6,9 +6,9 @@
 #include "api/http/metrics.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "db/store_agent_query.h"
 #include "db/store_host.h"
-#include "db/store_query.h"
-#include "db/store_question.h"
+#include "db/store_placement_question.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,8 +77,8 @@ static void expire(struct api *api, void *arg)
 static int purge_rows(struct db_conn *c, void *arg, struct error *e)
 {
     const int64_t *now_us = arg;
-    int rc = store_query_purge(c, *now_us, e);
-    rc = rc ? rc : store_question_purge(c, *now_us, e);
+    int rc = store_agent_query_purge(c, *now_us, e);
+    rc = rc ? rc : store_placement_question_purge(c, *now_us, e);
     return rc ? rc : store_host_token_purge(c, *now_us, e);
 }
 

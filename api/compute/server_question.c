@@ -3,8 +3,8 @@
 #include "api/compute/server_question.h"
 #include "common/clock.h"
 #include "common/uuid.h"
+#include "db/store_agent_query.h"
 #include "db/store_host.h"
-#include "db/store_query.h"
 #include <string.h>
 
 #define WAIT_US ((int64_t)10 * 1000000)
@@ -17,8 +17,8 @@ int server_question_ask(struct request *request, const struct server_row *row, c
     int rc;
     if (row->host_id == NULL || request->now_us - row->host_seen_us > STORE_HOST_ALIVE_US)
         return error_set(&request->error, ERR_CONFLICT, "Instance %s is not ready", row->id);
-    rc = store_query_insert(request->conn, uuid_ordered(id), row->host_id, row->id, kind, args, request->now_us,
-                            request->now_us + KEEP_US, &request->error);
+    rc = store_agent_query_insert(request->conn, uuid_ordered(id), row->host_id, row->id, kind, args, request->now_us,
+                                  request->now_us + KEEP_US, &request->error);
     request->state = id;
     return rc ? rc : request_continue(request, answer);
 }
@@ -30,7 +30,7 @@ int server_question_wait(struct request *request, struct json_doc *ret_doc, bool
     struct json_doc doc;
     int rc;
     request_watch(request, arena_printf(&request->arena, "query:%s", id));
-    rc = store_query_get(request->conn, id, &request->arena, &text, &request->error);
+    rc = store_agent_query_get(request->conn, id, &request->arena, &text, &request->error);
     *ret_parked = !rc && text == NULL && left_us > 0;
     if (*ret_parked)
         return request_park(request, clock_mono_us() + left_us);

@@ -12,7 +12,7 @@
 #include "common/model/money.h"
 #include "common/uuid.h"
 #include "db/store_host.h"
-#include "db/store_question.h"
+#include "db/store_placement_question.h"
 #include "db/store_quota.h"
 #include <string.h>
 
@@ -211,7 +211,7 @@ static int dry_run_answer(struct request *request, struct reply *reply)
     struct json_doc doc;
     int rc;
     request_watch(request, arena_printf(&request->arena, "question:%s", d->question));
-    rc = store_question_get(request->conn, d->question, &request->arena, &text, &request->error);
+    rc = store_placement_question_get(request->conn, d->question, &request->arena, &text, &request->error);
     if (!rc && text == NULL && left_us > 0)
         return request_park(request, clock_mono_us() + left_us);
     if (!rc && text == NULL)
@@ -238,8 +238,8 @@ static int dry_run(struct request *request, struct reply *reply)
     rc = db_savepoint(request->conn, check_body, request, &undone);
     if (!d->checked)
         return request->error.code ? request->error.code : error_set(&request->error, rc, "%s", error_text(&undone));
-    rc = store_question_insert(request->conn, uuid_ordered(d->question), write_question(request, d), request->now_us,
-                               request->now_us + KEEP_US, &request->error);
+    rc = store_placement_question_insert(request->conn, uuid_ordered(d->question), write_question(request, d),
+                                         request->now_us, request->now_us + KEEP_US, &request->error);
     return rc ? rc : request_continue(request, dry_run_answer);
 }
 

@@ -48,8 +48,10 @@ static int domains_list(struct request *request, struct reply *reply)
         rc = list_begin(&list, request, reply, "domains", filters);
     if (rc)
         return rc;
-    struct project_filter filter = {
-        .name = list_exact(&list, "name"), .enabled = list_exact_flag(&list, "enabled"), .is_domain = 1};
+    struct project_filter filter = {.domain_id = "",
+                                    .name = list_exact(&list, "name"),
+                                    .enabled = list_exact_flag(&list, "enabled"),
+                                    .is_domain = 1};
     rc = list_rc(store_project_each(request->conn, &filter, &list.page, put_item, &list, &request->error));
     list_end(&list);
     return rc;

@@ -21,7 +21,7 @@ static const struct exception may_scan[] = {
     {"placement_seen", "the scheduler asks when each host was last seen"},
     {"placement_hosts", "the members of aggregates, which operators make"},
     {"placement_view_aggregates", "the members of aggregates, which operators make"},
-    {"question_open", "an index of the open questions alone"},
+    {"placement_question_open", "an index of the open questions alone"},
     {"queue_*", "an index of the parked servers alone"},
     {"placement_queue_depth", "the queue is short"},
     {"placement_waiting", "the queue is short, and in order"},
@@ -60,7 +60,7 @@ static const struct exception may_sort[] = {
     {"*_all_by_name", "one name, once per domain"},
     {"role_all", "operators make roles"},
     {"queue_*", "fair by project: an order of the whole queue"},
-    {"query_open", "one host's open questions"},
+    {"agent_query_open", "one host's open questions"},
     {"port_list_device", "one server's ports"},
 };
 

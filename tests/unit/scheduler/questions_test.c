@@ -1,6 +1,6 @@
 /* Dry runs as the scheduler answers them: by batch, with refusals, and without a trace but the answer. */
 #include "common/json_in.h"
-#include "db/store_question.h"
+#include "db/store_placement_question.h"
 #include "scheduler/questions.h"
 #include "tests/unit/db/compute_fixture.h"
 
@@ -29,7 +29,7 @@ static void end(void)
 
 static int ask_run(struct db_conn *c, void *arg, struct error *e)
 {
-    return store_question_insert(c, "q", arg, clock_now_us(), clock_now_us() + 30 * SECOND, e);
+    return store_placement_question_insert(c, "q", arg, clock_now_us(), clock_now_us() + 30 * SECOND, e);
 }
 
 /* The answer to the question, NULL when there is none. */
@@ -39,9 +39,9 @@ static const char *ask(const char *question)
     const char *answer = NULL;
     compute_transact(dispatch.conn, ask_run, (void *)(uintptr_t)question);
     CHECK_OK(questions_answer(&dispatch, &e), &e);
-    CHECK_OK(store_question_get(dispatch.conn, "q", &compute_arena, &answer, &e), &e);
+    CHECK_OK(store_placement_question_get(dispatch.conn, "q", &compute_arena, &answer, &e), &e);
     clock_advance(31 * SECOND);
-    CHECK_OK(store_question_purge(dispatch.conn, clock_now_us(), &e), &e);
+    CHECK_OK(store_placement_question_purge(dispatch.conn, clock_now_us(), &e), &e);
     clock_advance(-31 * SECOND);
     return answer;
 }
