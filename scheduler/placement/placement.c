@@ -158,10 +158,11 @@ static int32_t free_amount(int64_t capacity, int64_t used)
 void placement_values(const struct placement *p, const struct slot *s, int32_t *ret)
 {
     for (int r = 0; r < RESOURCE_COUNT; r++) {
-        ret[r] = free_amount(s->capacity.amount[r], s->used.amount[r]);
+        ret[r] = free_amount(s->capacity[r], s->used.amount[r]);
     }
-    ret[TREE_UNTIL] = s->until;
+    ret[TREE_STAY] = s->stay;
     ret[TREE_SERVERS] = s->server_count;
+    ret[TREE_WORTH] = placement_worth(p, p->kinds[s->kind], ret);
     int32_t dimensions = p->kinds[s->kind]->tree.dimensions;
     for (int32_t d = TREE_FIXED; d < dimensions; d++) {
         ret[d] = free_amount(s->extra->capacity[d - TREE_FIXED], s->extra->used[d - TREE_FIXED]);
@@ -214,12 +215,14 @@ int32_t placement_set_host(struct placement *p, const struct placement_host *hos
         slot = slot_add(p, host->id);
     }
     struct slot *s = &p->slots[slot];
+    struct resources capacity;
     unplant(p, slot);
     for (int r = 0; r < RESOURCE_COUNT; r++) {
-        s->capacity.amount[r] = resource_capacity(&host->inventory[r]);
+        capacity.amount[r] = resource_capacity(&host->inventory[r]);
+        s->capacity[r] = capacity.amount[r] < INT32_MAX ? (int32_t)capacity.amount[r] : INT32_MAX;
     }
     int32_t old_kind = s->kind;
-    s->kind = placement_kind_get(p, host, &s->capacity)->number;
+    s->kind = placement_kind_get(p, host, &capacity)->number;
     if (old_kind >= 0) {
         placement_kind_leave(p, old_kind);
     }
@@ -294,9 +297,10 @@ const struct resources *placement_host_used(const struct placement *p, int32_t s
     return &slot_at(p, slot)->used;
 }
 
-const struct resources *placement_host_capacity(const struct placement *p, int32_t slot)
+struct resources placement_host_capacity(const struct placement *p, int32_t slot)
 {
-    return &slot_at(p, slot)->capacity;
+    const struct slot *s = slot_at(p, slot);
+    return (struct resources){{s->capacity[0], s->capacity[1], s->capacity[2]}};
 }
 
 int64_t placement_host_servers(const struct placement *p, int32_t slot)
@@ -321,7 +325,7 @@ static void change(struct placement *p, int32_t slot, const struct resources *ne
     }
     s->server_count += sign;
     if (s->server_count <= 0) {
-        s->until = 0;
+        s->stay = 0;
     }
     if (s->planted) {
         placement_values(p, s, after);
@@ -341,15 +345,15 @@ void placement_release(struct placement *p, int32_t slot, const struct resources
     change(p, slot, need, extra, -1);
 }
 
-void placement_set_until(struct placement *p, int32_t slot, int32_t until)
+void placement_set_stay(struct placement *p, int32_t slot, int32_t stay)
 {
     struct slot *s = slot_at(p, slot);
-    if (s->until == until) {
+    if (s->stay == stay) {
         return;
     }
     int32_t before[TREE_DIMENSIONS_MAX], after[TREE_DIMENSIONS_MAX];
     placement_values(p, s, before);
-    s->until = until;
+    s->stay = stay;
     if (s->planted) {
         placement_values(p, s, after);
         tree_move(&p->kinds[s->kind]->tree, slot, before, after);

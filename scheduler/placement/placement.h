@@ -17,6 +17,7 @@
 struct placement;
 
 #define PLACEMENT_NO_SLOT     (-1)
+#define PLACEMENT_ID_SIZE     37 /* of a host's id, with its end */
 #define PLACEMENT_NAMES_MAX   16 /* traits of one request, properties, hosts named in hints */
 #define PLACEMENT_CLASSES_MAX 8  /* resource classes beside VCPU, MEMORY_MB and DISK_GB, of one host or request */
 
@@ -69,7 +70,7 @@ enum placement_goal {
     PLACEMENT_GOAL_BEST_FIT,  /* the least sum of the shares of VCPU and memory left over */
     PLACEMENT_GOAL_PACK,      /* best fit by shape: in use before empty, and VCPU and memory run out together */
     PLACEMENT_GOAL_SPREAD,    /* the most left over of whatever is scarcer */
-    PLACEMENT_GOAL_LIFETIME,  /* in use before empty, least prolongation of the host's use, then PACK */
+    PLACEMENT_GOAL_LIFETIME,  /* PACK, and where much will stay anyway, so that the other hosts drain */
     PLACEMENT_GOAL_COUNT
 };
 /* "weights", "first-fit", "best-fit", "pack", "spread", "lifetime"; PLACEMENT_GOAL_DEFAULT for another name. */
@@ -102,7 +103,6 @@ struct placement_request {
     const struct placement_group_host *members;
     size_t member_count;
     enum placement_goal goal;
-    int32_t now, until; /* minutes since any epoch, for PLACEMENT_GOAL_LIFETIME: the end foreseen of the server */
 };
 
 /* Weighers: score of a host for a request in shares, times its multiplier; higher is better. Positive multipliers
@@ -123,8 +123,10 @@ void placement_set_goal(struct placement *p, enum placement_goal goal);
 int32_t placement_set_host(struct placement *p, const struct placement_host *host);
 void placement_remove_host(struct placement *p, const char *id);
 void placement_set_alive(struct placement *p, int32_t slot, bool alive);
-/* When the host is foreseen to be empty, in the requests' minutes. Only PLACEMENT_GOAL_LIFETIME reads it. */
-void placement_set_until(struct placement *p, int32_t slot, int32_t until);
+/* How much of the host's use is foreseen to stay (lifetime.h); PLACEMENT_STAY_WHOLE: all of a full host. Forgotten when
+ * the host becomes empty. Only PLACEMENT_GOAL_LIFETIME reads it. */
+#define PLACEMENT_STAY_WHOLE (1 << 20)
+void placement_set_stay(struct placement *p, int32_t slot, int32_t stay);
 /* PLACEMENT_NO_SLOT when unknown. */
 int32_t placement_slot(const struct placement *p, const char *id);
 const char *placement_host_id(const struct placement *p, int32_t slot);
@@ -132,7 +134,7 @@ int64_t placement_host_revision(const struct placement *p, int32_t slot);
 void placement_set_revision(struct placement *p, int32_t slot, int64_t revision);
 int64_t placement_host_count(const struct placement *p);
 const struct resources *placement_host_used(const struct placement *p, int32_t slot);
-const struct resources *placement_host_capacity(const struct placement *p, int32_t slot);
+struct resources placement_host_capacity(const struct placement *p, int32_t slot);
 int64_t placement_host_servers(const struct placement *p, int32_t slot);
 /* Number of a resource class; makes one for a new name. */
 int32_t placement_class_number(struct placement *p, const char *name);

@@ -18,18 +18,19 @@ struct slot_extra {
 
 /* One host. */
 struct slot {
-    struct resources capacity, used;
+    struct resources used;
     int64_t revision;
     struct slot_extra *extra; /* NULL for a kind without further classes */
+    int32_t capacity[RESOURCE_COUNT];
     int32_t server_count;
     int32_t kind;
     union {
-        int32_t until;     /* as placement_set_until said */
+        int32_t stay;      /* as placement_set_stay said */
         int32_t next_free; /* of a slot without host */
     };
     bool present, enabled, alive;
     bool planted; /* it is in its kind's tree: present, enabled and alive */
-    char id[40];
+    char id[PLACEMENT_ID_SIZE];
 };
 
 /* What hosts of a kind have in common; numbers follow in `names`: traits, properties, tenants, classes. */
@@ -44,7 +45,8 @@ struct kind {
     struct kind_key *key;
     size_t key_size;
     int32_t number;
-    int32_t hosts; /* 0: the kind may be used anew */
+    int32_t hosts;                /* 0: the kind may be used anew */
+    int64_t unit[RESOURCE_COUNT]; /* one of a resource as a share: SHARE_ONE is the whole */
     struct tree tree;
     UT_hash_handle hh;
 };
@@ -96,10 +98,12 @@ struct placement {
 struct query {
     enum placement_goal goal;
     int32_t dimensions;
-    int32_t need[TREE_DIMENSIONS_MAX]; /* least free amount; INT32_MIN: not asked */
-    int64_t unit[RESOURCE_COUNT];      /* one of a resource as a share: 2^32 is the whole */
+    int32_t need[TREE_DIMENSIONS_MAX];  /* least free amount; INT32_MIN: not asked */
+    int32_t asked[TREE_DIMENSIONS_MAX]; /* the dimensions that are */
+    int asked_count;
+    int64_t unit[RESOURCE_COUNT]; /* one of a resource as a share: 2^32 is the whole */
     int64_t weight[RESOURCE_COUNT], weight_servers;
-    int32_t now, until;
+    int64_t need_worth;       /* what the request itself takes off the weighers' sum */
     const uint64_t *excluded; /* slots to leave out, or NULL */
 };
 struct found {
@@ -107,6 +111,7 @@ struct found {
     int32_t slot;
 };
 #define SCORE_NONE INT64_MIN
+#define SHARE_ONE  (1LL << 32)
 
 /* placement_kind.c */
 int32_t placement_name_find(const struct placement *p, const char *text);
@@ -141,6 +146,8 @@ bool placement_query_init(const struct placement *p, const struct placement_requ
                           struct query *ret);
 /* Score of a host with these values, SCORE_NONE when they do not suffice. */
 int64_t placement_score(const struct query *q, int32_t slot, const int32_t *values);
+/* The weighers' sum of a host before anything is placed, coarsely: what TREE_WORTH holds. */
+int32_t placement_worth(const struct placement *p, const struct kind *k, const int32_t *values);
 /* What could at best be reached below. */
 int64_t placement_bound(const struct query *q, const struct tree_summary *s);
 /* Improves *best by the hosts of the tree. */

@@ -141,6 +141,9 @@ static struct kind *kind_make(struct placement *p, const struct kind_key *key, s
     int32_t number = k->number;
     *k = (struct kind){.number = number, .key_size = size, .key = memory_new(size)};
     memcpy(k->key, key, size);
+    for (int r = 0; r < RESOURCE_COUNT; r++) {
+        k->unit[r] = key->size[r] > 0 ? SHARE_ONE / key->size[r] : 0;
+    }
     const int64_t sizes[3] = {key->size[0], key->size[1], key->size[2]};
     tree_init(&k->tree, TREE_FIXED + key->class_count, sizes);
     HASH_ADD_KEYPTR(hh, p->kinds_by_key, k->key, k->key_size, k);

@@ -6,7 +6,8 @@
 #include "scheduler/placement/placement_internal.h"
 #include <string.h>
 
-#define SHARE_ONE (1LL << 32)
+#define STAY_WEIGHT 1
+#define OPENING     16 /* more than any fit is worth */
 
 static const char *const goal_names[PLACEMENT_GOAL_COUNT] = {
     [PLACEMENT_GOAL_DEFAULT] = "default",     [PLACEMENT_GOAL_WEIGHTS] = "weights",
@@ -50,8 +51,6 @@ bool placement_query_init(const struct placement *p, const struct placement_requ
     const struct placement_weights *w = &p->weights;
     ret->goal = r->goal != PLACEMENT_GOAL_DEFAULT ? r->goal : p->goal;
     ret->dimensions = k->tree.dimensions;
-    ret->now = r->now;
-    ret->until = r->until;
     ret->excluded = NULL;
     for (int32_t d = 0; d < ret->dimensions; d++) {
         ret->need[d] = INT32_MIN;
@@ -59,15 +58,25 @@ bool placement_query_init(const struct placement *p, const struct placement_requ
     bool can = true;
     for (int i = 0; i < RESOURCE_COUNT; i++) {
         can = ask(ret, i, r->need.amount[i]) && can;
-        ret->unit[i] = k->key->size[i] > 0 ? SHARE_ONE / k->key->size[i] : 0;
+        ret->unit[i] = k->unit[i];
     }
     for (size_t i = 0; i < r->extra.count; i++) {
         can = ask(ret, placement_class_dimension(k->key, r->extra.item[i].class), r->extra.item[i].amount) && can;
+    }
+    ret->asked_count = 0;
+    for (int32_t d = 0; d < ret->dimensions; d++) {
+        if (ret->need[d] != INT32_MIN) {
+            ret->asked[ret->asked_count++] = d;
+        }
     }
     ret->weight[RESOURCE_VCPU] = w->vcpu;
     ret->weight[RESOURCE_MEMORY_MIB] = w->memory;
     ret->weight[RESOURCE_DISK_GIB] = w->disk;
     ret->weight_servers = w->servers;
+    ret->need_worth = 0;
+    for (int i = 0; i < RESOURCE_COUNT; i++) {
+        ret->need_worth += ret->weight[i] * ret->unit[i] * (ret->need[i] > 0 ? ret->need[i] : 0);
+    }
     return can;
 }
 
@@ -84,9 +93,28 @@ static inline int32_t at_least(const struct query *q, int r, int32_t low)
     return low > q->need[r] ? low : q->need[r];
 }
 
+/* Worth is kept in steps of 2^14, rounded down; what is beyond the range of a dimension says nothing. */
+#define WORTH_SHIFT 14
+
+int32_t placement_worth(const struct placement *p, const struct kind *k, const int32_t *values)
+{
+    const struct placement_weights *w = &p->weights;
+    int64_t worth = w->vcpu * k->unit[RESOURCE_VCPU] * values[TREE_VCPU] +
+                    w->memory * k->unit[RESOURCE_MEMORY_MIB] * values[TREE_MEMORY] +
+                    w->disk * k->unit[RESOURCE_DISK_GIB] * values[TREE_DISK] -
+                    w->servers * (SHARE_ONE / 1024) * values[TREE_SERVERS];
+    worth >>= WORTH_SHIFT;
+    return worth > INT32_MAX ? INT32_MAX : worth < INT32_MIN ? INT32_MIN : (int32_t)worth;
+}
+
+static int64_t worth_bound(const struct query *q, int32_t worth)
+{
+    return worth == INT32_MAX ? INT64_MAX : (((int64_t)worth + 1) << WORTH_SHIFT) - q->need_worth;
+}
+
 static int64_t reach_weights(const struct query *q, const int32_t *low, const int32_t *high, size_t stride)
 {
-    int64_t score = 0;
+    int64_t score = 0, bound = worth_bound(q, high[TREE_WORTH * stride]);
     for (int r = 0; r < RESOURCE_COUNT; r++) {
         size_t at = (size_t)r * stride;
         if (q->weight[r] != 0) {
@@ -97,7 +125,7 @@ static int64_t reach_weights(const struct query *q, const int32_t *low, const in
         score -= q->weight_servers * SHARE_ONE / 1024 *
                  (q->weight_servers > 0 ? low[TREE_SERVERS * stride] : high[TREE_SERVERS * stride]);
     }
-    return score;
+    return score < bound ? score : bound;
 }
 
 static int64_t reach_best_fit(const struct query *q, const int32_t *low, size_t stride)
@@ -113,7 +141,7 @@ static int64_t reach_pack(const struct query *q, const int32_t *low, const int32
     int64_t vcpu = left_share(q, RESOURCE_VCPU, at_least(q, RESOURCE_VCPU, low[TREE_VCPU * stride]));
     int64_t memory = left_share(q, RESOURCE_MEMORY_MIB, at_least(q, RESOURCE_MEMORY_MIB, low[TREE_MEMORY * stride]));
     int64_t most = vcpu > memory ? vcpu : memory, least = vcpu > memory ? memory : vcpu;
-    int64_t opened = high[TREE_SERVERS * stride] > 0 ? 0 : 16 * SHARE_ONE;
+    int64_t opened = high[TREE_SERVERS * stride] > 0 ? 0 : OPENING * SHARE_ONE;
     return -opened - 3 * most - least;
 }
 
@@ -124,24 +152,17 @@ static int64_t reach_spread(const struct query *q, const int32_t *high, size_t s
     return vcpu < memory ? 3 * vcpu + memory : 3 * memory + vcpu;
 }
 
-/* Minutes by which the server would prolong the host's use, in steps that grow with what remains of the server. */
+/* What will stay counts more than the fit: a host is filled where it will be kept anyway. */
 static int64_t reach_lifetime(const struct query *q, const int32_t *low, const int32_t *high, size_t stride)
 {
-    int32_t until = high[TREE_UNTIL * stride] > q->now ? high[TREE_UNTIL * stride] : q->now;
-    int64_t longer = (int64_t)q->until - until, remaining = (int64_t)q->until - q->now;
-    int64_t steps = longer <= 0 || remaining <= 0 ? 0 : (longer * 8 + remaining - 1) / remaining;
-    return reach_pack(q, low, high, stride) - steps * 32 * SHARE_ONE;
+    return reach_pack(q, low, high, stride) +
+           STAY_WEIGHT * (SHARE_ONE / PLACEMENT_STAY_WHOLE) * high[TREE_STAY * stride];
 }
 
-/* `low` and `high` point to the first dimension; `stride` lies between dimensions. */
+/* `low` and `high` point to the first dimension; `stride` lies between dimensions. What suffices was asked before. */
 static inline int64_t reach(const struct query *q, int32_t least, const int32_t *low, const int32_t *high,
                             size_t stride)
 {
-    for (int32_t d = 0; d < q->dimensions; d++) {
-        if (high[(size_t)d * stride] < q->need[d]) {
-            return SCORE_NONE;
-        }
-    }
     switch (q->goal) {
     case PLACEMENT_GOAL_FIRST_FIT:
         return -least;
@@ -158,14 +179,38 @@ static inline int64_t reach(const struct query *q, int32_t least, const int32_t 
     }
 }
 
+static bool suffices(const struct query *q, const int32_t *high)
+{
+    for (int i = 0; i < q->asked_count; i++) {
+        if (high[q->asked[i]] < q->need[q->asked[i]]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The same for all entries of a node at once: fills ret with 0 for those that suffice. Entries beyond the node's count
+ * say nothing. */
+static inline void lacking(const struct query *q, const int32_t high[][TREE_WIDTH], int32_t ret[TREE_WIDTH])
+{
+    memset(ret, 0, TREE_WIDTH * sizeof(*ret));
+    for (int k = 0; k < q->asked_count; k++) {
+        const int32_t *restrict row = high[q->asked[k]];
+        int32_t need = q->need[q->asked[k]];
+        for (int i = 0; i < TREE_WIDTH; i++) {
+            ret[i] |= -(row[i] < need);
+        }
+    }
+}
+
 int64_t placement_score(const struct query *q, int32_t slot, const int32_t *values)
 {
-    return reach(q, slot, values, values, 1);
+    return suffices(q, values) ? reach(q, slot, values, values, 1) : SCORE_NONE;
 }
 
 int64_t placement_bound(const struct query *q, const struct tree_summary *s)
 {
-    return reach(q, s->least, s->low, s->high, 1);
+    return suffices(q, s->high) ? reach(q, s->least, s->low, s->high, 1) : SCORE_NONE;
 }
 
 static inline bool better(int64_t score, int32_t slot, const struct found *best)
@@ -180,9 +225,14 @@ static bool is_excluded(const struct query *q, int32_t slot)
 
 static void search_leaf(const struct tree_leaf *leaf, const struct query *q, struct found *best)
 {
+    int32_t lacks[TREE_WIDTH];
+    lacking(q, leaf->value, lacks);
     for (int32_t i = 0; i < leaf->count; i++) {
+        if (lacks[i]) {
+            continue;
+        }
         int64_t score = reach(q, leaf->slot[i], &leaf->value[0][i], &leaf->value[0][i], TREE_WIDTH);
-        if (score != SCORE_NONE && better(score, leaf->slot[i], best) && !is_excluded(q, leaf->slot[i])) {
+        if (better(score, leaf->slot[i], best) && !is_excluded(q, leaf->slot[i])) {
             *best = (struct found){.score = score, .slot = leaf->slot[i]};
         }
     }
@@ -195,22 +245,32 @@ static void search_node(const struct tree *t, int32_t height, int32_t node, cons
         return;
     }
     const struct tree_inner *inner = tree_inner(t, node);
+    int32_t lacks[TREE_WIDTH], entry[TREE_WIDTH], count = 0;
     int64_t bound[TREE_WIDTH];
+    lacking(q, inner->bounds + t->dimensions, lacks);
     for (int32_t i = 0; i < inner->count; i++) {
-        bound[i] = reach(q, inner->least[i], &inner->bounds[0][i], &inner->bounds[t->dimensions][i], TREE_WIDTH);
+        if (lacks[i]) {
+            continue;
+        }
+        bound[count] = reach(q, inner->least[i], &inner->bounds[0][i], &inner->bounds[t->dimensions][i], TREE_WIDTH);
+        entry[count] = i;
+        count += better(bound[count], inner->least[i], best);
     }
-    for (;;) {
+    while (count > 0) {
         int32_t next = 0;
-        for (int32_t i = 1; i < inner->count; i++) {
-            if (bound[i] > bound[next] || (bound[i] == bound[next] && inner->least[i] < inner->least[next])) {
+        for (int32_t i = 1; i < count; i++) {
+            if (bound[i] > bound[next] ||
+                (bound[i] == bound[next] && inner->least[entry[i]] < inner->least[entry[next]])) {
                 next = i;
             }
         }
-        if (bound[next] == SCORE_NONE || !better(bound[next], inner->least[next], best)) {
+        if (!better(bound[next], inner->least[entry[next]], best)) {
             return;
         }
-        bound[next] = SCORE_NONE;
-        search_node(t, height - 1, inner->child[next], q, best);
+        search_node(t, height - 1, inner->child[entry[next]], q, best);
+        count--;
+        bound[next] = bound[count];
+        entry[next] = entry[count];
     }
 }
 

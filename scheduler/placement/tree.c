@@ -41,10 +41,10 @@ static uint64_t coordinate(int32_t value, uint64_t scale)
 
 static uint64_t key_of(const struct tree *t, int32_t slot, const int32_t *values)
 {
-    uint64_t until = values[TREE_UNTIL] == INT32_MAX ? 1023 : (uint64_t)(uint32_t)values[TREE_UNTIL] / 32 % 1023;
+    uint64_t stay = coordinate(values[TREE_STAY], 1ULL << (32 - COORDINATE_BITS));
     uint64_t key = spread_bits(coordinate(values[TREE_VCPU], t->scale[0])) << 3 |
                    spread_bits(coordinate(values[TREE_MEMORY], t->scale[1])) << 2 |
-                   spread_bits(coordinate(values[TREE_DISK], t->scale[2])) << 1 | spread_bits(until);
+                   spread_bits(coordinate(values[TREE_DISK], t->scale[2])) << 1 | spread_bits(stay);
     return key << SLOT_BITS | (uint64_t)(uint32_t)slot;
 }
 

@@ -9,7 +9,7 @@
 #define TREE_WIDTH 32
 
 /* The first dimensions of every tree; a kind's further resource classes follow. */
-enum { TREE_VCPU, TREE_MEMORY, TREE_DISK, TREE_UNTIL, TREE_SERVERS, TREE_FIXED };
+enum { TREE_VCPU, TREE_MEMORY, TREE_DISK, TREE_STAY, TREE_SERVERS, TREE_WORTH, TREE_FIXED };
 #define TREE_DIMENSIONS_MAX (TREE_FIXED + 8)
 
 struct tree_leaf {

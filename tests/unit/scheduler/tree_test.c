@@ -89,8 +89,9 @@ static void invent(int32_t *v)
     v[TREE_VCPU] = below(128);
     v[TREE_MEMORY] = below(4) ? below(1000) * 512 : 0;
     v[TREE_DISK] = below(2) ? 0 : below(1000);
-    v[TREE_UNTIL] = below(3) ? 0 : below(1 << 20);
+    v[TREE_STAY] = below(3) ? 0 : below(1 << 20);
     v[TREE_SERVERS] = below(50);
+    v[TREE_WORTH] = below(1000) - 500;
 }
 
 static void change(struct tree *t, int32_t slot, int remove_in)
@@ -142,7 +143,7 @@ TEST("a tree of equal hosts is ordered by slot")
     tree_init(&t, TREE_FIXED, (const int64_t[3]){128, 512000, 1000});
     tree_reserve(&t, SLOTS);
     for (int32_t i = 0; i < SLOTS; i++) {
-        memcpy(values[i], (int32_t[]){128, 512000, 1000, 0, 0}, sizeof(values[i]));
+        memcpy(values[i], (int32_t[TREE_FIXED]){128, 512000, 1000}, sizeof(values[i]));
         tree_insert(&t, i, values[i]);
         inside[i] = true;
     }

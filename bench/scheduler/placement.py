@@ -1,0 +1,76 @@
+"""Placement: decisions per second, latency, memory and packing, through the library that the scheduler links."""
+import json
+import os
+import pathlib
+import subprocess
+
+from report import Row
+
+TRACE = os.environ.get("VIRGA_AZURE_PACKING")  # folder of the Azure packing samples; without it the trace is left out
+
+
+def command(build):
+    """For `bench/run placement OPTIONS`."""
+    return [f"{build}/bench/scheduler/placement_bench"]
+
+
+def run(context, *options):
+    done = subprocess.run(command(context.build) + [*options, "--json"], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def words(r):
+    return (f"policy {r['policy']}; p50 {r['p50_us']:.1f}, p99.9 {r['p999_us']:.1f}, max {r['max_us']:.0f} µs; {r['refused']} of {r['decisions']:,} refused; "
+            f"stranded: VCPU {r['stranded_vcpus']:.1%}, memory {r['stranded_memory']:.1%}")
+
+
+def measure_loads(context):
+    hosts, decisions = context.pick(100_000, 5_000), context.pick(300_000, 20_000)
+    rows = []
+    for load, floor in (("churn90", 20), ("churn95", None), ("mixed", 60), ("uniform", None), ("heavy-tailed", None), ("hosts", None)):
+        for policy in ("weights", "pack"):
+            context.say(f"{load}, {hosts:,} hosts, {policy}")
+            r = run(context, "--hosts", str(hosts), "--load", load, "--policy", policy, "--decisions", str(decisions))[0]
+            what = f"placement, {hosts:,} hosts, {load}, {policy}"
+            rows.append(Row(f"{what}: p99", r["p99_us"], "µs", floor, least=False, reference=words(r)))
+            rows.append(Row(f"{what}: decisions", r["decisions_per_second"], "/s", 150_000 if load == "churn90" else None))
+            if load == "hosts":
+                rows.append(Row(f"{what}: a host changes, p99", r["set_host_p99_us"], "µs"))
+    return rows
+
+
+def measure_million(context):
+    hosts = context.pick(1_000_000, 50_000)
+    context.say(f"churn90, {hosts:,} hosts")
+    r = run(context, "--hosts", str(hosts), "--load", "churn90", "--decisions", str(context.pick(200_000, 20_000)))[0]
+    return [Row(f"placement, {hosts:,} hosts, churn90: p99", r["p99_us"], "µs", 60, least=False, reference=words(r)),
+            Row(f"placement, {hosts:,} hosts: memory a host", r["bytes_per_host"], "bytes", 200, least=False,
+                reference=f"{r['bytes_per_server']:.1f} bytes a server: servers are sums on their hosts")]
+
+
+def measure_trace(context, cores, ram, name):
+    path = pathlib.Path(TRACE) / "bernoulli-1pct-0.csv.gz"
+    context.say(f"Azure trace, server type {name}")
+    results = {r["policy"]: r for r in run(context, "--trace", str(path), "--capacity", f"{cores},{ram}", "--policy", "all")}
+
+    def ratios(policy):
+        r = results[policy]
+        return r["peak"] / r["peak_bound"], r["host_days"] / r["host_days_bound"]
+
+    plain = [ratios("first-fit"), ratios("best-fit")]
+    rows = []
+    for policy in results:
+        peak, days = ratios(policy)
+        judged = policy == "lifetime"
+        reference = f"{results[policy]['peak']} hosts; stranded at peak: VCPU {results[policy]['stranded_vcpus']:.1%}, memory {results[policy]['stranded_memory']:.1%}"
+        rows.append(Row(f"Azure trace, type {name}, {policy}: hosts at peak / bound", round(peak, 4), "", min(p for p, _ in plain) - 1e-4 if judged else None,
+                        least=False, reference=reference))
+        rows.append(Row(f"Azure trace, type {name}, {policy}: host-days / bound", round(days, 4), "", min(d for _, d in plain) - 1e-4 if judged else None, least=False))
+    return rows
+
+
+def measure(context):
+    rows = measure_loads(context) + measure_million(context)
+    if TRACE:
+        rows += measure_trace(context, 9600, 2250, "1") + measure_trace(context, 6400, 3072, "10")
+    return rows

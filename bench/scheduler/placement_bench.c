@@ -1,0 +1,158 @@
+/* The placement simulator.
+ *
+ *     placement_bench --hosts N --load NAME|all [--policy NAME|all] [--decisions N] [--json]
+ *     placement_bench --trace FILE.csv[.gz] --capacity CORES,RAM [--days N] [--policy NAME|all] [--json]
+ *
+ * Policies: weights first-fit best-fit pack spread lifetime. `all` on a trace adds "lifetime with true ends", which
+ * knows what no scheduler can know. Decisions/s of a load is over everything: choosing, taking, and the ends of
+ * servers that make room. */
+#include "bench/scheduler/sim.h"
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RESULTS_MAX 64
+
+struct options {
+    const char *load, *trace, *policy;
+    long hosts, decisions, vcpus, memory;
+    double days;
+    bool json;
+};
+
+static void usage(void)
+{
+    fprintf(stderr, "usage: placement --hosts N --load NAME|all [--policy NAME|all] [--decisions N] [--json]\n"
+                    "       placement --trace FILE.csv[.gz] --capacity CORES,RAM [--days N] [--policy NAME|all] "
+                    "[--json]\n\nloads:\n");
+    for (size_t i = 0; i < sim_load_count; i++) {
+        fprintf(stderr, "  %-14s %s\n", sim_loads[i].name, sim_loads[i].doc);
+    }
+    fprintf(stderr, "policies:\n ");
+    for (int g = PLACEMENT_GOAL_DEFAULT + 1; g < PLACEMENT_GOAL_COUNT; g++) {
+        fprintf(stderr, " %s", placement_goal_name((enum placement_goal)g));
+    }
+    fprintf(stderr, "\n");
+    exit(2);
+}
+
+static long positive(const char *text, char stop, const char **ret_rest)
+{
+    char *end;
+    errno = 0;
+    long value = strtol(text, &end, 10);
+    if (errno || end == text || value <= 0 || value > 1000000000 || *end != stop) {
+        fprintf(stderr, "placement: %s is not a positive number\n", text);
+        exit(2);
+    }
+    if (ret_rest) {
+        *ret_rest = end + 1;
+    }
+    return value;
+}
+
+static struct options read_options(int argc, char **argv)
+{
+    static const struct option names[] = {{"hosts", required_argument, NULL, 'h'},
+                                          {"load", required_argument, NULL, 'l'},
+                                          {"trace", required_argument, NULL, 't'},
+                                          {"capacity", required_argument, NULL, 'c'},
+                                          {"policy", required_argument, NULL, 'p'},
+                                          {"decisions", required_argument, NULL, 'd'},
+                                          {"days", required_argument, NULL, 'y'},
+                                          {"json", no_argument, NULL, 'j'},
+                                          {0}};
+    struct options o = {.hosts = 100000, .decisions = 300000, .days = 14};
+    for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
+        const char *rest;
+        switch (c) {
+        case 'h':
+            o.hosts = positive(optarg, '\0', NULL);
+            break;
+        case 'l':
+            o.load = optarg;
+            break;
+        case 't':
+            o.trace = optarg;
+            break;
+        case 'c':
+            o.vcpus = positive(optarg, ',', &rest);
+            o.memory = positive(rest, '\0', NULL);
+            break;
+        case 'p':
+            o.policy = optarg;
+            break;
+        case 'd':
+            o.decisions = positive(optarg, '\0', NULL);
+            break;
+        case 'y':
+            o.days = (double)positive(optarg, '\0', NULL);
+            break;
+        case 'j':
+            o.json = true;
+            break;
+        default:
+            usage();
+        }
+    }
+    if (optind != argc || !o.load == !o.trace || (o.trace && o.vcpus == 0) || o.hosts > 16000000) {
+        usage();
+    }
+    return o;
+}
+
+static bool wanted(const struct options *o, enum placement_goal goal, enum placement_goal usual)
+{
+    if (!o->policy) {
+        return goal == usual;
+    }
+    return strcmp(o->policy, "all") == 0 || strcmp(o->policy, placement_goal_name(goal)) == 0;
+}
+
+static size_t run_trace(const struct options *o, struct sim_result *results)
+{
+    struct sim_trace trace;
+    size_t count = 0;
+    if (!sim_trace_read(o->trace, o->days, &trace)) {
+        exit(2);
+    }
+    for (int g = PLACEMENT_GOAL_DEFAULT + 1; g < PLACEMENT_GOAL_COUNT; g++) {
+        if (wanted(o, (enum placement_goal)g, PLACEMENT_GOAL_PACK)) {
+            sim_trace_run(&trace, o->vcpus, o->memory, (enum placement_goal)g, false, &results[count++]);
+        }
+    }
+    if (o->policy && strcmp(o->policy, "all") == 0) {
+        sim_trace_run(&trace, o->vcpus, o->memory, PLACEMENT_GOAL_LIFETIME, true, &results[count++]);
+    }
+    sim_trace_done(&trace);
+    return count;
+}
+
+static size_t run_loads(const struct options *o, struct sim_result *results)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < sim_load_count; i++) {
+        if (strcmp(o->load, "all") != 0 && strcmp(o->load, sim_loads[i].name) != 0) {
+            continue;
+        }
+        for (int g = PLACEMENT_GOAL_DEFAULT + 1; g < PLACEMENT_GOAL_COUNT; g++) {
+            if (wanted(o, (enum placement_goal)g, PLACEMENT_GOAL_WEIGHTS)) {
+                sim_load_run(&sim_loads[i], (int32_t)o->hosts, o->decisions, (enum placement_goal)g, &results[count++]);
+            }
+        }
+    }
+    return count;
+}
+
+int main(int argc, char **argv)
+{
+    static struct sim_result results[RESULTS_MAX];
+    struct options o = read_options(argc, argv);
+    size_t count = o.trace ? run_trace(&o, results) : run_loads(&o, results);
+    if (count == 0) {
+        usage();
+    }
+    sim_results_print(results, count, o.json);
+    return 0;
+}

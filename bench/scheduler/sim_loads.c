@@ -1,0 +1,380 @@
+/* Generated loads: a pool is filled through the library to the level asked for, then every step places one server and
+ * lets others end until the level holds again; a refusal ends one too. */
+#include "bench/scheduler/sim.h"
+#include "common/memory.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GROUPS       512
+#define GROUP_HOSTS  24
+#define FLAVORS      64
+#define CHANGE_EVERY 20 /* decisions */
+
+const struct sim_load sim_loads[] = {
+    {"uniform", "12 sizes alike likely, 80 % full", 800, false, false, false},
+    {"heavy-tailed", "sizes with a heavy tail, 90 % full", 900, true, false, false},
+    {"churn90", "12 sizes, churn at 90 % full", 900, false, false, false},
+    {"churn95", "12 sizes, churn at 95 % full", 950, false, false, false},
+    {"mixed", "churn at 90 %; 30 % of the requests with groups, traits, aggregates, hints, devices", 900, false, true,
+     false},
+    {"hosts", "churn at 90 % while hosts are disabled, enabled, joined and removed", 900, false, false, true},
+};
+const size_t sim_load_count = sizeof(sim_loads) / sizeof(sim_loads[0]);
+
+struct sim_held {
+    int32_t slot;
+    int16_t flavor, group; /* group -1: none */
+};
+
+struct sim_group {
+    enum placement_group_policy policy;
+    struct placement_group_host host[GROUP_HOSTS];
+    size_t count;
+};
+
+struct sim_pool {
+    const struct sim_load *load;
+    struct placement *placement;
+    struct resources flavors[FLAVORS];
+    int flavor_count;
+    struct sim_held *held;
+    int64_t held_count, held_capacity;
+    struct sim_group *groups;
+    int32_t gpu;
+    uint64_t random;
+    int64_t capacity[RESOURCE_COUNT], used[RESOURCE_COUNT];
+    int32_t named;     /* hosts ever made */
+    uint8_t *disabled; /* by slot */
+    int32_t slots;
+    struct sim_latency host_latency;
+};
+
+static uint32_t below(struct sim_pool *s, uint32_t n)
+{
+    s->random ^= s->random << 13;
+    s->random ^= s->random >> 7;
+    s->random ^= s->random << 17;
+    return (uint32_t)((s->random >> 32) * n >> 32);
+}
+
+static void make_flavors(struct sim_pool *s)
+{
+    static const int64_t vcpus[] = {1, 2, 4, 8}, gib_each[] = {2, 4, 8};
+    if (!s->load->heavy) {
+        for (int i = 0; i < 12; i++) {
+            int64_t v = vcpus[i / 3];
+            s->flavors[s->flavor_count++] = (struct resources){{v, v * gib_each[i % 3] * 1024, 20 + 10 * v}};
+        }
+        return;
+    }
+    for (int i = 0; i < FLAVORS; i++) {
+        /* Pareto, index 1.2: most have one or two processors, a few dozens. */
+        double u = (below(s, 1000000) + 1) / 1000001.0;
+        int64_t v = (int64_t)fmin(48, ceil(0.8 * pow(u, -1 / 1.2)));
+        s->flavors[s->flavor_count++] =
+            (struct resources){{v, v * (512 + (int64_t)below(s, 30) * 512), (int64_t)(10 + below(s, 40) * v)}};
+    }
+}
+
+/* Everything about the host but what it holds follows from its number. */
+static void describe(const struct sim_pool *s, int32_t number, struct placement_host *ret, char id[40])
+{
+    static const int64_t sizes[4][3] = {
+        {64, 288 * 1024, 4000}, {96, 448 * 1024, 4000}, {128, 640 * 1024, 8000}, {48, 256 * 1024, 4000}};
+    static const char *const zones[] = {"zone-a", "zone-b", "zone-c"};
+    static const char *const traits[] = {"CUSTOM_SSD", "HW_CPU_X86_AVX512F", "CUSTOM_GPU_HOST"};
+    static const char *const racks[] = {"rack=1", "rack=2", "rack=3", "rack=4", "rack=5", "rack=6", "rack=7", "rack=8"};
+    static const char *const owners[] = {"project-7", NULL};
+    static const struct placement_class gpu[] = {{"CUSTOM_GPU", {4, 0, 1000}, 0}};
+    static const char *has[3];
+    uint32_t dice = (uint32_t)number * 2654435761U >> 8;
+    snprintf(id, 40, "%08x-0000-4000-8000-%012x", (unsigned)number, (unsigned)number);
+    *ret = (struct placement_host){
+        .id = id, .zone = "nova", .hypervisor = "qemu", .architecture = "x86_64", .enabled = true, .alive = true};
+    for (int r = 0; r < RESOURCE_COUNT; r++) {
+        ret->inventory[r] = (struct resource_inventory){.total = sizes[dice % 4][r], .ratio_permille = 1000};
+    }
+    if (!s->load->special) {
+        return;
+    }
+    size_t count = 0;
+    ret->zone = zones[dice / 4 % 3];
+    if (dice / 12 % 2) {
+        has[count++] = traits[0];
+    }
+    if (dice / 24 % 3) {
+        has[count++] = traits[1];
+    }
+    if (dice / 72 % 25 == 0) {
+        has[count++] = traits[2];
+        ret->classes = gpu;
+        ret->class_count = 1;
+    }
+    ret->traits = has;
+    ret->trait_count = count;
+    ret->aggregates = &racks[dice / 1800 % 8];
+    ret->aggregate_count = 1;
+    ret->tenants = dice / 14400 % 50 == 0 ? owners : NULL;
+}
+
+static int32_t join(struct sim_pool *s)
+{
+    char id[40];
+    struct placement_host h;
+    describe(s, s->named++, &h, id);
+    int32_t slot = placement_set_host(s->placement, &h);
+    for (int r = 0; r < RESOURCE_COUNT; r++) {
+        s->capacity[r] += h.inventory[r].total;
+    }
+    s->slots = slot >= s->slots ? slot + 1 : s->slots;
+    s->disabled[slot] = 0;
+    return slot;
+}
+
+static double fullness(const struct sim_pool *s)
+{
+    double most = 0;
+    for (int r = 0; r < RESOURCE_COUNT; r++) {
+        most = fmax(most, (double)s->used[r] / (double)s->capacity[r]);
+    }
+    return most;
+}
+
+/* What 30 % of the requests of the mixed load ask for beside amounts. */
+static void make_special(struct sim_pool *s, struct placement_request *r, int16_t *ret_group)
+{
+    static const char *const racks[] = {"rack=1", "rack=2", "rack=3", "rack=4", "rack=5", "rack=6", "rack=7", "rack=8"};
+    switch (below(s, 8)) {
+    case 0:
+    case 1:
+    case 2: {
+        *ret_group = (int16_t)below(s, GROUPS);
+        struct sim_group *g = &s->groups[*ret_group];
+        r->policy = g->policy;
+        r->max_per_host = 1;
+        r->members = g->host;
+        r->member_count = g->count;
+        break;
+    }
+    case 3:
+        r->required[0] = "CUSTOM_SSD";
+        r->required[1] = "HW_CPU_X86_AVX512F";
+        break;
+    case 4:
+        r->properties[0] = racks[below(s, 8)];
+        break;
+    case 5:
+        r->zone = "zone-b";
+        r->forbidden[0] = "CUSTOM_GPU_HOST";
+        break;
+    case 6:
+        r->required[0] = "CUSTOM_GPU_HOST";
+        r->project_id = "project-7";
+        break;
+    default:
+        for (int i = 0; i < 4 && s->held_count > 0; i++) {
+            r->avoid_hosts[i] = placement_host_id(s->placement, s->held[below(s, (uint32_t)s->held_count)].slot);
+        }
+    }
+}
+
+static void group_change(struct sim_group *g, int32_t slot, int change)
+{
+    size_t i = 0;
+    while (i < g->count && g->host[i].slot != slot) {
+        i++;
+    }
+    if (i == g->count) {
+        g->host[g->count++] = (struct placement_group_host){.slot = slot};
+    }
+    g->host[i].count += change;
+    if (g->host[i].count == 0) {
+        g->host[i] = g->host[--g->count];
+    }
+}
+
+static void let_end(struct sim_pool *s, int64_t i)
+{
+    struct sim_held *h = &s->held[i];
+    const struct resources *need = &s->flavors[h->flavor];
+    placement_release(s->placement, h->slot, need, NULL);
+    for (int r = 0; r < RESOURCE_COUNT; r++) {
+        s->used[r] -= need->amount[r];
+    }
+    if (h->group >= 0) {
+        group_change(&s->groups[h->group], h->slot, -1);
+    }
+    *h = s->held[--s->held_count];
+}
+
+/* One decision, timed: the choice, and the choice with taking the room. */
+static void place_one(struct sim_pool *s, bool plain, struct sim_latency *choices, struct sim_latency *whole,
+                      struct sim_result *ret)
+{
+    struct placement_request r = {.project_id = "project-1"};
+    int16_t flavor = (int16_t)below(s, (uint32_t)s->flavor_count), group = -1;
+    r.need = s->flavors[flavor];
+    if (!plain && s->load->special && below(s, 10) < 3) {
+        make_special(s, &r, &group);
+    }
+    int64_t start = sim_now_ns();
+    int32_t slot = placement_choose(s->placement, &r);
+    int64_t chosen = sim_now_ns();
+    if (slot != PLACEMENT_NO_SLOT) {
+        placement_take(s->placement, slot, &r.need, NULL);
+    }
+    int64_t end = sim_now_ns();
+    if (whole) {
+        sim_latency_add(choices, chosen - start);
+        sim_latency_add(whole, end - start);
+    }
+    ret->decisions++;
+    if (slot == PLACEMENT_NO_SLOT) {
+        ret->refused++;
+        return;
+    }
+    for (int k = 0; k < RESOURCE_COUNT; k++) {
+        s->used[k] += r.need.amount[k];
+    }
+    if (group >= 0 && s->groups[group].count < GROUP_HOSTS) {
+        group_change(&s->groups[group], slot, 1);
+    } else {
+        group = -1;
+    }
+    if (s->held_count == s->held_capacity) {
+        s->held_capacity += s->held_capacity / 2 + 1024;
+        s->held = memory_resize(s->held, (size_t)s->held_capacity * sizeof(*s->held));
+    }
+    s->held[s->held_count++] = (struct sim_held){slot, flavor, group};
+}
+
+/* A host is disabled or enabled; now and then one joins, or one that is empty leaves. */
+static void change_hosts(struct sim_pool *s)
+{
+    char id[40];
+    struct placement_host h;
+    int64_t start;
+    int32_t slot = (int32_t)below(s, (uint32_t)s->slots);
+    const char *name = placement_host_id(s->placement, slot);
+    int32_t number = (int32_t)strtol(name, NULL, 16);
+    describe(s, number, &h, id);
+    h.used = *placement_host_used(s->placement, slot);
+    h.server_count = placement_host_servers(s->placement, slot);
+    h.enabled = s->disabled[slot];
+    if (h.server_count == 0 && below(s, 2)) {
+        start = sim_now_ns();
+        placement_remove_host(s->placement, id);
+        for (int r = 0; r < RESOURCE_COUNT; r++) {
+            s->capacity[r] -= h.inventory[r].total;
+        }
+        join(s);
+    } else {
+        start = sim_now_ns();
+        placement_set_host(s->placement, &h);
+        s->disabled[slot] = !h.enabled;
+    }
+    sim_latency_add(&s->host_latency, sim_now_ns() - start);
+}
+
+static void measure_stranded(const struct sim_pool *s, struct sim_result *ret)
+{
+    struct resources median = {{4, 16 * 1024, 60}};
+    int64_t stranded[RESOURCE_COUNT] = {0};
+    for (int32_t i = 0; i < s->slots; i++) {
+        const struct resources *used = placement_host_used(s->placement, i);
+        struct resources capacity = placement_host_capacity(s->placement, i);
+        if (!resources_fit(&median, &capacity, used)) {
+            for (int r = 0; r < RESOURCE_COUNT; r++) {
+                stranded[r] += capacity.amount[r] - used->amount[r];
+            }
+        }
+    }
+    for (int r = 0; r < RESOURCE_COUNT; r++) {
+        ret->stranded[r] = (double)stranded[r] / (double)s->capacity[r];
+    }
+}
+
+static void pool_init(struct sim_pool *s, int32_t hosts, enum placement_goal goal, struct sim_result *ret)
+{
+    static const enum placement_group_policy policies[] = {PLACEMENT_ANTI_AFFINITY, PLACEMENT_ANTI_AFFINITY,
+                                                           PLACEMENT_SOFT_ANTI_AFFINITY, PLACEMENT_SOFT_AFFINITY,
+                                                           PLACEMENT_AFFINITY};
+    s->random = 88172645463325252ULL;
+    make_flavors(s);
+    s->held_capacity = (int64_t)hosts * 20;
+    s->held = memory_array((size_t)s->held_capacity, sizeof(*s->held));
+    memset(s->held, 1, (size_t)s->held_capacity * sizeof(*s->held));
+    s->groups = memory_array(GROUPS, sizeof(*s->groups));
+    for (int i = 0; i < GROUPS; i++) {
+        s->groups[i].policy = policies[i % 5];
+    }
+    s->disabled = memory_array((size_t)hosts + 1, 1);
+    memset(s->disabled, 1, (size_t)hosts + 1);
+    int64_t before = sim_resident();
+    s->placement = placement_new(NULL);
+    placement_set_goal(s->placement, goal);
+    for (int32_t i = 0; i < hosts; i++) {
+        join(s);
+    }
+    ret->host_bytes = (double)(sim_resident() - before) / hosts;
+}
+
+static void pool_done(struct sim_pool *s)
+{
+    placement_free(&s->placement);
+    sim_latency_done(&s->host_latency);
+    free(s->held);
+    free(s->groups);
+    free(s->disabled);
+}
+
+static void fill(struct sim_pool *s, int32_t hosts, struct sim_result *ret)
+{
+    struct sim_result unused = {0};
+    int64_t before = sim_resident();
+    while (fullness(s) < s->load->full_permille / 1000.0 && unused.refused < 1000) {
+        place_one(s, true, NULL, NULL, &unused);
+    }
+    int64_t grown = sim_resident() - before;
+    /* Servers are not kept one by one: what grew is what the hosts' trees need more once they differ. */
+    ret->server_bytes = (double)grown / (double)s->held_count;
+    ret->host_bytes += (double)grown / hosts;
+}
+
+void sim_load_run(const struct sim_load *load, int32_t hosts, int64_t decisions, enum placement_goal goal,
+                  struct sim_result *ret)
+{
+    struct sim_pool s = {.load = load};
+    struct sim_latency choices, whole;
+    sim_result_init(ret, load->name, goal);
+    sim_latency_init(&choices, decisions);
+    sim_latency_init(&whole, decisions);
+    sim_latency_init(&s.host_latency, decisions);
+    pool_init(&s, hosts, goal, ret);
+    fill(&s, hosts, ret);
+    int64_t start = sim_now_ns();
+    for (int64_t i = 0; i < decisions; i++) {
+        int64_t before = ret->refused;
+        place_one(&s, false, &choices, &whole, ret);
+        bool refused = ret->refused > before;
+        while (s.held_count > 0 && (refused || fullness(&s) > load->full_permille / 1000.0)) {
+            refused = false;
+            let_end(&s, below(&s, (uint32_t)s.held_count));
+        }
+        if (load->hosts_change && i % CHANGE_EVERY == 0) {
+            change_hosts(&s);
+        }
+    }
+    ret->per_second = (double)decisions * 1e9 / (double)(sim_now_ns() - start);
+    sim_result_latency(ret, &whole);
+    ret->choose_p99 = sim_latency_at(&choices, 0.99);
+    ret->set_host_p99 = load->hosts_change ? sim_latency_at(&s.host_latency, 0.99) : -1;
+    ret->hosts = placement_host_count(s.placement);
+    ret->servers = s.held_count;
+    ret->full = fullness(&s);
+    measure_stranded(&s, ret);
+    sim_latency_done(&choices);
+    sim_latency_done(&whole);
+    pool_done(&s);
+}
