@@ -1,7 +1,7 @@
 /* The placement simulator.
  *
  *     placement_bench --hosts N --load NAME|all [--policy NAME|all] [--decisions N] [--json]
- *     placement_bench --trace FILE.csv[.gz] --capacity CORES,RAM [--days N] [--policy NAME|all] [--json]
+ *     placement_bench --trace FILE.csv[.gz] --capacity CORES,RAM [--days N] [--order N] [--policy NAME|all] [--json]
  *
  * Policies: weights first-fit best-fit pack spread lifetime. `all` on a trace adds "lifetime with true ends", which
  * knows what no scheduler can know. Decisions/s of a load is over everything: choosing, taking, and the ends of
@@ -16,7 +16,7 @@
 
 struct options {
     const char *load, *trace, *policy;
-    long hosts, decisions, vcpus, memory;
+    long hosts, decisions, vcpus, memory, order;
     double days;
     bool json;
 };
@@ -54,15 +54,12 @@ static long positive(const char *text, char stop, const char **ret_rest)
 
 static struct options read_options(int argc, char **argv)
 {
-    static const struct option names[] = {{"hosts", required_argument, NULL, 'h'},
-                                          {"load", required_argument, NULL, 'l'},
-                                          {"trace", required_argument, NULL, 't'},
-                                          {"capacity", required_argument, NULL, 'c'},
-                                          {"policy", required_argument, NULL, 'p'},
-                                          {"decisions", required_argument, NULL, 'd'},
-                                          {"days", required_argument, NULL, 'y'},
-                                          {"json", no_argument, NULL, 'j'},
-                                          {0}};
+    static const struct option names[] = {
+        {"hosts", required_argument, NULL, 'h'},  {"load", required_argument, NULL, 'l'},
+        {"trace", required_argument, NULL, 't'},  {"capacity", required_argument, NULL, 'c'},
+        {"policy", required_argument, NULL, 'p'}, {"decisions", required_argument, NULL, 'd'},
+        {"days", required_argument, NULL, 'y'},   {"order", required_argument, NULL, 'o'},
+        {"json", no_argument, NULL, 'j'},         {0}};
     struct options o = {.hosts = 100000, .decisions = 300000, .days = 14};
     for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         const char *rest;
@@ -89,6 +86,9 @@ static struct options read_options(int argc, char **argv)
         case 'y':
             o.days = (double)positive(optarg, '\0', NULL);
             break;
+        case 'o':
+            o.order = positive(optarg, '\0', NULL);
+            break;
         case 'j':
             o.json = true;
             break;
@@ -114,7 +114,7 @@ static size_t run_trace(const struct options *o, struct sim_result *results)
 {
     struct sim_trace trace;
     size_t count = 0;
-    if (!sim_trace_read(o->trace, o->days, &trace)) {
+    if (!sim_trace_read(o->trace, o->days, o->order, &trace)) {
         exit(2);
     }
     for (int g = PLACEMENT_GOAL_DEFAULT + 1; g < PLACEMENT_GOAL_COUNT; g++) {

@@ -65,9 +65,10 @@ struct sim_trace {
     struct sim_event *events;
     size_t server_count, event_count;
     double days;
+    int64_t order;
 };
 /* Prints why and returns false when the file cannot be read. */
-bool sim_trace_read(const char *path, double days, struct sim_trace *ret);
+bool sim_trace_read(const char *path, double days, int64_t order, struct sim_trace *ret);
 void sim_trace_done(struct sim_trace *t);
 /* Lifetime in the replay: none; foreseen from the past; `true_ends` tells the policy the ends of the trace, which no
  * scheduler can know: what perfect foresight would reach with the same score. */

@@ -98,24 +98,25 @@ static void describe(const struct sim_pool *s, int32_t number, struct placement_
     if (!s->load->special) {
         return;
     }
+    /* Traits come with the hardware; a few hosts have devices. */
     size_t count = 0;
     ret->zone = zones[dice / 4 % 3];
-    if (dice / 12 % 2) {
+    if (dice % 4 < 2) {
         has[count++] = traits[0];
     }
-    if (dice / 24 % 3) {
+    if (dice % 4 > 0) {
         has[count++] = traits[1];
     }
-    if (dice / 72 % 25 == 0) {
+    if (dice / 12 % 25 == 0) {
         has[count++] = traits[2];
         ret->classes = gpu;
         ret->class_count = 1;
     }
     ret->traits = has;
     ret->trait_count = count;
-    ret->aggregates = &racks[dice / 1800 % 8];
+    ret->aggregates = &racks[dice / 300 % 8];
     ret->aggregate_count = 1;
-    ret->tenants = dice / 14400 % 50 == 0 ? owners : NULL;
+    ret->tenants = dice / 2400 % 50 == 0 ? owners : NULL;
 }
 
 static int32_t join(struct sim_pool *s)

@@ -75,6 +75,17 @@ static bool read_servers(gzFile f, const char *path, double days, struct sim_tra
 }
 
 static const struct sim_trace *sorting;
+
+/* Servers of the same moment have no order of their own: by id, or for an order above 0 any other way. */
+static uint64_t rank_of(const struct sim_server *s)
+{
+    uint64_t rank = (uint64_t)s->id;
+    for (int64_t i = 0; i < sorting->order && i < 64; i++) {
+        rank = (rank ^ rank >> 29) * 0xbf58476d1ce4e5b9ULL + 1;
+    }
+    return rank;
+}
+
 static int by_time(const void *a, const void *b)
 {
     const struct sim_event *x = a, *y = b;
@@ -84,13 +95,13 @@ static int by_time(const void *a, const void *b)
     if (x->starts != y->starts) {
         return x->starts ? 1 : -1;
     }
-    int64_t i = sorting->servers[x->server].id, k = sorting->servers[y->server].id;
+    uint64_t i = rank_of(&sorting->servers[x->server]), k = rank_of(&sorting->servers[y->server]);
     return (i > k) - (i < k);
 }
 
-bool sim_trace_read(const char *path, double days, struct sim_trace *ret)
+bool sim_trace_read(const char *path, double days, int64_t order, struct sim_trace *ret)
 {
-    *ret = (struct sim_trace){.days = days};
+    *ret = (struct sim_trace){.days = days, .order = order};
     gzFile f = gzopen(path, "rb");
     if (!f) {
         fprintf(stderr, "%s: %s\n", path, strerror(errno));

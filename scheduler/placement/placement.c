@@ -162,11 +162,22 @@ void placement_values(const struct placement *p, const struct slot *s, int32_t *
     }
     ret[TREE_STAY] = s->stay;
     ret[TREE_SERVERS] = s->server_count;
-    ret[TREE_WORTH] = placement_worth(p, p->kinds[s->kind], ret);
+    ret[TREE_WORTH] = placement_worth(p, s->kind, ret);
     int32_t dimensions = p->kinds[s->kind]->tree.dimensions;
     for (int32_t d = TREE_FIXED; d < dimensions; d++) {
         ret[d] = free_amount(s->extra->capacity[d - TREE_FIXED], s->extra->used[d - TREE_FIXED]);
     }
+}
+
+/* The kind's tree has changed. */
+static void show_front(struct placement *p, int32_t kind)
+{
+    const struct tree *t = &p->kinds[kind]->tree;
+    struct kind_front *f = &p->fronts[kind];
+    f->hosts = t->count;
+    f->least = t->all.least;
+    memcpy(f->low, t->all.low, sizeof(f->low));
+    memcpy(f->high, t->all.high, sizeof(f->high));
 }
 
 static void plant(struct placement *p, int32_t slot)
@@ -177,6 +188,7 @@ static void plant(struct placement *p, int32_t slot)
         placement_values(p, s, values);
         tree_insert(&p->kinds[s->kind]->tree, slot, values);
         s->planted = true;
+        show_front(p, s->kind);
     }
 }
 
@@ -188,6 +200,7 @@ static void unplant(struct placement *p, int32_t slot)
         placement_values(p, s, values);
         tree_remove(&p->kinds[s->kind]->tree, slot, values);
         s->planted = false;
+        show_front(p, s->kind);
     }
 }
 
@@ -208,6 +221,14 @@ static void set_extra(struct slot *s, const struct placement_host *host)
     }
 }
 
+static void count_in(struct placement *p, const struct slot *s, int sign)
+{
+    for (int r = 0; r < RESOURCE_COUNT; r++) {
+        p->capacity.amount[r] += sign * s->capacity[r];
+        p->used.amount[r] += sign * s->used.amount[r];
+    }
+}
+
 int32_t placement_set_host(struct placement *p, const struct placement_host *host)
 {
     int32_t slot = placement_slot(p, host->id);
@@ -217,6 +238,7 @@ int32_t placement_set_host(struct placement *p, const struct placement_host *hos
     struct slot *s = &p->slots[slot];
     struct resources capacity;
     unplant(p, slot);
+    count_in(p, s, -1);
     for (int r = 0; r < RESOURCE_COUNT; r++) {
         capacity.amount[r] = resource_capacity(&host->inventory[r]);
         s->capacity[r] = capacity.amount[r] < INT32_MAX ? (int32_t)capacity.amount[r] : INT32_MAX;
@@ -232,6 +254,7 @@ int32_t placement_set_host(struct placement *p, const struct placement_host *hos
     s->used = host->used;
     s->server_count = (int32_t)host->server_count;
     s->revision = host->revision;
+    count_in(p, s, 1);
     plant(p, slot);
     return slot;
 }
@@ -244,6 +267,7 @@ void placement_remove_host(struct placement *p, const char *id)
     }
     struct slot *s = &p->slots[slot];
     unplant(p, slot);
+    count_in(p, s, -1);
     placement_kind_leave(p, s->kind);
     id_drop(p, slot);
     free(s->extra);
@@ -316,6 +340,7 @@ static void change(struct placement *p, int32_t slot, const struct resources *ne
     placement_values(p, s, before);
     for (int r = 0; r < RESOURCE_COUNT; r++) {
         s->used.amount[r] += sign * need->amount[r];
+        p->used.amount[r] += sign * need->amount[r];
     }
     for (size_t i = 0; extra && i < extra->count; i++) {
         int32_t at = placement_class_dimension(p->kinds[s->kind]->key, extra->item[i].class);
@@ -330,6 +355,7 @@ static void change(struct placement *p, int32_t slot, const struct resources *ne
     if (s->planted) {
         placement_values(p, s, after);
         tree_move(&p->kinds[s->kind]->tree, slot, before, after);
+        show_front(p, s->kind);
     }
 }
 
@@ -357,5 +383,6 @@ void placement_set_stay(struct placement *p, int32_t slot, int32_t stay)
     if (s->planted) {
         placement_values(p, s, after);
         tree_move(&p->kinds[s->kind]->tree, slot, before, after);
+        show_front(p, s->kind);
     }
 }

@@ -4,7 +4,7 @@
  * The answer is exact: the best host by the goal among all hosts that pass all filters; ties go to the lowest slot.
  *
  * Data: hosts that only differ in what they have free are one *kind* (zone, hypervisor, architecture, traits, aggregate
- * properties, tenants, resource classes, size to an eighth of an octave). Filters on those look at kinds, and equal
+ * properties, tenants, resource classes, size to a 64th of an octave). Filters on those look at kinds, and equal
  * requests share the outcome as a bitset. The hosts of a kind hang in a tree ordered by what they have free; each node
  * knows the least and the most of each resource below it, so that a search leaves out whatever cannot fit or cannot be
  * better. A decision costs about the logarithm of the hosts, a change too; neither allocates memory. */
@@ -68,9 +68,9 @@ enum placement_goal {
     PLACEMENT_GOAL_WEIGHTS,   /* sum of the weighers */
     PLACEMENT_GOAL_FIRST_FIT, /* the lowest slot */
     PLACEMENT_GOAL_BEST_FIT,  /* the least sum of the shares of VCPU and memory left over */
-    PLACEMENT_GOAL_PACK,      /* best fit by shape: in use before empty, and VCPU and memory run out together */
-    PLACEMENT_GOAL_SPREAD,    /* the most left over of whatever is scarcer */
-    PLACEMENT_GOAL_LIFETIME,  /* PACK, and where much will stay anyway, so that the other hosts drain */
+    PLACEMENT_GOAL_PACK,     /* best fit by shape and scarcity: in use before empty, VCPU and memory run out together */
+    PLACEMENT_GOAL_SPREAD,   /* the most left over of whatever is scarcer */
+    PLACEMENT_GOAL_LIFETIME, /* PACK, and of like fits the host where most will stay, so that the others drain */
     PLACEMENT_GOAL_COUNT
 };
 /* "weights", "first-fit", "best-fit", "pack", "spread", "lifetime"; PLACEMENT_GOAL_DEFAULT for another name. */

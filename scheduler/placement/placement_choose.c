@@ -71,7 +71,8 @@ static void try_slot(const struct placement *p, const struct placement_request *
     const struct slot *s = &p->slots[slot];
     struct query q;
     int32_t values[TREE_DIMENSIONS_MAX];
-    if (!placement_class_passes(k, s->kind) || !placement_query_init(p, r, p->kinds[s->kind], &q)) {
+    if (!placement_class_passes(k, s->kind) || !placement_query_begin(p, r, &q) ||
+        !placement_query_kind(p, r, s->kind, &q)) {
         return;
     }
     placement_values(p, s, values);
@@ -85,19 +86,28 @@ static void try_slot(const struct placement *p, const struct placement_request *
     }
 }
 
-/* Calls for each kind that passes and has hosts: fills p->bounds, and returns the most promising, or -1. */
-static int32_t bound_kinds(const struct placement *p, const struct placement_request *r, const struct class *k)
+static int64_t bound_kind(const struct placement *p, const struct placement_request *r, int32_t number, struct query *q)
+{
+    const struct kind_front *f = &p->fronts[number];
+    if (f->hosts == 0 || !placement_query_kind(p, r, number, q)) {
+        return SCORE_NONE;
+    }
+    if (r->extra.count == 0) {
+        return placement_bound(q, f->least, f->low, f->high);
+    }
+    const struct tree_summary *all = &p->kinds[number]->tree.all;
+    return placement_bound(q, all->least, all->low, all->high);
+}
+
+/* Fills p->bounds for each kind that passes. Returns the most promising, or -1. */
+static int32_t bound_kinds(const struct placement *p, const struct placement_request *r, const struct class *k,
+                           struct query *q)
 {
     int32_t first = -1;
     for (int32_t word = 0; word * 64 < p->kind_count; word++) {
         for (uint64_t bits = k->passing[word]; bits; bits &= bits - 1) {
             int32_t number = word * 64 + __builtin_ctzll(bits);
-            const struct kind *kind = p->kinds[number];
-            struct query q;
-            p->bounds[number] = SCORE_NONE;
-            if (kind->tree.count > 0 && placement_query_init(p, r, kind, &q)) {
-                p->bounds[number] = placement_bound(&q, &kind->tree.all);
-            }
+            p->bounds[number] = bound_kind(p, r, number, q);
             if (p->bounds[number] != SCORE_NONE && (first < 0 || p->bounds[number] > p->bounds[first])) {
                 first = number;
             }
@@ -106,28 +116,28 @@ static int32_t bound_kinds(const struct placement *p, const struct placement_req
     return first;
 }
 
-static void search_kind(const struct placement *p, const struct placement_request *r, int32_t number,
-                        const uint64_t *excluded, struct found *best)
+static void search_kind(const struct placement *p, const struct placement_request *r, int32_t number, struct query *q,
+                        struct found *best)
 {
-    struct query q;
-    placement_query_init(p, r, p->kinds[number], &q);
-    q.excluded = excluded;
-    placement_search(&p->kinds[number]->tree, &q, best);
+    placement_query_kind(p, r, number, q);
+    placement_search(&p->kinds[number]->tree, q, best);
 }
 
 static void search_all(const struct placement *p, const struct placement_request *r, const struct class *k,
                        const uint64_t *excluded, struct found *best)
 {
-    int32_t first = bound_kinds(p, r, k);
+    struct query q;
+    int32_t first = placement_query_begin(p, r, &q) ? bound_kinds(p, r, k, &q) : -1;
     if (first < 0) {
         return;
     }
-    search_kind(p, r, first, excluded, best);
+    q.excluded = excluded;
+    search_kind(p, r, first, &q, best);
     for (int32_t word = 0; word * 64 < p->kind_count; word++) {
         for (uint64_t bits = k->passing[word]; bits; bits &= bits - 1) {
             int32_t number = word * 64 + __builtin_ctzll(bits);
             if (number != first && p->bounds[number] != SCORE_NONE && p->bounds[number] >= best->score) {
-                search_kind(p, r, number, excluded, best);
+                search_kind(p, r, number, &q, best);
             }
         }
     }

@@ -36,7 +36,7 @@ struct slot {
 /* What hosts of a kind have in common; numbers follow in `names`: traits, properties, tenants, classes. */
 struct kind_key {
     int32_t zone, hypervisor, architecture, isolated;
-    int32_t size[RESOURCE_COUNT]; /* capacity rounded down to an eighth of an octave */
+    int32_t size[RESOURCE_COUNT]; /* capacity rounded down to a 64th of an octave */
     int32_t trait_count, property_count, tenant_count, class_count;
     int32_t names[];
 };
@@ -45,10 +45,16 @@ struct kind {
     struct kind_key *key;
     size_t key_size;
     int32_t number;
-    int32_t hosts;                /* 0: the kind may be used anew */
-    int64_t unit[RESOURCE_COUNT]; /* one of a resource as a share: SHARE_ONE is the whole */
+    int32_t hosts; /* 0: the kind may be used anew */
     struct tree tree;
     UT_hash_handle hh;
+};
+
+/* What a search looks at of every kind, close together. */
+struct kind_front {
+    int64_t unit[RESOURCE_COUNT]; /* one of a resource as a share: SHARE_ONE is the whole */
+    int32_t hosts;                /* in its tree */
+    int32_t least, low[TREE_FIXED], high[TREE_FIXED];
 };
 
 /* A request's filters on kinds with their names resolved to numbers; what a class is equal by. -1: not asked; -2: asked
@@ -79,11 +85,13 @@ struct placement {
     struct slot *slots;
     int32_t slot_count, slot_capacity, free_slot;
     int64_t host_count;
-    int32_t *by_id; /* open addressing: slots by id; -1 free */
+    struct resources capacity, used; /* of all hosts that are present */
+    int32_t *by_id;                  /* open addressing: slots by id; -1 free */
     uint32_t by_id_size;
     struct name *names;
     int32_t name_count;
     struct kind **kinds, *kinds_by_key;
+    struct kind_front *fronts;
     int32_t kind_count, kind_capacity;
     int64_t *bounds; /* scratch by kind: what its hosts can reach at best */
     uint64_t era;    /* grows when the meaning of a kind's number changes */
@@ -97,14 +105,14 @@ struct placement {
 /* A request against the hosts of one kind. */
 struct query {
     enum placement_goal goal;
-    int32_t dimensions;
     int32_t need[TREE_DIMENSIONS_MAX];  /* least free amount; INT32_MIN: not asked */
     int32_t asked[TREE_DIMENSIONS_MAX]; /* the dimensions that are */
-    int asked_count;
+    int asked_count, fixed_count;
     int64_t unit[RESOURCE_COUNT]; /* one of a resource as a share: 2^32 is the whole */
     int64_t weight[RESOURCE_COUNT], weight_servers;
-    int64_t need_worth;       /* what the request itself takes off the weighers' sum */
-    const uint64_t *excluded; /* slots to leave out, or NULL */
+    int64_t scarcity[RESOURCE_COUNT]; /* how much a share of it counts for packing; SCARCITY_ONE for the scarcest */
+    int64_t need_worth;               /* what the request itself takes off the weighers' sum */
+    const uint64_t *excluded;         /* slots to leave out, or NULL */
 };
 struct found {
     int64_t score;
@@ -141,15 +149,16 @@ extern const size_t placement_kind_filter_count;
 int32_t placement_class_dimension(const struct kind_key *k, int32_t class);
 
 /* placement_search.c */
-/* False when the kind cannot hold it whatever is free (an amount beyond all bounds, a class that it lacks). */
-bool placement_query_init(const struct placement *p, const struct placement_request *r, const struct kind *k,
-                          struct query *ret);
+/* What of the query is the same for all kinds. False when no kind can hold it (an amount beyond all bounds). */
+bool placement_query_begin(const struct placement *p, const struct placement_request *r, struct query *ret);
+/* The rest, for one kind after another. False when the kind cannot hold it. */
+bool placement_query_kind(const struct placement *p, const struct placement_request *r, int32_t kind, struct query *q);
 /* Score of a host with these values, SCORE_NONE when they do not suffice. */
 int64_t placement_score(const struct query *q, int32_t slot, const int32_t *values);
 /* The weighers' sum of a host before anything is placed, coarsely: what TREE_WORTH holds. */
-int32_t placement_worth(const struct placement *p, const struct kind *k, const int32_t *values);
+int32_t placement_worth(const struct placement *p, int32_t kind, const int32_t *values);
 /* What could at best be reached below. */
-int64_t placement_bound(const struct query *q, const struct tree_summary *s);
+int64_t placement_bound(const struct query *q, int32_t least, const int32_t *low, const int32_t *high);
 /* Improves *best by the hosts of the tree. */
 void placement_search(const struct tree *t, const struct query *q, struct found *best);
 

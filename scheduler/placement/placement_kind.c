@@ -34,7 +34,7 @@ static int32_t rounded_size(int64_t amount)
     }
     uint32_t n = amount > INT32_MAX ? INT32_MAX : (uint32_t)amount;
     int bits = 32 - __builtin_clz(n);
-    return (int32_t)(bits <= 4 ? n : n >> (bits - 4) << (bits - 4));
+    return (int32_t)(bits <= 7 ? n : n >> (bits - 7) << (bits - 7));
 }
 
 static int by_number(const void *a, const void *b)
@@ -103,6 +103,7 @@ static void kinds_grow(struct placement *p)
     int32_t words = p->kind_capacity / 64;
     p->kind_capacity = p->kind_capacity ? p->kind_capacity * 2 : 64;
     p->kinds = memory_resize(p->kinds, (size_t)p->kind_capacity * sizeof(struct kind *));
+    p->fronts = memory_resize(p->fronts, (size_t)p->kind_capacity * sizeof(*p->fronts));
     p->bounds = memory_resize(p->bounds, (size_t)p->kind_capacity * sizeof(*p->bounds));
     for (size_t i = 0; i < PLACEMENT_CLASSES; i++) {
         struct class *k = &p->classes[i];
@@ -141,8 +142,9 @@ static struct kind *kind_make(struct placement *p, const struct kind_key *key, s
     int32_t number = k->number;
     *k = (struct kind){.number = number, .key_size = size, .key = memory_new(size)};
     memcpy(k->key, key, size);
+    p->fronts[number] = (struct kind_front){.least = INT32_MAX};
     for (int r = 0; r < RESOURCE_COUNT; r++) {
-        k->unit[r] = key->size[r] > 0 ? SHARE_ONE / key->size[r] : 0;
+        p->fronts[number].unit[r] = key->size[r] > 0 ? SHARE_ONE / key->size[r] : 0;
     }
     const int64_t sizes[3] = {key->size[0], key->size[1], key->size[2]};
     tree_init(&k->tree, TREE_FIXED + key->class_count, sizes);
@@ -184,6 +186,7 @@ void placement_kinds_done(struct placement *p)
     }
     free(p->kinds);
     free(p->bounds);
+    free(p->fronts);
 }
 
 int32_t placement_class_dimension(const struct kind_key *k, int32_t class)

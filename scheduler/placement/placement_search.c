@@ -6,8 +6,9 @@
 #include "scheduler/placement/placement_internal.h"
 #include <string.h>
 
-#define STAY_WEIGHT 1
-#define OPENING     16 /* more than any fit is worth */
+#define SCARCITY_ONE 4096
+#define STAY_PART    32 /* what stays counts this much less than the fit */
+#define OPENING      16 /* more than any fit is worth */
 
 static const char *const goal_names[PLACEMENT_GOAL_COUNT] = {
     [PLACEMENT_GOAL_DEFAULT] = "default",     [PLACEMENT_GOAL_WEIGHTS] = "weights",
@@ -45,37 +46,70 @@ static bool ask(struct query *q, int32_t dimension, int64_t amount)
     return true;
 }
 
-bool placement_query_init(const struct placement *p, const struct placement_request *r, const struct kind *k,
-                          struct query *ret)
+static int64_t share_used(const struct placement *p, enum resource r)
+{
+    int64_t used = p->used.amount[r], capacity = p->capacity.amount[r];
+    return used <= 0 || capacity <= 0 ? 0 : (int64_t)((double)used / (double)capacity * SCARCITY_ONE);
+}
+
+/* How much of each the pool uses against the scarcer of both, to the fourth power. */
+static void weigh_scarcity(const struct placement *p, struct query *q)
+{
+    int64_t vcpu = share_used(p, RESOURCE_VCPU), memory = share_used(p, RESOURCE_MEMORY_MIB);
+    int64_t most = vcpu > memory ? vcpu : memory;
+    for (int r = 0; r < RESOURCE_COUNT; r++) {
+        int64_t ratio = most == 0 ? SCARCITY_ONE : (r == RESOURCE_VCPU ? vcpu : memory) * SCARCITY_ONE / most;
+        int64_t square = ratio * ratio / SCARCITY_ONE;
+        q->scarcity[r] = square * square / SCARCITY_ONE;
+    }
+}
+
+bool placement_query_begin(const struct placement *p, const struct placement_request *r, struct query *ret)
 {
     const struct placement_weights *w = &p->weights;
+    bool can = true;
     ret->goal = r->goal != PLACEMENT_GOAL_DEFAULT ? r->goal : p->goal;
-    ret->dimensions = k->tree.dimensions;
     ret->excluded = NULL;
-    for (int32_t d = 0; d < ret->dimensions; d++) {
+    ret->fixed_count = 0;
+    for (int32_t d = 0; d < TREE_DIMENSIONS_MAX; d++) {
         ret->need[d] = INT32_MIN;
     }
-    bool can = true;
     for (int i = 0; i < RESOURCE_COUNT; i++) {
         can = ask(ret, i, r->need.amount[i]) && can;
-        ret->unit[i] = k->unit[i];
-    }
-    for (size_t i = 0; i < r->extra.count; i++) {
-        can = ask(ret, placement_class_dimension(k->key, r->extra.item[i].class), r->extra.item[i].amount) && can;
-    }
-    ret->asked_count = 0;
-    for (int32_t d = 0; d < ret->dimensions; d++) {
-        if (ret->need[d] != INT32_MIN) {
-            ret->asked[ret->asked_count++] = d;
+        if (ret->need[i] != INT32_MIN) {
+            ret->asked[ret->fixed_count++] = i;
         }
     }
     ret->weight[RESOURCE_VCPU] = w->vcpu;
     ret->weight[RESOURCE_MEMORY_MIB] = w->memory;
     ret->weight[RESOURCE_DISK_GIB] = w->disk;
     ret->weight_servers = w->servers;
-    ret->need_worth = 0;
+    weigh_scarcity(p, ret);
+    return can;
+}
+
+bool placement_query_kind(const struct placement *p, const struct placement_request *r, int32_t kind, struct query *q)
+{
+    bool can = true;
+    q->need_worth = 0;
     for (int i = 0; i < RESOURCE_COUNT; i++) {
-        ret->need_worth += ret->weight[i] * ret->unit[i] * (ret->need[i] > 0 ? ret->need[i] : 0);
+        q->unit[i] = p->fronts[kind].unit[i];
+        q->need_worth += q->weight[i] * q->unit[i] * (q->need[i] > 0 ? q->need[i] : 0);
+    }
+    q->asked_count = q->fixed_count;
+    for (size_t i = 0; i < r->extra.count; i++) {
+        int32_t d = placement_class_dimension(p->kinds[kind]->key, r->extra.item[i].class);
+        if (d >= 0) {
+            q->need[d] = INT32_MIN;
+        }
+    }
+    for (size_t i = 0; i < r->extra.count; i++) {
+        int32_t d = placement_class_dimension(p->kinds[kind]->key, r->extra.item[i].class);
+        bool first = d >= 0 && q->need[d] == INT32_MIN;
+        can = ask(q, d, r->extra.item[i].amount) && can;
+        if (first && q->need[d] != INT32_MIN) {
+            q->asked[q->asked_count++] = d;
+        }
     }
     return can;
 }
@@ -96,12 +130,13 @@ static inline int32_t at_least(const struct query *q, int r, int32_t low)
 /* Worth is kept in steps of 2^14, rounded down; what is beyond the range of a dimension says nothing. */
 #define WORTH_SHIFT 14
 
-int32_t placement_worth(const struct placement *p, const struct kind *k, const int32_t *values)
+int32_t placement_worth(const struct placement *p, int32_t kind, const int32_t *values)
 {
+    const int64_t *unit = p->fronts[kind].unit;
     const struct placement_weights *w = &p->weights;
-    int64_t worth = w->vcpu * k->unit[RESOURCE_VCPU] * values[TREE_VCPU] +
-                    w->memory * k->unit[RESOURCE_MEMORY_MIB] * values[TREE_MEMORY] +
-                    w->disk * k->unit[RESOURCE_DISK_GIB] * values[TREE_DISK] -
+    int64_t worth = w->vcpu * unit[RESOURCE_VCPU] * values[TREE_VCPU] +
+                    w->memory * unit[RESOURCE_MEMORY_MIB] * values[TREE_MEMORY] +
+                    w->disk * unit[RESOURCE_DISK_GIB] * values[TREE_DISK] -
                     w->servers * (SHARE_ONE / 1024) * values[TREE_SERVERS];
     worth >>= WORTH_SHIFT;
     return worth > INT32_MAX ? INT32_MAX : worth < INT32_MIN ? INT32_MIN : (int32_t)worth;
@@ -134,15 +169,16 @@ static int64_t reach_best_fit(const struct query *q, const int32_t *low, size_t 
            left_share(q, RESOURCE_MEMORY_MIB, at_least(q, RESOURCE_MEMORY_MIB, low[TREE_MEMORY * stride]));
 }
 
-/* The larger of what is left counts more than the smaller: a host that would be left lopsided is worse than one that
- * loses the same in both. */
+/* The sum of squares of what is left, so that a host left lopsided is worse than one that loses the same in both; and
+ * what is left of the pool's scarcer resource counts more, as room in the other is worth little without it. */
 static int64_t reach_pack(const struct query *q, const int32_t *low, const int32_t *high, size_t stride)
 {
     int64_t vcpu = left_share(q, RESOURCE_VCPU, at_least(q, RESOURCE_VCPU, low[TREE_VCPU * stride]));
     int64_t memory = left_share(q, RESOURCE_MEMORY_MIB, at_least(q, RESOURCE_MEMORY_MIB, low[TREE_MEMORY * stride]));
-    int64_t most = vcpu > memory ? vcpu : memory, least = vcpu > memory ? memory : vcpu;
     int64_t opened = high[TREE_SERVERS * stride] > 0 ? 0 : OPENING * SHARE_ONE;
-    return -opened - 3 * most - least;
+    vcpu = vcpu * q->scarcity[RESOURCE_VCPU] / SCARCITY_ONE;
+    memory = memory * q->scarcity[RESOURCE_MEMORY_MIB] / SCARCITY_ONE;
+    return -opened - (vcpu >> 16) * (vcpu >> 16) - (memory >> 16) * (memory >> 16);
 }
 
 static int64_t reach_spread(const struct query *q, const int32_t *high, size_t stride)
@@ -152,11 +188,10 @@ static int64_t reach_spread(const struct query *q, const int32_t *high, size_t s
     return vcpu < memory ? 3 * vcpu + memory : 3 * memory + vcpu;
 }
 
-/* What will stay counts more than the fit: a host is filled where it will be kept anyway. */
+/* Of hosts that fit about as well, the one that will be kept anyway is filled, so that others drain. */
 static int64_t reach_lifetime(const struct query *q, const int32_t *low, const int32_t *high, size_t stride)
 {
-    return reach_pack(q, low, high, stride) +
-           STAY_WEIGHT * (SHARE_ONE / PLACEMENT_STAY_WHOLE) * high[TREE_STAY * stride];
+    return reach_pack(q, low, high, stride) + SHARE_ONE / PLACEMENT_STAY_WHOLE / STAY_PART * high[TREE_STAY * stride];
 }
 
 /* `low` and `high` point to the first dimension; `stride` lies between dimensions. What suffices was asked before. */
@@ -208,9 +243,9 @@ int64_t placement_score(const struct query *q, int32_t slot, const int32_t *valu
     return suffices(q, values) ? reach(q, slot, values, values, 1) : SCORE_NONE;
 }
 
-int64_t placement_bound(const struct query *q, const struct tree_summary *s)
+int64_t placement_bound(const struct query *q, int32_t least, const int32_t *low, const int32_t *high)
 {
-    return suffices(q, s->high) ? reach(q, s->least, s->low, s->high, 1) : SCORE_NONE;
+    return suffices(q, high) ? reach(q, least, low, high, 1) : SCORE_NONE;
 }
 
 static inline bool better(int64_t score, int32_t slot, const struct found *best)
@@ -276,7 +311,7 @@ static void search_node(const struct tree *t, int32_t height, int32_t node, cons
 
 void placement_search(const struct tree *t, const struct query *q, struct found *best)
 {
-    int64_t bound = t->count > 0 ? placement_bound(q, &t->all) : SCORE_NONE;
+    int64_t bound = t->count > 0 ? placement_bound(q, t->all.least, t->all.low, t->all.high) : SCORE_NONE;
     if (bound != SCORE_NONE && better(bound, t->all.least, best)) {
         search_node(t, t->height, t->root, q, best);
     }

@@ -126,7 +126,7 @@ void tree_reserve(struct tree *t, int32_t count)
     assert(count < 1 << SLOT_BITS);
     if (count / 6 + 4 > t->leaves.capacity) {
         pool_grow(&t->leaves, count / 6 + 4 + t->leaves.capacity / 4);
-        pool_grow(&t->inners, t->leaves.capacity / 4 + HEIGHT_MAX);
+        pool_grow(&t->inners, t->leaves.capacity / 4 + 1);
     }
 }
 

@@ -37,7 +37,7 @@ static bool alike; /* all of one kind */
 static int64_t whole(int64_t amount)
 {
     int64_t low = 1;
-    while (low * 16 <= amount) {
+    while (low * 128 <= amount) {
         low *= 2;
     }
     return amount / low * low;
@@ -60,6 +60,20 @@ static bool oracle_passes(const struct model *m, const struct wish *w)
            (m->traits & w->required) == w->required && (m->traits & w->forbidden) == 0;
 }
 
+static int64_t pool_size[2], pool_used[2];
+
+/* In 4096ths: used share against that of the scarcer, to the fourth power. */
+static int64_t scarcity(int r)
+{
+    int64_t used[2];
+    for (int k = 0; k < 2; k++) {
+        used[k] = pool_used[k] <= 0 ? 0 : (int64_t)((double)pool_used[k] / (double)pool_size[k] * 4096);
+    }
+    int64_t most = used[0] > used[1] ? used[0] : used[1], ratio = most ? used[r] * 4096 / most : 4096;
+    int64_t square = ratio * ratio / 4096;
+    return square * square / 4096;
+}
+
 static int64_t oracle_score(const struct model *m, const struct wish *w, int slot)
 {
     int64_t one = 1LL << 32, left[3];
@@ -67,7 +81,11 @@ static int64_t oracle_score(const struct model *m, const struct wish *w, int slo
         left[r] = (free_of(m, r) - w->need[r]) * (m->size[r] > 0 ? one / whole(m->size[r]) : 0);
     }
     int64_t most = left[0] > left[1] ? left[0] : left[1], least = left[0] + left[1] - most;
-    int64_t pack = -(m->servers > 0 ? 0 : 16 * one) - 3 * most - least;
+    int64_t pack = m->servers > 0 ? 0 : -16 * one;
+    for (int r = 0; r < 2; r++) {
+        int64_t rest = left[r] * scarcity(r) / 4096;
+        pack -= (rest >> 16) * (rest >> 16);
+    }
     switch (w->goal) {
     case PLACEMENT_GOAL_FIRST_FIT:
         return -slot;
@@ -78,7 +96,7 @@ static int64_t oracle_score(const struct model *m, const struct wish *w, int slo
     case PLACEMENT_GOAL_SPREAD:
         return 3 * least + most;
     case PLACEMENT_GOAL_LIFETIME:
-        return pack + one / PLACEMENT_STAY_WHOLE * m->stay;
+        return pack + one / PLACEMENT_STAY_WHOLE / 32 * m->stay;
     default:
         return 2 * left[1] + left[0] - 3 * left[2] - (one / 1024) * 5 * m->servers;
     }
@@ -88,9 +106,16 @@ static int32_t oracle_choose(const struct model *models, const struct wish *w)
 {
     int32_t best = PLACEMENT_NO_SLOT;
     int64_t best_score = 0;
+    for (int r = 0; r < 2; r++) {
+        pool_size[r] = pool_used[r] = 0;
+        for (int32_t i = 0; i < hosts; i++) {
+            pool_size[r] += models[i].size[r];
+            pool_used[r] += models[i].used[r];
+        }
+    }
     for (int32_t i = 0; i < hosts; i++) {
         int64_t score = oracle_score(&models[i], w, i);
-        if (i != w->avoid && oracle_passes(&models[i], w) && (best < 0 || score > best_score)) {
+        if (i != w->avoid && (best < 0 || score > best_score) && oracle_passes(&models[i], w)) {
             best = i;
             best_score = score;
         }
