@@ -40,6 +40,12 @@ static void read_row(const struct db_rows *rows, struct arena *a, void *ret)
     };
 }
 
+const char *store_image_kind(const struct image_row *row)
+{
+    bool archive = row->container_format != NULL && strcmp(row->container_format, "docker") == 0;
+    return archive ? "root-tar" : row->disk_format;
+}
+
 DB_STATEMENT(image_get,
              "SELECT " IMAGE_COLUMNS " FROM image i WHERE i.id = $1 AND ($2 = 1 OR i.project_id IS NULL OR "
              "i.project_id = $3 OR i.visibility IN ('public', 'community') OR (i.visibility = 'shared' AND EXISTS "

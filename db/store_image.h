@@ -14,6 +14,9 @@ struct image_row {
     const char *properties, *tags; /* JSON object of text; JSON array of text */
     int64_t created_us, updated_us, revision;
 };
+/* What a host has to know of the file: "root-tar" for the files of a container's root in an archive (that disk format,
+ * or container format "docker", which stock clients can say), else the disk format. NULL while it is not said. */
+const char *store_image_kind(const struct image_row *row);
 
 /* The image that `project_id` may see: its own, public, community, or shared with it; with `admin` any. Text is in the
  * arena. ERR_NOT_FOUND when there is none or it may not be seen. */

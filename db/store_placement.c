@@ -97,6 +97,7 @@ int store_placement_read_waiting(struct db_rows *rows, struct arena *a, struct p
         w->need.amount[RESOURCE_DISK_GIB] = db_get_int(rows, 9);
         w->queued_us = db_get_int(rows, 10);
         w->until_us = db_get_int(rows, 11);
+        w->image_kind = db_dup_text(rows, 12, a);
     }
     int rc = db_rows_done(rows, e);
     if (!rc) {

@@ -24,6 +24,7 @@ struct placement_waiting_row {
     char id[40];
     const char *project_id, *zone, *group_id;            /* zone, group_id: NULL for none */
     const char *flavor_extra, *hints, *image_properties; /* JSON objects; image_properties NULL for none */
+    const char *image_kind;                              /* store_image_kind, or NULL */
     struct resources need;
     int64_t queued_us;
     int64_t until_us; /* waits for room until then; 0: is refused at once */
@@ -31,7 +32,8 @@ struct placement_waiting_row {
 /* Of the queue `q`, the server `s` and its image `i`, in the order that store_placement_read_waiting wants. */
 #define PLACEMENT_WAITING_COLUMNS                                                                                      \
     "s.id, s.project_id, s.zone, s.group_id, s.flavor_extra, s.hints, i.properties, s.vcpus, s.memory_mib, "           \
-    "s.root_gib + s.ephemeral_gib + (s.swap_mib + 1023) / 1024, q.created_us, q.until_us"
+    "s.root_gib + s.ephemeral_gib + (s.swap_mib + 1023) / 1024, q.created_us, q.until_us, "                            \
+    "CASE WHEN i.container_format = 'docker' THEN 'root-tar' ELSE i.disk_format END"
 /* Reads and ends `rows`, which db_query has just opened. */
 int store_placement_read_waiting(struct db_rows *rows, struct arena *a, struct placement_waiting_row **ret_rows,
                                  size_t *ret_count, struct error *e);

@@ -16,7 +16,7 @@
 #include <string.h>
 
 struct question {
-    const char *id, *project_id, *zone, *group_id;
+    const char *id, *project_id, *zone, *group_id, *image_kind;
     json_value *flavor_extra, *hints, *image_properties;
     int64_t vcpus, memory_mib, disk_gib, least, most;
     bool by_host;
@@ -29,6 +29,7 @@ static const struct json_field fields[] = {
     {.name = "flavor_extra", .kind = JSON_ANY, AT(flavor_extra)},
     {.name = "hints", .kind = JSON_ANY, AT(hints)},
     {.name = "image_properties", .kind = JSON_ANY, AT(image_properties)},
+    {.name = "image_kind", .kind = JSON_TEXT, AT(image_kind), .flags = JSON_NULLABLE},
     {.name = "vcpus", .kind = JSON_INT, AT(vcpus), .min = 0, .max = INT32_MAX},
     {.name = "memory_mib", .kind = JSON_INT, AT(memory_mib), .min = 0, .max = INT32_MAX},
     {.name = "disk_gib", .kind = JSON_INT, AT(disk_gib), .min = 0, .max = INT32_MAX},
@@ -53,6 +54,7 @@ static void fill(const struct question *q, struct arena *a, struct placement_wai
         .flavor_extra = text_of(q->flavor_extra, a),
         .hints = hints ? hints : "{}",
         .image_properties = text_of(q->image_properties, a),
+        .image_kind = q->image_kind,
         .need = {{q->vcpus, q->memory_mib, q->disk_gib}},
     };
 }

@@ -1,16 +1,19 @@
 /* Requirements: flavor extra specs "trait:NAME" = required|forbidden and "aggregate_instance_extra_specs:KEY" = VALUE,
- * image properties "trait:NAME", "hypervisor_type", "architecture", hints "same_host" and "different_host", the server
- * group. Names are Nova's. */
+ * image properties "trait:NAME", "hypervisor_type", "vm_mode", "architecture", "hw_firmware_type", hints "same_host"
+ * and "different_host", the server group. Names are Nova's. */
 #include "scheduler/requirements.h"
 #include "common/json_in.h"
 #include "scheduler/feed.h"
 #include <string.h>
+
+#define MODE_CONTAINER "CUSTOM_VM_MODE_EXE"
 
 struct reading {
     struct placement_request *request;
     struct arena *arena;
     struct error *error;
     size_t required, forbidden, properties;
+    const char *vm_mode; /* trait; NULL: none asked for */
 };
 
 static int push(struct reading *r, const char **list, size_t *count, const char *text)
@@ -58,6 +61,43 @@ static int read_extra_spec(void *arg, const char *name, json_value *value)
     return 0;
 }
 
+/* nova/objects/fields.py, VMMode, with its aliases. */
+static int read_vm_mode(struct reading *r, const char *text)
+{
+    static const struct {
+        const char *word, *trait;
+    } modes[] = {{"hvm", "CUSTOM_VM_MODE_HVM"},
+                 {"hv", "CUSTOM_VM_MODE_HVM"},
+                 {"xen", "CUSTOM_VM_MODE_XEN"},
+                 {"pv", "CUSTOM_VM_MODE_XEN"},
+                 {"exe", MODE_CONTAINER}};
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+        if (strcmp(modes[i].word, text) == 0) {
+            r->vm_mode = modes[i].trait;
+            return 0;
+        }
+    }
+    return error_set(r->error, ERR_NO_VALID_HOST, "vm_mode %.32s is not one of hvm, xen, exe", text);
+}
+
+/* A host of containers takes only what is made for it; hosts of machines need not say that they are. */
+static int finish_vm_mode(struct reading *r, const char *image_kind)
+{
+    bool archive = image_kind && strcmp(image_kind, "root-tar") == 0;
+    if (archive && r->vm_mode && strcmp(r->vm_mode, MODE_CONTAINER) != 0) {
+        return error_set(r->error, ERR_NO_VALID_HOST,
+                         "the image holds a container's root, and asks for a vm_mode of machines");
+    }
+    if (archive || (r->vm_mode && strcmp(r->vm_mode, MODE_CONTAINER) == 0)) {
+        return push(r, r->request->required, &r->required, MODE_CONTAINER);
+    }
+    if (r->vm_mode && strcmp(r->vm_mode, "CUSTOM_VM_MODE_HVM") != 0) {
+        return push(r, r->request->required, &r->required, r->vm_mode);
+    }
+    bool named = r->request->hypervisor != NULL;
+    return named ? 0 : push(r, r->request->forbidden, &r->forbidden, MODE_CONTAINER);
+}
+
 static int read_image_property(void *arg, const char *name, json_value *value)
 {
     struct reading *r = arg;
@@ -74,6 +114,10 @@ static int read_image_property(void *arg, const char *name, json_value *value)
         r->request->hypervisor = feed_hypervisor(text, lower, 64);
     } else if (strcmp(name, "architecture") == 0 || strcmp(name, "hw_architecture") == 0) {
         r->request->architecture = arena_strdup(r->arena, text);
+    } else if (strcmp(name, "vm_mode") == 0 || strcmp(name, "hw_vm_mode") == 0) {
+        return read_vm_mode(r, text);
+    } else if (strcmp(name, "hw_firmware_type") == 0 && strcmp(text, "uefi") == 0) {
+        return push(r, r->request->required, &r->required, "CUSTOM_FIRMWARE_UEFI");
     }
     return 0;
 }
@@ -210,6 +254,7 @@ int requirements_read(struct db_conn *c, const struct placement *p, const struct
     struct reading r = {.request = ret, .arena = a, .error = e};
     int rc = each_member(row->image_properties, read_image_property, &r);
     rc = rc ? rc : each_member(row->flavor_extra, read_extra_spec, &r);
+    rc = rc ? rc : finish_vm_mode(&r, row->image_kind);
     if (!rc && row->hints && strcmp(row->hints, "{}") != 0) {
         rc = read_hints(c, &r, row->hints);
     }

@@ -22,7 +22,8 @@ static int write_image(struct db_conn *c, const struct server_row *row, struct j
     json_out_object(out, "image");
     json_out_text(out, "id", image.id);
     json_out_text(out, "name", image.name);
-    json_out_text(out, "disk_format", image.disk_format != NULL ? image.disk_format : "");
+    const char *kind = store_image_kind(&image);
+    json_out_text(out, "disk_format", kind != NULL ? kind : "");
     json_out_int(out, "size_bytes", image.size_bytes);
     json_out_text(out, "sha512", image.hash_value != NULL ? image.hash_value : "");
     json_out_raw(out, "properties", image.properties);

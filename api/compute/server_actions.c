@@ -1,6 +1,7 @@
 /* POST /servers/{id}/action: the one member of the body names the action; a table says which microversion brought it,
  * who may do it and what it does. Actions that Nova has and this cloud does not yet are refused as not implemented, all
  * others as unknown. */
+#include "api/compute/server_ability.h"
 #include "api/compute/server_life.h"
 #include "api/compute/server_moves.h"
 #include "api/compute/server_question.h"
@@ -294,30 +295,31 @@ struct action_row {
     int since;
     bool admin;       /* administrators only */
     bool also_locked; /* a lock does not keep it away */
+    const char *lack; /* the trait of hosts whose hypervisor cannot; NULL: every one can */
 };
 static const struct action_row actions[] = {
-    {"os-start", act_start, 1, false, false},
-    {"os-stop", act_stop, 1, false, false},
-    {"reboot", act_reboot, 1, false, false},
-    {"pause", act_pause, 1, false, false},
-    {"unpause", act_unpause, 1, false, false},
-    {"suspend", act_suspend, 1, false, false},
-    {"resume", act_resume, 1, false, false},
-    {"lock", act_lock, 1, false, true},
-    {"unlock", act_unlock, 1, false, true},
-    {CONSOLE_OUTPUT, act_console, 1, false, true},
-    {"os-resetState", act_reset, 1, true, true},
-    {"forceDelete", act_force_delete, 1, false, false},
-    {"restore", act_restore, 1, false, true},
-    {"addSecurityGroup", act_add_group, 1, false, true},
-    {"removeSecurityGroup", act_remove_group, 1, false, true},
-    {"addFloatingIp", act_no_address, 1, false, true},
-    {"removeFloatingIp", act_no_address, 1, false, true},
-    {"resize", server_moves_resize, 1, false, false},
-    {"confirmResize", server_moves_confirm, 1, false, false},
-    {"revertResize", server_moves_revert, 1, false, false},
-    {"migrate", server_moves_migrate, 1, true, false},
-    {"os-migrateLive", server_moves_live, 1, true, false},
+    {"os-start", act_start, 1, false, false, NULL},
+    {"os-stop", act_stop, 1, false, false, NULL},
+    {"reboot", act_reboot, 1, false, false, NULL},
+    {"pause", act_pause, 1, false, false, "CUSTOM_LACKS_PAUSE"},
+    {"unpause", act_unpause, 1, false, false, "CUSTOM_LACKS_PAUSE"},
+    {"suspend", act_suspend, 1, false, false, "CUSTOM_LACKS_SUSPEND"},
+    {"resume", act_resume, 1, false, false, "CUSTOM_LACKS_SUSPEND"},
+    {"lock", act_lock, 1, false, true, NULL},
+    {"unlock", act_unlock, 1, false, true, NULL},
+    {CONSOLE_OUTPUT, act_console, 1, false, true, NULL},
+    {"os-resetState", act_reset, 1, true, true, NULL},
+    {"forceDelete", act_force_delete, 1, false, false, NULL},
+    {"restore", act_restore, 1, false, true, NULL},
+    {"addSecurityGroup", act_add_group, 1, false, true, NULL},
+    {"removeSecurityGroup", act_remove_group, 1, false, true, NULL},
+    {"addFloatingIp", act_no_address, 1, false, true, NULL},
+    {"removeFloatingIp", act_no_address, 1, false, true, NULL},
+    {"resize", server_moves_resize, 1, false, false, "CUSTOM_LACKS_MIGRATE"},
+    {"confirmResize", server_moves_confirm, 1, false, false, NULL},
+    {"revertResize", server_moves_revert, 1, false, false, NULL},
+    {"migrate", server_moves_migrate, 1, true, false, "CUSTOM_LACKS_MIGRATE"},
+    {"os-migrateLive", server_moves_live, 1, true, false, "CUSTOM_LACKS_LIVE_MIGRATION"},
 };
 static const char *const later[] = {
     "changePassword",
@@ -388,6 +390,9 @@ static int server_actions_run(struct request *request, struct reply *reply)
         return error_set(&request->error, ERR_FORBIDDEN, "Policy doesn't allow os_compute_api:%s to be performed.",
                          action->name);
     rc = action->also_locked ? compute_server(request, &row) : compute_server_unlocked(request, &row);
+    if (rc)
+        return rc;
+    rc = action->lack != NULL ? server_ability_check(request, &row, action->name, action->lack) : 0;
     if (rc)
         return rc;
     reply->status = 202;

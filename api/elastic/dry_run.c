@@ -81,6 +81,7 @@ static const char *write_question(struct request *request, const struct dry_run 
     json_out_raw(&out, "flavor_extra", f->extra_specs);
     json_out_raw(&out, "hints", d->wish.hints);
     json_out_raw(&out, "image_properties", d->found.image.properties);
+    json_out_text(&out, "image_kind", store_image_kind(&d->found.image));
     json_out_int(&out, "vcpus", f->vcpus);
     json_out_int(&out, "memory_mib", f->memory_mib);
     json_out_int(&out, "disk_gib", f->root_gib + f->ephemeral_gib + (f->swap_mib + 1023) / 1024);

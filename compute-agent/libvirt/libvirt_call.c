@@ -40,6 +40,7 @@ struct libvirt_call *libvirt_call_new(struct libvirt *lv, const char *what, cons
     c->deliver = deliver;
     c->arg = arg;
     c->settings = lv->setup.settings;
+    c->profile = lv->profile;
     c->names = lv->names;
     c->facts = lv->facts;
     if (id)

@@ -5,6 +5,7 @@
 #include "compute-agent/libvirt/libvirt_hypervisor.h"
 #include "compute-agent/names.h"
 #include "compute-agent/network_plan.h"
+#include "compute-agent/profile/profile.h"
 #include "compute-agent/worker.h"
 #include "compute-agent/xml/domain_xml.h"
 #include <libvirt/libvirt.h>
@@ -20,12 +21,14 @@ struct libvirt_call;
 /* Found out when the connection was made; never changed afterwards. */
 struct libvirt_facts {
     bool known, kvm;
+    bool uefi;      /* libvirt has firmware for it */
     bool filters;   /* what guests send is filtered; looked at with every connection */
     char *emulator; /* for kvm's probe */
 };
 struct libvirt {
     struct hypervisor base; /* first */
     struct libvirt_setup setup;
+    const struct profile *profile;
     struct names names;
     struct hypervisor_listener listener;
     struct storage *storage;
@@ -55,6 +58,7 @@ struct libvirt_call {
     const char *what;                                                                /* for sentences */
     struct arena arena;
     const struct settings *settings;
+    const struct profile *profile;
     struct names names;
     /* Input, by need: */
     char id[UUID_SIZE];

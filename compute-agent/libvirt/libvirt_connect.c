@@ -133,26 +133,44 @@ static void libvirt_connect_listen(struct libvirt_call *c)
         libvirt_call_fail(c, "Cannot listen to the hypervisor's events");
 }
 
+/* What libvirt says of domains of this type; NULL when it can make none. */
+static xmlDocPtr libvirt_connect_capabilities(virConnectPtr conn, const char *virt_type)
+{
+    char *text = virConnectGetDomainCapabilities(conn, NULL, NULL, NULL, virt_type, 0);
+    xmlDocPtr doc = text ? xml_parse(text, NULL) : NULL;
+    free(text);
+    return doc;
+}
+
 /* The emulator that libvirt would use with KVM; NULL when it has none for it. */
 static char *libvirt_connect_kvm_emulator(virConnectPtr conn)
 {
-    char *text = virConnectGetDomainCapabilities(conn, NULL, NULL, NULL, "kvm", 0);
-    xmlDocPtr doc = text ? xml_parse(text, NULL) : NULL;
+    xmlDocPtr doc = libvirt_connect_capabilities(conn, "kvm");
     char *path = doc ? xml_get_text(xml_first(xmlDocGetRootElement(doc), "path")) : NULL;
     if (doc)
         xmlFreeDoc(doc);
-    free(text);
     return path;
 }
 
-static void libvirt_connect_find_facts(struct libvirt_call *c)
+static bool libvirt_connect_has_uefi(virConnectPtr conn, const char *virt_type)
+{
+    xmlDocPtr doc = libvirt_connect_capabilities(conn, virt_type);
+    xmlNodePtr list = doc ? xml_path(xmlDocGetRootElement(doc), "os", "enum", NULL) : NULL;
+    bool found = false;
+    for (xmlNodePtr value = xml_first(list, "value"); value && !found; value = xml_next(value, "value")) {
+        char *text = xml_get_text(value);
+        found = text && strcmp(text, "efi") == 0;
+        free(text);
+    }
+    if (doc)
+        xmlFreeDoc(doc);
+    return found;
+}
+
+static void libvirt_connect_find_kvm(struct libvirt_call *c)
 {
     const char *type = c->settings->virt_type;
     char reason[256] = "libvirt has no KVM here";
-    c->facts.filters = libvirt_filter_ensure(c->made, c->settings);
-    if (c->facts.known)
-        return;
-    c->facts.known = true;
     if (strcmp(type, "auto") != 0) {
         c->facts.kvm = strcmp(type, "kvm") == 0;
         return;
@@ -164,6 +182,17 @@ static void libvirt_connect_find_facts(struct libvirt_call *c)
         log_info("guests run under KVM", "emulator=%s", c->facts.emulator);
     else
         log_info("guests are emulated", "reason=\"%s\"", reason);
+}
+
+static void libvirt_connect_find_facts(struct libvirt_call *c)
+{
+    c->facts.filters = libvirt_filter_ensure(c->made, c->settings);
+    if (c->facts.known)
+        return;
+    c->facts.known = true;
+    if (c->profile->accelerated)
+        libvirt_connect_find_kvm(c);
+    c->facts.uefi = c->profile->virt_type && libvirt_connect_has_uefi(c->made, c->profile->virt_type);
 }
 
 static void libvirt_connect_work(struct libvirt_call *c)

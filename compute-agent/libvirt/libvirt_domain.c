@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* For drivers that save memory; the others take no flags. */
 #define LIBVIRT_UNDEFINE_FLAGS                                                                                         \
     (VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |                                       \
      VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA | VIR_DOMAIN_UNDEFINE_NVRAM)
@@ -43,9 +44,14 @@ int libvirt_domain_find(struct libvirt_call *c, virDomainPtr *ret)
     return 0;
 }
 
-static enum hypervisor_domain libvirt_domain_off(virDomainPtr domain, int reason)
+static bool libvirt_domain_is_saved(const struct libvirt_call *c, virDomainPtr domain)
 {
-    if (virDomainHasManagedSaveImage(domain, 0) == 1)
+    return profile_can(c->profile, HYPERVISOR_SAVE) && virDomainHasManagedSaveImage(domain, 0) == 1;
+}
+
+static enum hypervisor_domain libvirt_domain_off(const struct libvirt_call *c, virDomainPtr domain, int reason)
+{
+    if (libvirt_domain_is_saved(c, domain))
         return HYPERVISOR_SAVED;
     return reason == VIR_DOMAIN_SHUTOFF_CRASHED || reason == VIR_DOMAIN_SHUTOFF_DAEMON ? HYPERVISOR_CRASHED
                                                                                        : HYPERVISOR_SHUTOFF;
@@ -58,7 +64,7 @@ int libvirt_domain_state(struct libvirt_call *c, virDomainPtr domain, enum hyper
         return libvirt_call_fail(c, "Cannot read the domain's state");
     switch (state) {
     case VIR_DOMAIN_SHUTOFF:
-        *ret = libvirt_domain_off(domain, reason);
+        *ret = libvirt_domain_off(c, domain, reason);
         break;
     case VIR_DOMAIN_PAUSED:
     case VIR_DOMAIN_PMSUSPENDED:
@@ -107,7 +113,7 @@ static int libvirt_domain_start(struct libvirt_call *c, virDomainPtr *domain)
 {
     if (virDomainIsActive(*domain) == 1)
         return 0;
-    int code = c->xml && virDomainHasManagedSaveImage(*domain, 0) == 0 ? libvirt_domain_define(c, domain) : 0;
+    int code = c->xml && !libvirt_domain_is_saved(c, *domain) ? libvirt_domain_define(c, domain) : 0;
     if (code)
         return code;
     return libvirt_domain_check(c, *domain, virDomainCreateWithFlags(*domain, 0), true, "The server cannot be started");
@@ -135,7 +141,8 @@ static int libvirt_domain_remove(struct libvirt_call *c, virDomainPtr *domain)
         c->transient = true;
     if (code || !*domain)
         return c->code = code;
-    if (virDomainUndefineFlags(*domain, LIBVIRT_UNDEFINE_FLAGS) < 0 && virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
+    unsigned flags = profile_can(c->profile, HYPERVISOR_SAVE) ? LIBVIRT_UNDEFINE_FLAGS : 0;
+    if (virDomainUndefineFlags(*domain, flags) < 0 && virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
         return libvirt_call_fail(c, "The domain cannot be removed");
     virDomainFree(*domain);
     *domain = NULL;
@@ -151,11 +158,14 @@ static int libvirt_domain_do_existing(struct libvirt_call *c, virDomainPtr domai
 {
     switch (c->action) {
     case HYPERVISOR_SHUTDOWN:
-        return libvirt_domain_check(c, domain, virDomainShutdownFlags(domain, VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN),
-                                    false, "The server cannot be asked to shut down");
+        return libvirt_domain_check(
+            c, domain,
+            virDomainShutdownFlags(domain, c->profile->power_button ? VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN : 0), false,
+            "The server cannot be asked to shut down");
     case HYPERVISOR_REBOOT:
-        return libvirt_domain_call(c, virDomainReboot(domain, VIR_DOMAIN_REBOOT_ACPI_POWER_BTN),
-                                   "The server cannot be asked to reboot");
+        return libvirt_domain_call(
+            c, virDomainReboot(domain, c->profile->power_button ? VIR_DOMAIN_REBOOT_ACPI_POWER_BTN : 0),
+            "The server cannot be asked to reboot");
     case HYPERVISOR_DESTROY:
         return libvirt_domain_destroy(c, domain);
     case HYPERVISOR_PAUSE:
@@ -174,6 +184,9 @@ static int libvirt_domain_do_existing(struct libvirt_call *c, virDomainPtr domai
 
 static int libvirt_domain_do(struct libvirt_call *c, virDomainPtr *domain)
 {
+    if (!profile_can(c->profile, c->action))
+        return c->code = error_set(&c->error, ERR_NOT_IMPLEMENTED, "The hypervisor %s cannot %s a server",
+                                   c->profile->driver, hypervisor_action_name(c->action));
     switch (c->action) {
     case HYPERVISOR_CREATE: {
         int code = libvirt_domain_define(c, domain);

@@ -67,7 +67,7 @@ static const char *libvirt_hypervisor_xml(struct libvirt_call *c, const struct l
                                    .folder = folder,
                                    .filters = lv->facts.filters || strcmp(s->port_security, "require") == 0,
                                    .direct_io = storage_direct_io(lv->storage)};
-    char *xml = domain_xml_make(spec, &lv->names, &host);
+    char *xml = lv->profile->make_xml(spec, &lv->names, &host);
     const char *copy = arena_strdup(&c->arena, xml);
     free(xml);
     free(folder);
@@ -262,6 +262,10 @@ int libvirt_hypervisor_new(const struct libvirt_setup *setup, struct hypervisor 
 {
     struct storage_setup files = {
         .settings = setup->settings, .identity = setup->identity, .loop = setup->loop, .url = setup->url};
+    const struct profile *profile = files.profile = profile_find(setup->settings->hypervisor_uri);
+    if (!profile)
+        return error_set(e, ERR_INVALID, "hypervisor_uri %.80s: no driver is known for it, only %s",
+                         setup->settings->hypervisor_uri, profile_schemes());
     struct libvirt *lv = memory_new(sizeof(*lv));
     int code = storage_new(&files, &lv->storage, e);
     if (code) {
@@ -278,6 +282,7 @@ int libvirt_hypervisor_new(const struct libvirt_setup *setup, struct hypervisor 
     libvirt_events_register(setup->loop);
     lv->base.ops = &libvirt_hypervisor_ops;
     lv->setup = *setup;
+    lv->profile = profile;
     lv->calls = worker_pool_new(setup->loop, "hypervisor", workers, workers);
     lv->moves = worker_pool_new(setup->loop, "moves", LIBVIRT_MOVES, 0);
     lv->files = http_files_new(&(struct http_files_setup){.listen = setup->settings->move_listen,

@@ -68,17 +68,19 @@ static void libvirt_inventory_print_cpu(struct json_out *o, const char *capabili
         xmlFreeDoc(doc);
 }
 
+static void libvirt_inventory_print_trait(void *arg, const char *trait)
+{
+    json_out_text(arg, NULL, trait);
+}
+
 static void libvirt_inventory_print_traits(struct json_out *o, const struct libvirt_call *c)
 {
-    static const char *const always[] = {
-        "COMPUTE_NODE",           "COMPUTE_DEVICE_TAGGING",       "COMPUTE_IMAGE_TYPE_QCOW2",
-        "COMPUTE_IMAGE_TYPE_RAW", "COMPUTE_NET_VIF_MODEL_VIRTIO", "COMPUTE_STORAGE_BUS_VIRTIO"};
     json_out_array(o, "traits");
-    for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
-        json_out_text(o, NULL, always[i]);
-    json_out_text(o, NULL, c->facts.kvm ? "CUSTOM_VIRT_KVM" : "CUSTOM_VIRT_QEMU");
+    profile_each_trait(c->profile, c->facts.kvm, libvirt_inventory_print_trait, o);
     if (c->facts.filters)
         json_out_text(o, NULL, "CUSTOM_PORT_SECURITY");
+    if (c->facts.uefi)
+        json_out_text(o, NULL, "CUSTOM_FIRMWARE_UEFI");
     json_out_array_end(o);
 }
 
@@ -91,7 +93,7 @@ static void libvirt_inventory_print(struct libvirt_call *c, const virNodeInfo *n
     uname(&kernel);
     json_out_init(&o, &c->text);
     json_out_object(&o, NULL);
-    json_out_text(&o, "hypervisor", c->facts.kvm ? "KVM" : "QEMU");
+    json_out_text(&o, "hypervisor", profile_type(c->profile, c->facts.kvm));
     json_out_int(&o, "hypervisor_version", (int64_t)version);
     json_out_text(&o, "architecture", kernel.machine);
     json_out_text(&o, "address", c->xml); /* the caller's choice */

@@ -10,7 +10,8 @@
 
 static void libvirt_purge_init(struct libvirt_call *c, const struct libvirt_call *like, const char *id)
 {
-    *c = (struct libvirt_call){.conn = like->conn, .settings = like->settings, .names = like->names};
+    *c = (struct libvirt_call){
+        .conn = like->conn, .settings = like->settings, .profile = like->profile, .names = like->names};
     if (id)
         memcpy(c->id, id, UUID_SIZE);
 }
@@ -48,8 +49,11 @@ static int libvirt_purge_all(const struct libvirt_call *like, struct error *e)
 
 int libvirt_purge(const struct settings *settings, const struct identity *identity, struct error *e)
 {
-    struct libvirt_call like = {.settings = settings};
+    struct libvirt_call like = {.settings = settings, .profile = profile_find(settings->hypervisor_uri)};
     struct error found = {0};
+    if (!like.profile)
+        return error_set(e, ERR_INVALID, "hypervisor_uri %.80s: no driver is known for it, only %s",
+                         settings->hypervisor_uri, profile_schemes());
     if (virInitialize() < 0)
         return error_set(e, ERR_INTERNAL, "libvirt cannot be initialised");
     virSetErrorFunc(NULL, libvirt_hypervisor_quiet);

@@ -5,6 +5,7 @@
 #include "common/memory.h"
 #include "compute-agent/libvirt/libvirt_call.h"
 #include "compute-agent/xml/xml.h"
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,6 +143,16 @@ static void libvirt_stats_print_cpus(struct json_out *o, const virDomainStatsRec
     json_out_array_end(o);
 }
 
+/* As Nova spells it: in small letters. */
+static void libvirt_stats_print_type(struct json_out *o, const struct libvirt_call *c)
+{
+    char type[16];
+    snprintf(type, sizeof(type), "%s", profile_type(c->profile, c->facts.kvm));
+    for (char *at = type; *at; at++)
+        *at = (char)tolower((unsigned char)*at);
+    json_out_text(o, "hypervisor", type);
+}
+
 static void libvirt_stats_print(struct libvirt_call *c, const virDomainStatsRecord *r, enum hypervisor_domain state,
                                 xmlNodePtr devices)
 {
@@ -152,7 +163,7 @@ static void libvirt_stats_print(struct libvirt_call *c, const virDomainStatsReco
     json_out_object(&o, NULL);
     json_out_text(&o, "state", words[state]);
     json_out_text(&o, "driver", "libvirt");
-    json_out_text(&o, "hypervisor", c->facts.kvm ? "kvm" : "qemu");
+    libvirt_stats_print_type(&o, c);
     json_out_text(&o, "hypervisor_os", "linux");
     json_out_bool(&o, "config_drive", true);
     libvirt_stats_print_cpus(&o, r);

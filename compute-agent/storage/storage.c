@@ -4,6 +4,7 @@
 #include "common/file.h"
 #include "common/log.h"
 #include "common/memory.h"
+#include "compute-agent/profile/profile.h"
 #include "compute-agent/settings.h"
 #include "compute-agent/storage/config_drive.h"
 #include "compute-agent/storage/disk.h"
@@ -128,7 +129,7 @@ static void storage_disks_run(struct worker_job *job)
 {
     struct storage_part *p = (struct storage_part *)job;
     const struct storage_task *t = p->task;
-    p->code = file_make_dirs(t->folder, 0711, &p->error);
+    p->code = p->code ? p->code : file_make_dirs(t->folder, 0711, &p->error);
     if (!p->code)
         p->code = disk_make(t->folder, t->spec, &t->base, t->first, &p->error);
 }
@@ -180,6 +181,16 @@ static bool storage_needs_image(const struct storage_task *t)
     return t->spec->image && !t->spec->image->deleted && t->first && !there;
 }
 
+/* Refused before anything is fetched. */
+static int storage_check_image(const struct storage_task *t, struct error *e)
+{
+    const struct profile *p = t->storage->setup.profile;
+    const struct spec_image *image = t->spec->image;
+    if (!image || image->deleted || profile_boots(p, image->disk_format))
+        return 0;
+    return error_set(e, ERR_INVALID, "The hypervisor %s does not boot %s images", p->driver, image->disk_format);
+}
+
 void storage_prepare(struct storage *s, const struct hypervisor_prepare *what, hypervisor_done_fn done, void *arg)
 {
     static const struct worker_class drive_class = {.run = storage_drive_run, .done = storage_part_done};
@@ -195,7 +206,8 @@ void storage_prepare(struct storage *s, const struct hypervisor_prepare *what, h
     t->disks.task = t->drive.task = t;
     t->parts = 2;
     worker_submit(s->pool, &t->drive.job, &drive_class, 0);
-    if (!storage_needs_image(t))
+    t->disks.code = storage_check_image(t, &t->disks.error);
+    if (t->disks.code || !storage_needs_image(t))
         storage_submit_disks(t);
     else if (image_cache_get(s->images, what->spec->image, storage_image_ready, t) && what->on_progress)
         what->on_progress(arg);

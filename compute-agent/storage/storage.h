@@ -5,12 +5,14 @@
 
 struct identity;
 struct loop;
+struct profile;
 struct settings;
 struct storage;
 
 struct storage_setup {
     const struct settings *settings; /* these outlive the storage */
     const struct identity *identity;
+    const struct profile *profile;
     struct loop *loop;
     const char *url; /* the API's */
 };

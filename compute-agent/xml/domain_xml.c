@@ -1,13 +1,11 @@
 /* One function per part of the domain, in the order of libvirt's own output. */
-#include "compute-agent/xml/domain_xml.h"
+#include "compute-agent/xml/domain_xml_internal.h"
 #include "compute-agent/xml/filter_xml.h"
-#include "compute-agent/xml/xml.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* An image's property, or the fallback. */
-static const char *domain_xml_property(const struct spec *spec, const char *name, const char *fallback)
+const char *domain_xml_property(const struct spec *spec, const char *name, const char *fallback)
 {
     for (size_t i = 0; spec->image && i < spec->image->properties.count; i++) {
         if (strcmp(spec->image->properties.pairs[i].key, name) == 0)
@@ -41,6 +39,17 @@ static void domain_xml_metadata(xmlNodePtr domain, const struct spec *spec, cons
     xml_set(server, "user", spec->user_id);
     xml_set(server, "flavor", spec->flavor_name);
     xml_set(server, "name", spec->name);
+}
+
+void domain_xml_head(xmlNodePtr domain, const struct spec *spec, const struct names *names)
+{
+    char name[NAMES_DOMAIN_SIZE];
+    xml_add_text(domain, "name", names_domain(names, spec->id, name));
+    xml_add_text(domain, "uuid", spec->id);
+    domain_xml_metadata(domain, spec, names);
+    xml_set(xml_add_int(domain, "memory", spec->memory_mib), "unit", "MiB");
+    xml_set(xml_add_int(domain, "currentMemory", spec->memory_mib), "unit", "MiB");
+    xml_set(xml_add_int(domain, "vcpu", spec->vcpus), "placement", "static");
 }
 
 static void domain_xml_entry(xmlNodePtr system, const char *name, const char *text)
@@ -202,16 +211,10 @@ static void domain_xml_devices(xmlNodePtr domain, const struct spec *spec, const
 
 char *domain_xml_make(const struct spec *spec, const struct names *names, const struct domain_xml_host *host)
 {
-    char name[NAMES_DOMAIN_SIZE];
     xmlDocPtr doc;
     xmlNodePtr domain = xml_root(&doc, "domain");
     xml_set(domain, "type", host->kvm ? "kvm" : "qemu");
-    xml_add_text(domain, "name", names_domain(names, spec->id, name));
-    xml_add_text(domain, "uuid", spec->id);
-    domain_xml_metadata(domain, spec, names);
-    xml_set(xml_add_int(domain, "memory", spec->memory_mib), "unit", "MiB");
-    xml_set(xml_add_int(domain, "currentMemory", spec->memory_mib), "unit", "MiB");
-    xml_set(xml_add_int(domain, "vcpu", spec->vcpus), "placement", "static");
+    domain_xml_head(domain, spec, names);
     domain_xml_sysinfo(domain, spec, host->version);
     domain_xml_os(domain, spec, host);
     domain_xml_features(domain, host);

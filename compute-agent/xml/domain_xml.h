@@ -27,8 +27,15 @@ struct domain_xml_host {
 /* The first model that is x86-64-v2, which today's distributions ask for; it emulates as quickly as qemu64. */
 #define DOMAIN_XML_TCG_MODEL "Nehalem"
 
-/* Caller frees. */
+/* A container's root: a folder (tree.h), whose files belong to these users of the host. */
+#define DOMAIN_XML_TREE      "root"
+#define DOMAIN_XML_IDS_FIRST 100000
+#define DOMAIN_XML_IDS_COUNT 65536
+
+/* For QEMU, for containers of libvirt's LXC, and for its test driver. Caller frees. */
 char *domain_xml_make(const struct spec *spec, const struct names *names, const struct domain_xml_host *host);
+char *domain_xml_make_lxc(const struct spec *spec, const struct names *names, const struct domain_xml_host *host);
+char *domain_xml_make_test(const struct spec *spec, const struct names *names, const struct domain_xml_host *host);
 
 /* Our marks inside a domain's metadata element. */
 struct domain_xml_marks {

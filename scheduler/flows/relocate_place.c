@@ -38,8 +38,10 @@ static int read_image(struct search *s, struct error *e)
     int rc = server->image_id
                  ? store_image_get(s->m->dispatch->conn, server->image_id, NULL, true, s->m->arena, &image, &none)
                  : ERR_NOT_FOUND;
-    if (!rc)
+    if (!rc) {
         s->waiting.image_properties = image.properties;
+        s->waiting.image_kind = store_image_kind(&image);
+    }
     return rc && rc != ERR_NOT_FOUND ? error_set(e, rc, "%s", error_text(&none)) : 0;
 }
 

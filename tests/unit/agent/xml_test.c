@@ -67,6 +67,21 @@ TEST("a domain under KVM has the host's processor")
                  (struct domain_xml_host){.kvm = true, .emulator = "/usr/bin/qemu-system-x86_64"});
 }
 
+TEST("a container has its own users, hard limits, few capabilities and a terminal")
+{
+    struct names names;
+    struct spec *spec = sample_read(SAMPLE(""));
+    struct domain_xml_host host = {.folder = "/var/lib/virga/instances/" SAMPLE_ID, .filters = true};
+    names_of(&names);
+    char *xml = domain_xml_make_lxc(spec, &names, &host);
+    check_golden(GOLDEN "domain-lxc.xml", xml);
+    free(xml);
+    xml = domain_xml_make_test(spec, &names, &host);
+    check_golden(GOLDEN "domain-test.xml", xml);
+    free(xml);
+    spec_free(&spec);
+}
+
 TEST("a nic with port security may send from its own addresses and the pairs that it is allowed")
 {
     check_domain(GOLDEN "domain-filtered.xml", SAMPLE(""), (struct domain_xml_host){.kvm = true, .filters = true});

@@ -516,6 +516,20 @@ TEST("actions follow the state, and a lock keeps them away")
     end();
 }
 
+TEST("what a server's hypervisor cannot do is refused with its name, and nothing happens")
+{
+    begin();
+    compute_add_host(conn, "lxc-1");
+    const char *id = create(""), *path = at(BASE "/servers/%s/action", id);
+    compute_place(conn, id, "lxc-1");
+    compute_transact(conn, run_run, (void *)(uintptr_t)id);
+    CHECK_CONTAINS(ask("POST", path, http_token, 0, "{\"suspend\":null}", 501),
+                   "The hypervisor LXC of the server's host cannot do suspend.");
+    CHECK(json_in_is_null(json_in_member(show(id, 0, http_token), "OS-EXT-STS:task_state")));
+    ask("POST", path, http_token, 0, "{\"pause\":null}", 202);
+    end();
+}
+
 TEST("a resize says what becomes of the disk, and a cold migration reads its body from 2.56 on")
 {
     static const char *const bodies[] = {"null", "{}", "{\"host\":null}", "{\"colour\":1}"};

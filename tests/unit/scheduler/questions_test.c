@@ -78,6 +78,35 @@ TEST("an answer names hosts and refusals, and gives the room back")
     end();
 }
 
+static void check_placed(const char *wishes, const char *placed)
+{
+    const char *answer = ask(arena_printf(
+        &compute_arena,
+        "{\"project_id\":\"p\",\"vcpus\":1,\"memory_mib\":60000,\"least\":3,\"most\":3,\"by_host\":true%s}", wishes));
+    if (!strstr(answer, arena_printf(&compute_arena, "\"placed\":[%s]", placed)))
+        check_fail(__FILE__, __LINE__, "%s: %s", wishes, answer);
+}
+
+TEST("containers and machines find their own hosts, by the image's kind and properties")
+{
+    begin();
+    compute_add_host(dispatch.conn, "lxc-1");
+    lead();
+    check_placed("", "\"host-a\",\"host-b\"");
+    check_placed(",\"image_properties\":{\"hw_vm_mode\":\"hvm\"}", "\"host-a\",\"host-b\"");
+    check_placed(",\"image_properties\":{\"vm_mode\":\"exe\"}", "\"lxc-1\"");
+    check_placed(",\"image_kind\":\"root-tar\"", "\"lxc-1\"");
+    check_placed(",\"image_properties\":{\"hypervisor_type\":\"LXC\"}", "\"lxc-1\"");
+    check_placed(",\"image_properties\":{\"hypervisor_type\":\"fake\"}", "\"host-a\",\"host-b\"");
+    check_placed(",\"image_properties\":{\"vm_mode\":\"xen\"}", "");
+    check_placed(",\"image_properties\":{\"hw_architecture\":\"aarch64\"}", "");
+    check_placed(",\"image_properties\":{\"hw_firmware_type\":\"uefi\"}", "");
+    CHECK(strstr(ask("{\"project_id\":\"p\",\"image_properties\":{\"vm_mode\":\"uml\"}}"), "not one of hvm, xen, exe"));
+    CHECK(strstr(ask("{\"project_id\":\"p\",\"image_kind\":\"root-tar\",\"image_properties\":{\"vm_mode\":\"hvm\"}}"),
+                 "a container's root"));
+    end();
+}
+
 TEST("a question that cannot be is answered with its error")
 {
     begin();

@@ -1,0 +1,33 @@
+/* Hosts report what their driver lacks as traits (docs/agent-protocol.md); a host that reports none of them can all. */
+#include "api/compute/server_ability.h"
+#include "common/json_in.h"
+#include "db/store_host.h"
+#include <string.h>
+
+static int read_lack(const struct host_row *host, const char *lack, bool *ret, struct error *e)
+{
+    struct json_doc doc;
+    int rc = json_in_parse(host->traits, strlen(host->traits), &doc, e);
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < json_in_count(doc.root) && !*ret; i++) {
+        const char *trait = json_in_text(json_in_item(doc.root, i));
+        *ret = trait != NULL && strcmp(trait, lack) == 0;
+    }
+    json_in_done(&doc);
+    return 0;
+}
+
+int server_ability_check(struct request *request, const struct server_row *row, const char *action, const char *lack)
+{
+    struct host_row host;
+    bool lacking = false;
+    if (row->host_id == NULL)
+        return 0;
+    int rc = store_host_get(request->conn, row->host_id, &request->arena, &host, &request->error);
+    rc = rc ? rc : read_lack(&host, lack, &lacking, &request->error);
+    if (!rc && lacking)
+        rc = error_set(&request->error, ERR_NOT_IMPLEMENTED, "The hypervisor %s of the server's host cannot do %s.",
+                       host.hypervisor, action);
+    return rc;
+}

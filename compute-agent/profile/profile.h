@@ -1,0 +1,63 @@
+/* What a libvirt driver can do and how it wants it: a profile per driver, one file each (profile_DRIVER.c), mostly
+ * data. Whoever would ask "is this LXC?" asks the profile for the property in question instead. Pure; any thread. */
+#pragma once
+#include "compute-agent/hypervisor.h"
+#include "compute-agent/xml/domain_xml.h"
+#include <stdbool.h>
+
+enum profile_root {
+    PROFILE_ROOT_DISK, /* qcow2 overlays on the image (disk.h) */
+    PROFILE_ROOT_TREE, /* a folder: an overlay on the image's unpacked files (tree.h) */
+    PROFILE_ROOT_NONE, /* the driver pretends: nothing is fetched or made */
+};
+enum profile_console {
+    PROFILE_CONSOLE_LOGGED, /* libvirt writes what the guest prints to a file */
+    PROFILE_CONSOLE_PTY,    /* the agent reads a terminal and writes the file (console_pump.h) */
+    PROFILE_CONSOLE_NONE,
+};
+enum profile_stats {
+    PROFILE_STATS_BULK,   /* all counters of all domains in one call */
+    PROFILE_STATS_SINGLE, /* domain by domain, from what the driver has */
+};
+/* Ways from host to host. */
+enum { PROFILE_MOVES_OFF = 1, PROFILE_MOVES_LIVE = 2 };
+
+#define PROFILE_ACTION(action) (1u << (action))
+#define PROFILE_ACTIONS_BASIC                                                                                          \
+    (PROFILE_ACTION(HYPERVISOR_CREATE) | PROFILE_ACTION(HYPERVISOR_DEFINE) | PROFILE_ACTION(HYPERVISOR_START) |        \
+     PROFILE_ACTION(HYPERVISOR_SHUTDOWN) | PROFILE_ACTION(HYPERVISOR_REBOOT) | PROFILE_ACTION(HYPERVISOR_DESTROY) |    \
+     PROFILE_ACTION(HYPERVISOR_RESET) | PROFILE_ACTION(HYPERVISOR_REMOVE) | PROFILE_ACTION(HYPERVISOR_LOOK))
+#define PROFILE_ACTIONS_PAUSE (PROFILE_ACTION(HYPERVISOR_PAUSE) | PROFILE_ACTION(HYPERVISOR_RESUME))
+#define PROFILE_ACTIONS_SAVE  (PROFILE_ACTION(HYPERVISOR_SAVE) | PROFILE_ACTION(HYPERVISOR_DISCARD))
+
+struct profile {
+    const char *scheme;               /* of libvirt's URIs */
+    const char *driver;               /* hypervisor_type, and the name in messages */
+    const char *accelerated;          /* the same where the processor itself runs guests; NULL: no difference */
+    const char *vm_mode;              /* "hvm", "exe" */
+    const char *virt_type;            /* for domain capabilities; NULL: the driver has none */
+    const char *const *image_formats; /* NULL-terminated, these too: */
+    const char *const *disk_buses, *const *nics; /* models that images may ask for */
+    unsigned actions;                            /* bits of enum hypervisor_action */
+    unsigned moves;
+    bool power_button; /* shutdown and reboot press it; else the driver has its own way */
+    enum profile_root root;
+    enum profile_console console;
+    enum profile_stats stats;
+    char *(*make_xml)(const struct spec *spec, const struct names *names, const struct domain_xml_host *host);
+};
+extern const struct profile profile_qemu, profile_lxc, profile_test;
+
+/* The profile for a connection URI, such as "lxc:///system" or "qemu+ssh://host/system"; NULL when there is none. */
+const struct profile *profile_find(const char *uri);
+/* "qemu, lxc, test". Static. */
+const char *profile_schemes(void);
+
+bool profile_can(const struct profile *p, enum hypervisor_action action);
+bool profile_boots(const struct profile *p, const char *disk_format);
+/* What the host has is called. */
+const char *profile_type(const struct profile *p, bool accelerated);
+
+/* Calls `each` for every trait of a host with this driver (docs/agent-protocol.md). */
+typedef void (*profile_trait_fn)(void *arg, const char *trait);
+void profile_each_trait(const struct profile *p, bool accelerated, profile_trait_fn each, void *arg);

@@ -1,0 +1,24 @@
+/* QEMU, emulating or with KVM. */
+#include "compute-agent/profile/profile.h"
+
+static const char *const profile_formats[] = {"qcow2", "raw", NULL};
+static const char *const profile_buses[] = {"virtio", "sata", NULL};
+static const char *const profile_nics[] = {"virtio", "e1000", "e1000e", "rtl8139", NULL};
+
+const struct profile profile_qemu = {
+    .scheme = "qemu",
+    .driver = "QEMU",
+    .accelerated = "KVM",
+    .vm_mode = "hvm",
+    .virt_type = "qemu",
+    .image_formats = profile_formats,
+    .disk_buses = profile_buses,
+    .nics = profile_nics,
+    .actions = PROFILE_ACTIONS_BASIC | PROFILE_ACTIONS_PAUSE | PROFILE_ACTIONS_SAVE,
+    .moves = PROFILE_MOVES_OFF | PROFILE_MOVES_LIVE,
+    .power_button = true,
+    .root = PROFILE_ROOT_DISK,
+    .console = PROFILE_CONSOLE_LOGGED,
+    .stats = PROFILE_STATS_BULK,
+    .make_xml = domain_xml_make,
+};

@@ -1,0 +1,59 @@
+/* What hosts say of themselves, by driver. */
+#include "common/strbuf.h"
+#include "compute-agent/profile/profile.h"
+#include "tests/unit/check.h"
+#include <string.h>
+
+static void add(void *arg, const char *trait)
+{
+    strbuf_appendf(arg, "%s ", trait);
+}
+
+static void check_traits(const struct profile *p, bool accelerated, const char *want)
+{
+    struct strbuf text;
+    strbuf_init(&text, 0);
+    profile_each_trait(p, accelerated, add, &text);
+    CHECK_TEXT(text.data, want);
+    strbuf_done(&text);
+}
+
+TEST("the profile follows from the connection's URI")
+{
+    CHECK(profile_find("qemu:///system") == &profile_qemu);
+    CHECK(profile_find("qemu+unix:///system?socket=/x") == &profile_qemu);
+    CHECK(profile_find("lxc:///system") == &profile_lxc);
+    CHECK(profile_find("test:///default") == &profile_test);
+    CHECK(profile_find("vbox:///session") == NULL);
+    CHECK(profile_find("") == NULL);
+    CHECK(profile_find("qem:///system") == NULL);
+}
+
+TEST("each driver can make, start, stop and remove servers, and boots an image")
+{
+    static const struct profile *const all[] = {&profile_qemu, &profile_lxc, &profile_test};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        CHECK(all[i]->make_xml != NULL);
+        CHECK(strstr(profile_schemes(), all[i]->scheme) != NULL);
+        CHECK(all[i]->image_formats[0] != NULL);
+        CHECK_INT(all[i]->actions & PROFILE_ACTIONS_BASIC, PROFILE_ACTIONS_BASIC);
+    }
+    CHECK(profile_boots(&profile_qemu, "qcow2"));
+    CHECK(!profile_boots(&profile_qemu, "root-tar"));
+    CHECK(profile_boots(&profile_lxc, "root-tar"));
+    CHECK(!profile_boots(&profile_lxc, "qcow2"));
+}
+
+TEST("hosts report what they have, and what their driver lacks")
+{
+    check_traits(&profile_qemu, true,
+                 "COMPUTE_NODE COMPUTE_DEVICE_TAGGING COMPUTE_IMAGE_TYPE_QCOW2 COMPUTE_IMAGE_TYPE_RAW "
+                 "COMPUTE_NET_VIF_MODEL_VIRTIO COMPUTE_NET_VIF_MODEL_E1000 COMPUTE_NET_VIF_MODEL_E1000E "
+                 "COMPUTE_NET_VIF_MODEL_RTL8139 COMPUTE_STORAGE_BUS_VIRTIO COMPUTE_STORAGE_BUS_SATA CUSTOM_VIRT_KVM "
+                 "CUSTOM_VM_MODE_HVM ");
+    check_traits(&profile_lxc, false,
+                 "COMPUTE_NODE CUSTOM_IMAGE_TYPE_ROOT_TAR CUSTOM_VIRT_LXC CUSTOM_VM_MODE_EXE CUSTOM_LACKS_SUSPEND "
+                 "CUSTOM_LACKS_MIGRATE CUSTOM_LACKS_LIVE_MIGRATION ");
+    CHECK_TEXT(profile_type(&profile_qemu, false), "QEMU");
+    CHECK_TEXT(profile_type(&profile_lxc, true), "LXC");
+}
