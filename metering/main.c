@@ -13,10 +13,12 @@
 #include "db/lease.h"
 #include "db/store_usage.h"
 #include "db/wake.h"
+#include "metering/budgets.h"
 #include "metering/config.h"
 #include "metering/counters.h"
 #include "metering/intervals.h"
 #include "metering/price_file.h"
+#include "metering/webhook.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +30,7 @@ struct metering {
     struct metering_config config;
     struct intervals intervals;
     struct counters counters;
+    struct budgets budgets;
     struct db *db;
     struct wake *wake;
     struct loop *loop;
@@ -88,6 +91,15 @@ static void fold_counters(struct metering *m)
     }
 }
 
+static void watch_budgets(struct metering *m)
+{
+    struct error e = {0};
+    int rc = budgets_run(&m->budgets, &e);
+    if (rc) {
+        log_error("budgets not compared", "code=%s error=\"%s\"", error_name(rc), error_text(&e));
+    }
+}
+
 static void work(void *arg)
 {
     struct metering *m = arg;
@@ -98,6 +110,7 @@ static void work(void *arg)
     }
     if (!rc && m->leader) {
         fold_counters(m);
+        watch_budgets(m);
     }
     write_metrics(m);
 }
@@ -167,6 +180,23 @@ static void on_wake(void *arg, const char *topic)
     }
 }
 
+/* What webhooks are signed with: the file's first line. */
+static int read_secret(struct metering *m, struct error *e)
+{
+    struct strbuf text;
+    int rc = 0;
+    strbuf_init(&text, 4096);
+    if (m->config.webhook_secret) {
+        rc = file_read(m->config.webhook_secret, &text, e);
+    }
+    if (!rc && text.size > 0) {
+        text.data[strcspn(text.data, "\r\n")] = '\0';
+    }
+    m->budgets.webhook = webhook_new(rc ? NULL : text.data);
+    strbuf_done(&text);
+    return rc;
+}
+
 static int start(struct metering *m, struct error *e)
 {
     struct loop_plan plan = {.arg = m,
@@ -189,6 +219,12 @@ static int start(struct metering *m, struct error *e)
     m->counters.conn = m->intervals.conn;
     m->counters.batch = m->config.fold_batch;
     if (!rc) {
+        m->budgets.conn = m->intervals.conn;
+        m->budgets.reader = db_reader(m->db);
+        m->budgets.period_us = m->config.budget_ms * 1000;
+        rc = read_secret(m, e);
+    }
+    if (!rc) {
         load_prices(m);
     }
     return rc ? rc : wake_listen(m->db, on_wake, m, &m->wake, e);
@@ -209,6 +245,8 @@ static void stop(struct metering *m)
     }
     intervals_forget(&m->intervals);
     counters_forget(&m->counters);
+    budgets_done(&m->budgets);
+    webhook_free(&m->budgets.webhook);
     db_conn_close(&m->intervals.conn);
     db_close(&m->db);
     loop_free(&m->loop);

@@ -1,0 +1,30 @@
+/* Budgets and the thresholds that were reached. */
+#pragma once
+#include "db/db.h"
+
+struct budget_row {
+    const char *id, *account_id, *project_id, *thresholds, *webhook; /* "" for none; thresholds: JSON */
+    int64_t amount_nano, created_us;
+};
+int store_budget_put(struct db_conn *c, const struct budget_row *row, struct error *e);
+/* ERR_NOT_FOUND. */
+int store_budget_delete(struct db_conn *c, const char *id, struct error *e);
+/* Budgets by id, of one project or account, or all (NULL); in the arena. */
+int store_budget_list(struct db_conn *c, const char *account_id, const char *project_id, struct arena *a,
+                      struct budget_row **ret, size_t *ret_count, struct error *e);
+
+struct budget_crossing {
+    const char *budget_id, *month, *threshold;
+    int64_t spent_nano, crossed_us, attempts;
+    const char *webhook; /* of the budget, when it is due */
+};
+/* Notes a crossing; *ret_new is false when it was noted before. */
+int store_budget_cross(struct db_conn *c, const struct budget_crossing *x, bool tell, bool *ret_new, struct error *e);
+/* Crossings of a budget, newest first, at most `limit`; in the arena. */
+int store_budget_crossings(struct db_conn *c, const char *budget_id, int64_t limit, struct arena *a,
+                           struct budget_crossing **ret, size_t *ret_count, struct error *e);
+/* The crossing whose webhook is due first at now_us; in the arena. */
+int store_budget_due(struct db_conn *c, int64_t now_us, struct arena *a, struct budget_crossing *ret, bool *ret_found,
+                     struct error *e);
+/* It was told (due_us 0), or is to be tried again then. */
+int store_budget_told(struct db_conn *c, const struct budget_crossing *x, int64_t due_us, struct error *e);

@@ -1,0 +1,249 @@
+/* Budgets. The month is UTC's; what counts is usage less percentage discounts, before credit and tax. A crossing is a
+ * row, so it is noted once whatever dies when; its webhook is called at least once and says by X-Virga-Delivery which
+ * crossing it is about. */
+#include "metering/budgets.h"
+#include "common/clock.h"
+#include "common/json_out.h"
+#include "common/log.h"
+#include "common/memory.h"
+#include "common/model/money.h"
+#include "db/store_budget.h"
+#include "metering/bill/close.h"
+#include "metering/bill/zone.h"
+#include "metering/webhook.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RETRY_US     ((int64_t)10 * CLOCK_SECOND_US) /* doubled with each attempt */
+#define RETRY_MAX_US ((int64_t)3600 * CLOCK_SECOND_US)
+
+/* What is being told; its texts are its own. */
+struct budgets_telling {
+    struct arena arena;
+    struct budget_crossing crossing;
+};
+
+struct look {
+    struct budgets *b;
+    struct arena arena;
+    struct bill bill;
+    struct bill_period period;
+    char month[16];
+    struct budget_row *rows;
+    int64_t *spent; /* of each row */
+    size_t count;
+    bool reached; /* some threshold is */
+    int64_t now_us;
+};
+
+static int spend_project(struct look *l, const char *project, const struct book_versions *books, int64_t *nano,
+                         struct error *e)
+{
+    struct bill_lines lines = {0};
+    struct arena a;
+    arena_init(&a);
+    int rc = bill_project(&l->bill, project, &l->period, books, false, &a, &lines, e);
+    const struct rate_book *book = books->count > 0 ? &books->items[books->count - 1] : NULL;
+    while (book && book > books->items && book->from_us >= l->period.to_us) {
+        book--;
+    }
+    *nano += bill_sum(&lines);
+    for (size_t i = 0; !rc && book && i < book->discount_count; i++) {
+        *nano -= bill_discount(&book->discounts[i], project, &lines);
+    }
+    arena_done(&a);
+    return rc;
+}
+
+/* What the budget is about has cost so far. */
+static int spend(struct look *l, const struct budget_row *row, int64_t *ret_nano, struct error *e)
+{
+    struct invoice_inputs in;
+    struct book_versions books;
+    const char *payer = row->account_id;
+    int rc = 0;
+    *ret_nano = 0;
+    if (*row->project_id) {
+        rc = store_billing_account_of(l->b->reader, row->project_id, &l->arena, &payer, e);
+        payer = payer ? payer : row->project_id;
+    }
+    rc = rc ? rc : close_inputs(l->b->reader, payer, &l->period, &l->arena, &in, e);
+    rc = rc ? rc : book_load(l->b->reader, in.book, &l->bill.resources, &l->arena, &books, e);
+    for (size_t i = 0; !rc && i < in.project_count; i++) {
+        if (!*row->project_id || strcmp(row->project_id, in.projects[i]) == 0) {
+            rc = spend_project(l, in.projects[i], &books, ret_nano, e);
+        }
+    }
+    return rc;
+}
+
+/* Notes the thresholds that are reached, or with `note` false only sees whether one is. */
+static int cross(struct look *l, struct db_conn *c, size_t index, bool note, struct error *e)
+{
+    const struct budget_row *row = &l->rows[index];
+    struct json_doc doc;
+    int rc = json_in_parse(row->thresholds, strlen(row->thresholds), &doc, e);
+    if (rc) {
+        return rc;
+    }
+    for (size_t i = 0; !rc && i < json_in_count(doc.root); i++) {
+        struct budget_crossing x = {.budget_id = row->id,
+                                    .month = l->month,
+                                    .threshold = json_in_text(json_in_item(doc.root, i)),
+                                    .spent_nano = l->spent[index],
+                                    .crossed_us = l->now_us};
+        int64_t percent = 0;
+        bool fresh = false;
+        if (!x.threshold || !money_parse(x.threshold, &percent) ||
+            (__int128)x.spent_nano * 100 * MONEY_UNIT < (__int128)row->amount_nano * percent) {
+            continue;
+        }
+        l->reached = true;
+        rc = note ? store_budget_cross(c, &x, *row->webhook, &fresh, e) : 0;
+        if (fresh) {
+            l->b->crossed++;
+            log_info("budget threshold reached", "budget=%s month=%s percent=%s", row->id, l->month, x.threshold);
+        }
+    }
+    json_in_done(&doc);
+    return rc;
+}
+
+static int spend_all(struct db_conn *c, void *arg, struct error *e)
+{
+    struct look *l = arg;
+    int rc = bill_open(c, &l->bill, e);
+    if (rc) {
+        return rc;
+    }
+    rc = store_budget_list(c, NULL, NULL, &l->arena, &l->rows, &l->count, e);
+    l->spent = arena_array(&l->arena, l->count + 1, sizeof(*l->spent));
+    for (size_t i = 0; !rc && i < l->count; i++) {
+        rc = spend(l, &l->rows[i], &l->spent[i], e);
+        rc = rc ? rc : cross(l, c, i, false, e);
+    }
+    bill_close(&l->bill);
+    return rc;
+}
+
+static int cross_all(struct db_conn *c, void *arg, struct error *e)
+{
+    struct look *l = arg;
+    int rc = 0;
+    for (size_t i = 0; !rc && i < l->count; i++) {
+        rc = cross(l, c, i, true, e);
+    }
+    return rc;
+}
+
+static int look(struct budgets *b, struct error *e)
+{
+    struct look l = {.b = b, .now_us = clock_now_us()};
+    int year = 0, month = 0;
+    int rc = zone_month_of("UTC", l.now_us, &year, &month, e);
+    rc = rc ? rc : zone_month("UTC", year, month, &l.period.from_us, &l.period.to_us, e);
+    if (rc) {
+        return rc;
+    }
+    l.period = (struct bill_period){l.period.from_us, l.now_us, INT64_MAX, INT64_MAX};
+    snprintf(l.month, sizeof(l.month), "%04d-%02d", year, month);
+    arena_init(&l.arena);
+    rc = db_snapshot(b->reader, spend_all, &l, e);
+    rc = rc || !l.reached ? rc : db_transact(b->conn, cross_all, &l, e);
+    arena_done(&l.arena);
+    return rc;
+}
+
+/* ---- telling ---- */
+
+static void write_body(struct strbuf *text, const struct budget_crossing *x)
+{
+    struct json_out out;
+    char money[MONEY_TEXT_SIZE], time[CLOCK_TEXT_SIZE];
+    json_out_init(&out, text);
+    json_out_object(&out, NULL);
+    json_out_text(&out, "budget", x->budget_id);
+    json_out_text(&out, "month", x->month);
+    json_out_text(&out, "threshold_percent", x->threshold);
+    json_out_text(&out, "spent", money_text(x->spent_nano, money));
+    json_out_text(&out, "crossed_at", clock_text(x->crossed_us, CLOCK_ISO_Z, time));
+    json_out_object_end(&out);
+}
+
+static int settle(struct db_conn *c, void *arg, struct error *e)
+{
+    const struct budget_crossing *x = arg;
+    int64_t pause = RETRY_US << (x->attempts < 12 ? x->attempts : 12);
+    int64_t due = clock_now_us() + (pause < RETRY_MAX_US ? pause : RETRY_MAX_US);
+    return store_budget_told(c, x, x->webhook ? due : 0, e);
+}
+
+static int start_telling(struct budgets *b, struct error *e)
+{
+    struct budgets_telling *t = memory_new(sizeof(*t));
+    struct strbuf body;
+    bool found = false;
+    arena_init(&t->arena);
+    int rc = store_budget_due(b->conn, clock_now_us(), &t->arena, &t->crossing, &found, e);
+    b->telling = t;
+    if (rc || !found) {
+        budgets_done(b);
+        return rc;
+    }
+    strbuf_init(&body, 0);
+    write_body(&body, &t->crossing);
+    const char *id =
+        arena_printf(&t->arena, "%s/%s/%s", t->crossing.budget_id, t->crossing.month, t->crossing.threshold);
+    struct error refused = {0};
+    if (webhook_send(b->webhook, t->crossing.webhook, id, body.data, &refused)) {
+        log_warn("webhook cannot be told", "budget=%s error=\"%s\"", t->crossing.budget_id, error_text(&refused));
+        rc = db_transact(b->conn, settle, &t->crossing, e);
+        budgets_done(b);
+    }
+    strbuf_done(&body);
+    return rc;
+}
+
+static int go_on(struct budgets *b, struct error *e)
+{
+    long status = 0;
+    if (!webhook_step(b->webhook, &status)) {
+        return 0;
+    }
+    struct budget_crossing *x = &b->telling->crossing;
+    bool told = status >= 200 && status < 300;
+    if (told) {
+        x->webhook = NULL;
+        b->told++;
+    } else {
+        log_warn("webhook not told", "budget=%s month=%s percent=%s status=%ld attempts=%lld", x->budget_id, x->month,
+                 x->threshold, status, (long long)x->attempts + 1);
+    }
+    int rc = db_transact(b->conn, settle, x, e);
+    budgets_done(b);
+    return rc;
+}
+
+void budgets_done(struct budgets *b)
+{
+    if (b->telling) {
+        arena_done(&b->telling->arena);
+        free(b->telling);
+        b->telling = NULL;
+    }
+}
+
+int budgets_run(struct budgets *b, struct error *e)
+{
+    int64_t now = clock_mono_us();
+    int rc = 0;
+    if (now - b->looked_us >= b->period_us) {
+        b->looked_us = now;
+        rc = look(b, e);
+    }
+    if (!rc && !b->telling) {
+        rc = start_telling(b, e);
+    }
+    return rc || !b->telling ? rc : go_on(b, e);
+}
