@@ -3,6 +3,7 @@
 #include "api/agent/agent.h"
 #include "api/compute/background.h"
 #include "api/compute/compute.h"
+#include "api/elastic/driver.h"
 #include "api/elastic/elastic.h"
 #include "api/identity/identity.h"
 #include "api/image/image_service.h"
@@ -21,6 +22,7 @@ static int (*const starters[])(struct api *api, struct error *e) = {
     root_start,
     background_start,
     image_service_start,
+    driver_start,
 };
 
 int services_start(struct api *api, struct error *e)

@@ -1,6 +1,6 @@
 /* POST /dry-run: what a POST /servers with this body would do. The body is checked as a create checks it, in a
  * savepoint that is undone; quota and price come from the rows; where it would land is asked of the scheduler that
- * leads, by a row (docs/decisions/0006). Ports and addresses are not tried.
+ * leads, by a row (docs/decisions/0007). Ports and addresses are not tried.
  *
  * A body that a create would refuse is refused with the same words. A quota that is too small is part of the answer. No
  * scheduler that answers within seconds: 503. */

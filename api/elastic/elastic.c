@@ -47,6 +47,7 @@ int elastic_own_project(struct request *request, const char **ret_project)
     return 0;
 }
 
-static const struct route_table *const tables[] = {&elastic_dry_run_routes, &elastic_queue_routes, NULL};
+static const struct route_table *const tables[] = {&elastic_dry_run_routes, &elastic_queue_routes,
+                                                   &elastic_groups_routes, &elastic_policies_routes, NULL};
 const struct service elastic_service = {
     .name = "elastic", .prefix = ELASTIC_PREFIX, .tables = tables, .fault = fault, .negotiate = negotiate};
