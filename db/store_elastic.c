@@ -205,7 +205,9 @@ DB_STATEMENT(elastic_members,
              "m.cpu_ns, m.cpu_at_us, m.cpu_permille, s.name, s.fault_message, s.desired_exists, s.desired_power, "
              "s.placement, s.observed_state, s.fault_code, s.vcpus, h.seen_us, x.cpu_ns, x.at_us "
              "FROM elastic_member m LEFT JOIN server s ON s.id = m.server_id LEFT JOIN host h ON h.id = s.host_id "
-             "LEFT JOIN sample x ON x.server_id = m.server_id WHERE m.group_id = $1 "
+             "LEFT JOIN usage_name n ON n.kind = 'server' AND n.text = m.server_id "
+             "LEFT JOIN usage_name o ON o.kind = 'host' AND o.text = s.host_id "
+             "LEFT JOIN counter_stream x ON x.subject_no = n.no AND x.host_no = o.no WHERE m.group_id = $1 "
              "ORDER BY m.created_us, m.server_id");
 int store_elastic_members(struct db_conn *c, const char *group_id, struct arena *a,
                           struct elastic_member_row **ret_rows, size_t *ret_count, struct error *e)

@@ -49,7 +49,7 @@ struct elastic_member_row {
     const char *name, *fault;
     struct server_situation situation;
     int64_t vcpus, host_seen_us;  /* host_seen_us: 0 without a host */
-    int64_t sample_ns, sample_us; /* the newest sample; sample_us 0: none */
+    int64_t sample_ns, sample_us; /* its counter on that host as last taken over; 0: none */
 };
 /* The members of a group in the order of their making, copied into the arena. */
 int store_elastic_members(struct db_conn *c, const char *group_id, struct arena *a,

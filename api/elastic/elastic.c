@@ -2,6 +2,7 @@
  * are Nova's of the newest microversion, unless the caller's headers name one. */
 #include "api/elastic/elastic.h"
 #include "api/compute/compute.h"
+#include "api/http/openapi.h"
 #include <string.h>
 
 static void fault(struct request *request, struct reply *reply, int status, const char *message)
@@ -47,7 +48,20 @@ int elastic_own_project(struct request *request, const char **ret_project)
     return 0;
 }
 
-static const struct route_table *const tables[] = {&elastic_dry_run_routes, &elastic_queue_routes,
-                                                   &elastic_groups_routes, &elastic_policies_routes, NULL};
+static int openapi_show(struct request *request, struct reply *reply)
+{
+    openapi_write(&reply->out, &elastic_service, "Virga elastic",
+                  arena_printf(&request->arena, "%s" ELASTIC_PREFIX, request_base_url(request)));
+    return 0;
+}
+
+static const struct route rows[] = {
+    {.method = "GET", .pattern = "/openapi.json", .permission = PERMISSION_PUBLIC, .handler = openapi_show},
+};
+static const struct route_table openapi_routes = ROUTE_TABLE(rows);
+
+static const struct route_table *const tables[] = {&openapi_routes,          &elastic_dry_run_routes,
+                                                   &elastic_queue_routes,    &elastic_groups_routes,
+                                                   &elastic_policies_routes, NULL};
 const struct service elastic_service = {
     .name = "elastic", .prefix = ELASTIC_PREFIX, .tables = tables, .fault = fault, .negotiate = negotiate};
