@@ -7,7 +7,7 @@
 #define HOST_COLUMNS                                                                                                   \
     "id, zone, hypervisor, architecture, traits, enabled, seen_us, vcpus, reserved_vcpus, ratio_vcpus, memory_mib, "   \
     "reserved_memory_mib, ratio_memory, disk_gib, reserved_disk_gib, ratio_disk, used_vcpus, used_memory_mib, "        \
-    "used_disk_gib, server_count, allocation_revision, feed"
+    "used_disk_gib, server_count, allocation_revision, feed, dedicated_project_id"
 
 static struct resource_inventory read_inventory(const struct db_rows *rows, int column)
 {
@@ -34,7 +34,8 @@ static void read_host(const struct db_rows *rows, struct placement_host_row *ret
     ret->server_count = db_get_int(rows, 19);
     ret->allocation_revision = db_get_int(rows, 20);
     ret->feed = db_get_int(rows, 21);
-    ret->aggregates = db_get_text(rows, 22);
+    ret->dedicated_project_id = db_get_text(rows, 22);
+    ret->aggregates = db_get_text(rows, 23);
 }
 
 DB_STATEMENT2(placement_hosts,

@@ -5,8 +5,9 @@
 
 struct placement_host_row {
     const char *id, *zone, *hypervisor, *architecture;
-    const char *traits;     /* JSON array of names */
-    const char *aggregates; /* JSON array of the metadata objects of its aggregates */
+    const char *traits;               /* JSON array of names */
+    const char *aggregates;           /* JSON array of the metadata objects of its aggregates */
+    const char *dedicated_project_id; /* only its servers; NULL: everybody's */
     bool enabled;
     int64_t seen_us;
     struct resource_inventory inventory[RESOURCE_COUNT];

@@ -113,6 +113,10 @@ static int take_over(void *arg, const struct placement_host_row *row, struct err
     if (rc) {
         log_error("host row damaged", "host=%s error=\"%s\"", row->id, error_text(&bad));
     }
+    if (row->dedicated_project_id) { /* beats what aggregates allow */
+        tenants.count = 0;
+        names_add(&tenants, row->dedicated_project_id);
+    }
     char hypervisor[64];
     struct placement_host host = {
         .id = row->id,

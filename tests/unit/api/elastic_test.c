@@ -180,3 +180,23 @@ TEST("what is served is described")
            "\"maximum\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":10000}"});
     end();
 }
+
+TEST("a host is dedicated by administrators, while no other project is on it")
+{
+    begin();
+    struct server_row row = compute_row("other");
+    compute_add_server(conn, &row);
+    compute_place(conn, row.id, "host-a");
+#define DEDICATED "/elastic/v1/dedicated-hosts"
+#define TO_A      "{\"dedicated_host\":{\"project_id\":\"" PROJECT_A "\"}}"
+    fixture_script(api.db, "INSERT INTO project (id, domain_id, name, description, enabled, is_domain, tags, options, "
+                           "extra, created_us) VALUES "
+                           "('" PROJECT_A "', 'default', 'a', '', 1, 0, '[]', '{}', '{}', 1)");
+    STEPS({A, "PUT", DEDICATED "/host-b", TO_A, 403}, {ADMIN, "PUT", DEDICATED "/host-x", TO_A, 404},
+          {ADMIN, "PUT", DEDICATED "/host-a", TO_A, 409, "1 servers of other projects"},
+          {ADMIN, "PUT", DEDICATED "/host-b", "{\"dedicated_host\":{\"project_id\":\"nobody\"}}", 400, "project_id"},
+          {ADMIN, "PUT", DEDICATED "/host-b", TO_A, 200, "\"name\":\"host-b\""},
+          {A, "GET", DEDICATED, NULL, 200, "host-b"}, {B, "GET", DEDICATED, NULL, 200, "{\"dedicated_hosts\":[]}"},
+          {ADMIN, "DELETE", DEDICATED "/host-b", NULL, 204}, {A, "GET", DEDICATED, NULL, 200, "[]"});
+    end();
+}

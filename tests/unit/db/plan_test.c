@@ -22,6 +22,7 @@ static const struct exception may_scan[] = {
     {"placement_hosts", "the members of aggregates, which operators make"},
     {"placement_view_aggregates", "the members of aggregates, which operators make"},
     {"placement_question_open", "an index of the open questions alone"},
+    {"host_admin_dedicated", "an index of the dedicated hosts alone"},
     {"queue_*", "an index of the parked servers alone"},
     {"placement_queue_depth", "the queue is short"},
     {"placement_waiting", "the queue is short, and in order"},
