@@ -175,6 +175,9 @@ static void show_front(struct placement *p, int32_t kind)
     const struct tree *t = &p->kinds[kind]->tree;
     struct kind_front *f = &p->fronts[kind];
     f->hosts = t->count;
+    if (++p->versions[kind] == 0) {
+        p->versions[kind] = 1;
+    }
     f->least = t->all.least;
     memcpy(f->low, t->all.low, sizeof(f->low));
     memcpy(f->high, t->all.high, sizeof(f->high));

@@ -99,15 +99,42 @@ static int64_t bound_kind(const struct placement *p, const struct placement_requ
     return placement_bound(q, all->least, all->low, all->high);
 }
 
-/* Fills p->bounds for each kind that passes. Returns the most promising, or -1. */
-static int32_t bound_kinds(const struct placement *p, const struct placement_request *r, const struct class *k,
-                           struct query *q)
+static bool is_excluded(const uint64_t *excluded, int32_t slot)
+{
+    return excluded && (excluded[slot / 64] >> (slot % 64) & 1);
+}
+
+static void improve(struct found *best, int64_t score, int32_t slot)
+{
+    if (score > best->score || (score == best->score && slot < best->slot)) {
+        *best = (struct found){.score = score, .slot = slot};
+    }
+}
+
+/* What is remembered of the kind goes into *best; what is not leaves its bound in p->bounds. */
+static void recall_kind(const struct placement *p, const struct placement_request *r, int32_t number,
+                        const struct recall *m, struct query *q, struct found *best)
+{
+    const struct recall_kind *known = m && m->kinds[number].version == p->versions[number] ? &m->kinds[number] : NULL;
+    p->bounds[number] = SCORE_NONE;
+    if (!known) {
+        p->bounds[number] = bound_kind(p, r, number, q);
+    } else if (known->score != SCORE_NONE && is_excluded(q->excluded, known->slot)) {
+        p->bounds[number] = known->score;
+    } else if (known->score != SCORE_NONE) {
+        improve(best, known->score, known->slot);
+    }
+}
+
+/* Goes over the kinds that pass. Returns the most promising of those that must be searched, or -1. */
+static int32_t recall_kinds(const struct placement *p, const struct placement_request *r, const struct class *k,
+                            const struct recall *m, struct query *q, struct found *best)
 {
     int32_t first = -1;
     for (int32_t word = 0; word * 64 < p->kind_count; word++) {
         for (uint64_t bits = k->passing[word]; bits; bits &= bits - 1) {
             int32_t number = word * 64 + __builtin_ctzll(bits);
-            p->bounds[number] = bound_kind(p, r, number, q);
+            recall_kind(p, r, number, m, q, best);
             if (p->bounds[number] != SCORE_NONE && (first < 0 || p->bounds[number] > p->bounds[first])) {
                 first = number;
             }
@@ -116,29 +143,44 @@ static int32_t bound_kinds(const struct placement *p, const struct placement_req
     return first;
 }
 
-static void search_kind(const struct placement *p, const struct placement_request *r, int32_t number, struct query *q,
-                        struct found *best)
+/* Searches the kind if it can still be better. Without hosts left out, its own best is found and remembered. */
+static void search_kind(const struct placement *p, const struct placement_request *r, int32_t number, struct recall *m,
+                        struct query *q, struct found *best)
 {
+    if (p->bounds[number] == SCORE_NONE || p->bounds[number] < best->score) {
+        return;
+    }
+    p->bounds[number] = SCORE_NONE;
     placement_query_kind(p, r, number, q);
-    placement_search(&p->kinds[number]->tree, q, best);
+    if (!m || q->excluded) {
+        placement_search(&p->kinds[number]->tree, q, best);
+        return;
+    }
+    struct found own = nothing;
+    placement_search(&p->kinds[number]->tree, q, &own);
+    m->kinds[number] = (struct recall_kind){own.score, own.slot, p->versions[number]};
+    if (own.score != SCORE_NONE) {
+        improve(best, own.score, own.slot);
+    }
 }
 
-static void search_all(const struct placement *p, const struct placement_request *r, const struct class *k,
+static void search_all(struct placement *p, const struct placement_request *r, const struct class *k,
                        const uint64_t *excluded, struct found *best)
 {
     struct query q;
-    int32_t first = placement_query_begin(p, r, &q) ? bound_kinds(p, r, k, &q) : -1;
-    if (first < 0) {
+    if (!placement_query_begin(p, r, &q)) {
         return;
     }
     q.excluded = excluded;
-    search_kind(p, r, first, &q, best);
+    struct recall *m = p->kind_count > 1 ? placement_recall_get(p, r, k, &q) : NULL;
+    int32_t first = recall_kinds(p, r, k, m, &q, best);
+    if (first < 0) {
+        return;
+    }
+    search_kind(p, r, first, m, &q, best);
     for (int32_t word = 0; word * 64 < p->kind_count; word++) {
         for (uint64_t bits = k->passing[word]; bits; bits &= bits - 1) {
-            int32_t number = word * 64 + __builtin_ctzll(bits);
-            if (number != first && p->bounds[number] != SCORE_NONE && p->bounds[number] >= best->score) {
-                search_kind(p, r, number, &q, best);
-            }
+            search_kind(p, r, word * 64 + __builtin_ctzll(bits), m, &q, best);
         }
     }
 }

@@ -66,6 +66,28 @@ struct constraints {
     int32_t classes[PLACEMENT_CLASSES_MAX];
 };
 
+/* The best host of every kind for requests that are equal but for hints and groups. What was found of a kind holds
+ * until the kind changes, so a repeated request searches the kinds that changed since. */
+struct recall_key {
+    uint64_t class_hash;
+    int64_t need[RESOURCE_COUNT], extra[PLACEMENT_CLASSES_MAX];
+    int64_t scarcity[RESOURCE_COUNT];
+    int64_t goal;
+    struct constraints filters;
+};
+struct recall_kind {
+    int64_t score; /* SCORE_NONE: no host of the kind */
+    int32_t slot;
+    uint32_t version; /* of the kind when it was found; 0: nothing was */
+};
+struct recall {
+    struct recall_key key;
+    uint64_t hash, used_at;
+    struct recall_kind *kinds;
+};
+#define RECALLS      128  /* remembered, in sets of CLASS_WAYS */
+#define RECALL_KINDS 4096 /* with more kinds than that the memory is not worth it */
+
 /* A class of requests with equal filters: which kinds pass. */
 struct class {
     struct constraints key;
@@ -96,6 +118,8 @@ struct placement {
     int64_t *bounds; /* scratch by kind: what its hosts can reach at best */
     uint64_t era;    /* grows when the meaning of a kind's number changes */
     struct class classes[PLACEMENT_CLASSES];
+    struct recall recalls[RECALLS];
+    uint32_t *versions; /* by kind: grows with every change of its hosts */
     uint64_t tick;
     uint64_t *excluded; /* a bit per slot, all clear between requests */
     int32_t *scratch;   /* a kind's number each, for building keys */
@@ -170,6 +194,14 @@ struct class_names {
 /* placement.c */
 /* The slot's free amounts and the other dimensions of its tree. */
 void placement_values(const struct placement *p, const struct slot *s, int32_t *ret);
+
+/* placement_recall.c */
+/* The memory of this request, made when new; NULL with too many kinds. */
+struct recall *placement_recall_get(struct placement *p, const struct placement_request *r, const struct class *k,
+                                    const struct query *q);
+/* Gives every memory room for the kinds. */
+void placement_recall_grow(struct placement *p, int32_t old_capacity);
+void placement_recall_done(struct placement *p);
 
 /* placement_choose.c */
 /* What belongs to the request alone: hints and group. NULL: passes; else why not. */

@@ -52,13 +52,15 @@ static int64_t share_used(const struct placement *p, enum resource r)
     return used <= 0 || capacity <= 0 ? 0 : (int64_t)((double)used / (double)capacity * SCARCITY_ONE);
 }
 
-/* How much of each the pool uses against the scarcer of both, to the fourth power. */
+/* How much of each the pool uses against the scarcer of both, to the fourth power; coarse enough that
+ * repeated requests stay equal for a while. */
 static void weigh_scarcity(const struct placement *p, struct query *q)
 {
     int64_t vcpu = share_used(p, RESOURCE_VCPU), memory = share_used(p, RESOURCE_MEMORY_MIB);
     int64_t most = vcpu > memory ? vcpu : memory;
+    bool packs = q->goal == PLACEMENT_GOAL_PACK || q->goal == PLACEMENT_GOAL_LIFETIME;
     for (int r = 0; r < RESOURCE_COUNT; r++) {
-        int64_t ratio = most == 0 ? SCARCITY_ONE : (r == RESOURCE_VCPU ? vcpu : memory) * SCARCITY_ONE / most;
+        int64_t ratio = most == 0 || !packs ? SCARCITY_ONE : (r == RESOURCE_VCPU ? vcpu : memory) * SCARCITY_ONE / most;
         int64_t square = ratio * ratio / SCARCITY_ONE;
         q->scarcity[r] = square * square / SCARCITY_ONE;
     }
@@ -144,7 +146,7 @@ int32_t placement_worth(const struct placement *p, int32_t kind, const int32_t *
 
 static int64_t worth_bound(const struct query *q, int32_t worth)
 {
-    return worth == INT32_MAX ? INT64_MAX : (((int64_t)worth + 1) << WORTH_SHIFT) - q->need_worth;
+    return worth == INT32_MAX ? INT64_MAX : ((int64_t)worth + 1) * (1 << WORTH_SHIFT) - q->need_worth;
 }
 
 static int64_t reach_weights(const struct query *q, const int32_t *low, const int32_t *high, size_t stride)

@@ -201,6 +201,13 @@ static struct wish invent_wish(int extras)
                      .goal = (enum placement_goal)(1 + below(PLACEMENT_GOAL_COUNT - 1)),
 
                      .avoid = below(5) == 0 ? below(hosts) : -1};
+    if (below(3) == 0) {
+        /* One that was asked before, when other hosts were better. */
+        static const struct wish usual = {.need = {2, 4096, 10}, .zone = -1, .property = -1, .avoid = -1};
+        w = usual;
+        w.goal = (enum placement_goal)(1 + below(PLACEMENT_GOAL_COUNT - 1));
+        w.avoid = below(4) == 0 ? below(hosts) : -1;
+    }
     if (below(50) == 0) {
         w.need[below(3)] = 0;
     }
