@@ -8,14 +8,25 @@
 #include "api/identity/identity.h"
 #include "api/image/image_service.h"
 #include "api/network/network_service.h"
+#include "api/ops/ops.h"
 #include "api/placement/placement_service.h"
 #include "api/rating/rating.h"
 #include "api/root/root.h"
 
 const struct service *const services_all[] = {
-    &root_service,    &identity_service,  &identity_root_service, &image_service,
-    &network_service, &placement_service, &compute_service,       &compute_root_service,
-    &agent_service,   &rating_service,    &elastic_service,       NULL,
+    &root_service,
+    &identity_service,
+    &identity_root_service,
+    &image_service,
+    &network_service,
+    &placement_service,
+    &compute_service,
+    &compute_root_service,
+    &agent_service,
+    &rating_service,
+    &elastic_service,
+    &ops_service,
+    NULL,
 };
 
 static int (*const starters[])(struct api *api, struct error *e) = {

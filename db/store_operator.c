@@ -95,7 +95,8 @@ DB_STATEMENT(
     "used_disk_gib * 1000 > (disk_gib - reserved_disk_gib) * ratio_disk)");
 DB_STATEMENT(operator_allocation_alone,
              "SELECT a.server_id, 'on host ' || a.host_id FROM allocation a "
-             "LEFT JOIN server s ON s.id = a.server_id WHERE s.id IS NULL AND CAST($1 AS BIGINT) >= 0");
+             "LEFT JOIN server s ON s.id = a.server_id LEFT JOIN migration m ON m.uuid = a.server_id AND m.ended = 0 "
+             "WHERE s.id IS NULL AND m.id IS NULL AND CAST($1 AS BIGINT) >= 0");
 DB_STATEMENT(
     operator_allocation_elsewhere,
     "SELECT s.id, 'server on ' || COALESCE(s.host_id, 'no host') || ', allocation on ' || a.host_id FROM allocation a "

@@ -26,6 +26,8 @@ static const struct config_option options[] = {
      .doc = "A host that was silent for longer gets no servers."},
     {OPTION(resize_confirm_ms), .type = CONFIG_DURATION, .fallback = "0s", .min = 0, .max = 2592000000, .reload = true,
      .doc = "A resize or cold migration that nobody confirmed is confirmed after so long; 0: never."},
+    {OPTION(drain_retry_ms), .type = CONFIG_DURATION, .fallback = "60s", .min = 1000, .max = 86400000, .reload = true,
+     .doc = "A server that could not leave a host that is being drained is tried again after so long."},
     {OPTION(resize_same_host), .type = CONFIG_BOOL, .fallback = "true", .reload = true,
      .doc = "A resize stays on its host when no other has room."},
     {OPTION(weight_memory), .type = CONFIG_INT, .fallback = "2", .min = -1000, .max = 1000,

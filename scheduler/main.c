@@ -13,6 +13,7 @@
 #include "db/wake.h"
 #include "scheduler/config.h"
 #include "scheduler/dispatch.h"
+#include "scheduler/flows/drain.h"
 #include "scheduler/flows/relocate.h"
 #include "scheduler/metrics.h"
 #include "scheduler/questions.h"
@@ -52,7 +53,9 @@ static void work(void *arg)
     }
     struct relocate_settings moves = {.confirm_us = s->config.resize_confirm_ms * 1000,
                                       .same_host = s->config.resize_same_host};
-    rc = relocate_run(&s->dispatch, &moves, &e);
+    struct drain_settings drains = {.retry_us = s->config.drain_retry_ms * 1000};
+    rc = drain_run(&s->dispatch, &drains, &e);
+    rc = rc ? rc : relocate_run(&s->dispatch, &moves, &e);
     if (rc) {
         log_error("migrations stand still", "code=%s error=\"%s\"", error_name(rc), error_text(&e));
     }

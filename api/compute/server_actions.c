@@ -320,12 +320,12 @@ static const struct action_row actions[] = {
     {"revertResize", server_moves_revert, 1, false, false, NULL},
     {"migrate", server_moves_migrate, 1, true, false, "CUSTOM_LACKS_MIGRATE"},
     {"os-migrateLive", server_moves_live, 1, true, false, "CUSTOM_LACKS_LIVE_MIGRATION"},
+    {"evacuate", server_moves_evacuate, 1, true, true, NULL},
 };
 static const char *const later[] = {
     "changePassword",
     "createBackup",
     "createImage",
-    "evacuate",
     "injectNetworkInfo",
     "os-getRDPConsole",
     "os-getSPICEConsole",

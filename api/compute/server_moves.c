@@ -1,85 +1,21 @@
 /* resize, migrate, os-migrateLive, confirmResize, revertResize: bodies by microversion, Nova's refusals, and the rows
  * that make the scheduler go. */
 #include "api/compute/server_moves.h"
-#include "common/uuid.h"
 #include "db/store_flavor.h"
+#include "db/store_host.h"
 #include "db/store_host_admin.h"
-#include "db/store_operation.h"
+#include "db/store_host_work.h"
 #include "db/store_quota.h"
 #include <string.h>
 
-/* ---- beginning ---- */
-
-static enum server_operation shown(enum migration_kind kind)
-{
-    if (kind == MIGRATION_LIVE)
-        return SERVER_OPERATION_MIGRATING;
-    return kind == MIGRATION_EVACUATION ? SERVER_OPERATION_REBUILDING : SERVER_OPERATION_RESIZE_PREP;
-}
-
-static int refuse(const struct server_row *row, const struct server_move *move, struct error *e)
-{
-    struct server_situation s = store_server_situation(row);
-    const char *value = "", *what = server_refusal(&s, move->action, &value);
-    return error_set(e, ERR_CONFLICT, "Cannot '%s' instance %s while it is in %s %s",
-                     move->operation == OPERATION_MIGRATE ? "migrate" : server_action_name(move->action), row->id, what,
-                     value);
-}
-
-static int insert(struct db_conn *c, struct server_row *row, const struct server_move *move,
-                  const struct server_life_actor *actor, int64_t now_us, struct arena *a, struct error *e)
-{
-    struct operation_row operation = {
-        .id = uuid_ordered(arena_alloc(a, UUID_SIZE)),
-        .server_id = row->id,
-        .project_id = actor->project_id,
-        .user_id = actor->user_id,
-        .request_id = actor->request_id,
-        .action = operation_name(move->operation),
-        .started_us = now_us,
-    };
-    struct migration_row migration = {
-        .uuid = uuid_ordered(arena_alloc(a, UUID_SIZE)),
-        .server_id = row->id,
-        .operation_id = operation.id,
-        .project_id = actor->project_id,
-        .user_id = actor->user_id,
-        .kind = move->kind,
-        .source_host = row->host_id,
-        .wanted_host = move->wanted_host,
-        .drain_host = move->drain_host,
-        .power = row->desired_power,
-        .old_flavor = store_migration_flavor(row, a),
-        .new_flavor = store_migration_flavor(move->as ? move->as : row, a),
-        .options = move->options ? move->options : "{}",
-        .created_us = now_us,
-        .deadline_us = now_us + migration_limit_us(MIGRATION_QUEUED),
-    };
-    int rc = store_operation_insert(c, &operation, false, e);
-    row->operation_id = operation.id;
-    return rc ? rc : store_migration_insert(c, &migration, e);
-}
-
-int server_moves_begin(struct db_conn *c, struct server_row *row, const struct server_move *move,
-                       const struct server_life_actor *actor, int64_t now_us, struct arena *a, struct error *e)
-{
-    struct server_situation s = store_server_situation(row);
-    enum server_power power;
-    if (!server_allows(&s, move->action, &power))
-        return refuse(row, move, e);
-    if (server_operation_moves(row->operation))
-        return error_set(e, ERR_CONFLICT, "Instance %s is being migrated", row->id);
-    int rc = store_operation_end(c, row->operation_id, OPERATION_FAIL, "Another action took its place", now_us, e);
-    rc = rc ? rc : insert(c, row, move, actor, now_us, a, e);
-    if (rc)
-        return rc;
-    row->operation = shown(move->kind);
-    row->deadline_us = 0;
-    row->updated_us = now_us;
-    return store_server_move(c, row, e);
-}
-
 /* ---- what bodies say ---- */
+
+static struct migration_actor asker_of(const struct request *request)
+{
+    return (struct migration_actor){.request_id = request->id,
+                                    .user_id = request->credential.user_id,
+                                    .project_id = request->credential.project_id};
+}
 
 static struct server_life_actor actor_of(const struct request *request)
 {
@@ -88,10 +24,10 @@ static struct server_life_actor actor_of(const struct request *request)
                                       .project_id = request->credential.project_id};
 }
 
-static int begin(struct request *request, struct server_row *row, const struct server_move *move)
+static int begin(struct request *request, struct server_row *row, const struct migration_wish *move)
 {
-    struct server_life_actor actor = actor_of(request);
-    return server_moves_begin(request->conn, row, move, &actor, request->now_us, &request->arena, &request->error);
+    struct migration_actor actor = asker_of(request);
+    return store_migration_begin(request->conn, row, move, &actor, request->now_us, &request->arena, &request->error);
 }
 
 static int bad(struct request *request, const char *action, const char *what)
@@ -121,7 +57,8 @@ static int read_host(struct request *request, const struct server_row *row, json
 
 int server_moves_migrate(struct request *request, struct reply *reply, struct server_row *row, json_value *value)
 {
-    struct server_move move = {.kind = MIGRATION_COLD, .action = SERVER_ACTION_RESIZE, .operation = OPERATION_MIGRATE};
+    struct migration_wish move = {
+        .kind = MIGRATION_COLD, .action = SERVER_ACTION_RESIZE, .operation = OPERATION_MIGRATE};
     bool judged = compute_since(request, 56), named = judged && json_in_is_object(value);
     (void)reply;
     if (judged && !json_in_is_null(value) && (!named || json_in_count(value) != (json_in_has(value, "host") ? 1u : 0u)))
@@ -156,12 +93,74 @@ static int check_live_body(struct request *request, json_value *value)
 
 int server_moves_live(struct request *request, struct reply *reply, struct server_row *row, json_value *value)
 {
-    struct server_move move = {
+    struct migration_wish move = {
         .kind = MIGRATION_LIVE, .action = SERVER_ACTION_LIVE_MIGRATION, .operation = OPERATION_LIVE_MIGRATION};
     int rc = check_live_body(request, value);
     (void)reply;
     rc = rc ? rc : read_host(request, row, json_in_member(value, "host"), &move.wanted_host);
     return rc ? rc : begin(request, row, &move);
+}
+
+/* ---- evacuate ---- */
+
+static int check_evacuate_body(struct request *request, json_value *value)
+{
+    bool flag = false;
+    size_t known = 0;
+    if (!json_in_is_object(value))
+        return bad(request, "evacuate", "It is an object");
+    known += json_in_has(value, "host") ? 1u : 0u;
+    known += json_in_has(value, "adminPass") ? 1u : 0u;
+    if (!compute_since(request, 14)) {
+        if (!compute_read_bool(json_in_member(value, "onSharedStorage"), &flag))
+            return bad(request, "onSharedStorage", "It is a boolean and required");
+        if (flag)
+            return error_set(&request->error, ERR_INVALID, "Invalid state of instance files: they are on local disks");
+        known++;
+    }
+    if (compute_since(request, 29) && !compute_since(request, 68) && json_in_has(value, "force")) {
+        if (!compute_read_bool(json_in_member(value, "force"), &flag))
+            return bad(request, "force", "It is a boolean");
+        known++;
+    }
+    return json_in_count(value) == known ? 0 : bad(request, "evacuate", "Additional properties are not allowed");
+}
+
+/* A server that runs twice is worse than one that is down. */
+static int check_off(struct request *request, const struct server_row *row)
+{
+    bool off = false;
+    int rc = row->host_id ? store_host_work_is_off(request->conn, row->host_id, request->now_us, &off, NULL,
+                                                   &request->arena, &request->error)
+                          : 0;
+    if (rc || off)
+        return rc;
+    if (row->host_id && request->now_us - row->host_seen_us <= STORE_HOST_ALIVE_US)
+        return error_set(&request->error, ERR_INVALID, "Compute service of %s is still in use.", row->host_name);
+    return error_set(&request->error, ERR_INVALID,
+                     "Nobody has proved that host %s is off: fence it first (virga host fence, or forced_down of "
+                     "os-services)",
+                     row->host_name ? row->host_name : "none");
+}
+
+int server_moves_evacuate(struct request *request, struct reply *reply, struct server_row *row, json_value *value)
+{
+    struct migration_wish move = {
+        .kind = MIGRATION_EVACUATION, .action = SERVER_ACTION_EVACUATE, .operation = OPERATION_EVACUATE};
+    int rc = check_evacuate_body(request, value);
+    rc = rc ? rc : read_host(request, row, json_in_member(value, "host"), &move.wanted_host);
+    rc = rc ? rc : check_off(request, row);
+    rc = rc ? rc : begin(request, row, &move);
+    if (rc)
+        return rc;
+    reply->status = 200;
+    if (!compute_since(request, 14)) {
+        const char *password = json_in_text(json_in_member(value, "adminPass"));
+        json_out_object(&reply->out, NULL);
+        json_out_text(&reply->out, "adminPass", password ? password : "");
+        json_out_object_end(&reply->out);
+    }
+    return 0;
 }
 
 /* ---- resize ---- */
@@ -210,7 +209,8 @@ static int set_disk_config(struct request *request, struct server_row *row, json
 
 int server_moves_resize(struct request *request, struct reply *reply, struct server_row *row, json_value *value)
 {
-    struct server_move move = {.kind = MIGRATION_RESIZE, .action = SERVER_ACTION_RESIZE, .operation = OPERATION_RESIZE};
+    struct migration_wish move = {
+        .kind = MIGRATION_RESIZE, .action = SERVER_ACTION_RESIZE, .operation = OPERATION_RESIZE};
     struct server_row as;
     struct flavor_row flavor;
     const char *id = json_in_text(json_in_member(value, "flavorRef"));
@@ -252,8 +252,8 @@ static int answer(struct request *request, struct server_row *row, enum server_a
     struct migration_row migration;
     enum server_power power;
     if (!server_allows(&s, action, &power)) {
-        struct server_move move = {.action = action, .operation = operation};
-        return refuse(row, &move, &request->error);
+        struct migration_wish move = {.action = action, .operation = operation};
+        return store_migration_begin_refuse(row, &move, &request->error);
     }
     int rc = store_migration_of_server(request->conn, row->id, &request->arena, &migration, &request->error);
     if (rc == ERR_NOT_FOUND) {

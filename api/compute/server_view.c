@@ -318,7 +318,9 @@ static void write_vm_state(const struct subject *s, const char *key)
 
 static void write_power_state(const struct subject *s, const char *key)
 {
-    json_out_int(s->out, key, s->words.power_state);
+    const struct server_row *row = s->row;
+    bool silent = row->host_id != NULL && s->view->request->now_us - row->host_seen_us > STORE_HOST_ALIVE_US;
+    json_out_int(s->out, key, silent ? 0 : s->words.power_state); /* of a host that is silent nobody knows */
 }
 
 static void write_empty_list(const struct subject *s, const char *key)

@@ -5,6 +5,7 @@
 #include "api/http/handler.h"
 #include "common/clock.h"
 #include "db/store_host_admin.h"
+#include "db/store_host_work.h"
 #include <string.h>
 
 #define BINARY "nova-compute"
@@ -12,6 +13,14 @@
 static bool alive(const struct request *request, const struct host_row *host)
 {
     return request->now_us - host->seen_us <= STORE_HOST_ALIVE_US;
+}
+
+static bool is_off(struct request *request, const struct host_row *host)
+{
+    struct error none = {0};
+    bool off = false;
+    return store_host_work_is_off(request->conn, host->id, request->now_us, &off, NULL, &request->arena, &none) == 0 &&
+           off;
 }
 
 static void write_service(struct request *request, struct json_out *out, const char *key, const struct host_row *host)
@@ -31,7 +40,7 @@ static void write_service(struct request *request, struct json_out *out, const c
     json_out_text(out, "updated_at", host->seen_us ? clock_text(host->seen_us, CLOCK_ISO_MICRO, text) : NULL);
     json_out_text(out, "disabled_reason", host->disabled_reason);
     if (request->microversion >= 11) {
-        json_out_bool(out, "forced_down", false);
+        json_out_bool(out, "forced_down", is_off(request, host));
     }
     json_out_object_end(out);
 }
@@ -129,8 +138,11 @@ static int services_disable(struct request *request, struct reply *reply)
 }
 
 struct by_id {
+    struct json_seen seen;
     const char *status, *disabled_reason;
+    bool forced_down;
 };
+#define SEEN_FORCED_DOWN 4
 static const char *const statuses[] = {"enabled", "disabled", NULL};
 static const struct json_field by_id_fields[] = {
     {.name = "status", .kind = JSON_TEXT, .offset = offsetof(struct by_id, status), .choices = statuses},
@@ -139,9 +151,10 @@ static const struct json_field by_id_fields[] = {
      .offset = offsetof(struct by_id, disabled_reason),
      .min = 1,
      .max = 255},
+    {.name = "forced_down", .kind = JSON_BOOL, .offset = offsetof(struct by_id, forced_down), .flags = JSON_LENIENT},
 };
 static const struct json_table by_id_table = {
-    .fields = by_id_fields, .count = JSON_COUNT(by_id_fields), .seen_offset = JSON_NO_SEEN};
+    .fields = by_id_fields, .count = JSON_COUNT(by_id_fields), .seen_offset = offsetof(struct by_id, seen)};
 
 static int services_update(struct request *request, struct reply *reply)
 {
@@ -157,15 +170,19 @@ static int services_update(struct request *request, struct reply *reply)
         rc =
             error_set(&request->error, ERR_INVALID, "Specifying disabled_reason requires that status is \"disabled\".");
     }
-    if (!rc && !body->status) {
+    bool forces = (body->seen.present & SEEN_FORCED_DOWN) != 0;
+    if (!rc && !body->status && !forces) {
         rc = error_set(&request->error, ERR_INVALID,
                        "No updates were requested. Fields 'status' or 'forced_down' should be specified.");
     }
     if (rc) {
         return rc;
     }
-    bool enabled = strcmp(body->status, "enabled") == 0;
-    rc = store_host_admin_enable(request->conn, host.id, enabled, body->disabled_reason, &request->error);
+    if (forces && body->forced_down) /* an administrator says so: it is proof for us */
+        rc = store_host_work_fence(request->conn, host.id, "forced_down", request->now_us, &request->error);
+    bool enabled = body->status && strcmp(body->status, "enabled") == 0;
+    if (!rc && body->status)
+        rc = store_host_admin_enable(request->conn, host.id, enabled, body->disabled_reason, &request->error);
     rc = rc ? rc : store_host_get(request->conn, host.id, &request->arena, &host, &request->error);
     if (!rc) {
         json_out_object(&reply->out, NULL);

@@ -63,8 +63,12 @@ static int change_owner(struct db_conn *c, struct relocate *m, const struct migr
     bool back = move->step == MIGRATION_BACK_STARTING;
     struct server_row before = m->server;
     int rc = store_migration_exchange(c, row, e);
-    if (row->kind == MIGRATION_EVACUATION)
+    if (row->kind == MIGRATION_EVACUATION) { /* it is built anew, whatever was wrong with it before */
         m->server.observed_state = SERVER_STATE_NONE;
+        m->server.fault_code = m->server.fault_us = 0;
+        m->server.fault_message = m->server.fault_details = NULL;
+        m->server.deadline_us = 0;
+    }
     rc = rc ? rc
             : store_migration_rehome(c, &m->server, back ? row->source_host : row->target_host,
                                      back ? row->old_flavor : row->new_flavor, m->arena, e);

@@ -484,9 +484,10 @@ def usage_without_gap(view):
     by_server = collections.defaultdict(list)
     for row in view.intervals:
         by_server[row["server_id"]].append(row)
+    rebuilt = {(event["server_id"], event["at_us"]) for event in view.events if event["state"] == "none"}
     for server_id, rows in by_server.items():
         for before, after in zip(rows, rows[1:]):
-            if before["end_us"] != after["begin_us"]:
+            if before["end_us"] != after["begin_us"] and (server_id, before["end_us"]) not in rebuilt:
                 yield f"server {server_id}: an interval ends at {before['end_us']}, the next begins at {after['begin_us']}"
         for row in rows:
             if row["end_us"] < row["begin_us"]:

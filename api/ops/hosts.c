@@ -1,0 +1,304 @@
+/* /ops/v1/hosts: shown, changed, drained, fenced, removed. A host is named by its id or its name. */
+#include "api/ops/ops.h"
+#include "common/clock.h"
+#include "db/store_host.h"
+#include "db/store_host_admin.h"
+#include "db/store_host_work.h"
+#include "db/store_migration.h"
+#include "db/store_server.h"
+
+static int find(struct request *request, struct host_row *ret)
+{
+    const char *name = request_param(request, "host"), *id = name;
+    struct error none = {0};
+    int rc = store_host_get(request->conn, name, &request->arena, ret, &none);
+    if (rc != ERR_NOT_FOUND)
+        return rc ? error_set(&request->error, rc, "%s", error_text(&none)) : 0;
+    rc = store_host_admin_find(request->conn, name, &request->arena, &id, &request->error);
+    return rc ? rc : store_host_get(request->conn, id, &request->arena, ret, &request->error);
+}
+
+static void write_time(struct json_out *out, const char *key, int64_t us)
+{
+    char text[CLOCK_TEXT_SIZE];
+    json_out_text(out, key, us ? clock_text(us, CLOCK_ISO_MICRO_Z, text) : NULL);
+}
+
+/* ---- drains ---- */
+
+static int write_left(void *arg, const struct server_row *row, struct error *e)
+{
+    struct json_out *out = arg;
+    (void)e;
+    json_out_object(out, NULL);
+    json_out_text(out, "id", row->id);
+    json_out_text(out, "name", row->name);
+    json_out_text(out, "state", server_state_name(row->observed_state));
+    json_out_bool(out, "moving", server_operation_moves(row->operation));
+    json_out_object_end(out);
+    return 0;
+}
+
+static int write_failure(void *arg, const struct migration_row *row, struct error *e)
+{
+    struct json_out *out = arg;
+    (void)e;
+    if (row->outcome != MIGRATION_FAILED)
+        return 0;
+    json_out_object(out, NULL);
+    json_out_text(out, "server", row->server_id);
+    json_out_text(out, "kind", migration_kind_name(row->kind));
+    json_out_text(out, "reason", row->message);
+    write_time(out, "at", row->updated_us);
+    json_out_object_end(out);
+    return 0;
+}
+
+static int write_drain(struct request *request, struct json_out *out, const char *key, const struct host_row *host,
+                       bool whole)
+{
+    struct host_drain_row drain;
+    struct host_drain_figures figures;
+    struct server_query q = {.sort = SERVER_SORT_CREATED, .ascending = true, .limit = 1000, .host = host->id};
+    struct migration_filter tries = {.drain_host = host->id, .limit = 1000};
+    bool found = false;
+    int rc = store_host_work_get_drain(request->conn, host->id, &request->arena, &drain, &found, &request->error);
+    if (!rc && !found)
+        json_out_null(out, key);
+    if (rc || !found)
+        return rc;
+    rc = store_host_work_figures(request->conn, &drain, &figures, &request->error);
+    tries.since_us = drain.started_us;
+    json_out_object(out, key);
+    json_out_text(out, "state", store_host_work_drain_name(drain.state));
+    json_out_int(out, "parallel", drain.parallel);
+    json_out_int(out, "moved", figures.moved);
+    json_out_int(out, "moving", figures.moving);
+    json_out_int(out, "failed", figures.failed);
+    json_out_int(out, "left", figures.left);
+    write_time(out, "started_at", drain.started_us);
+    write_time(out, "updated_at", drain.updated_us);
+    if (whole && !rc) {
+        json_out_array(out, "servers_left");
+        rc = store_server_list(request->conn, &q, write_left, out, &request->error);
+        json_out_array_end(out);
+        json_out_array(out, "failures");
+        rc = rc ? rc : store_migration_list(request->conn, &tries, write_failure, out, &request->error);
+        json_out_array_end(out);
+    }
+    json_out_object_end(out);
+    return rc;
+}
+
+/* ---- hosts ---- */
+
+static int write_host(struct request *request, struct json_out *out, const char *key, const struct host_row *host,
+                      bool whole)
+{
+    bool off = false;
+    const char *proof = NULL;
+    int rc = store_host_work_is_off(request->conn, host->id, request->now_us, &off, &proof, &request->arena,
+                                    &request->error);
+    bool up = request->now_us - host->seen_us <= STORE_HOST_ALIVE_US;
+    json_out_object(out, key);
+    json_out_text(out, "id", host->id);
+    json_out_text(out, "name", host->name);
+    json_out_text(out, "state", up ? "up" : off ? "off" : "down");
+    json_out_text(out, "proof", proof);
+    json_out_bool(out, "enabled", host->enabled);
+    json_out_text(out, "disabled_reason", host->disabled_reason);
+    json_out_text(out, "zone", host->zone);
+    json_out_text(out, "hypervisor", host->hypervisor);
+    json_out_text(out, "architecture", host->architecture);
+    json_out_text(out, "address", host->address);
+    write_time(out, "seen_at", host->seen_us);
+    json_out_object(out, "resources");
+    for (int r = 0; r < RESOURCE_COUNT; r++) {
+        json_out_object(out, resource_name((enum resource)r));
+        json_out_int(out, "total", host->total.amount[r]);
+        json_out_int(out, "reserved", host->reserved.amount[r]);
+        json_out_int(out, "used", host->used.amount[r]);
+        json_out_int(out, "ratio_permille", host->ratio.amount[r]);
+        json_out_object_end(out);
+    }
+    json_out_object_end(out);
+    json_out_int(out, "servers", host->server_count);
+    json_out_raw(out, "traits", host->traits);
+    rc = rc ? rc : write_drain(request, out, "drain", host, whole);
+    json_out_object_end(out);
+    return rc;
+}
+
+static int answer(struct request *request, struct reply *reply)
+{
+    struct host_row host;
+    int rc = find(request, &host);
+    if (rc)
+        return rc;
+    json_out_object(&reply->out, NULL);
+    rc = write_host(request, &reply->out, "host", &host, true);
+    json_out_object_end(&reply->out);
+    return rc;
+}
+
+struct listing {
+    struct request *request;
+    struct json_out *out;
+};
+
+static int write_one(void *arg, const struct host_row *row, struct error *e)
+{
+    struct listing *l = arg;
+    (void)e;
+    return write_host(l->request, l->out, NULL, row, false);
+}
+
+static int hosts_list(struct request *request, struct reply *reply)
+{
+    struct listing l = {request, &reply->out};
+    json_out_object(l.out, NULL);
+    json_out_array(l.out, "hosts");
+    int rc = store_host_list(request->conn, write_one, &l, &request->error);
+    json_out_array_end(l.out);
+    json_out_object_end(l.out);
+    return rc;
+}
+
+/* ---- changes ---- */
+
+struct change {
+    struct json_seen seen;
+    bool enabled;
+    const char *disabled_reason, *zone;
+};
+#define SEEN_ENABLED 1
+static const struct json_field change_fields[] = {
+    {.name = "enabled", .kind = JSON_BOOL, .offset = offsetof(struct change, enabled)},
+    {.name = "disabled_reason",
+     .kind = JSON_TEXT,
+     .offset = offsetof(struct change, disabled_reason),
+     .min = 1,
+     .max = 255},
+    {.name = "zone", .kind = JSON_TEXT, .offset = offsetof(struct change, zone), .min = 1, .max = 255},
+};
+static const struct json_table change_table = {
+    .fields = change_fields, .count = JSON_COUNT(change_fields), .seen_offset = offsetof(struct change, seen)};
+
+static int hosts_change(struct request *request, struct reply *reply)
+{
+    const struct change *b = request->body;
+    struct host_row host;
+    bool enabled = (b->seen.present & SEEN_ENABLED) != 0;
+    int rc = find(request, &host);
+    if (!rc && b->disabled_reason && (!enabled || b->enabled))
+        rc = error_set(&request->error, ERR_INVALID, "disabled_reason goes with \"enabled\": false");
+    if (!rc && enabled)
+        rc = store_host_admin_enable(request->conn, host.id, b->enabled, b->disabled_reason, &request->error);
+    if (!rc && b->zone)
+        rc = store_host_admin_zone(request->conn, host.id, b->zone, &request->error);
+    return rc ? rc : answer(request, reply);
+}
+
+struct drain_wish {
+    int64_t parallel;
+    const char *reason;
+};
+static const struct json_field drain_fields[] = {
+    {.name = "parallel", .kind = JSON_INT, .offset = offsetof(struct drain_wish, parallel), .min = 1, .max = 1000},
+    {.name = "reason", .kind = JSON_TEXT, .offset = offsetof(struct drain_wish, reason), .min = 1, .max = 255},
+};
+static const struct json_table drain_table = {
+    .fields = drain_fields, .count = JSON_COUNT(drain_fields), .seen_offset = JSON_NO_SEEN};
+
+static int hosts_drain(struct request *request, struct reply *reply)
+{
+    const struct drain_wish *b = request->body;
+    struct host_row host;
+    int rc = find(request, &host);
+    struct host_drain_row row = {.host_id = host.id,
+                                 .user_id = request->credential.user_id,
+                                 .project_id = request->credential.project_id,
+                                 .parallel = b->parallel ? b->parallel : 2,
+                                 .started_us = request->now_us};
+    if (!rc)
+        rc = store_host_work_drain(request->conn, &row, b->reason ? b->reason : "drained", &request->error);
+    reply->status = 202;
+    return rc ? rc : answer(request, reply);
+}
+
+static int hosts_cancel(struct request *request, struct reply *reply)
+{
+    struct host_row host;
+    int rc = find(request, &host);
+    if (!rc)
+        rc = store_host_work_cancel_drain(request->conn, host.id, request->now_us, &request->error);
+    return rc ? rc : answer(request, reply);
+}
+
+struct fence_wish {
+    bool confirmed;
+};
+static const struct json_field fence_fields[] = {
+    {.name = "confirmed", .kind = JSON_BOOL, .offset = offsetof(struct fence_wish, confirmed), .flags = JSON_REQUIRED},
+};
+static const struct json_table fence_table = {
+    .fields = fence_fields, .count = JSON_COUNT(fence_fields), .seen_offset = JSON_NO_SEEN};
+
+static int hosts_fence(struct request *request, struct reply *reply)
+{
+    const struct fence_wish *b = request->body;
+    struct host_row host;
+    int rc = find(request, &host);
+    if (!rc && !b->confirmed)
+        rc = error_set(&request->error, ERR_INVALID, "confirmed: only true is proof");
+    if (!rc)
+        rc = store_host_work_fence(request->conn, host.id,
+                                   arena_printf(&request->arena, "user %s", request->credential.user_id),
+                                   request->now_us, &request->error);
+    return rc ? rc : answer(request, reply);
+}
+
+static int hosts_remove(struct request *request, struct reply *reply)
+{
+    struct host_row host;
+    int rc = find(request, &host);
+    reply->status = 204;
+    return rc ? rc : store_host_work_remove(request->conn, host.id, request->now_us, &request->error);
+}
+
+static const struct route rows[] = {
+    {.method = "GET", .pattern = "/hosts", .permission = PERMISSION_ADMIN, .handler = hosts_list},
+    {.method = "GET", .pattern = "/hosts/{host}", .permission = PERMISSION_ADMIN, .handler = answer},
+    {.method = "PATCH",
+     .pattern = "/hosts/{host}",
+     .permission = PERMISSION_ADMIN,
+     .kind = ROUTE_WRITE,
+     .body = &change_table,
+     .body_size = sizeof(struct change),
+     .handler = hosts_change},
+    {.method = "POST",
+     .pattern = "/hosts/{host}/drain",
+     .permission = PERMISSION_ADMIN,
+     .kind = ROUTE_WRITE,
+     .body = &drain_table,
+     .body_size = sizeof(struct drain_wish),
+     .handler = hosts_drain},
+    {.method = "DELETE",
+     .pattern = "/hosts/{host}/drain",
+     .permission = PERMISSION_ADMIN,
+     .kind = ROUTE_WRITE,
+     .handler = hosts_cancel},
+    {.method = "POST",
+     .pattern = "/hosts/{host}/fence",
+     .permission = PERMISSION_ADMIN,
+     .kind = ROUTE_WRITE,
+     .body = &fence_table,
+     .body_size = sizeof(struct fence_wish),
+     .handler = hosts_fence},
+    {.method = "DELETE",
+     .pattern = "/hosts/{host}",
+     .permission = PERMISSION_ADMIN,
+     .kind = ROUTE_WRITE,
+     .handler = hosts_remove},
+};
+const struct route_table ops_hosts_routes = ROUTE_TABLE(rows);

@@ -1,0 +1,6 @@
+/* The operators' service: its tables and its faults. */
+#include "api/ops/ops.h"
+#include "api/http/fault.h"
+
+static const struct route_table *const tables[] = {&ops_hosts_routes, NULL};
+const struct service ops_service = {.name = "ops", .prefix = "/ops/v1", .tables = tables, .fault = fault_write};

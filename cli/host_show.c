@@ -1,0 +1,124 @@
+/* virga host show: everything about one host, as one document or line by line. */
+#include "cli/commands.h"
+#include "cli/host_find.h"
+#include "cli/table.h"
+#include "common/clock.h"
+#include "db/store_host.h"
+#include "db/store_host_work.h"
+#include <inttypes.h>
+
+static void add(struct table *t, const char *name, const char *value)
+{
+    table_add(t, name);
+    table_add(t, value);
+}
+
+static void add_amounts(struct table *t, const struct host_row *row)
+{
+    for (int r = 0; r < RESOURCE_COUNT; r++) {
+        table_add(t, resource_name((enum resource)r));
+        table_addf(t, "%" PRId64 " used of %" PRId64 ", %" PRId64 " reserved, ratio %" PRId64 ".%03" PRId64,
+                   row->used.amount[r], row->total.amount[r], row->reserved.amount[r], row->ratio.amount[r] / 1000,
+                   row->ratio.amount[r] % 1000);
+    }
+}
+
+struct shown {
+    struct cli *cli;
+    struct host_row row;
+    struct host_drain_row drain;
+    struct host_drain_figures figures;
+    bool drained, off;
+    const char *proof;
+};
+
+static int read_all(struct db_conn *c, void *arg, struct error *e)
+{
+    struct shown *s = arg;
+    const char *id = NULL;
+    int rc = host_find_id(s->cli, c, &id, e);
+    rc = rc ? rc : store_host_get(c, id, &s->cli->arena, &s->row, e);
+    rc = rc ? rc : store_host_work_get_drain(c, id, &s->cli->arena, &s->drain, &s->drained, e);
+    rc = rc ? rc : store_host_work_is_off(c, id, clock_now_us(), &s->off, &s->proof, &s->cli->arena, e);
+    return rc || !s->drained ? rc : store_host_work_figures(c, &s->drain, &s->figures, e);
+}
+
+static void print_table(const struct shown *s)
+{
+    static const char *const headings[] = {"FIELD", "VALUE", NULL};
+    const struct host_row *row = &s->row;
+    char text[CLOCK_TEXT_SIZE];
+    struct table t;
+    bool up = clock_now_us() - row->seen_us <= STORE_HOST_ALIVE_US;
+    table_init(&t, &s->cli->arena, headings);
+    add(&t, "name", row->name);
+    add(&t, "id", row->id);
+    add(&t, "state", up ? "up" : s->off ? "off (proved)" : "down");
+    add(&t, "proof", s->proof);
+    add(&t, "seen", row->seen_us ? clock_text(row->seen_us, CLOCK_ISO_MICRO_Z, text) : NULL);
+    add(&t, "status", row->enabled ? "enabled" : "disabled");
+    add(&t, "reason", row->disabled_reason);
+    add(&t, "zone", row->zone);
+    add(&t, "hypervisor", row->hypervisor);
+    add(&t, "architecture", row->architecture);
+    add(&t, "address", row->address);
+    add(&t, "agent", row->agent_version);
+    add_amounts(&t, row);
+    table_add(&t, "servers");
+    table_addf(&t, "%" PRId64, row->server_count);
+    add(&t, "traits", row->traits);
+    add(&t, "drain", s->drained ? store_host_work_drain_name(s->drain.state) : NULL);
+    if (s->drained) {
+        table_add(&t, "drain figures");
+        table_addf(&t, "%" PRId64 " moved, %" PRId64 " on their way, %" PRId64 " still there", s->figures.moved,
+                   s->figures.moving, s->figures.left);
+    }
+    table_print(&t);
+}
+
+static void print_json(const struct shown *s)
+{
+    const struct host_row *row = &s->row;
+    struct strbuf text;
+    struct json_out o;
+    strbuf_init(&text, 0);
+    json_out_init(&o, &text);
+    json_out_object(&o, NULL);
+    json_out_text(&o, "name", row->name);
+    json_out_text(&o, "id", row->id);
+    json_out_bool(&o, "up", clock_now_us() - row->seen_us <= STORE_HOST_ALIVE_US);
+    json_out_bool(&o, "proved_off", s->off);
+    json_out_text(&o, "proof", s->proof);
+    json_out_bool(&o, "enabled", row->enabled);
+    json_out_text(&o, "disabled_reason", row->disabled_reason);
+    json_out_text(&o, "zone", row->zone);
+    json_out_text(&o, "address", row->address);
+    json_out_int(&o, "servers", row->server_count);
+    json_out_raw(&o, "traits", row->traits);
+    json_out_text(&o, "drain", s->drained ? store_host_work_drain_name(s->drain.state) : NULL);
+    json_out_object_end(&o);
+    command_print_json(&o);
+    strbuf_done(&text);
+}
+
+static int run(struct cli *cli, struct error *e)
+{
+    struct shown s = {.cli = cli};
+    int rc = command_open(cli, false, e);
+    rc = rc ? rc : db_snapshot(db_reader(cli->db), read_all, &s, e);
+    if (!rc && cli->json)
+        print_json(&s);
+    else if (!rc)
+        print_table(&s);
+    return rc;
+}
+
+const struct command host_show_command = {
+    .name = "host show",
+    .arguments = "HOST",
+    .summary = "Show a host (name or id): state, proof that it is off, room, drain.",
+    .help = NULL,
+    .options = NULL,
+    .option_count = 0,
+    .run = run,
+};
