@@ -286,7 +286,9 @@ static int run_batch(struct dispatch *d, struct arena *a, bool *ret_more, struct
     b.count = decided;
     if (!rc) {
         qsort(b.decisions, b.count, sizeof(*b.decisions), by_slot);
+        int64_t start = clock_mono_us();
         rc = db_transact(d->conn, commit_step, &b, e);
+        d->commit_us += clock_mono_us() - start;
     }
     if (rc) {
         give_back(&b);

@@ -18,6 +18,7 @@ struct dispatch {
     /* Counts since start. */
     uint64_t placed, failed, parked, conflicts, batches;
     int64_t placing_us; /* spent in the library */
+    int64_t commit_us;  /* spent in the batches' transactions */
 };
 
 /* Takes or renews the lease; on gaining it everything is read anew. */

@@ -25,15 +25,16 @@ def words(r):
 
 
 def measure_loads(context):
-    hosts, decisions = context.pick(100_000, 5_000), context.pick(300_000, 20_000)
+    hosts, decisions = context.pick(100_000, 5_000), context.pick(200_000, 20_000)
     rows = []
     for load, floor in (("churn90", 20), ("churn95", None), ("mixed", 60), ("uniform", None), ("heavy-tailed", None), ("hosts", None)):
-        for policy in ("weights", "pack"):
+        for policy in ("weights", "pack") if load in ("churn90", "mixed") else ("weights",):
             context.say(f"{load}, {hosts:,} hosts, {policy}")
             r = run(context, "--hosts", str(hosts), "--load", load, "--policy", policy, "--decisions", str(decisions))[0]
             what = f"placement, {hosts:,} hosts, {load}, {policy}"
-            rows.append(Row(f"{what}: p99", r["p99_us"], "µs", floor, least=False, reference=words(r)))
-            rows.append(Row(f"{what}: decisions", r["decisions_per_second"], "/s", 150_000 if load == "churn90" else None))
+            judged = policy == "weights"  # the usual policy
+            rows.append(Row(f"{what}: p99", r["p99_us"], "µs", floor if judged else None, least=False, reference=words(r)))
+            rows.append(Row(f"{what}: decisions", r["decisions_per_second"], "/s", 150_000 if judged and load == "churn90" else None))
             if load == "hosts":
                 rows.append(Row(f"{what}: a host changes, p99", r["set_host_p99_us"], "µs"))
     return rows
@@ -53,19 +54,21 @@ def measure_trace(context, cores, ram, name):
     context.say(f"Azure trace, server type {name}")
     results = {r["policy"]: r for r in run(context, "--trace", str(path), "--capacity", f"{cores},{ram}", "--policy", "all")}
 
-    def ratios(policy):
+    def above(policy):
+        """Percent above the bound: hosts at peak, and host-days."""
         r = results[policy]
-        return r["peak"] / r["peak_bound"], r["host_days"] / r["host_days_bound"]
+        return 100 * (r["peak"] / r["peak_bound"] - 1), 100 * (r["host_days"] / r["host_days_bound"] - 1)
 
-    plain = [ratios("first-fit"), ratios("best-fit")]
+    plain = [above("first-fit"), above("best-fit")]
     rows = []
-    for policy in results:
-        peak, days = ratios(policy)
-        judged = policy == "lifetime"
-        reference = f"{results[policy]['peak']} hosts; stranded at peak: VCPU {results[policy]['stranded_vcpus']:.1%}, memory {results[policy]['stranded_memory']:.1%}"
-        rows.append(Row(f"Azure trace, type {name}, {policy}: hosts at peak / bound", round(peak, 4), "", min(p for p, _ in plain) - 1e-4 if judged else None,
-                        least=False, reference=reference))
-        rows.append(Row(f"Azure trace, type {name}, {policy}: host-days / bound", round(days, 4), "", min(d for _, d in plain) - 1e-4 if judged else None, least=False))
+    for policy, r in results.items():
+        peak, days = above(policy)
+        judged = policy == "lifetime"  # better than both plain ones
+        what = f"Azure trace, type {name}, {policy}"
+        rows.append(Row(f"{what}: hosts at peak above the bound", peak, "%", min(p for p, _ in plain) - 0.001 if judged else None, least=False,
+                        reference=f"{r['peak']} hosts, bound {r['peak_bound']}; stranded at peak: VCPU {r['stranded_vcpus']:.1%}, memory {r['stranded_memory']:.1%}"))
+        rows.append(Row(f"{what}: host-days above the bound", days, "%", min(d for _, d in plain) - 0.001 if judged else None, least=False,
+                        reference=f"{r['host_days']:.1f}, bound {r['host_days_bound']:.1f}"))
     return rows
 
 
