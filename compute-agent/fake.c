@@ -373,7 +373,8 @@ enum hypervisor_domain fake_domain(const struct hypervisor *h, const char *serve
 struct fake_figures fake_figures(const struct hypervisor *h)
 {
     const struct fake *f = fake_of(h);
-    struct fake_figures figures = {.starts = f->starts, .reboots = f->reboots, .networks = f->networks.count};
+    struct fake_figures figures = {
+        .starts = f->starts, .reboots = f->reboots, .filters = f->filters, .networks = f->networks.count};
     size_t at = 0;
     for (struct fake_guest *g; (g = idmap_next(&f->guests, &at));) {
         figures.domains += g->domain != HYPERVISOR_ABSENT;

@@ -40,8 +40,9 @@ void fake_change(struct hypervisor *h, const char *server_id, enum hypervisor_do
 void fake_connect(struct hypervisor *h, bool connected);
 
 enum hypervisor_domain fake_domain(const struct hypervisor *h, const char *server_id);
-/* Domains, whatever their state; sets of files; networks; reservations over all networks; starts ever. */
+/* Domains, whatever their state; sets of files; networks; reservations over all networks; starts, reboots and changes
+ * of what nics may send ever. */
 struct fake_figures {
-    size_t domains, running, traces, networks, reservations, starts, reboots;
+    size_t domains, running, traces, networks, reservations, starts, reboots, filters;
 };
 struct fake_figures fake_figures(const struct hypervisor *h);

@@ -70,6 +70,11 @@ int fake_act_now(struct fake *f, enum hypervisor_action action, struct fake_gues
         return 0;
     case HYPERVISOR_DISCARD:
         return fake_switch(f, g, HYPERVISOR_SAVED, HYPERVISOR_SHUTOFF, "discard", e);
+    case HYPERVISOR_FILTER:
+        if (g->domain != HYPERVISOR_RUNNING && g->domain != HYPERVISOR_PAUSED)
+            return fake_refuse(e, "filter", g);
+        f->filters++;
+        return 0;
     case HYPERVISOR_REMOVE:
         fake_set(f, g, HYPERVISOR_ABSENT, false);
         return 0;

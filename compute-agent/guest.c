@@ -216,6 +216,7 @@ static void guest_take_over(struct guest *g)
     bool same_wish = g->spec && g->spec->exists == g->incoming->exists && g->spec->power == g->incoming->power;
     if (g->incoming->revision > g->done_revision) /* is carried out anyhow */
         g->reviving = false;
+    g->unfiltered = g->unfiltered || !g->spec || !spec_filters_alike(g->spec, g->incoming);
     spec_free(&g->spec);
     g->spec = g->incoming;
     g->incoming = NULL;
@@ -283,6 +284,7 @@ static struct reconcile_situation guest_situation(const struct guest *g)
     if (!g->spec)
         return s; /* doomed: does not exist */
     s.exists = g->spec->exists;
+    s.unfiltered = g->unfiltered;
     s.power = g->spec->power;
     s.fresh = guest_is_fresh(g);
     if (g->spec->operation.action != SPEC_NO_ACTION && strcmp(g->spec->operation.id, g->done_operation) != 0)

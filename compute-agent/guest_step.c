@@ -21,6 +21,7 @@ static const struct guest_step_row {
     [RECONCILE_FORCE_REBOOT] = {HYPERVISOR_RESET}, [RECONCILE_PAUSE] = {HYPERVISOR_PAUSE},
     [RECONCILE_RESUME] = {HYPERVISOR_RESUME},      [RECONCILE_SAVE] = {HYPERVISOR_SAVE},
     [RECONCILE_DISCARD] = {HYPERVISOR_DISCARD},    [RECONCILE_REMOVE] = {HYPERVISOR_REMOVE},
+    [RECONCILE_FILTER] = {HYPERVISOR_FILTER},
 };
 
 /* ---- preparing: files and networks at the same time ---- */
@@ -130,6 +131,8 @@ static void guest_note_success(struct guest *g)
         g->traces = true;
         break;
     case RECONCILE_CREATE:
+        g->unfiltered = false;
+        /* fall through */
     case RECONCILE_START:
     case RECONCILE_FORCE_REBOOT:
         g->asked = RECONCILE_ASKED_NOTHING;
@@ -143,6 +146,9 @@ static void guest_note_success(struct guest *g)
         break;
     case RECONCILE_REMOVE:
         g->traces = false;
+        break;
+    case RECONCILE_FILTER:
+        g->unfiltered = false;
         break;
     default:
         break;
@@ -186,6 +192,11 @@ static void guest_step_failed(struct guest *g, const struct hypervisor_result *r
                  reconcile_step_name(g->step), g->attempts + 1, error_text(result->error));
         g->attempts++;
         guest_rest_for(g, pause < GUEST_PAUSE_MOST_MS ? pause : GUEST_PAUSE_MOST_MS);
+    } else if (g->step == RECONCILE_FILTER) { /* no reason to call a server that runs a failure */
+        log_warn("what a guest may send changes with its next start only", "server=%s error=\"%s\"", g->id,
+                 error_text(result->error));
+        g->unfiltered = false;
+        g->attempts = 0;
     } else {
         guest_fail(g, result->error);
         g->attempts = 0;

@@ -11,9 +11,9 @@ const char *hypervisor_domain_name(enum hypervisor_domain domain)
 
 const char *hypervisor_action_name(enum hypervisor_action action)
 {
-    static const char *const names[HYPERVISOR_ACTION_COUNT] = {"create",  "define", "start", "shutdown", "reboot",
-                                                               "destroy", "reset",  "pause", "resume",   "save",
-                                                               "discard", "remove", "look"};
+    static const char *const names[HYPERVISOR_ACTION_COUNT] = {"create",  "define", "start",  "shutdown", "reboot",
+                                                               "destroy", "reset",  "pause",  "resume",   "save",
+                                                               "discard", "remove", "filter", "look"};
     return names[action];
 }
 

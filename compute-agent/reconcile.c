@@ -103,7 +103,9 @@ enum reconcile_step reconcile_next(const struct reconcile_situation *s)
         return s->domain != HYPERVISOR_ABSENT || s->traces ? RECONCILE_REMOVE : RECONCILE_REST;
     if (!s->fresh)
         return RECONCILE_REST;
-    return s->action != SPEC_NO_ACTION ? reconcile_reboot(s) : reconcile_power(s);
+    enum reconcile_step step = s->action != SPEC_NO_ACTION ? reconcile_reboot(s) : reconcile_power(s);
+    bool on = s->domain == HYPERVISOR_RUNNING || s->domain == HYPERVISOR_PAUSED;
+    return step == RECONCILE_REST && on && s->unfiltered ? RECONCILE_FILTER : step;
 }
 
 const char *reconcile_step_name(enum reconcile_step step)

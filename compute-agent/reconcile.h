@@ -23,6 +23,7 @@ struct reconcile_situation {
     enum hypervisor_domain domain;
     bool traces;                /* something of it is on disk */
     bool prepared;              /* image, disk, config drive and networks are ready for a start */
+    bool unfiltered;            /* what its nics may send may differ from the specification */
     enum reconcile_asked asked; /* what the guest was asked to do by itself ... */
     bool patience_over;         /* ... and that it has had its time */
 };
@@ -42,6 +43,7 @@ struct reconcile_situation {
     X(RESUME, "resume")             /* let them run */                                                                 \
     X(SAVE, "save")                 /* memory to disk, off */                                                          \
     X(DISCARD, "discard")           /* forget the saved memory */                                                      \
+    X(FILTER, "filter")             /* what its nics may send has changed */                                           \
     X(REMOVE, "remove")             /* domain, saved memory, disks, reservations */
 enum reconcile_step {
 #define X(name, text) RECONCILE_##name,

@@ -401,3 +401,32 @@ int spec_read_desired(json_value *value, struct arena *arena, struct spec_desire
         spec_read_query((struct spec_query_wire *)w.queries.items + i, (struct spec_query *)ret->queries.items + i);
     return 0;
 }
+
+static bool spec_addresses_alike(const struct json_list *a, const struct json_list *b)
+{
+    const struct spec_address *x = a->items, *y = b->items;
+    bool alike = a->count == b->count;
+    for (size_t i = 0; alike && i < a->count; i++)
+        alike = strcmp(x[i].ip, y[i].ip) == 0;
+    return alike;
+}
+
+static bool spec_pairs_alike(const struct json_list *a, const struct json_list *b)
+{
+    const struct spec_pair *x = a->items, *y = b->items;
+    bool alike = a->count == b->count;
+    for (size_t i = 0; alike && i < a->count; i++)
+        alike = strcmp(x[i].ip_address, y[i].ip_address) == 0 && strcmp(x[i].mac_address, y[i].mac_address) == 0;
+    return alike;
+}
+
+bool spec_filters_alike(const struct spec *a, const struct spec *b)
+{
+    const struct spec_nic *x = a->nics.items, *y = b->nics.items;
+    bool alike = a->nics.count == b->nics.count;
+    for (size_t i = 0; alike && i < a->nics.count; i++)
+        alike = strcmp(x[i].mac, y[i].mac) == 0 && x[i].port_security == y[i].port_security &&
+                spec_addresses_alike(&x[i].addresses, &y[i].addresses) &&
+                spec_pairs_alike(&x[i].allowed_address_pairs, &y[i].allowed_address_pairs);
+    return alike;
+}

@@ -13,7 +13,7 @@
     "SELECT p.id, p.network_id, p.project_id, p.name, p.description, p.mac, p.admin_state_up, p.port_security, "       \
     "p.device_id, p.device_owner, p.nic, p.made_for_server, p.fixed_ips, p.security_groups, p.address_pairs, "         \
     "p.dhcp_opts, p.tags, p.vnic_type, p.binding_profile, p.binding_host, p.created_us, p.updated_us, p.revision, "    \
-    "s.observed_state, h.name FROM port p LEFT JOIN server s ON s.id = p.device_id LEFT JOIN host h "                  \
+    "s.observed_state, h.name, h.traits FROM port p LEFT JOIN server s ON s.id = p.device_id LEFT JOIN host h "        \
     "ON h.id = s.host_id "
 
 static void read_row(const struct db_rows *rows, struct arena *a, void *ret)
@@ -44,6 +44,7 @@ static void read_row(const struct db_rows *rows, struct arena *a, void *ret)
         .revision = db_get_int(rows, 22),
         .server_state = db_dup_text(rows, 23, a),
         .server_host = db_dup_text(rows, 24, a),
+        .server_host_traits = db_dup_text(rows, 25, a),
     };
 }
 

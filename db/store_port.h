@@ -56,8 +56,8 @@ struct port_row {
     const char *address_pairs, *dhcp_opts, *tags; /* JSON arrays */
     const char *vnic_type, *binding_profile, *binding_host;
     int64_t created_us, updated_us, revision;
-    const char *server_state,
-        *server_host; /* of the server that is its device: observed_state and the host's name; NULL; ignored on write */
+    /* Of the server that is its device: observed_state, the host's name and traits; NULL; ignored on write. */
+    const char *server_state, *server_host, *server_host_traits;
 };
 
 /* Which ports: all members that are not NULL must match. At most one of id, device_id, network_id is used for the

@@ -1,6 +1,6 @@
 /* Spooling. The file is named "upload-<uuid>" and locked (flock) as long as its process lives, so that a starting
- * process knows which ones nobody will finish. Write-back is started every few MiB, so that the fsync at the end is
- * short. */
+ * process knows which ones nobody will finish; one that it takes before it is locked is made again. Write-back is
+ * started every few MiB, so that the fsync at the end is short. */
 #include "api/http/upload.h"
 #include "common/file.h"
 #include "common/memory.h"
@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define UPLOAD_PREFIX     "upload-"
@@ -35,6 +36,20 @@ static int upload_failed(const struct upload *u, struct error *e)
     return error_set(e, code, "%s: %s", u->path, strerror(errno));
 }
 
+/* Another process may sweep between the making and the lock. */
+static int upload_make_file(struct upload *u, struct error *e)
+{
+    struct stat file;
+    for (;;) {
+        u->fd = open(u->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (u->fd < 0 || flock(u->fd, LOCK_EX) || fstat(u->fd, &file))
+            return upload_failed(u, e);
+        if (file.st_nlink > 0)
+            return 0;
+        close(u->fd);
+    }
+}
+
 int upload_new(const char *dir, int64_t limit, struct upload **ret, struct error *e)
 {
     char id[UUID_SIZE];
@@ -43,8 +58,7 @@ int upload_new(const char *dir, int64_t limit, struct upload **ret, struct error
     u->path = memory_new(size);
     snprintf(u->path, size, "%s/" UPLOAD_PREFIX "%s", dir, uuid_random(id));
     u->limit = limit;
-    u->fd = open(u->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    int rc = u->fd < 0 || flock(u->fd, LOCK_EX | LOCK_NB) ? upload_failed(u, e) : 0;
+    int rc = upload_make_file(u, e);
     if (!rc && (gnutls_hash_init(&u->sha512, GNUTLS_DIG_SHA512) || gnutls_hash_init(&u->md5, GNUTLS_DIG_MD5)))
         rc = error_set(e, ERR_INTERNAL, "SHA-512 or MD5 is not available");
     if (rc) {

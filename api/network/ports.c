@@ -33,7 +33,12 @@ static const char *vif_type_text(struct request *request, const void *row)
 
 static const char *vif_details_json(struct request *request, const void *row)
 {
-    return host_text(request, row)[0] == 0 ? "{}" : "{\"port_filter\":false,\"connectivity\":\"l2\"}";
+    const struct port_row *port = row;
+    if (host_text(request, row)[0] == 0)
+        return "{}";
+    bool filters = port->server_host_traits != NULL && strstr(port->server_host_traits, "\"CUSTOM_PORT_SECURITY\"");
+    return filters ? "{\"port_filter\":true,\"connectivity\":\"l2\"}"
+                   : "{\"port_filter\":false,\"connectivity\":\"l2\"}";
 }
 
 /* Pairs without a MAC have the port's. */

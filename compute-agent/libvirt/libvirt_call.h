@@ -150,6 +150,8 @@ int libvirt_network_list(struct libvirt_call *c);
 /* Makes sure that the filter of ports with port security is defined; false, after a warning, when it is not to be used
  * or cannot be. */
 bool libvirt_filter_ensure(virConnectPtr conn, const struct settings *settings);
+/* Work, on the worker: the nics of a domain that is on may send what those of c->xml may. */
+int libvirt_filter_change(struct libvirt_call *c, virDomainPtr domain);
 
 /* ---- libvirt_stats.c and libvirt_inventory.c: work, on the worker ---- */
 void libvirt_stats_sample(struct libvirt_call *c);

@@ -162,6 +162,8 @@ static int libvirt_domain_do_existing(struct libvirt_call *c, virDomainPtr domai
             c, domain,
             virDomainShutdownFlags(domain, c->profile->power_button ? VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN : 0), false,
             "The server cannot be asked to shut down");
+    case HYPERVISOR_FILTER:
+        return libvirt_filter_change(c, domain);
     case HYPERVISOR_REBOOT:
         return libvirt_domain_call(
             c, virDomainReboot(domain, c->profile->power_button ? VIR_DOMAIN_REBOOT_ACPI_POWER_BTN : 0),

@@ -49,6 +49,8 @@ static bool libvirt_hypervisor_defines(enum hypervisor_action action, const stru
 {
     if (action == HYPERVISOR_CREATE || action == HYPERVISOR_DEFINE)
         return true;
+    if (action == HYPERVISOR_FILTER)
+        return spec && spec->exists;
     bool whole = spec && spec->exists && !(spec->image && spec->image->deleted);
     return whole && (action == HYPERVISOR_START || action == HYPERVISOR_RESET);
 }

@@ -1,6 +1,8 @@
 /* One function per part of the domain, in the order of libvirt's own output. */
+#include "common/memory.h"
 #include "compute-agent/xml/domain_xml_internal.h"
 #include "compute-agent/xml/filter_xml.h"
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -235,6 +237,25 @@ static bool domain_xml_mark(xmlNodePtr node, const char *name, char *ret, size_t
         memcpy(ret, text, strlen(text) + 1);
     free(text);
     return fits;
+}
+
+char **domain_xml_interfaces(const char *domain, size_t *ret_count)
+{
+    struct error e = {0};
+    xmlDocPtr doc = xml_parse(domain, &e);
+    assert(doc); /* it is our own */
+    char **list = NULL;
+    size_t count = 0;
+    xmlNodePtr nic = xml_first(xml_first(xmlDocGetRootElement(doc), "devices"), "interface");
+    for (; nic; nic = xml_next(nic, "interface")) {
+        xmlDocPtr one = xmlNewDoc(NULL);
+        xmlDocSetRootElement(one, xmlCopyNode(nic, 1));
+        list = memory_resize(list, (count + 1) * sizeof(*list));
+        list[count++] = xml_print(one);
+    }
+    xmlFreeDoc(doc);
+    *ret_count = count;
+    return list;
 }
 
 bool domain_xml_read_marks(const char *metadata, struct domain_xml_marks *ret)

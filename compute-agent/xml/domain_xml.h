@@ -37,6 +37,9 @@ char *domain_xml_make(const struct spec *spec, const struct names *names, const 
 char *domain_xml_make_lxc(const struct spec *spec, const struct names *names, const struct domain_xml_host *host);
 char *domain_xml_make_test(const struct spec *spec, const struct names *names, const struct domain_xml_host *host);
 
+/* The <interface> elements of a domain, one text each. Caller frees each and the array. */
+char **domain_xml_interfaces(const char *domain, size_t *ret_count);
+
 /* Our marks inside a domain's metadata element. */
 struct domain_xml_marks {
     char cloud_id[64], host_id[UUID_SIZE], server_id[UUID_SIZE];

@@ -21,6 +21,7 @@ struct cloud_server {
     char operation_id[UUID_SIZE];
     int64_t revision;
     const char *network; /* NULL: no nic */
+    const char *pair;    /* an address that it may send from besides; NULL: none */
     /* What was reported last: */
     char state[16], error[128], done_operation[UUID_SIZE];
     int64_t state_revision, state_at_us;
@@ -96,6 +97,14 @@ static void cloud_print_server(struct json_out *o, const struct cloud_server *s)
         json_out_object(o, NULL);
         json_out_textf(o, "ip", "10.0.0.%ld", strtol(s->id + 34, NULL, 16));
         json_out_object_end(o);
+        json_out_array_end(o);
+        json_out_bool(o, "port_security", true);
+        json_out_array(o, "allowed_address_pairs");
+        if (s->pair) {
+            json_out_object(o, NULL);
+            json_out_text(o, "ip_address", s->pair);
+            json_out_object_end(o);
+        }
         json_out_array_end(o);
         json_out_object(o, "network");
         json_out_text(o, "id", s->network);

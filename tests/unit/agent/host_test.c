@@ -156,6 +156,54 @@ TEST("a server is made, stopped, started, paused, suspended and removed, and eac
     world_close();
 }
 
+TEST("what a running server may send is changed when its specification says so, and only then")
+{
+    world_open();
+    host_start(world.host);
+    struct cloud_server *s = cloud_add(1, "running", NETWORK_1);
+    WAIT(all_settled);
+    cloud_want(s, true, "running", NULL);
+    WAIT(all_settled);
+    CHECK_INT(fake_figures(world.fake).filters, 0);
+    s->pair = "10.0.0.77";
+    cloud_want(s, true, "running", NULL);
+    WAIT(all_settled);
+    CHECK_INT(fake_figures(world.fake).filters, 1);
+    cloud_want(s, true, "paused", NULL);
+    WAIT(all_settled);
+    CHECK_INT(fake_figures(world.fake).filters, 1);
+    s->pair = NULL;
+    cloud_want(s, true, "paused", NULL);
+    WAIT(all_settled);
+    CHECK_INT(fake_figures(world.fake).filters, 2);
+    CHECK_INT(fake_figures(world.fake).starts, 1);
+    CHECK_TEXT(s->error, "");
+    world_close();
+}
+
+static enum fake_fault filter_fails(void *arg, const char *call, const char *id)
+{
+    (void)arg;
+    (void)id;
+    return strcmp(call, "filter") == 0 ? FAKE_FINAL : FAKE_GOOD;
+}
+
+TEST("a hypervisor that cannot change what a running server may send is no fault of the server")
+{
+    world_open();
+    fake_set_faults(world.fake, filter_fails, NULL);
+    host_start(world.host);
+    struct cloud_server *s = cloud_add(1, "running", NETWORK_1);
+    WAIT(all_settled);
+    s->pair = "10.0.0.77";
+    cloud_want(s, true, "running", NULL);
+    WAIT(all_settled);
+    CHECK_TEXT(s->state, "running");
+    CHECK_TEXT(s->error, "");
+    CHECK_INT(fake_figures(world.fake).filters, 0);
+    world_close();
+}
+
 TEST("a server that is to be off from the start is defined and not started")
 {
     world_open();

@@ -87,6 +87,21 @@ TEST("a nic with port security may send from its own addresses and the pairs tha
     check_domain(GOLDEN "domain-filtered.xml", SAMPLE(""), (struct domain_xml_host){.kvm = true, .filters = true});
 }
 
+TEST("the nics of a domain can be had one by one")
+{
+    struct error e = {0};
+    struct strbuf text;
+    size_t count = 0;
+    strbuf_init(&text, 0);
+    CHECK_OK(file_read(GOLDEN "domain-filtered.xml", &text, &e), &e);
+    char **nics = domain_xml_interfaces(text.data, &count);
+    CHECK_INT(count, 1);
+    check_saved(GOLDEN "interface.xml", nics[0]);
+    free(nics[0]);
+    free(nics);
+    strbuf_done(&text);
+}
+
 TEST("the filter accepts what its parameters say and drops the rest")
 {
     char *xml = filter_xml_make();
