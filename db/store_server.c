@@ -1,5 +1,6 @@
 /* Servers: the row mapper, and what changes a row. A change compares and sets the row's revision, so that whoever
  * decided on an older row loses and tries again. Deleted servers leave for server_history in the same transaction. */
+#include "db/rows.h"
 #include "db/store_server_internal.h"
 #include <assert.h>
 #include <string.h>
@@ -223,9 +224,9 @@ DB_STATEMENT(server_insert,
              "config_drive, zone, group_id, hints, metadata, tags, security_groups, addresses, access_ipv4, "
              "access_ipv6, disk_config, reservation_id, launch_index, desired_exists, desired_power, desired_revision, "
              "placement, observed_state, observed_revision, operation_id, deadline_us, locked, created_us, updated_us, "
-             "revision) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, "
+             "revision, image_properties) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, "
              "$20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, 1, $32, 0, 'waiting', 'none', 0, $33, $34, "
-             "0, $35, $35, 1)");
+             "0, $35, $35, 1, $36)");
 int store_server_insert(struct db_conn *c, const struct server_row *row, struct error *e)
 {
     return db_exec(
@@ -239,7 +240,14 @@ int store_server_insert(struct db_conn *c, const struct server_row *row, struct 
                 db_text(row->security_groups), db_text(row->addresses), db_text(row->access_ipv4),
                 db_text(row->access_ipv6), db_text(row->disk_config), db_text(row->reservation_id),
                 db_int(row->launch_index), db_text(server_power_name(row->desired_power)), db_text(row->operation_id),
-                db_int_opt(row->deadline_us != 0, row->deadline_us), db_int(row->created_us)));
+                db_int_opt(row->deadline_us != 0, row->deadline_us), db_int(row->created_us),
+                db_text(row->image_properties)));
+}
+
+DB_STATEMENT(server_image_properties, "SELECT image_properties FROM server WHERE id = $1");
+int store_server_image_properties(struct db_conn *c, const char *id, struct arena *a, const char **ret, struct error *e)
+{
+    return rows_one_text(c, &server_image_properties, DB_ARGS(db_text(id)), a, ret, e);
 }
 
 /* One row was written, or somebody was faster. */

@@ -10,6 +10,7 @@ struct server_row {
     int64_t vcpus, memory_mib, root_gib, ephemeral_gib, swap_mib;
     const char *flavor_extra;                                                   /* JSON object */
     const char *image_id, *key_name, *key_public, *user_data, *zone, *group_id; /* NULL for none */
+    const char *image_properties; /* JSON object, NULL without an image; for store_server_insert alone */
     bool config_drive;
     const char *hints, *metadata, *tags, *security_groups, *addresses; /* JSON */
     const char *access_ipv4, *access_ipv6, *disk_config, *reservation_id;
@@ -71,6 +72,10 @@ int store_server_overdue(struct db_conn *c, int64_t now_us, int64_t limit, store
 
 /* A new row; host, observed and fault members are ignored (nothing of them is known yet). */
 int store_server_insert(struct db_conn *c, const struct server_row *row, struct error *e);
+/* Its image's properties when it was made, for when the image is gone: JSON object in the arena; NULL without an image,
+ * or when the image went before they were kept. ERR_NOT_FOUND without a sentence. */
+int store_server_image_properties(struct db_conn *c, const char *id, struct arena *a, const char **ret,
+                                  struct error *e);
 /* Writes desired, observed, placement, operation, deadline, fault and updated_us of `row`, whose revision must be the
  * row's own still: else ERR_SERIALIZATION. Counts row->revision up. */
 int store_server_move(struct db_conn *c, struct server_row *row, struct error *e);

@@ -6,13 +6,16 @@
 #include "db/store_port.h"
 
 /* null is for servers that were made without an image. One whose image was deleted says so: its host must not give it
- * an empty disk, nor must a database that fails. */
+ * an empty disk, nor must a database that fails. Its properties are then those of the time when the server was made. */
 static int write_image(struct db_conn *c, const struct server_row *row, struct json_out *out, struct arena *arena,
                        struct error *e)
 {
     struct error why = {0};
     struct image_row image = {.id = row->image_id, .name = "", .properties = "{}"};
     int rc = row->image_id == NULL ? 0 : store_image_get(c, row->image_id, NULL, true, arena, &image, &why);
+    bool gone = rc == ERR_NOT_FOUND;
+    if (gone)
+        rc = store_server_image_properties(c, row->id, arena, &image.properties, &why);
     if (rc && rc != ERR_NOT_FOUND)
         return error_set(e, rc, "%s", error_text(&why));
     if (row->image_id == NULL) {
@@ -26,9 +29,11 @@ static int write_image(struct db_conn *c, const struct server_row *row, struct j
     json_out_text(out, "disk_format", kind != NULL ? kind : "");
     json_out_int(out, "size_bytes", image.size_bytes);
     json_out_text(out, "sha512", image.hash_value != NULL ? image.hash_value : "");
-    json_out_raw(out, "properties", image.properties);
-    if (rc == ERR_NOT_FOUND)
+    json_out_raw(out, "properties", image.properties != NULL ? image.properties : "{}");
+    if (gone)
         json_out_bool(out, "deleted", true);
+    if (image.properties == NULL)
+        json_out_bool(out, "properties_lost", true);
     json_out_object_end(out);
     return 0;
 }

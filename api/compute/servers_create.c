@@ -208,6 +208,7 @@ static void fill(struct request *request, const struct servers_wish *wish, const
     row->swap_mib = f->swap_mib;
     row->flavor_extra = f->extra_specs;
     row->image_id = found->image.id;
+    row->image_properties = found->image.properties;
     row->key_name = found->key.name;
     row->key_public = found->key.public_key;
     row->user_data = b->user_data;
