@@ -64,6 +64,7 @@ static const struct json_field image_fields[] = {
     FIELD(spec_image, sha512, JSON_TEXT, JSON_REQUIRED),
     FIELD(spec_image, properties, JSON_MAP, JSON_NULLABLE),
     FIELD(spec_image, deleted, JSON_BOOL, 0),
+    FIELD(spec_image, properties_lost, JSON_BOOL, 0),
 };
 static const struct json_table image_table = TABLE(image_fields, JSON_NO_SEEN);
 

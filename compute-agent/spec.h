@@ -41,7 +41,8 @@ struct spec_image {
     const char *id, *name, *disk_format, *sha512;
     int64_t size_bytes;
     struct json_map properties;
-    bool deleted; /* after the server was asked for: only its id is known */
+    bool deleted;         /* after the server was asked for: only its id and properties are known ... */
+    bool properties_lost; /* ... or not even these */
 };
 struct spec_key {
     const char *name, *public;

@@ -224,7 +224,8 @@ DB_STATEMENT(server_insert,
              "config_drive, zone, group_id, hints, metadata, tags, security_groups, addresses, access_ipv4, "
              "access_ipv6, disk_config, reservation_id, launch_index, desired_exists, desired_power, desired_revision, "
              "placement, observed_state, observed_revision, operation_id, deadline_us, locked, created_us, updated_us, "
-             "revision, image_properties) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, "
+             "revision, image_properties) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
+             "$16, $17, $18, $19, "
              "$20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, 1, $32, 0, 'waiting', 'none', 0, $33, $34, "
              "0, $35, $35, 1, $36)");
 int store_server_insert(struct db_conn *c, const struct server_row *row, struct error *e)

@@ -43,15 +43,15 @@ static bool libvirt_hypervisor_is_slow(enum hypervisor_action action)
            action == HYPERVISOR_SAVE || action == HYPERVISOR_REMOVE;
 }
 
-/* Starts take what has changed since the server was defined. Of a deleted image the properties are not known any more:
- * then the domain stays as it is. */
+/* Starts take what has changed since the server was defined. Where the properties of a deleted image were lost, the
+ * domain stays as it is. */
 static bool libvirt_hypervisor_defines(enum hypervisor_action action, const struct spec *spec)
 {
     if (action == HYPERVISOR_CREATE || action == HYPERVISOR_DEFINE)
         return true;
     if (action == HYPERVISOR_FILTER)
         return spec && spec->exists;
-    bool whole = spec && spec->exists && !(spec->image && spec->image->deleted);
+    bool whole = spec && spec->exists && !(spec->image && spec->image->properties_lost);
     return whole && (action == HYPERVISOR_START || action == HYPERVISOR_RESET);
 }
 

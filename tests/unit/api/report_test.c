@@ -101,7 +101,9 @@ static const char *status(const struct server_row *row)
     return server_words(&s).status;
 }
 
-TEST("a server whose image is gone is told to its host with the image's id, never without an image")
+DB_STATEMENT(report_test_lose, "UPDATE server SET image_properties = NULL WHERE id = $1");
+
+TEST("a server whose image is gone is told to its host with the image's id and properties, never without an image")
 {
     struct db *db;
     struct db_conn *c = begin(&db);
@@ -113,7 +115,12 @@ TEST("a server whose image is gone is told to its host with the image's id, neve
     json_out_init(&out, &text);
     CHECK_OK(desired_view_write(c, NULL, &row, "nova", &out, &compute_arena, &e), &e);
     CHECK_CONTAINS(text.data, "\"image\":{\"id\":\"i1\"");
-    CHECK_CONTAINS(text.data, "\"deleted\":true");
+    CHECK_CONTAINS(text.data, "\"properties\":{\"hw_disk_bus\":\"ide\"},\"deleted\":true}");
+    strbuf_reset(&text);
+    json_out_init(&out, &text);
+    CHECK_OK(db_exec(c, &report_test_lose, NULL, &e, DB_ARGS(db_text(row.id))), &e);
+    CHECK_OK(desired_view_write(c, NULL, &row, "nova", &out, &compute_arena, &e), &e);
+    CHECK_CONTAINS(text.data, "\"properties\":{},\"deleted\":true,\"properties_lost\":true}");
     strbuf_reset(&text);
     json_out_init(&out, &text);
     row.image_id = NULL;

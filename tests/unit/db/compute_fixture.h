@@ -87,6 +87,7 @@ __attribute__((unused)) static struct server_row compute_row(const char *name)
                                .root_gib = 10,
                                .flavor_extra = "{}",
                                .image_id = "i1",
+                               .image_properties = "{\"hw_disk_bus\":\"ide\"}",
                                .hints = "{}",
                                .metadata = "{}",
                                .tags = "[]",
