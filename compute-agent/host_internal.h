@@ -7,6 +7,7 @@
 #include "compute-agent/host.h"
 #include "compute-agent/idmap.h"
 #include "compute-agent/journal.h"
+#include "compute-agent/sample_queue.h"
 #include <stdint.h>
 
 struct loop_timer;
@@ -23,10 +24,10 @@ struct host_report {
     bool running, wanted;
     bool introduced; /* the API has answered this process: it is known which numbers it has */
     unsigned failures;
-    bool with_inventory, with_samples; /* of the report under way */
-    char *inventory;                   /* JSON, NULL until known */
+    bool with_inventory; /* of the report under way */
+    char *inventory;     /* JSON, NULL until known */
     bool inventory_sent;
-    char *samples;          /* JSON objects between commas, NULL for none */
+    struct sample_queue samples;
     struct host_sync *sync; /* of the journal, under way */
 };
 /* Which boot of the host this is, and when the one before ended. */

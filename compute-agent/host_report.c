@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define HOST_REPORT_LIMIT   500
+#define HOST_REPORT_SAMPLES 5000
 #define HOST_REPORT_MS      15000
 #define HOST_REPORT_MOST_MS 5000
 
@@ -95,9 +96,7 @@ static size_t host_report_print(struct host *h, struct strbuf *body)
     if (r->with_inventory)
         json_out_raw(&o, "inventory", r->inventory);
     json_out_raw(&o, "events", events.data);
-    r->with_samples = r->samples != NULL;
-    if (r->samples)
-        json_out_raw(&o, "samples", r->samples);
+    sample_queue_print(&r->samples, HOST_REPORT_SAMPLES, &o);
     json_out_object_end(&o);
     strbuf_done(&events);
     return count;
@@ -131,16 +130,13 @@ static void host_report_accept(struct host *h, const struct http_answer *answer)
         host_say_again(h);
     if (h->report.with_inventory)
         h->report.inventory_sent = true;
-    if (h->report.with_samples) {
-        free(h->report.samples);
-        h->report.samples = NULL;
-    }
     host_upkeep_soon(h);
 }
 
 static void host_report_failed(struct host *h, const struct http_answer *answer)
 {
     struct host_report *r = &h->report;
+    sample_queue_end(&r->samples, false);
     unsigned shift = r->failures < 6 ? r->failures : 6;
     int64_t pause = h->settings->retry_pause_ms << shift;
     if (r->failures++ == 0)
@@ -159,6 +155,7 @@ static void host_report_answered(void *arg, const struct http_answer *answer)
         return;
     }
     r->failures = 0;
+    sample_queue_end(&r->samples, true);
     host_report_accept(h, answer);
     if (r->wanted)
         host_report_soon(h);
@@ -173,7 +170,7 @@ static void host_report_send(void *arg)
     struct strbuf body;
     strbuf_init(&body, 0);
     host_alive_touch(h);
-    r->wanted = host_report_print(h, &body) == HOST_REPORT_LIMIT;
+    r->wanted = host_report_print(h, &body) == HOST_REPORT_LIMIT || r->samples.count > r->samples.sent;
     r->running = true;
     http_client_send(h->http, HTTP_LANE_REPORT, "POST", "/agent/v1/report", body.data, body.size, HOST_REPORT_MS,
                      host_report_answered, h);
@@ -211,22 +208,6 @@ void host_report_inventory(struct host *h)
     h->hypervisor->ops->inventory(h->hypervisor, host_report_take_inventory, h);
 }
 
-static void host_report_print_sample(struct json_out *o, const struct hypervisor_sample *s)
-{
-    json_out_object(o, NULL);
-    json_out_int(o, "at_us", s->at_us);
-    json_out_text(o, "server_id", s->server_id);
-    json_out_uint(o, "cpu_ns", s->cpu_ns);
-    json_out_uint(o, "disk_read_bytes", s->disk_read_bytes);
-    json_out_uint(o, "disk_write_bytes", s->disk_write_bytes);
-    json_out_uint(o, "disk_read_ops", s->disk_read_ops);
-    json_out_uint(o, "disk_write_ops", s->disk_write_ops);
-    json_out_uint(o, "net_in_bytes", s->net_in_bytes);
-    json_out_uint(o, "net_out_bytes", s->net_out_bytes);
-    json_out_uint(o, "memory_rss_kib", s->memory_rss_kib);
-    json_out_object_end(o);
-}
-
 static void host_report_take_samples(void *arg, const struct hypervisor_result *result,
                                      const struct hypervisor_sample *samples, size_t count)
 {
@@ -235,18 +216,9 @@ static void host_report_take_samples(void *arg, const struct hypervisor_result *
         log_warn("counters cannot be read", "error=\"%s\"", error_text(result->error));
         return;
     }
-    if (!count || (h->report.running && h->report.with_samples)) /* counters are cumulative: the next ones say it all */
+    if (!count)
         return;
-    struct strbuf text;
-    struct json_out o;
-    strbuf_init(&text, 0);
-    json_out_init(&o, &text);
-    json_out_array(&o, NULL);
-    for (size_t i = 0; i < count; i++)
-        host_report_print_sample(&o, &samples[i]);
-    json_out_array_end(&o);
-    free(h->report.samples);
-    h->report.samples = strbuf_take(&text);
+    sample_queue_add(&h->report.samples, samples, count);
     host_report_soon(h);
 }
 
@@ -269,5 +241,5 @@ void host_report_stop(struct host *h)
         h->report.sync->host = NULL;
     loop_timer_free(&h->report.timer);
     free(h->report.inventory);
-    free(h->report.samples);
+    sample_queue_done(&h->report.samples);
 }

@@ -79,7 +79,7 @@ static const struct config_option settings_options[] = {
      .doc = "How long the API may park the question for work."},
     {OPTION(report_interval, report_interval_ms), .type = CONFIG_DURATION, .fallback = "5s", .min = 100, .max = 20000,
      .doc = "Longest time between two reports; what happened is reported at once."},
-    {OPTION(sample_interval, sample_interval_ms), .type = CONFIG_DURATION, .fallback = "60s", .min = 1000,
+    {OPTION(sample_interval, sample_interval_ms), .type = CONFIG_DURATION, .fallback = "10s", .min = 1000,
      .max = DAY_MS, .doc = "How often the servers' counters are read."},
     {OPTION(resync_interval, resync_interval_ms), .type = CONFIG_DURATION, .fallback = "60s", .min = 1000,
      .max = DAY_MS, .doc = "How often all domains are compared with what is known, besides events."},
