@@ -30,7 +30,7 @@ static void begin(void)
         "INSERT INTO image (id, name, status, visibility, disk_format, container_format, size_bytes, hash_algo, "
         "hash_value, min_disk_gib, min_ram_mib, protected, hidden, properties, tags, created_us, updated_us, "
         "revision) VALUES ('" IMAGE "', 'tiny', 'active', 'public', 'raw', 'bare', 1000, 'sha512', 'ab', 0, "
-        "0, 0, 0, '{}', '[]', 1, 1, 1);");
+        "0, 0, 0, '{\"hw_disk_bus\":\"ide\"}', '[]', 1, 1, 1);");
     compute_add_host(conn, HOST);
 }
 
@@ -271,6 +271,8 @@ TEST("bodies of POST /servers are refused with the field that is wrong, and leav
     end();
 }
 
+DB_STATEMENT(compute_properties, "SELECT count(*) FROM server WHERE image_properties = '{\"hw_disk_bus\":\"ide\"}'");
+
 TEST("a create answers as Nova does, and quotas count what is there")
 {
     begin();
@@ -284,6 +286,10 @@ TEST("a create answers as Nova does, and quotas count what is there")
     CHECK_CONTAINS(http_field(&answer, "location"), json_in_text(json_in_member(server, "id")));
     CHECK_CONTAINS(answer.body, "\"security_groups\":[{\"name\":\"default\"}]");
     http_answer_done(&answer);
+    int64_t kept = 0;
+    struct error e = {0};
+    CHECK_OK(db_query_int(conn, &compute_properties, &kept, &e, DB_NO_ARGS), &e);
+    CHECK_INT(kept, 1);
     const char *many = ask("POST", BASE "/servers", http_token, 0,
                            "{\"server\":{\"name\":\"many\",\"flavorRef\":\"1\",\"imageRef\":\"" IMAGE
                            "\",\"min_count\":2,\"max_count\":\"99\",\"return_reservation_id\":true}}",
