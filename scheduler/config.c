@@ -26,6 +26,13 @@ static const struct config_option options[] = {
      .doc = "A host that was silent for longer gets no servers."},
     {OPTION(resize_confirm_ms), .type = CONFIG_DURATION, .fallback = "0s", .min = 0, .max = 2592000000, .reload = true,
      .doc = "A resize or cold migration that nobody confirmed is confirmed after so long; 0: never."},
+    {OPTION(migrate_bandwidth), .type = CONFIG_INT, .fallback = "0", .min = 0, .max = 1000000, .reload = true,
+     .doc = "Most MiB a second of one live migration; 0: no limit."},
+    {OPTION(migrate_auto_converge), .type = CONFIG_BOOL, .fallback = "true", .reload = true,
+     .doc = "A guest that changes its memory faster than it is copied is slowed down."},
+    {OPTION(migrate_post_copy), .type = CONFIG_BOOL, .fallback = "false", .reload = true,
+     .doc = "A live migration that is forced to complete goes on with the guest on its new host already, which fetches "
+            "what is missing; should one of the two hosts fail then, the guest is lost. No: it is paused instead."},
     {OPTION(drain_retry_ms), .type = CONFIG_DURATION, .fallback = "60s", .min = 1000, .max = 86400000, .reload = true,
      .doc = "A server that could not leave a host that is being drained is tried again after so long."},
     {OPTION(resize_same_host), .type = CONFIG_BOOL, .fallback = "true", .reload = true,

@@ -52,7 +52,10 @@ static void work(void *arg)
         return;
     }
     struct relocate_settings moves = {.confirm_us = s->config.resize_confirm_ms * 1000,
-                                      .same_host = s->config.resize_same_host};
+                                      .same_host = s->config.resize_same_host,
+                                      .bandwidth_mibps = s->config.migrate_bandwidth,
+                                      .auto_converge = s->config.migrate_auto_converge,
+                                      .post_copy = s->config.migrate_post_copy};
     struct drain_settings drains = {.retry_us = s->config.drain_retry_ms * 1000};
     rc = drain_run(&s->dispatch, &drains, &e);
     rc = rc ? rc : relocate_run(&s->dispatch, &moves, &e);

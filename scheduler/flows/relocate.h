@@ -6,6 +6,9 @@
 struct relocate_settings {
     int64_t confirm_us; /* a resize is confirmed after so long; 0: never */
     bool same_host;     /* a resize may stay on its host when no other has room */
+    /* Of live migrations. */
+    int64_t bandwidth_mibps;       /* 0: no limit */
+    bool auto_converge, post_copy; /* slow down a guest that outruns the copy; let it be forced to the target early */
 };
 
 /* Takes every step that can be taken now. 0 also when this scheduler does not lead, or when single migrations could not

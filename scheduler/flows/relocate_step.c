@@ -156,6 +156,26 @@ char *relocate_force(const char *options, struct arena *a)
     return copy;
 }
 
+/* What the operator allows live migrations, unless whoever asked said something else. */
+static int set_options(struct db_conn *c, struct relocate *m, struct error *e)
+{
+    const struct relocate_settings *s = m->settings;
+    struct strbuf text;
+    struct json_out out;
+    if (strcmp(m->row.options, "{}") != 0)
+        return 0;
+    strbuf_init(&text, 0);
+    json_out_init(&out, &text);
+    json_out_object(&out, NULL);
+    json_out_int(&out, "bandwidth_mibps", s->bandwidth_mibps);
+    json_out_bool(&out, "auto_converge", s->auto_converge);
+    json_out_bool(&out, "post_copy", s->post_copy);
+    json_out_object_end(&out);
+    int rc = store_migration_set_options(c, m->row.id, text.data, e);
+    strbuf_done(&text);
+    return rc;
+}
+
 /* ---- ends ---- */
 
 /* The server is at rest again: whatever the tenant asked for has its result. */
@@ -238,6 +258,8 @@ int relocate_step(struct db_conn *c, struct relocate *m, const struct migration_
     bool confirmed = from == MIGRATION_VERIFYING;
     int rc = give_tasks(c, m, move->step, e);
     rc = rc ? rc : change_server(c, m, move, e);
+    if (!rc && move->step == MIGRATION_SENDING)
+        rc = set_options(c, m, e);
     if (!rc && move->step == MIGRATION_DONE)
         rc = store_host_release(c, m->row.uuid, e);
     m->row.step = move->step;

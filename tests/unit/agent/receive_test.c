@@ -1,0 +1,178 @@
+/* A server's disks come from another host: over mutual TLS, for the one host that may have them, going on where a try
+ * broke off, refused when a byte is wrong. */
+#include "common/memory.h"
+#include "compute-agent/child.h"
+#include "compute-agent/http/http_files.h"
+#include "compute-agent/storage/image_check.h"
+#include "compute-agent/storage/receive.h"
+#include "tests/unit/check.h"
+#include "tests/unit/scratch.h"
+#include <string.h>
+
+#define SERVER "01890000-1111-7222-8333-0123456789ab"
+#define HOST_A "01890000-9999-7222-8333-00000000000a"
+#define HOST_B "01890000-9999-7222-8333-00000000000b"
+#define HOST_C "01890000-9999-7222-8333-00000000000c"
+
+static void shell(const char *text)
+{
+    char *script = memory_new(strlen(text) + 128);
+    struct child child = {.argv = (const char *[]){"bash", "-ec", script, NULL}, .deadline_ms = 60000};
+    struct error e = {0};
+    snprintf(script, strlen(text) + 128, "cd %s; %s", scratch_folder(), text);
+    CHECK_OK(child_run(&child, NULL, &e), &e);
+    free(script);
+}
+
+/* A CA, and a certificate of each host as the API signs them. */
+static const char certificates[] =
+    "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -subj /CN=ca "
+    "-days 2 2>/dev/null; for h in " HOST_A " " HOST_B " " HOST_C "; do mkdir -p $h/instances $h/images; cp ca.pem $h; "
+    "openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout $h/key.pem -out $h/csr -subj /CN=$h "
+    "2>/dev/null; printf 'subjectAltName=DNS:%s.host.virga\\nextendedKeyUsage=clientAuth,serverAuth\\n' $h >$h/ext; "
+    "openssl x509 -req -in $h/csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile $h/ext -out $h/cert.pem "
+    "2>/dev/null; done";
+static const char disks[] =
+    "cd " HOST_A "; mkdir instances/" SERVER "; qemu-img create -q -f qcow2 images/i.qcow2 8M; qemu-img create -q -f "
+    "qcow2 -b $PWD/images/i.qcow2 -F qcow2 instances/" SERVER "/root.qcow2 64M; qemu-io -f qcow2 -c 'write -P 7 1M 6M' "
+    "instances/" SERVER "/root.qcow2 >/dev/null; echo drive >instances/" SERVER "/config.iso";
+
+struct world {
+    struct identity a;
+    struct http_files *files;
+    char listen[32], url[48];
+};
+
+static char *path_of(const char *host, const char *name)
+{
+    static char texts[8][256];
+    static unsigned next;
+    char *text = texts[next++ % 8];
+    snprintf(text, sizeof(texts[0]), "%s/%s/%s", scratch_folder(), host, name);
+    return text;
+}
+
+static struct identity identity_of(const char *host)
+{
+    struct identity i = {.dir = memory_strdup(path_of(host, "")),
+                         .key_file = memory_strdup(path_of(host, "key.pem")),
+                         .cert_file = memory_strdup(path_of(host, "cert.pem")),
+                         .ca_file = memory_strdup(path_of(host, "ca.pem"))};
+    snprintf(i.host_id, sizeof(i.host_id), "%s", host);
+    return i;
+}
+
+static void begin(struct world *w)
+{
+    static char instances[256];
+    struct error e = {0};
+    scratch_clear(scratch_folder());
+    mkdir(scratch_folder(), 0700);
+    shell(certificates);
+    shell(disks);
+    w->a = identity_of(HOST_A);
+    snprintf(instances, sizeof(instances), "%s", path_of(HOST_A, "instances"));
+    int rc = ERR_IO;
+    for (int port = 20000 + getpid() % 9000; rc == ERR_IO && port < 30000; port++) {
+        snprintf(w->listen, sizeof(w->listen), "127.0.0.1:%d", port);
+        snprintf(w->url, sizeof(w->url), "https://127.0.0.1:%d", port);
+        struct http_files_setup setup = {.listen = w->listen, .instances = instances, .identity = &w->a};
+        http_files_free(&w->files);
+        w->files = http_files_new(&setup);
+        error_clear(&e);
+        rc = http_files_allow(w->files, SERVER, HOST_B, &e);
+    }
+    CHECK_OK(rc, &e);
+}
+
+static void end(struct world *w)
+{
+    http_files_free(&w->files);
+    identity_done(&w->a);
+}
+
+static int receive(const struct world *w, const char *host, int64_t root_gib, bool running, struct error *e)
+{
+    struct identity me = identity_of(host);
+    struct settings settings = {.image_deadline_ms = 5000};
+    struct spec spec = {.exists = true, .root_gib = root_gib, .swap_mib = 0};
+    memcpy(spec.id, SERVER, UUID_SIZE);
+    settings.instances_dir = memory_strdup(path_of(host, "instances"));
+    settings.image_dir = memory_strdup(path_of(host, "images"));
+    struct receive r = {
+        .settings = &settings, .identity = &me, .spec = &spec, .url = w->url, .peer_id = HOST_A, .running = running};
+    int rc = receive_files(&r, e);
+    free(settings.instances_dir);
+    free(settings.image_dir);
+    identity_done(&me);
+    return rc;
+}
+
+#define ROOT "instances/" SERVER "/root.qcow2"
+static bool there(const char *host, const char *name)
+{
+    return access(path_of(host, name), F_OK) == 0;
+}
+
+TEST("disks arrive whole, on this host's copy of the image, as large as the flavor says")
+{
+    struct world w = {.files = NULL};
+    struct error e = {0};
+    char backing[IMAGE_CHECK_NAME_SIZE];
+    begin(&w);
+    CHECK_OK(receive(&w, HOST_B, 1, false, &e), &e);
+    CHECK_OK(image_check_backing(path_of(HOST_B, ROOT), backing, &e), &e);
+    CHECK_TEXT(backing, path_of(HOST_B, "images/i.qcow2"));
+    shell("qemu-io -f qcow2 -c 'read -P 7 1M 6M' " HOST_B "/" ROOT " | grep -q '6 MiB'; qemu-img info " HOST_B "/" ROOT
+          " | grep -q 'virtual size: 1 GiB'; cmp " HOST_A "/instances/" SERVER "/config.iso " HOST_B
+          "/instances/" SERVER "/config.iso");
+    CHECK(!there(HOST_B, ROOT ".move"));
+    CHECK_OK(receive(&w, HOST_B, 1, false, &e), &e); /* once more is no harm */
+    end(&w);
+}
+
+TEST("nobody but the host that is to have them gets them, and only while it is")
+{
+    struct world w = {.files = NULL};
+    struct error e = {0};
+    begin(&w);
+    CHECK_INT(receive(&w, HOST_C, 1, false, &e), ERR_FORBIDDEN);
+    CHECK(!there(HOST_C, ROOT));
+    CHECK_OK(http_files_allow(w.files, HOST_C, HOST_C, &e), &e); /* of another server: it listens on */
+    http_files_deny(w.files, SERVER);
+    error_clear(&e);
+    CHECK_INT(receive(&w, HOST_B, 1, false, &e), ERR_FORBIDDEN);
+    http_files_deny(w.files, HOST_C);
+    error_clear(&e);
+    CHECK_INT(receive(&w, HOST_B, 1, false, &e), ERR_UNAVAILABLE);
+    end(&w);
+}
+
+TEST("a transfer that broke off goes on; one with a wrong byte is dropped and starts over")
+{
+    struct world w = {.files = NULL};
+    struct error e = {0};
+    begin(&w);
+    shell("mkdir -p " HOST_B "/instances/" SERVER "; head -c 300000 " HOST_A "/" ROOT " >" HOST_B "/" ROOT ".move");
+    CHECK_OK(receive(&w, HOST_B, 1, false, &e), &e);
+    shell("rm -r " HOST_B "/instances/*; mkdir " HOST_B "/instances/" SERVER "; head -c 300000 /dev/zero >" HOST_B
+          "/" ROOT ".move");
+    CHECK_INT(receive(&w, HOST_B, 1, false, &e), ERR_CORRUPT);
+    CHECK(!there(HOST_B, ROOT) && !there(HOST_B, ROOT ".move"));
+    error_clear(&e);
+    CHECK_OK(receive(&w, HOST_B, 1, false, &e), &e);
+    CHECK(there(HOST_B, ROOT));
+    end(&w);
+}
+
+TEST("for a running guest the disks are made empty and as large, and the config drive comes")
+{
+    struct world w = {.files = NULL};
+    struct error e = {0};
+    begin(&w);
+    CHECK_OK(receive(&w, HOST_B, 0, true, &e), &e);
+    shell("qemu-img info " HOST_B "/" ROOT
+          " | grep -q 'virtual size: 64 MiB'; qemu-io -f qcow2 -c 'read -P 0 1M 6M' " HOST_B "/" ROOT
+          " | grep -q '6 MiB'; test -s " HOST_B "/instances/" SERVER "/config.iso");
+    end(&w);
+}
