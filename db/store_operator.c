@@ -96,7 +96,8 @@ DB_STATEMENT(
 DB_STATEMENT(operator_allocation_alone,
              "SELECT a.server_id, 'on host ' || a.host_id FROM allocation a "
              "LEFT JOIN server s ON s.id = a.server_id LEFT JOIN migration m ON m.uuid = a.server_id AND m.ended = 0 "
-             "WHERE s.id IS NULL AND m.id IS NULL AND CAST($1 AS BIGINT) >= 0");
+             "WHERE s.id IS NULL AND m.id IS NULL AND CAST($1 AS BIGINT) >= 0 AND NOT EXISTS "
+             "(SELECT 1 FROM reservation_slot r WHERE r.id = a.server_id AND r.server_id IS NULL)");
 DB_STATEMENT(
     operator_allocation_elsewhere,
     "SELECT s.id, 'server on ' || COALESCE(s.host_id, 'no host') || ', allocation on ' || a.host_id FROM allocation a "

@@ -17,6 +17,7 @@
 #include "scheduler/flows/relocate.h"
 #include "scheduler/metrics.h"
 #include "scheduler/questions.h"
+#include "scheduler/reservations.h"
 #include "scheduler/room.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +44,7 @@ static void work(void *arg)
     }
     rc = rc ? rc : room_look(&s->room, &s->dispatch, &e);
     rc = rc ? rc : dispatch_run(&s->dispatch, &e);
+    rc = rc ? rc : reservations_hold(&s->dispatch, &e);
     rc = rc ? rc : questions_answer(&s->dispatch, &e);
     if (rc) {
         log_error("placing failed", "code=%s error=\"%s\"", error_name(rc), error_text(&e));

@@ -447,6 +447,10 @@ static int read_hints(struct request *request, const struct servers_document *d,
     wish->hints = json_in_print(hints, &request->arena);
     if (strlen(wish->hints) > 65536)
         return invalid(request, "Invalid input for field/attribute os:scheduler_hints. They are too large");
+    wish->reservation_id = json_in_text(json_in_member(hints, "reservation"));
+    if (json_in_has(hints, "reservation") && (wish->reservation_id == NULL || json_in_count(hints) != 1))
+        return invalid(request, "Invalid input for field/attribute reservation. It is an id, and no other hint is "
+                                "beside it");
     return read_queue_until(request, json_in_member(hints, "queue_until"), &wish->queue_until_us);
 }
 

@@ -32,6 +32,7 @@ struct servers_wish {
     const char *metadata, *tags, *security_groups, *hints; /* JSON */
     const char *group_id;                                  /* NULL for none */
     int64_t queue_until_us;                                /* hint "queue_until": waits for room until then; 0: no */
+    const char *reservation_id;                            /* hint "reservation": takes room that is held; NULL: none */
     const char *password;                                  /* given or made */
     bool config_drive, return_reservation;
     int64_t min_count, max_count;

@@ -44,6 +44,7 @@ class View:
         self.history = {row["id"]: row for row in self.rows("server_history")}
         self.hosts = {row["id"]: row for row in self.rows("host")}
         self.allocations = {row["server_id"]: row for row in self.rows("allocation")}
+        self.slots = {row["id"]: row for row in self.rows("reservation_slot")}
         self.migrations = {row["uuid"]: row for row in self.rows("migration", "id")}
         self.operations = self.rows("operation", "server_id, started_us, id")
         self.events = self.rows("lifecycle_event", "id")
@@ -169,7 +170,7 @@ def allocations_of_servers(view):
     """Every allocation belongs to a server on that host, every placed server has one with its size"""
     for allocation in view.allocations.values():
         server = view.servers.get(allocation["server_id"])
-        if allocation["server_id"] in view.migrations:
+        if allocation["server_id"] in view.migrations or allocation["server_id"] in view.slots:
             continue
         if not server:
             yield f"allocation of a server that is gone: {where(allocation, 'server_id', 'host_id')}"
@@ -183,6 +184,17 @@ def allocations_of_servers(view):
             yield f"server {server['id']} is on host {server['host_id']} without an allocation"
         if bool(server["host_id"]) != (server["placement"] == "placed"):
             yield f"placement and host disagree: {where(server, 'id', 'placement', 'host_id')}"
+
+
+@invariant
+def reserved_room(view):
+    """A free slot of a reservation holds room on its host, one that a server took over does not hold it twice"""
+    for slot in view.slots.values():
+        held = view.allocations.get(slot["id"])
+        if slot["server_id"] is None and (held is None or held["host_id"] != slot["host_id"]):
+            yield f"a free slot holds {held}: {where(slot, 'id', 'reservation_id', 'host_id')}"
+        if slot["server_id"] is not None and held is not None:
+            yield f"a slot that is taken still holds room: {where(slot, 'id', 'server_id', 'host_id')}"
 
 
 @invariant

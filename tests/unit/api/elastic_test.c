@@ -200,3 +200,31 @@ TEST("a host is dedicated by administrators, while no other project is on it")
           {ADMIN, "DELETE", DEDICATED "/host-b", NULL, 204}, {A, "GET", DEDICATED, NULL, 200, "[]"});
     end();
 }
+
+TEST("a reservation is refused by the name of what is wrong, and within the quota")
+{
+    begin();
+#define RESERVE "/elastic/v1/reservations"
+    STEPS(
+        {A, "POST", RESERVE, "{\"reservation\":{\"name\":\"r\",\"flavor\":\"9\",\"count\":1}}", 400, "flavor: 9"},
+        {A, "POST", RESERVE, "{\"reservation\":{\"name\":\"r\",\"flavor\":\"1\",\"count\":0}}", 400, "count"},
+        {A, "POST", RESERVE, "{\"reservation\":{\"name\":\"r\",\"flavor\":\"1\",\"count\":1,\"zone\":\"x\"}}", 400,
+         "zone: there"},
+        {A, "POST", RESERVE, "{\"reservation\":{\"name\":\"r\",\"flavor\":\"1\",\"count\":1,\"until\":\"2001-01-01\"}}",
+         400, "until: it comes after"},
+        {A, "POST", RESERVE, "{\"reservation\":{\"name\":\"r\",\"flavor\":\"1\",\"count\":6}}", 202, "pending",
+         .save = "r"},
+        {A, "POST", RESERVE, "{\"reservation\":{\"name\":\"r\",\"flavor\":\"1\",\"count\":6}}", 403, "Quota exceeded"},
+        {B, "GET", RESERVE "/$r", NULL, 404}, {B, "DELETE", RESERVE "/$r", NULL, 404},
+        {A, "POST", "/compute/v2.1/servers",
+         "{\"server\":{\"name\":\"x\",\"flavorRef\":\"1\",\"imageRef\":\"" IMAGE
+         "\"},\"os:scheduler_hints\":{\"reservation\":\"$r\"}}",
+         409, "is pending"},
+        {B, "POST", "/compute/v2.1/servers",
+         "{\"server\":{\"name\":\"x\",\"flavorRef\":\"1\",\"imageRef\":\"" IMAGE
+         "\"},\"os:scheduler_hints\":{\"reservation\":\"$r\"}}",
+         400, "could not be found"},
+        {A, "DELETE", RESERVE "/$r", NULL, 204}, {A, "GET", RESERVE "/$r", NULL, 200, "ended"});
+    CHECK_INT(compute_count(conn, &elastic_test_servers), 0);
+    end();
+}
