@@ -1,15 +1,16 @@
 /* Security groups: see store_secgroup.h. */
 #include "db/store_secgroup.h"
 #include "common/uuid.h"
+#include "db/rows.h"
 
 #define GROUP_COLUMNS "id, project_id, name, description, stateful, is_default, tags, created_us, updated_us, revision"
 #define RULE_COLUMNS                                                                                                   \
     "id, group_id, project_id, direction, ethertype, protocol, port_min, port_max, remote_prefix, remote_group_id, "   \
     "description, created_us, updated_us, revision"
 
-static void read_group(const struct db_rows *rows, struct arena *a, struct secgroup_row *ret)
+static void read_group(const struct db_rows *rows, struct arena *a, void *ret)
 {
-    *ret = (struct secgroup_row){
+    *(struct secgroup_row *)ret = (struct secgroup_row){
         .id = db_dup_text(rows, 0, a),
         .project_id = db_dup_text(rows, 1, a),
         .name = db_dup_text(rows, 2, a),
@@ -23,26 +24,9 @@ static void read_group(const struct db_rows *rows, struct arena *a, struct secgr
     };
 }
 
-static int read_groups(struct db_rows *rows, struct arena *a, struct secgroup_row **ret, size_t *ret_count,
-                       struct error *e)
+static void read_rule(const struct db_rows *rows, struct arena *a, void *ret)
 {
-    struct secgroup_row *list = NULL;
-    size_t count = 0, room = 0;
-    while (db_next(rows)) {
-        list = arena_more(a, list, count, &room, sizeof(*list));
-        read_group(rows, a, &list[count++]);
-    }
-    int rc = db_rows_done(rows, e);
-    if (rc == 0) {
-        *ret = list;
-        *ret_count = count;
-    }
-    return rc;
-}
-
-static void read_rule(const struct db_rows *rows, struct arena *a, struct secgroup_rule_row *ret)
-{
-    *ret = (struct secgroup_rule_row){
+    *(struct secgroup_rule_row *)ret = (struct secgroup_rule_row){
         .id = db_dup_text(rows, 0, a),
         .group_id = db_dup_text(rows, 1, a),
         .project_id = db_dup_text(rows, 2, a),
@@ -62,39 +46,15 @@ static void read_rule(const struct db_rows *rows, struct arena *a, struct secgro
     };
 }
 
-static int read_rules(struct db_rows *rows, struct arena *a, struct secgroup_rule_row **ret, size_t *ret_count,
-                      struct error *e)
-{
-    struct secgroup_rule_row *list = NULL;
-    size_t count = 0, room = 0;
-    while (db_next(rows)) {
-        list = arena_more(a, list, count, &room, sizeof(*list));
-        read_rule(rows, a, &list[count++]);
-    }
-    int rc = db_rows_done(rows, e);
-    if (rc == 0) {
-        *ret = list;
-        *ret_count = count;
-    }
-    return rc;
-}
-
 DB_STATEMENT(secgroup_get,
              "SELECT " GROUP_COLUMNS " FROM security_group WHERE id = $1 AND (project_id = $2 OR $2 IS NULL)");
 int store_secgroup_get(struct db_conn *c, const char *id, const char *project_id, struct arena *a,
                        struct secgroup_row *ret, struct error *e)
 {
-    struct db_rows rows;
-    struct secgroup_row *list = NULL;
-    size_t count = 0;
-    int rc = db_query(c, &secgroup_get, &rows, e, DB_ARGS(db_text(id), db_text(project_id)));
-    if (rc == 0)
-        rc = read_groups(&rows, a, &list, &count, e);
-    if (rc == 0 && count == 0)
-        rc = error_set_type(e, ERR_NOT_FOUND, "SecurityGroupNotFound", "Security group %s does not exist", id);
-    if (rc == 0)
-        *ret = list[0];
-    return rc;
+    int rc = rows_one(c, &secgroup_get, DB_ARGS(db_text(id), db_text(project_id)), read_group, a, ret, e);
+    return rc == ERR_NOT_FOUND
+               ? error_set_type(e, ERR_NOT_FOUND, "SecurityGroupNotFound", "Security group %s does not exist", id)
+               : rc;
 }
 
 DB_STATEMENT(secgroup_list_all,
@@ -113,7 +73,7 @@ int store_secgroup_list(struct db_conn *c, const char *project_id, const char *n
                  ? db_query(c, &secgroup_list_all, &rows, e, DB_ARGS(db_text(from), db_int(limit), db_text(name)))
                  : db_query(c, &secgroup_list_project, &rows, e,
                             DB_ARGS(db_text(project_id), db_text(from), db_int(limit), db_text(name)));
-    return rc != 0 ? rc : read_groups(&rows, a, ret, ret_count, e);
+    return rc != 0 ? rc : rows_all(&rows, read_group, sizeof(**ret), a, ret, ret_count, e);
 }
 
 DB_STATEMENT(secgroup_insert,
@@ -260,17 +220,10 @@ DB_STATEMENT(secgroup_rule_get,
 int store_secgroup_rule_get(struct db_conn *c, const char *id, const char *project_id, struct arena *a,
                             struct secgroup_rule_row *ret, struct error *e)
 {
-    struct db_rows rows;
-    struct secgroup_rule_row *list = NULL;
-    size_t count = 0;
-    int rc = db_query(c, &secgroup_rule_get, &rows, e, DB_ARGS(db_text(id), db_text(project_id)));
-    if (rc == 0)
-        rc = read_rules(&rows, a, &list, &count, e);
-    if (rc == 0 && count == 0)
-        rc = error_set_type(e, ERR_NOT_FOUND, "SecurityGroupRuleNotFound", "Security group rule %s does not exist", id);
-    if (rc == 0)
-        *ret = list[0];
-    return rc;
+    int rc = rows_one(c, &secgroup_rule_get, DB_ARGS(db_text(id), db_text(project_id)), read_rule, a, ret, e);
+    return rc == ERR_NOT_FOUND ? error_set_type(e, ERR_NOT_FOUND, "SecurityGroupRuleNotFound",
+                                                "Security group rule %s does not exist", id)
+                               : rc;
 }
 
 DB_STATEMENT(secgroup_rule_list_all,
@@ -285,7 +238,7 @@ int store_secgroup_rule_list(struct db_conn *c, const char *project_id, const ch
     int rc = project_id == NULL ? db_query(c, &secgroup_rule_list_all, &rows, e, DB_ARGS(db_text(from), db_int(limit)))
                                 : db_query(c, &secgroup_rule_list_project, &rows, e,
                                            DB_ARGS(db_text(project_id), db_text(from), db_int(limit)));
-    return rc != 0 ? rc : read_rules(&rows, a, ret, ret_count, e);
+    return rc != 0 ? rc : rows_all(&rows, read_rule, sizeof(**ret), a, ret, ret_count, e);
 }
 
 DB_STATEMENT(secgroup_rules_of, "SELECT " RULE_COLUMNS " FROM security_group_rule WHERE group_id = $1 ORDER BY id");
@@ -294,7 +247,7 @@ int store_secgroup_rules_of(struct db_conn *c, const char *group_id, struct aren
 {
     struct db_rows rows;
     int rc = db_query(c, &secgroup_rules_of, &rows, e, DB_ARGS(db_text(group_id)));
-    return rc != 0 ? rc : read_rules(&rows, a, ret, ret_count, e);
+    return rc != 0 ? rc : rows_all(&rows, read_rule, sizeof(**ret), a, ret, ret_count, e);
 }
 
 DB_STATEMENT(secgroup_rule_insert,

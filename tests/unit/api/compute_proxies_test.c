@@ -40,6 +40,36 @@ static void begin_server(void)
            202, NULL, NULL, "s"});
 }
 
+DB_STATEMENT(proxies_traits, "UPDATE host SET traits = $2 WHERE id = $1");
+DB_STATEMENT(proxies_place, "UPDATE server SET host_id = $1");
+
+static void place_with(const char *host, const char *traits)
+{
+    struct db_conn *c = NULL;
+    struct error e = {0};
+    CHECK_OK(db_conn_open(api.db, &c, &e), &e);
+    CHECK_OK(db_exec(c, &proxies_traits, NULL, &e, DB_ARGS(db_text(host), db_text(traits))), &e);
+    CHECK_OK(db_exec(c, &proxies_place, NULL, &e, DB_ARGS(db_text(host))), &e);
+    db_conn_close(&c);
+}
+
+TEST("the binding of a server's port says whether its host filters")
+{
+    static const char host[] = "cccccccc-0000-4000-8000-000000000001";
+    struct db_conn *c = NULL;
+    struct error e = {0};
+    begin_server();
+    CHECK_OK(db_conn_open(api.db, &c, &e), &e);
+    compute_add_host(c, host);
+    db_conn_close(&c);
+    STEPS({ADMIN, "GET", V "/ports?device_id=$s", NULL, 200, "\"binding:vif_details\":{}"});
+    place_with(host, "[]");
+    STEPS({ADMIN, "GET", V "/ports?device_id=$s", NULL, 200, "\"port_filter\":false"});
+    place_with(host, "[\"CUSTOM_PORT_SECURITY\"]");
+    STEPS({ADMIN, "GET", V "/ports?device_id=$s", NULL, 200, "\"port_filter\":true"});
+    steps_end();
+}
+
 TEST("security groups of a server come and go with its ports")
 {
     begin_server();
