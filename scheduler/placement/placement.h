@@ -4,7 +4,7 @@
  * The answer is exact: the best host by the goal among all hosts that pass all filters; ties go to the lowest slot.
  *
  * Data: hosts that only differ in what they have free are one *kind* (zone, hypervisor, architecture, traits, aggregate
- * properties, tenants, resource classes, size to a 64th of an octave). Filters on those look at kinds, and equal
+ * properties, tenants, resource classes, size to a thousandth). Filters on those look at kinds, and equal
  * requests share the outcome as a bitset. The hosts of a kind hang in a tree ordered by what they have free; each node
  * knows the least and the most of each resource below it, so that a search leaves out whatever cannot fit or cannot be
  * better. A decision costs about the logarithm of the hosts, a change too; neither allocates memory. */

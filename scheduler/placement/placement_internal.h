@@ -36,7 +36,7 @@ struct slot {
 /* What hosts of a kind have in common; numbers follow in `names`: traits, properties, tenants, classes. */
 struct kind_key {
     int32_t zone, hypervisor, architecture, isolated;
-    int32_t size[RESOURCE_COUNT]; /* capacity rounded down to a 64th of an octave */
+    int32_t size[RESOURCE_COUNT]; /* capacity rounded down to eleven bits */
     int32_t trait_count, property_count, tenant_count, class_count;
     int32_t names[];
 };

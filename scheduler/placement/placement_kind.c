@@ -34,7 +34,7 @@ static int32_t rounded_size(int64_t amount)
     }
     uint32_t n = amount > INT32_MAX ? INT32_MAX : (uint32_t)amount;
     int bits = 32 - __builtin_clz(n);
-    return (int32_t)(bits <= 7 ? n : n >> (bits - 7) << (bits - 7));
+    return (int32_t)(bits <= 11 ? n : n >> (bits - 11) << (bits - 11));
 }
 
 static int by_number(const void *a, const void *b)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define SCARCITY_ONE 4096
-#define STAY_PART    32 /* what stays counts this much less than the fit */
+#define STAY_PART    8  /* what stays counts this much less than the fit */
 #define OPENING      16 /* more than any fit is worth */
 
 static const char *const goal_names[PLACEMENT_GOAL_COUNT] = {
@@ -52,7 +52,7 @@ static int64_t share_used(const struct placement *p, enum resource r)
     return used <= 0 || capacity <= 0 ? 0 : (int64_t)((double)used / (double)capacity * SCARCITY_ONE);
 }
 
-/* How much of each the pool uses against the scarcer of both, to the fourth power; coarse enough that
+/* How much of each the pool uses against the scarcer of both, squared; coarse enough that
  * repeated requests stay equal for a while. */
 static void weigh_scarcity(const struct placement *p, struct query *q)
 {
@@ -61,8 +61,7 @@ static void weigh_scarcity(const struct placement *p, struct query *q)
     bool packs = q->goal == PLACEMENT_GOAL_PACK || q->goal == PLACEMENT_GOAL_LIFETIME;
     for (int r = 0; r < RESOURCE_COUNT; r++) {
         int64_t ratio = most == 0 || !packs ? SCARCITY_ONE : (r == RESOURCE_VCPU ? vcpu : memory) * SCARCITY_ONE / most;
-        int64_t square = ratio * ratio / SCARCITY_ONE;
-        q->scarcity[r] = square * square / SCARCITY_ONE;
+        q->scarcity[r] = ratio * ratio / SCARCITY_ONE;
     }
 }
 

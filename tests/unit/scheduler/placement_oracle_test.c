@@ -37,7 +37,7 @@ static bool alike; /* all of one kind */
 static int64_t whole(int64_t amount)
 {
     int64_t low = 1;
-    while (low * 128 <= amount) {
+    while (low * 2048 <= amount) {
         low *= 2;
     }
     return amount / low * low;
@@ -62,7 +62,7 @@ static bool oracle_passes(const struct model *m, const struct wish *w)
 
 static int64_t pool_size[2], pool_used[2];
 
-/* In 4096ths: used share against that of the scarcer, to the fourth power. */
+/* In 4096ths: used share against that of the scarcer, squared. */
 static int64_t scarcity(int r)
 {
     int64_t used[2];
@@ -70,8 +70,7 @@ static int64_t scarcity(int r)
         used[k] = pool_used[k] <= 0 ? 0 : (int64_t)((double)pool_used[k] / (double)pool_size[k] * 4096);
     }
     int64_t most = used[0] > used[1] ? used[0] : used[1], ratio = most ? used[r] * 4096 / most : 4096;
-    int64_t square = ratio * ratio / 4096;
-    return square * square / 4096;
+    return ratio * ratio / 4096;
 }
 
 static int64_t oracle_score(const struct model *m, const struct wish *w, int slot)
@@ -96,7 +95,7 @@ static int64_t oracle_score(const struct model *m, const struct wish *w, int slo
     case PLACEMENT_GOAL_SPREAD:
         return 3 * least + most;
     case PLACEMENT_GOAL_LIFETIME:
-        return pack + one / PLACEMENT_STAY_WHOLE / 32 * m->stay;
+        return pack + one / PLACEMENT_STAY_WHOLE / 8 * m->stay;
     default:
         return 2 * left[1] + left[0] - 3 * left[2] - (one / 1024) * 5 * m->servers;
     }
