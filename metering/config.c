@@ -28,6 +28,8 @@ static const struct config_option options[] = {
      .doc = "Most batches of counters taken over in one transaction."},
     {OPTION(budget_ms), .type = CONFIG_DURATION, .fallback = "60s", .min = 100, .max = 86400000,
      .doc = "How often budgets are compared with what the month has cost."},
+    {OPTION(close_after_ms), .type = CONFIG_DURATION, .fallback = "0", .min = 0, .max = 2419200000, .reload = true,
+     .doc = "Close each month by itself, so long after its end. 0: only by \"virga bill close\"."},
     {OPTION(webhook_secret), .type = CONFIG_TEXT,
      .doc = "File whose first line signs what budgets' webhooks are told; unset: unsigned."},
     {OPTION(lease_ms), .type = CONFIG_DURATION, .fallback = "6s", .min = 1000, .max = 600000,

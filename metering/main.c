@@ -13,6 +13,8 @@
 #include "db/lease.h"
 #include "db/store_usage.h"
 #include "db/wake.h"
+#include "metering/bill/close.h"
+#include "metering/bill/zone.h"
 #include "metering/budgets.h"
 #include "metering/config.h"
 #include "metering/counters.h"
@@ -23,8 +25,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAUSE_MS   100 /* events gather: every batch is a commit that others wait for */
-#define LEASE_NAME "metering"
+#define PAUSE_MS        100 /* events gather: every batch is a commit that others wait for */
+#define LEASE_NAME      "metering"
+#define CLOSE_PERIOD_US (300 * CLOCK_SECOND_US)
 
 struct metering {
     struct metering_config config;
@@ -36,7 +39,7 @@ struct metering {
     struct loop *loop;
     char holder[UUID_SIZE];
     bool leader;
-    int64_t epoch, metrics_us, folded_us; /* by the monotonic clock */
+    int64_t epoch, metrics_us, folded_us, closed_us; /* by the monotonic clock */
 };
 
 static void write_metrics(struct metering *m)
@@ -100,6 +103,30 @@ static void watch_budgets(struct metering *m)
     }
 }
 
+/* Looked at every few minutes: who has its invoice is passed over, who has none (its month is over later in its zone,
+ * the run before was cut off) gets it. */
+static void close_last_month(struct metering *m)
+{
+    struct error e = {0};
+    struct close_result result = {0};
+    struct close_plan plan = {.now_us = clock_now_us()};
+    int64_t now = clock_mono_us();
+    if (m->config.close_after_ms == 0 || now - m->closed_us < CLOSE_PERIOD_US) {
+        return;
+    }
+    m->closed_us = now;
+    int rc = zone_month_of("UTC", plan.now_us - m->config.close_after_ms * 1000, &plan.year, &plan.month, &e);
+    plan.year -= plan.month == 1;
+    plan.month = plan.month == 1 ? 12 : plan.month - 1;
+    rc = rc ? rc : close_month(m->budgets.reader, m->intervals.conn, &plan, &result, &e);
+    if (rc) {
+        log_error("month not closed", "code=%s error=\"%s\"", error_name(rc), error_text(&e));
+    } else if (result.invoices > 0) {
+        log_info("month closed", "month=%04d-%02d invoices=%zu lines=%zu", plan.year, plan.month, result.invoices,
+                 result.lines);
+    }
+}
+
 static void work(void *arg)
 {
     struct metering *m = arg;
@@ -111,6 +138,7 @@ static void work(void *arg)
     if (!rc && m->leader) {
         fold_counters(m);
         watch_budgets(m);
+        close_last_month(m);
     }
     write_metrics(m);
 }

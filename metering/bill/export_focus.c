@@ -32,7 +32,6 @@ enum column {
     LIST_COST,
     LIST_UNIT_PRICE,
     PRICING_CATEGORY,
-    PRICING_CURRENCY,
     PRICING_QUANTITY,
     PRICING_UNIT,
     PROVIDER,
@@ -55,28 +54,49 @@ enum column {
     COLUMN_COUNT
 };
 static const char *const names[COLUMN_COUNT] = {
-    "AvailabilityZone",   "BilledCost",
-    "BillingAccountId",   "BillingAccountName",
-    "BillingAccountType", "BillingCurrency",
-    "BillingPeriodEnd",   "BillingPeriodStart",
-    "ChargeCategory",     "ChargeClass",
-    "ChargeDescription",  "ChargeFrequency",
-    "ChargePeriodEnd",    "ChargePeriodStart",
-    "ConsumedQuantity",   "ConsumedUnit",
-    "ContractedCost",     "ContractedUnitPrice",
-    "EffectiveCost",      "InvoiceId",
-    "InvoiceIssuerName",  "ListCost",
-    "ListUnitPrice",      "PricingCategory",
-    "PricingCurrency",    "PricingQuantity",
-    "PricingUnit",        "ProviderName",
-    "PublisherName",      "RegionId",
-    "RegionName",         "ResourceId",
-    "ResourceName",       "ResourceType",
-    "ServiceCategory",    "ServiceName",
-    "ServiceSubcategory", "SkuId",
-    "SkuMeter",           "SkuPriceId",
-    "SubAccountId",       "SubAccountName",
-    "SubAccountType",     "Tags",
+    "AvailabilityZone",
+    "BilledCost",
+    "BillingAccountId",
+    "BillingAccountName",
+    "BillingAccountType",
+    "BillingCurrency",
+    "BillingPeriodEnd",
+    "BillingPeriodStart",
+    "ChargeCategory",
+    "ChargeClass",
+    "ChargeDescription",
+    "ChargeFrequency",
+    "ChargePeriodEnd",
+    "ChargePeriodStart",
+    "ConsumedQuantity",
+    "ConsumedUnit",
+    "ContractedCost",
+    "ContractedUnitPrice",
+    "EffectiveCost",
+    "InvoiceId",
+    "InvoiceIssuerName",
+    "ListCost",
+    "ListUnitPrice",
+    "PricingCategory",
+    "PricingQuantity",
+    "PricingUnit",
+    "ProviderName",
+    "PublisherName",
+    "RegionId",
+    "RegionName",
+    "ResourceId",
+    "ResourceName",
+    "ResourceType",
+    "ServiceCategory",
+    "ServiceName",
+    "ServiceSubcategory",
+    "SkuId",
+    "SkuMeter",
+    "SkuPriceId",
+    "SubAccountId",
+    "SubAccountName",
+    "SubAccountType",
+    "Tags",
 };
 
 struct focus {
@@ -135,7 +155,7 @@ static void fill_common(struct focus *x, const struct export_row *r, const char 
     cells[BILLING_ACCOUNT_ID] = x->head.account_id;
     cells[BILLING_ACCOUNT_NAME] = *x->head.account_name ? x->head.account_name : x->head.account_id;
     cells[BILLING_ACCOUNT_TYPE] = "Account";
-    cells[BILLING_CURRENCY] = cells[PRICING_CURRENCY] = x->head.currency;
+    cells[BILLING_CURRENCY] = x->head.currency;
     cells[BILLING_PERIOD_START] = x->head.begin;
     cells[BILLING_PERIOD_END] = x->head.end;
     cells[CHARGE_PERIOD_START] = r->begin;
