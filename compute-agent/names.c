@@ -39,6 +39,12 @@ char *names_bridge(const char *network_id, char ret[NAMES_BRIDGE_SIZE])
     return ret;
 }
 
+char *names_nic(const char *port_id, char ret[NAMES_BRIDGE_SIZE])
+{
+    snprintf(ret, NAMES_BRIDGE_SIZE, "vc%s", names_end(port_id));
+    return ret;
+}
+
 bool names_is_ours(const struct names *n, const char *name)
 {
     size_t prefix = sizeof(NAMES_PREFIX) - 1, tag = NAMES_TAG_SIZE - 1;

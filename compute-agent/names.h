@@ -18,5 +18,7 @@ void names_init(struct names *n, const char *cloud_id, const char *host_id);
 char *names_domain(const struct names *n, const char *id, char ret[NAMES_DOMAIN_SIZE]);
 /* "vg<end of the network's UUID>". */
 char *names_bridge(const char *network_id, char ret[NAMES_BRIDGE_SIZE]);
+/* "vc<end of the port's UUID>": the host's end of a container's nic. */
+char *names_nic(const char *port_id, char ret[NAMES_BRIDGE_SIZE]);
 /* Whether a domain's or network's name is one of ours. */
 bool names_is_ours(const struct names *n, const char *name);

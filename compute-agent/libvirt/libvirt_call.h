@@ -153,6 +153,14 @@ bool libvirt_filter_ensure(virConnectPtr conn, const struct settings *settings);
 /* Work, on the worker: the nics of a domain that is on may send what those of c->xml may. */
 int libvirt_filter_change(struct libvirt_call *c, virDomainPtr domain);
 
+/* ---- libvirt_console.c: work, on the worker ---- */
+/* What a running domain prints is kept from now on; nothing where the hypervisor does that. */
+void libvirt_console_follow(const struct libvirt_call *c, virDomainPtr domain, const char *server_id);
+
+/* ---- libvirt_stats_single.c ---- */
+/* -1 with libvirt's error. The caller frees ret->params with virTypedParamsFree; `domain` stays the caller's. */
+int libvirt_stats_single(virDomainPtr domain, virDomainStatsRecord *ret);
+
 /* ---- libvirt_stats.c and libvirt_inventory.c: work, on the worker ---- */
 void libvirt_stats_sample(struct libvirt_call *c);
 void libvirt_stats_diagnose(struct libvirt_call *c);

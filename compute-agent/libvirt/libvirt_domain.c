@@ -4,6 +4,7 @@
 #include "compute-agent/libvirt/libvirt_call.h"
 #include "compute-agent/settings.h"
 #include "compute-agent/storage/storage.h"
+#include "compute-agent/storage/tree.h"
 #include "compute-agent/xml/xml.h"
 #include <stdlib.h>
 #include <string.h>
@@ -108,12 +109,25 @@ static int libvirt_domain_define(struct libvirt_call *c, virDomainPtr *domain)
     return 0;
 }
 
+/* What the driver wants to find before a start. */
+static int libvirt_domain_ready(struct libvirt_call *c)
+{
+    if (c->profile->root != PROFILE_ROOT_TREE)
+        return 0;
+    char *folder = storage_folder(c->settings, c->id);
+    int code = tree_mount(folder, &c->error);
+    c->transient = code == ERR_IO;
+    free(folder);
+    return c->code = code;
+}
+
 /* As its specification is now, unless it goes on from saved memory, which has a definition of its own. */
 static int libvirt_domain_start(struct libvirt_call *c, virDomainPtr *domain)
 {
     if (virDomainIsActive(*domain) == 1)
         return 0;
     int code = c->xml && !libvirt_domain_is_saved(c, *domain) ? libvirt_domain_define(c, domain) : 0;
+    code = code ? code : libvirt_domain_ready(c);
     if (code)
         return code;
     return libvirt_domain_check(c, *domain, virDomainCreateWithFlags(*domain, 0), true, "The server cannot be started");
@@ -154,14 +168,23 @@ static int libvirt_domain_call(struct libvirt_call *c, int rc, const char *what)
     return rc < 0 ? libvirt_call_fail(c, what) : 0;
 }
 
+/* Without a power button: by the pipe that some inits read, and by the signal that the others take. */
+static int libvirt_domain_ask_off(const struct libvirt_call *c, virDomainPtr domain)
+{
+    if (c->profile->power_button)
+        return virDomainShutdownFlags(domain, VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN);
+    if (!c->profile->shutdown_signal)
+        return virDomainShutdown(domain);
+    virDomainShutdownFlags(domain, VIR_DOMAIN_SHUTDOWN_INITCTL);
+    return virDomainShutdownFlags(domain, VIR_DOMAIN_SHUTDOWN_SIGNAL);
+}
+
 static int libvirt_domain_do_existing(struct libvirt_call *c, virDomainPtr domain)
 {
     switch (c->action) {
     case HYPERVISOR_SHUTDOWN:
-        return libvirt_domain_check(
-            c, domain,
-            virDomainShutdownFlags(domain, c->profile->power_button ? VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN : 0), false,
-            "The server cannot be asked to shut down");
+        return libvirt_domain_check(c, domain, libvirt_domain_ask_off(c, domain), false,
+                                    "The server cannot be asked to shut down");
     case HYPERVISOR_FILTER:
         return libvirt_filter_change(c, domain);
     case HYPERVISOR_REBOOT:
@@ -219,6 +242,8 @@ void libvirt_domain_act(struct libvirt_call *c)
         code = libvirt_domain_do(c, &domain);
     if (!code && domain)
         code = libvirt_domain_state(c, domain, &c->domain);
+    if (!code && domain)
+        libvirt_console_follow(c, domain, c->id);
     if (domain)
         virDomainFree(domain);
 }
@@ -241,9 +266,10 @@ static int libvirt_domain_list_one(struct libvirt_call *c, virDomainPtr domain)
         return 0;
     virDomainGetUUIDString(domain, id);
     int code = libvirt_domain_state(c, domain, &state);
-    if (!code)
+    if (!code) {
         libvirt_domain_add_found(c, id, state);
-    else if (virGetLastErrorCode() == VIR_ERR_NO_DOMAIN) /* went while we looked */
+        libvirt_console_follow(c, domain, id);
+    } else if (virGetLastErrorCode() == VIR_ERR_NO_DOMAIN) /* went while we looked */
         code = c->code = 0;
     return code;
 }

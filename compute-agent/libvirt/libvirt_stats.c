@@ -57,7 +57,37 @@ static void libvirt_stats_fill(const virDomainStatsRecord *r, struct hypervisor_
     }
 }
 
-void libvirt_stats_sample(struct libvirt_call *c)
+static void libvirt_stats_take(struct libvirt_call *c, const virDomainStatsRecord *r)
+{
+    struct hypervisor_sample *s = &c->samples[c->sample_count];
+    if (!names_is_ours(&c->names, virDomainGetName(r->dom)) || !libvirt_stats_get(r, "cpu.time"))
+        return;
+    virDomainGetUUIDString(r->dom, s->server_id);
+    libvirt_stats_fill(r, s);
+    c->sample_count++;
+}
+
+static void libvirt_stats_sample_each(struct libvirt_call *c)
+{
+    virDomainPtr *domains = NULL;
+    int count = virConnectListAllDomains(c->conn, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+    if (count < 0) {
+        libvirt_call_fail(c, "The domains cannot be listed");
+        return;
+    }
+    c->samples = memory_array((size_t)count + 1, sizeof(*c->samples));
+    for (int i = 0; i < count; i++) {
+        virDomainStatsRecord record;
+        if (names_is_ours(&c->names, virDomainGetName(domains[i])) && libvirt_stats_single(domains[i], &record) == 0) {
+            libvirt_stats_take(c, &record);
+            virTypedParamsFree(record.params, record.nparams);
+        }
+        virDomainFree(domains[i]);
+    }
+    free(domains);
+}
+
+static void libvirt_stats_sample_all(struct libvirt_call *c)
 {
     virDomainStatsRecordPtr *records = NULL;
     unsigned flags = VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT;
@@ -68,14 +98,17 @@ void libvirt_stats_sample(struct libvirt_call *c)
     }
     c->samples = memory_array((size_t)count + 1, sizeof(*c->samples));
     for (int i = 0; i < count; i++) {
-        struct hypervisor_sample *s = &c->samples[c->sample_count];
-        if (!names_is_ours(&c->names, virDomainGetName(records[i]->dom)) || !libvirt_stats_get(records[i], "cpu.time"))
-            continue;
-        virDomainGetUUIDString(records[i]->dom, s->server_id);
-        libvirt_stats_fill(records[i], s);
-        c->sample_count++;
+        libvirt_stats_take(c, records[i]);
     }
     virDomainStatsRecordListFree(records);
+}
+
+void libvirt_stats_sample(struct libvirt_call *c)
+{
+    if (c->profile->stats == PROFILE_STATS_SINGLE)
+        libvirt_stats_sample_each(c);
+    else
+        libvirt_stats_sample_all(c);
 }
 
 /* ---- diagnostics ---- */
@@ -180,17 +213,23 @@ static void libvirt_stats_diagnose_domain(struct libvirt_call *c, virDomainPtr d
 {
     virDomainPtr list[] = {domain, NULL};
     virDomainStatsRecordPtr *records = NULL;
+    virDomainStatsRecord single = {0};
+    bool alone = c->profile->stats == PROFILE_STATS_SINGLE;
     enum hypervisor_domain state;
     if (libvirt_domain_state(c, domain, &state))
         return;
     char *text = virDomainGetXMLDesc(domain, 0);
     xmlDocPtr doc = text ? xml_parse(text, NULL) : NULL;
-    int count = virDomainListGetStats(list, LIBVIRT_STATS, &records, 0);
+    int count = alone ? (libvirt_stats_single(domain, &single) == 0 ? 1 : -1)
+                      : virDomainListGetStats(list, LIBVIRT_STATS, &records, 0);
     if (count < 1)
         libvirt_call_fail(c, "The counters cannot be read");
     else
-        libvirt_stats_print(c, records[0], state, doc ? xml_first(xmlDocGetRootElement(doc), "devices") : NULL);
-    virDomainStatsRecordListFree(records);
+        libvirt_stats_print(c, alone ? &single : records[0], state,
+                            doc ? xml_first(xmlDocGetRootElement(doc), "devices") : NULL);
+    virTypedParamsFree(single.params, single.nparams);
+    if (records)
+        virDomainStatsRecordListFree(records);
     if (doc)
         xmlFreeDoc(doc);
     free(text);

@@ -40,7 +40,8 @@ struct profile {
     const char *const *disk_buses, *const *nics; /* models that images may ask for */
     unsigned actions;                            /* bits of enum hypervisor_action */
     unsigned moves;
-    bool power_button; /* shutdown and reboot press it; else the driver has its own way */
+    bool power_button;    /* shutdown and reboot press it; else the driver has its own way */
+    bool shutdown_signal; /* shutdown tells the first process */
     enum profile_root root;
     enum profile_console console;
     enum profile_stats stats;

@@ -13,6 +13,7 @@ const struct profile profile_lxc = {
     .disk_buses = profile_none,
     .nics = profile_none,
     .actions = PROFILE_ACTIONS_BASIC | PROFILE_ACTIONS_PAUSE,
+    .shutdown_signal = true,
     .root = PROFILE_ROOT_TREE,
     .console = PROFILE_CONSOLE_PTY,
     .stats = PROFILE_STATS_SINGLE,

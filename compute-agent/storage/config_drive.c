@@ -150,3 +150,14 @@ int config_drive_make(const char *folder, const char *path, const struct spec *s
     strbuf_done(&source);
     return code;
 }
+
+int config_drive_write_folder(const char *path, const struct spec *spec, struct error *e)
+{
+    struct strbuf texts[CONFIG_DRIVE_TEXTS];
+    int code = config_drive_texts(spec, texts, e);
+    code = code ? code : disk_remove_folder(path, e);
+    code = code ? code : config_drive_write_all(path, texts, e);
+    for (int i = 0; i < CONFIG_DRIVE_TEXTS; i++)
+        strbuf_done(&texts[i]);
+    return code;
+}

@@ -11,6 +11,9 @@
  */
 int config_drive_make(const char *folder, const char *path, const struct spec *spec, struct error *e);
 
+/* The same files as a folder, made anew. */
+int config_drive_write_folder(const char *path, const struct spec *spec, struct error *e);
+
 /* The documents themselves, for tests and a metadata service. Pure. */
 void config_drive_meta_data(const struct spec *spec, struct strbuf *ret);
 void config_drive_network_data(const struct spec *spec, struct strbuf *ret);

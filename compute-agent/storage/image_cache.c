@@ -234,9 +234,17 @@ static void image_cache_submit(struct image_cache *c, struct image_entry *entry,
     worker_submit(c->setup.pool, &j->job, &class, 0);
 }
 
+/* Static. */
+static const char *image_cache_format(const char *disk_format)
+{
+    if (strcmp(disk_format, "root-tar") == 0)
+        return "root-tar";
+    return strcmp(disk_format, "raw") == 0 ? "raw" : "qcow2";
+}
+
 static struct image_entry *image_cache_entry(struct image_cache *c, const struct spec_image *image)
 {
-    const char *format = strcmp(image->disk_format, "raw") == 0 ? "raw" : "qcow2";
+    const char *format = image_cache_format(image->disk_format);
     char *path = image_text("%s/%s-%.16s.%s", c->folder, image->id, image->sha512, format);
     struct image_entry *entry = idmap_get(&c->entries, path);
     if (entry) {

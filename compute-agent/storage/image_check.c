@@ -3,6 +3,7 @@
 #include "compute-agent/storage/image_check.h"
 #include "common/json_in.h"
 #include "compute-agent/child.h"
+#include "compute-agent/storage/tree.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -179,6 +180,8 @@ static int image_check_ask(const char *path, const char *format, int64_t *ret_vi
 int image_check(const char *path, const char *format, int64_t *ret_virtual_bytes, struct error *e)
 {
     struct stat st;
+    if (strcmp(format, "root-tar") == 0)
+        return tree_check(path, ret_virtual_bytes, e);
     int code = image_check_header(path, format, e);
     if (code)
         return code;

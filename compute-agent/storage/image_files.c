@@ -4,6 +4,7 @@
 #include "common/memory.h"
 #include "common/strbuf.h"
 #include "compute-agent/storage/image_check.h"
+#include "compute-agent/storage/tree.h"
 #include "compute-agent/xml/domain_xml.h"
 #include <dirent.h>
 #include <errno.h>
@@ -25,8 +26,8 @@ struct image_files {
 
 static bool image_files_is_image(const char *name)
 {
-    size_t size = strlen(name);
-    return (size > 6 && strcmp(name + size - 6, ".qcow2") == 0) || (size > 4 && strcmp(name + size - 4, ".raw") == 0);
+    const char *dot = strrchr(name, '.');
+    return dot && (strcmp(dot, ".qcow2") == 0 || strcmp(dot, ".raw") == 0 || strcmp(dot, ".root-tar") == 0);
 }
 
 static void image_files_scan(const char *folder, struct image_files *ret)
@@ -59,6 +60,19 @@ static void image_files_mark(struct image_files *files, const char *path)
     }
 }
 
+static void image_files_mark_tree(struct image_files *files, const char *instances, const char *id)
+{
+    struct strbuf folder;
+    char *base;
+    strbuf_init(&folder, 0);
+    strbuf_appendf(&folder, "%s/%s", instances, id);
+    if (tree_base(folder.data, &base)) {
+        image_files_mark(files, base);
+        free(base);
+    }
+    strbuf_done(&folder);
+}
+
 static void image_files_mark_bases(struct image_files *files, const char *instances)
 {
     DIR *dir = opendir(instances);
@@ -69,6 +83,7 @@ static void image_files_mark_bases(struct image_files *files, const char *instan
         strbuf_appendf(&path, "%s/%s/" DOMAIN_XML_ROOT, instances, d->d_name);
         if (d->d_name[0] != '.' && image_check_backing(path.data, backing, NULL) == 0)
             image_files_mark(files, backing);
+        image_files_mark_tree(files, instances, d->d_name);
         strbuf_done(&path);
     }
     if (dir)
@@ -99,6 +114,7 @@ int64_t image_files_evict(const char *folder, const char *instances, const char 
         struct image_file *f = &files.items[i];
         if (f->in_use || unlink(f->path))
             continue;
+        tree_forget(f->path);
         log_info("image removed from the cache", "file=%s bytes=%lld", f->path, (long long)f->bytes);
         total -= f->bytes;
     }

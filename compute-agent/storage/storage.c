@@ -9,6 +9,7 @@
 #include "compute-agent/storage/config_drive.h"
 #include "compute-agent/storage/disk.h"
 #include "compute-agent/storage/image_cache.h"
+#include "compute-agent/storage/tree.h"
 #include "compute-agent/worker.h"
 #include "compute-agent/xml/domain_xml.h"
 #include <dirent.h>
@@ -42,6 +43,7 @@ struct storage_task {
     struct storage_task *next;
     const struct spec *spec; /* the caller's; both jobs read it */
     bool first;
+    enum profile_root root;
     char *folder, *base_path; /* base_path: pinned in the cache, NULL for none */
     struct disk_base base;
     struct storage_part disks, drive;
@@ -61,6 +63,7 @@ char *storage_folder(const struct settings *settings, const char *server_id)
 int storage_remove(const struct settings *settings, const char *server_id, struct error *e)
 {
     char *folder = storage_folder(settings, server_id);
+    tree_unmount(folder);
     int code = disk_remove_folder(folder, e);
     free(folder);
     return code;
@@ -125,13 +128,25 @@ static void storage_part_done(struct worker_job *job, enum worker_outcome outcom
         storage_task_end(p->task);
 }
 
+static int storage_make_root(const struct storage_task *t, struct error *e)
+{
+    switch (t->root) {
+    case PROFILE_ROOT_DISK:
+        return disk_make(t->folder, t->spec, &t->base, t->first, e);
+    case PROFILE_ROOT_TREE:
+        return tree_make(t->folder, t->spec, &t->base, t->first, e);
+    default:
+        return 0;
+    }
+}
+
 static void storage_disks_run(struct worker_job *job)
 {
     struct storage_part *p = (struct storage_part *)job;
     const struct storage_task *t = p->task;
     p->code = p->code ? p->code : file_make_dirs(t->folder, 0711, &p->error);
     if (!p->code)
-        p->code = disk_make(t->folder, t->spec, &t->base, t->first, &p->error);
+        p->code = storage_make_root(t, &p->error);
 }
 
 static void storage_drive_run(struct worker_job *job)
@@ -140,10 +155,14 @@ static void storage_drive_run(struct worker_job *job)
     const struct storage_task *t = p->task;
     struct strbuf path;
     strbuf_init(&path, 0);
-    strbuf_appendf(&path, "%s/" DOMAIN_XML_CONFIG, t->folder);
+    strbuf_appendf(&path, "%s/%s", t->folder, t->root == PROFILE_ROOT_TREE ? DOMAIN_XML_SEED : DOMAIN_XML_CONFIG);
     p->code = file_make_dirs(t->folder, 0711, &p->error);
-    if (!p->code)
+    if (!p->code && t->root == PROFILE_ROOT_DISK)
         p->code = config_drive_make(t->folder, path.data, t->spec, &p->error);
+    else if (!p->code && t->root == PROFILE_ROOT_TREE)
+        p->code = config_drive_write_folder(path.data, t->spec, &p->error);
+    if (!p->code && t->root == PROFILE_ROOT_TREE)
+        p->code = tree_own(path.data, &p->error);
     strbuf_done(&path);
 }
 
@@ -175,10 +194,11 @@ static bool storage_needs_image(const struct storage_task *t)
 {
     struct strbuf path;
     strbuf_init(&path, 0);
-    strbuf_appendf(&path, "%s/" DOMAIN_XML_ROOT, t->folder);
-    bool there = access(path.data, F_OK) == 0;
+    strbuf_appendf(&path, "%s/%s", t->folder, t->root == PROFILE_ROOT_TREE ? TREE_BASE : DOMAIN_XML_ROOT);
+    struct stat st;
+    bool there = lstat(path.data, &st) == 0;
     strbuf_done(&path);
-    return t->spec->image && !t->spec->image->deleted && t->first && !there;
+    return t->root != PROFILE_ROOT_NONE && t->spec->image && !t->spec->image->deleted && t->first && !there;
 }
 
 /* Refused before anything is fetched. */
@@ -199,6 +219,7 @@ void storage_prepare(struct storage *s, const struct hypervisor_prepare *what, h
     t->next = s->tasks;
     s->tasks = t;
     t->spec = what->spec;
+    t->root = s->setup.profile->root;
     t->first = what->first;
     t->folder = storage_folder(s->setup.settings, what->spec->id);
     t->done = done;
@@ -243,6 +264,8 @@ int storage_new(const struct storage_setup *setup, struct storage **ret, struct 
     images.stall_ms = settings->image_deadline_ms;
     images.identity = setup->identity;
     images.pool = s->pool = worker_pool_new(setup->loop, "storage", STORAGE_THREADS, 0);
+    if (setup->profile->root == PROFILE_ROOT_TREE)
+        tree_tidy(settings->image_dir);
     code = image_cache_new(&images, &s->images, e);
     if (code)
         storage_free(&s);

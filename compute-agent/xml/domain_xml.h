@@ -29,6 +29,8 @@ struct domain_xml_host {
 
 /* A container's root: a folder (tree.h), whose files belong to these users of the host. */
 #define DOMAIN_XML_TREE      "root"
+#define DOMAIN_XML_SEED      "seed" /* what a config drive holds, beside it; in the container: */
+#define DOMAIN_XML_SEED_AT   "/var/lib/cloud/seed/config_drive"
 #define DOMAIN_XML_IDS_FIRST 100000
 #define DOMAIN_XML_IDS_COUNT 65536
 

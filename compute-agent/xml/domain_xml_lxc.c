@@ -46,10 +46,11 @@ static void domain_xml_nics(xmlNodePtr devices, const struct spec *spec, const s
 {
     const struct spec_nic *nics = spec->nics.items;
     for (size_t i = 0; i < spec->nics.count; i++) {
-        char network[NAMES_DOMAIN_SIZE];
+        char network[NAMES_DOMAIN_SIZE], outside[NAMES_BRIDGE_SIZE];
         xmlNodePtr nic = xml_set(xml_add(devices, "interface"), "type", "network");
         xml_set(xml_add(nic, "mac"), "address", nics[i].mac);
         xml_set(xml_add(nic, "source"), "network", names_domain(names, nics[i].network.id, network));
+        xml_set(xml_add(nic, "target"), "dev", names_nic(nics[i].port_id, outside)); /* filters want a name */
         xml_setf(xml_add(nic, "guest"), "dev", "eth%zu", i);
         if (nics[i].network.mtu > 0)
             xml_setf(xml_add(nic, "mtu"), "size", "%lld", (long long)nics[i].network.mtu);
@@ -78,6 +79,7 @@ char *domain_xml_make_lxc(const struct spec *spec, const struct names *names, co
     xml_add_text(domain, "on_crash", "destroy");
     xmlNodePtr devices = xml_add(domain, "devices");
     domain_xml_folder(devices, host->folder, DOMAIN_XML_TREE, "/");
+    domain_xml_folder(devices, host->folder, DOMAIN_XML_SEED, DOMAIN_XML_SEED_AT);
     domain_xml_nics(devices, spec, names, host->filters);
     xmlNodePtr console = xml_set(xml_add(devices, "console"), "type", "pty");
     xml_set(xml_set(xml_add(console, "target"), "type", "lxc"), "port", "0");

@@ -12,7 +12,8 @@
 #   libvirt_node_stop NAME                ends it and everything that runs in it; DIR stays
 #
 # All need root and return 0, or 1 after a sentence on stderr. Daemons listen on unix sockets only (LIBVIRT_NODE_TCP=1 makes
-# nodes listen on ADDRESS too, without authentication, for live migration). A node's processes are ended by their ids: those
+# nodes listen on ADDRESS too, without authentication, for live migration; LIBVIRT_NODE_CGROUPS=shared leaves out the subtree of
+# cgroups of the node's own, in which LXC does not find its containers). A node's processes are ended by their ids: those
 # of its pid files, then whatever else is in its network namespace.
 
 LIBVIRT_NODES=${LIBVIRT_NODES:-/run/virga-nodes}
@@ -126,19 +127,19 @@ libvirt_node_write_config() { # NAME DIR ADDRESS
     printf '127.0.0.1 localhost\n%s.1 api-host\n%s %s\n' "${address%.*}" "$address" "$name" >"$dir/hosts"
 }
 
-# Prints the script (arguments: NAME DIR) that runs first inside the namespaces: it gives them a view of libvirt's
+# Prints the script (arguments: NAME DIR CGROUPS) that runs first inside the namespaces: it gives them a view of libvirt's
 # directories of their own and stays, so that they live on whatever happens to the daemons.
 libvirt_node_holder() {
     cat <<'E'
 set -e
-name=$1 dir=$2
+name=$1 dir=$2 cgroups=$3
 mount --make-rprivate /
 # The sysfs of this network namespace comes without the cgroups; they come back, each as a subtree of the node's own.
 mount --rbind /sys/fs/cgroup "$dir/cgroup"
 mount -t sysfs sysfs /sys
 mount --rbind "$dir/cgroup" /sys/fs/cgroup
 for controller in /sys/fs/cgroup/*/; do
-    [ -e "$controller/cgroup.clone_children" ] || continue
+    [ -e "$controller/cgroup.clone_children" ] && [ "$cgroups" != shared ] || continue
     own=$controller/virga-node-$name
     mkdir -p "$own"
     for file in cpuset.cpus cpuset.mems; do
@@ -167,7 +168,7 @@ libvirt_node_enter() { # NAME DIR
     local end
     rm -f "$2"/run/*.pid
     setsid nsenter --net="/run/netns/$1" unshare -m -u -i --propagation private \
-        bash -c "$(libvirt_node_holder)" holder "$1" "$2" </dev/null >"$2/log/holder.log" 2>&1 &
+        bash -c "$(libvirt_node_holder)" holder "$1" "$2" "${LIBVIRT_NODE_CGROUPS:-own}" </dev/null >"$2/log/holder.log" 2>&1 &
     disown
     end=$((SECONDS + 20))
     until [ -s "$2/run/holder.pid" ]; do

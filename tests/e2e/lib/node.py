@@ -14,18 +14,19 @@ LIBVIRT = "deploy/lib/libvirt.sh"
 class Node:
     """A further host on this machine; those of one subnet reach each other, and this machine at .1."""
 
-    def __init__(self, subnet, number=2, tcp=False):
+    def __init__(self, subnet, number=2, tcp=False, cgroups="own"):
         self.name = f"two{os.getpid()}n{number}"
         self.folder = tempfile.mkdtemp(prefix="virga-node.", dir="/var/tmp")
         os.chmod(self.folder, 0o755)
         self.subnet = subnet
         self.address = f"{subnet}.{number}"
         self.tcp = "1" if tcp else ""
+        self.cgroups = cgroups
         self.shell(f"libvirt_node_start {self.name} {self.folder} {self.address}")
         self.uri = shell(LIBVIRT, f"libvirt_node_uri {self.name}")
 
     def shell(self, words):
-        return shell(LIBVIRT, f"export LIBVIRT_NODE_TCP={self.tcp}; {words}")
+        return shell(LIBVIRT, f"export LIBVIRT_NODE_TCP={self.tcp} LIBVIRT_NODE_CGROUPS={self.cgroups}; {words}")
 
     def run(self, *words):
         return shell(LIBVIRT, f"libvirt_node_exec {self.name} {shlex.join(words)}")
