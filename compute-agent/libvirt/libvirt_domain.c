@@ -1,5 +1,6 @@
 /* What is done to a domain, on a worker: straight-line calls of libvirt. Each action may be repeated: it looks at the
  * domain first. A domain that does not carry this cloud's and this host's marks is never touched. */
+#include "common/log.h"
 #include "common/memory.h"
 #include "compute-agent/libvirt/libvirt_call.h"
 #include "compute-agent/settings.h"
@@ -209,6 +210,11 @@ static int libvirt_domain_do_existing(struct libvirt_call *c, virDomainPtr domai
 
 static int libvirt_domain_do(struct libvirt_call *c, virDomainPtr *domain)
 {
+    if (c->action == HYPERVISOR_FILTER && !profile_can(c->profile, c->action)) {
+        log_info("what a server may send changes with its next start", "server=%s hypervisor=%s", c->id,
+                 c->profile->driver);
+        return 0;
+    }
     if (!profile_can(c->profile, c->action))
         return c->code = error_set(&c->error, ERR_NOT_IMPLEMENTED, "The hypervisor %s cannot %s a server",
                                    c->profile->driver, hypervisor_action_name(c->action));

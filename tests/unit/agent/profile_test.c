@@ -38,6 +38,8 @@ TEST("each driver can make, start, stop and remove servers, and boots an image")
         CHECK(all[i]->image_formats[0] != NULL);
         CHECK_INT(all[i]->actions & PROFILE_ACTIONS_BASIC, PROFILE_ACTIONS_BASIC);
     }
+    for (int action = 0; action < HYPERVISOR_ACTION_COUNT; action++)
+        CHECK(profile_can(&profile_qemu, (enum hypervisor_action)action));
     CHECK(profile_boots(&profile_qemu, "qcow2"));
     CHECK(!profile_boots(&profile_qemu, "root-tar"));
     CHECK(profile_boots(&profile_lxc, "root-tar"));
