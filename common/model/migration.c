@@ -29,6 +29,7 @@ static const struct step_row {
     [MIGRATION_BACK_STOPPING] = {"back-stopping", "reverting", NULL, false, 10 * MINUTE_US},
     [MIGRATION_BACK_RELEASING] = {"back-releasing", "reverting", "release", false, MINUTE_US},
     [MIGRATION_BACK_STARTING] = {"back-starting", "reverting", NULL, true, 30 * MINUTE_US},
+    [MIGRATION_RECALLING] = {"recalling", "running", "discard", false, MINUTE_US},
     [MIGRATION_UNDOING] = {"undoing", "reverting", "discard", false, MINUTE_US},
     [MIGRATION_DONE] = {"done", "done", NULL, false, 0},
 };
@@ -154,7 +155,8 @@ static bool next_without_server(const struct migration_view *v, struct migration
 {
     bool owned_by_target = v->step == MIGRATION_STARTING || v->step == MIGRATION_VERIFYING ||
                            v->step == MIGRATION_BACK_STOPPING || v->step == MIGRATION_BACK_RELEASING;
-    if (!v->server_gone || v->step == MIGRATION_CLEARING || v->step == MIGRATION_UNDOING || v->step == MIGRATION_DONE)
+    if (!v->server_gone || v->step == MIGRATION_CLEARING || v->step == MIGRATION_UNDOING ||
+        v->step == MIGRATION_RECALLING || v->step == MIGRATION_DONE)
         return false;
     if (owned_by_target) {
         m->outcome = MIGRATION_CANCELLED;
@@ -268,12 +270,26 @@ void migration_next(const struct migration_view *v, struct migration_move *ret)
         next_task(v, ret, MIGRATION_SENDING);
         break;
     case MIGRATION_SENDING:
-        next_task(v, ret, MIGRATION_ARRIVING);
+        if (v->source_off) /* it will not say any more: the target knows */
+            go(ret, MIGRATION_ARRIVING);
+        else
+            next_task(v, ret, MIGRATION_ARRIVING);
         break;
     case MIGRATION_ARRIVING:
+        if (v->task == MIGRATION_TASK_FAILED) {
+            finish(ret, MIGRATION_RECALLING, MIGRATION_FAILED);
+            break;
+        }
         if (v->task == MIGRATION_TASK_DONE)
             ret->outcome = MIGRATION_COMPLETED;
         next_task(v, ret, MIGRATION_CLEARING);
+        break;
+    case MIGRATION_RECALLING:
+        if (v->task == MIGRATION_TASK_DONE)
+            go(ret, MIGRATION_DONE);
+        else if (asks_again(v))
+            go(ret, v->step);
+        ret->resumes_source = ret->step == MIGRATION_DONE;
         break;
     case MIGRATION_STARTING:
         next_starting(v, ret);

@@ -8,8 +8,8 @@
  *   live             QUEUED - READYING - SENDING - ARRIVING =switch= CLEARING - DONE
  *   evacuation       QUEUED =switch= STARTING - CLEARING - DONE
  *   revert           VERIFYING - BACK_STOPPING - BACK_RELEASING =switch back= BACK_STARTING - UNDOING - DONE
- *   failure          before the switch: - UNDOING - DONE, the server goes on at the source; a target that cannot start
- *                    it: as revert
+ *   failure          before the switch: - UNDOING - DONE, the server goes on at the source; a guest that has left and
+ *                    did not arrive: ARRIVING - RECALLING - DONE; a target that cannot start it: as revert
  *
  * STOPPING, STARTING and their BACK_ twins are what the server's host does anyway when another power is desired; the
  * others are tasks for one of the two hosts. */
@@ -36,7 +36,8 @@ enum migration_step {
     MIGRATION_BACK_STOPPING,
     MIGRATION_BACK_RELEASING,
     MIGRATION_BACK_STARTING,
-    MIGRATION_UNDOING, /* target: removes what is left */
+    MIGRATION_RECALLING, /* target: removes a guest that did not arrive whole; only then the source may start it */
+    MIGRATION_UNDOING,   /* target: removes what is left */
     MIGRATION_DONE,
     MIGRATION_STEP_COUNT
 };
@@ -90,7 +91,8 @@ struct migration_view {
         MIGRATION_TASK_OPEN,
         MIGRATION_TASK_DONE,
         MIGRATION_TASK_FAILED
-    } task; /* of the step */
+    } task;          /* of the step */
+    bool source_off; /* it is proved that the source does not run */
     bool overdue;
 };
 struct migration_move {

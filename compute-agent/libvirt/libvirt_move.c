@@ -78,6 +78,12 @@ static void work_arrive(struct libvirt_call *c)
     int code = libvirt_domain_find(c, &domain);
     if (!code && domain)
         code = libvirt_domain_state(c, domain, &c->domain);
+    int state = VIR_DOMAIN_NOSTATE, reason = 0;
+    if (!code && domain && virDomainGetState(domain, &state, &reason, 0) == 0 && state == VIR_DOMAIN_PAUSED &&
+        reason == VIR_DOMAIN_PAUSED_MIGRATION) { /* its memory is still coming, or its source has died */
+        c->code = code = error_set(&c->error, ERR_HYPERVISOR, "The guest did not arrive whole");
+        c->transient = true;
+    }
     if (!code && (!domain || (c->domain != HYPERVISOR_RUNNING && c->domain != HYPERVISOR_PAUSED)))
         c->code = error_set(&c->error, ERR_HYPERVISOR, "The guest did not arrive: its domain is %s here",
                             hypervisor_domain_name(domain ? c->domain : HYPERVISOR_ABSENT));

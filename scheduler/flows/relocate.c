@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "db/lease.h"
+#include "db/store_host_work.h"
 #include "scheduler/flows/relocate_internal.h"
 #include <string.h>
 
@@ -53,6 +54,11 @@ static int view(struct db_conn *c, struct look *l, struct migration_view *v, str
     v->server_rests = !m->gone && m->server.observed_revision >= m->server.desired_revision &&
                       server_power_of(m->server.observed_state, &rest) && rest == m->server.desired_power;
     v->server_failed = row->message != NULL || (!m->gone && m->server.fault_code != 0);
+    if (row->step == MIGRATION_SENDING) {
+        int rc = store_host_work_is_off(c, row->source_host, m->now_us, &v->source_off, NULL, m->arena, e);
+        if (rc)
+            return rc;
+    }
     v->overdue = row->deadline_us != 0 && row->deadline_us <= m->now_us;
     return read_task(c, m, v, task, e);
 }

@@ -25,6 +25,7 @@ static enum server_operation operation_at(const struct migration_move *m, enum m
     case MIGRATION_READYING:
     case MIGRATION_SENDING:
     case MIGRATION_ARRIVING:
+    case MIGRATION_RECALLING:
         return SERVER_OPERATION_MIGRATING;
     case MIGRATION_STARTING:
         return kind == MIGRATION_EVACUATION ? SERVER_OPERATION_REBUILDING : SERVER_OPERATION_RESIZE_FINISH;

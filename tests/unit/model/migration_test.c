@@ -124,6 +124,39 @@ TEST("whatever happens it ends, and its server has the owner that the outcome sa
     }
 }
 
+TEST("a guest that left and did not arrive is started again only when nothing of it is left there")
+{
+    struct migration_view v = {.kind = MIGRATION_LIVE,
+                               .step = MIGRATION_ARRIVING,
+                               .placed = true,
+                               .server_wanted = true,
+                               .task = MIGRATION_TASK_FAILED};
+    struct migration_move m;
+    migration_next(&v, &m);
+    CHECK(m.step == MIGRATION_RECALLING && !m.resumes_source && !m.switches);
+    v.step = m.step;
+    v.outcome = m.outcome;
+    v.task = MIGRATION_TASK_OPEN;
+    migration_next(&v, &m);
+    CHECK(!m.changed);
+    v.task = MIGRATION_TASK_DONE;
+    migration_next(&v, &m);
+    CHECK(m.step == MIGRATION_DONE && m.resumes_source && m.outcome == MIGRATION_FAILED);
+}
+
+TEST("a source that is proved off is not waited for")
+{
+    struct migration_view v = {.kind = MIGRATION_LIVE,
+                               .step = MIGRATION_SENDING,
+                               .placed = true,
+                               .server_wanted = true,
+                               .source_off = true,
+                               .task = MIGRATION_TASK_OPEN};
+    struct migration_move m;
+    migration_next(&v, &m);
+    CHECK(m.changed && m.step == MIGRATION_ARRIVING && !m.cancels_task);
+}
+
 TEST("a guest that has left its source is not called back")
 {
     struct migration_view v = {.kind = MIGRATION_LIVE,
