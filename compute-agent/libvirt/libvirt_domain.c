@@ -10,11 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* For drivers that save memory; the others take no flags. */
-#define LIBVIRT_UNDEFINE_FLAGS                                                                                         \
-    (VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |                                       \
-     VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA | VIR_DOMAIN_UNDEFINE_NVRAM)
-
 static bool libvirt_domain_is_ours(const struct libvirt_call *c, virDomainPtr domain)
 {
     struct domain_xml_marks marks;
@@ -148,6 +143,19 @@ static int libvirt_domain_reset(struct libvirt_call *c, virDomainPtr *domain)
     return code ? code : libvirt_domain_start(c, domain);
 }
 
+static unsigned libvirt_domain_undefine_flags(const struct profile *p)
+{
+    static const struct {
+        unsigned keeps, flag;
+    } rows[] = {{PROFILE_KEEPS_SNAPSHOTS, VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA},
+                {PROFILE_KEEPS_CHECKPOINTS, VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA},
+                {PROFILE_KEEPS_FIRMWARE, VIR_DOMAIN_UNDEFINE_NVRAM}};
+    unsigned flags = profile_can(p, HYPERVISOR_SAVE) ? VIR_DOMAIN_UNDEFINE_MANAGED_SAVE : 0;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        flags |= p->keeps & rows[i].keeps ? rows[i].flag : 0;
+    return flags;
+}
+
 /* Files first: as long as the domain is there, a removal that was interrupted is taken up again. */
 static int libvirt_domain_remove(struct libvirt_call *c, virDomainPtr *domain)
 {
@@ -156,8 +164,8 @@ static int libvirt_domain_remove(struct libvirt_call *c, virDomainPtr *domain)
         c->transient = true;
     if (code || !*domain)
         return c->code = code;
-    unsigned flags = profile_can(c->profile, HYPERVISOR_SAVE) ? LIBVIRT_UNDEFINE_FLAGS : 0;
-    if (virDomainUndefineFlags(*domain, flags) < 0 && virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
+    if (virDomainUndefineFlags(*domain, libvirt_domain_undefine_flags(c->profile)) < 0 &&
+        virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
         return libvirt_call_fail(c, "The domain cannot be removed");
     virDomainFree(*domain);
     *domain = NULL;

@@ -22,6 +22,9 @@ enum profile_stats {
 /* Ways from host to host. */
 enum { PROFILE_MOVES_OFF = 1, PROFILE_MOVES_LIVE = 2 };
 
+/* What libvirt may keep of a domain beside its definition, and forgets with it. */
+enum { PROFILE_KEEPS_SNAPSHOTS = 1, PROFILE_KEEPS_CHECKPOINTS = 2, PROFILE_KEEPS_FIRMWARE = 4 };
+
 #define PROFILE_ACTION(action) (1u << (action))
 #define PROFILE_ACTIONS_BASIC                                                                                          \
     (PROFILE_ACTION(HYPERVISOR_CREATE) | PROFILE_ACTION(HYPERVISOR_DEFINE) | PROFILE_ACTION(HYPERVISOR_START) |        \
@@ -40,6 +43,7 @@ struct profile {
     const char *const *disk_buses, *const *nics; /* models that images may ask for */
     unsigned actions;                            /* bits of enum hypervisor_action */
     unsigned moves;
+    unsigned keeps;
     bool power_button;    /* shutdown and reboot press it; else the driver has its own way */
     bool shutdown_signal; /* shutdown tells the first process */
     enum profile_root root;

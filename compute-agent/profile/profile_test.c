@@ -12,6 +12,7 @@ const struct profile profile_test = {
     .disk_buses = profile_none,
     .nics = profile_none,
     .actions = PROFILE_ACTIONS_BASIC | PROFILE_ACTIONS_PAUSE | PROFILE_ACTIONS_SAVE,
+    .keeps = PROFILE_KEEPS_SNAPSHOTS,
     .root = PROFILE_ROOT_NONE,
     .console = PROFILE_CONSOLE_NONE,
     .stats = PROFILE_STATS_SINGLE,
