@@ -27,7 +27,7 @@ S
 cat >"$root/sbin/init" <<'I'
 #!/bin/sh
 export PATH=/bin:/sbin HOME=/root
-trap 'echo "SHUT DOWN"; exit 0' TERM INT PWR
+trap 'echo "SHUT DOWN"; sleep 0.3; exit 0' TERM INT PWR # the terminal closes with the container, read or not
 seed=/var/lib/cloud/seed/config_drive/openstack/latest
 name=$(sed -n 's/.*"hostname": *"\([^"]*\)".*/\1/p' $seed/meta_data.json 2>/dev/null | head -n 1)
 [ -z "$name" ] || hostname "$name"
