@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include <arpa/inet.h>
 #include <assert.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -102,6 +103,31 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
+/* The fuzzer's own timer interrupts whatever waits: poll goes on, and a connection that was interrupted is waited for.
+ */
+static int wait_for(struct pollfd *wait, int ms)
+{
+    int n;
+    do
+        n = poll(wait, 1, ms);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
+static void connect_or_abort(int fd, const struct sockaddr_in *to)
+{
+    int failed = 0;
+    socklen_t size = sizeof(failed);
+    struct pollfd wait = {.fd = fd, .events = POLLOUT};
+    if (fd >= 0 && !connect(fd, (const struct sockaddr *)to, sizeof(*to)))
+        return;
+    if (fd >= 0 && errno == EINTR && wait_for(&wait, 20000) == 1 &&
+        !getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &size) && !failed)
+        return;
+    fprintf(stderr, "http_fuzz: connection: %s\n", strerror(failed ? failed : errno));
+    abort();
+}
+
 /* Sends, reads until nothing comes for `quiet_ms`, and hangs up. Returns how many bytes of answer there were; the first
  * ones in `ret`. */
 static size_t talk(const void *data, size_t size, int quiet_ms, char *ret, size_t room)
@@ -111,14 +137,13 @@ static size_t talk(const void *data, size_t size, int quiet_ms, char *ret, size_
     struct linger reset = {.l_onoff = 1}; /* no TIME_WAIT: ports would run out */
     struct pollfd wait = {.events = POLLIN};
     int fd = wait.fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)))
-        abort();
+    connect_or_abort(fd, &to);
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
     send(fd, data, size, MSG_NOSIGNAL);
     char bytes[4096];
     size_t total = 0;
     ssize_t got;
-    while (poll(&wait, 1, quiet_ms) == 1 && (got = recv(fd, bytes, sizeof(bytes), 0)) > 0) {
+    while (wait_for(&wait, quiet_ms) == 1 && (got = recv(fd, bytes, sizeof(bytes), 0)) > 0) {
         size_t left = total < room - 1 ? room - 1 - total : 0;
         memcpy(ret + (left ? total : 0), bytes, (size_t)got < left ? (size_t)got : left);
         total += (size_t)got;
