@@ -35,7 +35,7 @@ static int put_server(struct cli *cli, const char *id, struct error *e)
     int rc = store_server_get(c, id, &cli->arena, &row, e);
     if (rc)
         return rc;
-    struct server_situation situation = store_server_situation(&row);
+    struct server_situation situation = store_server_situation_at(&row, clock_now_us());
     struct server_words words = server_words(&situation);
     char text[CLOCK_TEXT_SIZE];
     printf("%s (%s): %s%s%s%s\n", row.name, row.id, words.status, words.task_state ? ", " : "",

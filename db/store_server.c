@@ -1,6 +1,7 @@
 /* Servers: the row mapper, and what changes a row. A change compares and sets the row's revision, so that whoever
  * decided on an older row loses and tries again. Deleted servers leave for server_history in the same transaction. */
 #include "db/rows.h"
+#include "db/store_host.h"
 #include "db/store_server_internal.h"
 #include <assert.h>
 #include <string.h>
@@ -15,6 +16,13 @@ struct server_situation store_server_situation(const struct server_row *row)
         .operation = row->operation,
         .fault = row->fault_code != 0,
     };
+}
+
+struct server_situation store_server_situation_at(const struct server_row *row, int64_t now_us)
+{
+    struct server_situation s = store_server_situation(row);
+    s.silent = row->host_id != NULL && now_us - row->host_seen_us > STORE_HOST_ALIVE_US;
+    return s;
 }
 
 /* Columns are read one after the other. */

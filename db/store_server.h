@@ -40,8 +40,10 @@ struct server_row {
     int64_t deleted_us;
 };
 
-/* What server_words and its kin ask for. */
+/* What server_words and its kin ask for; `silent` is false. */
 struct server_situation store_server_situation(const struct server_row *row);
+/* The same at a time: `silent` when its host was not heard for STORE_HOST_ALIVE_US then. */
+struct server_situation store_server_situation_at(const struct server_row *row, int64_t now_us);
 
 /* Called with borrowed texts; non-zero ends the walk and is returned, but STORE_SERVER_STOP ends it with success. */
 #define STORE_SERVER_STOP (-1)
@@ -135,6 +137,7 @@ struct server_query {
     const char *statuses;  /* ",ACTIVE,BUILD,": one of them */
     int64_t changed_since_us, changed_before_us;
     bool by_lock, locked;
+    int64_t now_us; /* by which `statuses` calls the servers of silent hosts UNKNOWN; 0: never */
 };
 /* Walks the page in order. ERR_NOT_FOUND when the marker is not there. One statement, and one more with a marker. */
 int store_server_list(struct db_conn *c, const struct server_query *q, store_server_fn each, void *arg,
@@ -148,4 +151,4 @@ int store_server_list_deleted(struct db_conn *c, const struct server_query *q, s
 
 /* Calls `each` with every status word of live servers and their count. */
 typedef int (*store_server_count_fn)(void *arg, const char *status, int64_t count, struct error *e);
-int store_server_count(struct db_conn *c, store_server_count_fn each, void *arg, struct error *e);
+int store_server_count(struct db_conn *c, int64_t now_us, store_server_count_fn each, void *arg, struct error *e);

@@ -37,6 +37,12 @@
     ", CASE " SERVER_VM_STATE " WHEN 'building' THEN 'BUILD' WHEN 'stopped' THEN 'SHUTOFF' "                           \
     "WHEN 'paused' THEN 'PAUSED' WHEN 'suspended' THEN 'SUSPENDED' ELSE 'ACTIVE' END) END"
 
+/* The same, but for servers of hosts that were heard before `limit` last (NULL: of none). */
+#define SERVER_STATUS_SINCE(limit)                                                                                     \
+    "CASE WHEN h.seen_us < " limit " AND s.placement = 'placed' AND s.fault_code IS NULL "                             \
+    "AND s.observed_state IN ('running', 'stopped', 'crashed', 'paused', 'suspended') AND (s.desired_exists = 0 "      \
+    "OR s.operation IS NULL OR s.operation LIKE 'reboot-%') THEN 'UNKNOWN' ELSE " SERVER_STATUS " END"
+
 /* Fills `ret` from a row of SERVER_COLUMNS; texts are copied into `a`, or borrowed when it is NULL. ERR_CORRUPT for an
  * unknown word. */
 int store_server_map(const struct db_rows *rows, struct arena *a, struct server_row *ret, struct error *e);

@@ -2,6 +2,7 @@
  * and costs what it shows; the optional filters are the same in all. The marker's place is taken from its row first.
  * Deleted servers are listed from the history alone. */
 #include "common/clock.h"
+#include "db/store_host.h"
 #include "db/store_server_internal.h"
 #include <assert.h>
 #include <limits.h>
@@ -15,7 +16,7 @@
     "AND (s.reservation_id = $10 OR $10 IS NULL) AND (s.host_id = $11 OR h.name = $11 OR $11 IS NULL) "                \
     "AND (COALESCE(h.zone, s.zone) = $12 OR $12 IS NULL) AND (s.name LIKE $13 ESCAPE '\\' OR $13 IS NULL) "            \
     "AND ($14 LIKE '%,' || " SERVER_VM_STATE " || ',%' OR $14 IS NULL) "                                               \
-    "AND ($15 LIKE '%,' || " SERVER_STATUS " || ',%' OR $15 IS NULL) "                                                 \
+    "AND ($15 LIKE '%,' || " SERVER_STATUS_SINCE("$19") " || ',%' OR $15 IS NULL) "                                    \
     "AND (s.updated_us >= $16 OR $16 IS NULL) AND (s.updated_us <= $17 OR $17 IS NULL) "                               \
     "AND (CASE WHEN s.locked > 0 THEN 1 ELSE 0 END = $18 OR $18 IS NULL) "                                             \
     "THEN 1 ELSE 0 END = 1 "
@@ -154,7 +155,8 @@ static int run(struct db_conn *c, const struct server_query *q, struct db_value 
                 db_text(q->user_id), db_text(q->image_id), db_text(q->flavor_id), db_text(q->key_name),
                 db_text(q->reservation_id), db_text(q->host), db_text(q->zone), db_text(q->name_part),
                 db_text(q->vm_states), db_text(q->statuses), db_int_opt(q->changed_since_us != 0, q->changed_since_us),
-                db_int_opt(q->changed_before_us != 0, q->changed_before_us), db_int_opt(q->by_lock, q->locked)));
+                db_int_opt(q->changed_before_us != 0, q->changed_before_us), db_int_opt(q->by_lock, q->locked),
+                db_int_opt(q->now_us != 0, q->now_us - STORE_HOST_ALIVE_US)));
     return rc ? rc : store_server_walk(&rows, each, arg, e);
 }
 
@@ -264,11 +266,13 @@ int store_server_list_deleted(struct db_conn *c, const struct server_query *q, s
     return rc ? rc : walk_deleted(&rows, each, arg, e);
 }
 
-DB_STATEMENT(server_count_by_status, "SELECT " SERVER_STATUS " AS status, COUNT(*) FROM server s GROUP BY 1");
-int store_server_count(struct db_conn *c, store_server_count_fn each, void *arg, struct error *e)
+DB_STATEMENT(server_count_by_status,
+             "SELECT " SERVER_STATUS_SINCE("$1") " AS status, COUNT(*)" SERVER_FROM "GROUP BY 1");
+int store_server_count(struct db_conn *c, int64_t now_us, store_server_count_fn each, void *arg, struct error *e)
 {
     struct db_rows rows;
-    int stop = 0, rc = db_query(c, &server_count_by_status, &rows, e, DB_NO_ARGS);
+    int stop = 0;
+    int rc = db_query(c, &server_count_by_status, &rows, e, DB_ARGS(db_int(now_us - STORE_HOST_ALIVE_US)));
     if (rc)
         return rc;
     while (!stop && db_next(&rows))

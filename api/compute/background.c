@@ -104,7 +104,7 @@ static void collect_servers(struct metrics_out *out, void *arg)
 {
     struct api *api = arg;
     struct error e = {0};
-    if (store_server_count(db_reader(api->db), count_status, out, &e) != 0)
+    if (store_server_count(db_reader(api->db), clock_now_us(), count_status, out, &e) != 0)
         log_warn("servers cannot be counted", "error=%s", error_text(&e));
 }
 

@@ -318,9 +318,7 @@ static void write_vm_state(const struct subject *s, const char *key)
 
 static void write_power_state(const struct subject *s, const char *key)
 {
-    const struct server_row *row = s->row;
-    bool silent = row->host_id != NULL && s->view->request->now_us - row->host_seen_us > STORE_HOST_ALIVE_US;
-    json_out_int(s->out, key, silent ? 0 : s->words.power_state); /* of a host that is silent nobody knows */
+    json_out_int(s->out, key, s->words.power_state);
 }
 
 static void write_empty_list(const struct subject *s, const char *key)
@@ -470,15 +468,15 @@ void server_view_init(struct server_view *v, struct request *request, enum serve
         v->rows[v->row_count++] = &hostname_row;
 }
 
-static struct server_words words_of(const struct server_row *row)
+static struct server_words words_of(const struct server_view *v, const struct server_row *row)
 {
-    struct server_situation situation = store_server_situation(row);
+    struct server_situation situation = store_server_situation_at(row, v->now_us);
     return server_words(&situation);
 }
 
 void server_view_write(struct server_view *v, struct json_out *out, const char *key, const struct server_row *row)
 {
-    struct subject s = {.view = v, .out = out, .row = row, .words = words_of(row)};
+    struct subject s = {.view = v, .out = out, .row = row, .words = words_of(v, row)};
     json_out_object(out, key);
     for (size_t i = 0; i < v->row_count; i++) {
         json_out_expect(out, &v->rows[i]->key);

@@ -189,7 +189,8 @@ static int apply_status(struct servers_filter *f, const char *name, const char *
     static const char *const known[] = {
         "ACTIVE",  "BUILD",         "SHUTOFF", "PAUSED",        "SUSPENDED",         "REBOOT",
         "ERROR",   "HARD_REBOOT",   "RESIZE",  "VERIFY_RESIZE", "MIGRATING",         "PASSWORD",
-        "REBUILD", "REVERT_RESIZE", "RESCUE",  "SHELVED",       "SHELVED_OFFLOADED", "SOFT_DELETED"};
+        "REBUILD", "REVERT_RESIZE", "RESCUE",  "SHELVED",       "SHELVED_OFFLOADED", "SOFT_DELETED",
+        "UNKNOWN"};
     (void)name;
     if (strcasecmp(value, "DELETED") == 0) {
         f->deleted = true;
@@ -570,6 +571,7 @@ int servers_filter_read(struct request *request, struct servers_filter *ret)
     if (request_query(request, "deleted") == NULL &&
         (f->query.changed_since_us != 0 || f->query.changed_before_us != 0) && f->query.statuses == NULL)
         f->deleted = true;
+    f->query.now_us = request->now_us;
     f->query.limit = f->by_row || f->sort_count > 1 ? INT64_MAX : f->limit;
     return rc;
 }

@@ -114,7 +114,7 @@ static bool same_text(const char *asked, const char *text)
 
 static bool pass_words(const struct servers_filter *f, const struct server_row *row)
 {
-    struct server_situation situation = store_server_situation(row);
+    struct server_situation situation = store_server_situation_at(row, f->request->now_us);
     struct server_words words = server_words(&situation);
     const char *task = words.task_state != NULL ? words.task_state : "";
     return (!f->by_power || f->power == words.power_state) && same_text(f->task_state, task);

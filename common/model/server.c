@@ -164,6 +164,13 @@ bool server_operation_moves(enum server_operation o)
     return o >= SERVER_OPERATION_RESIZE_PREP;
 }
 
+/* What is shown is what its host said last, and nobody knows whether it is so. */
+static bool is_unknown(const struct server_situation *s)
+{
+    return s->silent && s->placement == SERVER_PLACEMENT_PLACED && state_rows[s->state].launched && !s->fault &&
+           (!s->exists || !server_operation_moves(s->operation));
+}
+
 struct server_words server_words(const struct server_situation *s)
 {
     const struct state_row *row = &state_rows[s->placement == SERVER_PLACEMENT_PLACED ? s->state : SERVER_STATE_NONE];
@@ -179,6 +186,10 @@ struct server_words server_words(const struct server_situation *s)
         if (operation_words[s->operation].resized)
             words.vm_state = "resized";
     }
+    if (is_unknown(s))
+        words.status = "UNKNOWN";
+    if (s->silent)
+        words.power_state = 0;
     return words;
 }
 

@@ -56,9 +56,12 @@ TEST("the store's words are the model's for every situation")
     struct db *db = compute_begin();
     struct db_conn *c = fixture_conn(db);
     struct server_row row = compute_row("one");
+    int64_t heard = clock_now_us();
+    compute_add_host(c, "host-a");
     compute_add_server(c, &row);
+    compute_place(c, row.id, "host-a");
     row = compute_get(c, row.id);
-    for (int i = 0; i < 2 * SERVER_STATE_GONE * SERVER_PLACEMENT_COUNT * SERVER_OPERATION_COUNT * 2; i++) {
+    for (int i = 0; i < 2 * SERVER_STATE_GONE * SERVER_PLACEMENT_COUNT * SERVER_OPERATION_COUNT * 2 * 2; i++) {
         int n = i;
         struct server_situation s = {.power = SERVER_POWER_RUNNING};
         s.exists = n % 2 == 0;
@@ -70,12 +73,15 @@ TEST("the store's words are the model's for every situation")
         s.operation = (enum server_operation)(n % SERVER_OPERATION_COUNT);
         n /= SERVER_OPERATION_COUNT;
         s.fault = n % 2 == 1;
+        s.silent = n / 2 == 1;
+        int64_t now = heard + STORE_HOST_ALIVE_US + s.silent;
         put(c, &row, &s);
+        CHECK_INT(store_server_situation_at(&row, now).silent, s.silent);
         struct server_words w = server_words(&s);
         char status[32], vm_state[32];
         snprintf(status, sizeof(status), ",%s,", w.status);
         snprintf(vm_state, sizeof(vm_state), ",%s,", w.vm_state);
-        CHECK_INT(list(c, (struct server_query){.statuses = status}).count, 1);
+        CHECK_INT(list(c, (struct server_query){.statuses = status, .now_us = now}).count, 1);
         CHECK_INT(list(c, (struct server_query){.vm_states = vm_state}).count, 1);
         CHECK_INT(list(c, (struct server_query){.statuses = ",DELETED,"}).count, 0);
     }
@@ -251,7 +257,7 @@ TEST("servers are counted by status")
         struct server_row row = compute_row("one");
         compute_add_server(c, &row);
     }
-    CHECK_OK(store_server_count(c, count_status, &count, &e), &e);
+    CHECK_OK(store_server_count(c, clock_now_us(), count_status, &count, &e), &e);
     CHECK_INT(count, 3);
     compute_check_invariants(c);
     db_conn_close(&c);
