@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "db/store_placement.h"
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #define HOST_NAMES_MAX 256 /* traits, or properties, or tenants of one host */
@@ -18,6 +19,7 @@ struct refresh {
     struct feed *feed;
     int64_t now_us;
     struct arena arena;
+    bool *known; /* by slot: there is a row */
 };
 
 static void names_add(struct names *n, const char *text)
@@ -159,14 +161,36 @@ static int note_seen(void *arg, const struct placement_host_row *row, struct err
     int32_t slot = placement_slot(r->feed->placement, row->id);
     if (slot != PLACEMENT_NO_SLOT) {
         placement_set_alive(r->feed->placement, slot, r->now_us - row->seen_us <= r->feed->alive_limit_us);
+        r->known[slot] = true;
     }
     return 0;
+}
+
+static void forget_removed(const struct refresh *r, int32_t end)
+{
+    struct placement *p = r->feed->placement;
+    for (int32_t slot = 0; slot < end; slot++) {
+        if (placement_slot_holds(p, slot) && !r->known[slot]) {
+            char id[PLACEMENT_ID_SIZE];
+            snprintf(id, sizeof(id), "%s", placement_host_id(p, slot));
+            log_info("host removed", "host=%s", id);
+            placement_remove_host(p, id);
+        }
+    }
 }
 
 int feed_refresh_alive(struct feed *f, struct db_conn *c, int64_t now_us, struct error *e)
 {
     struct refresh r = {.feed = f, .now_us = now_us};
-    return store_placement_seen(c, note_seen, &r, e);
+    int32_t end = placement_slot_end(f->placement);
+    arena_init(&r.arena);
+    r.known = arena_array(&r.arena, (size_t)end + 1, sizeof(*r.known));
+    int rc = store_placement_seen(c, note_seen, &r, e);
+    if (!rc) {
+        forget_removed(&r, end);
+    }
+    arena_done(&r.arena);
+    return rc;
 }
 
 void feed_skip_own(struct feed *f, int64_t number)

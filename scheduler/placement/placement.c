@@ -279,6 +279,16 @@ void placement_remove_host(struct placement *p, const char *id)
     p->host_count--;
 }
 
+int32_t placement_slot_end(const struct placement *p)
+{
+    return p->slot_count;
+}
+
+bool placement_slot_holds(const struct placement *p, int32_t slot)
+{
+    return slot >= 0 && slot < p->slot_count && p->slots[slot].present;
+}
+
 static struct slot *slot_at(const struct placement *p, int32_t slot)
 {
     assert(slot >= 0 && slot < p->slot_count && p->slots[slot].present);

@@ -133,6 +133,9 @@ const char *placement_host_id(const struct placement *p, int32_t slot);
 int64_t placement_host_revision(const struct placement *p, int32_t slot);
 void placement_set_revision(struct placement *p, int32_t slot, int64_t revision);
 int64_t placement_host_count(const struct placement *p);
+/* Slots are 0 to placement_slot_end - 1; those of removed hosts hold none. */
+int32_t placement_slot_end(const struct placement *p);
+bool placement_slot_holds(const struct placement *p, int32_t slot);
 const struct resources *placement_host_used(const struct placement *p, int32_t slot);
 struct resources placement_host_capacity(const struct placement *p, int32_t slot);
 int64_t placement_host_servers(const struct placement *p, int32_t slot);
