@@ -5,16 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int read_month(const char *text, struct close_plan *ret, struct error *e)
-{
-    char rest = 0;
-    if (sscanf(text, "%4d-%2d%c", &ret->year, &ret->month, &rest) != 2 || ret->year < 1970 || ret->month < 1 ||
-        ret->month > 12) {
-        return error_set(e, ERR_INVALID, "\"%s\" is not a month: write it as 2026-10", text);
-    }
-    return 0;
-}
-
 static void print(struct cli *cli, const struct close_result *r)
 {
     struct strbuf text;
@@ -41,7 +31,7 @@ static int bill_close_run(struct cli *cli, struct error *e)
     struct close_plan plan = {.now_us = clock_now_us(), .account = command_value(cli, "account")};
     struct close_result result;
     struct db_conn *writer = NULL;
-    int rc = read_month(cli->arguments[0], &plan, e);
+    int rc = close_read_month(cli->arguments[0], &plan, e);
     rc = rc ? rc : command_open(cli, false, e);
     rc = rc ? rc : db_conn_open(cli->db, &writer, e);
     if (rc) {

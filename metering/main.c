@@ -16,6 +16,7 @@
 #include "metering/bill/close.h"
 #include "metering/bill/zone.h"
 #include "metering/budgets.h"
+#include "metering/closes.h"
 #include "metering/config.h"
 #include "metering/counters.h"
 #include "metering/intervals.h"
@@ -139,6 +140,7 @@ static void work(void *arg)
         fold_counters(m);
         watch_budgets(m);
         close_last_month(m);
+        closes_run(m->budgets.reader, m->intervals.conn);
     }
     write_metrics(m);
 }
@@ -203,7 +205,7 @@ static void reload(void *arg)
 static void on_wake(void *arg, const char *topic)
 {
     struct metering *m = arg;
-    if (strcmp(topic, "events") == 0 || strcmp(topic, "*") == 0) {
+    if (strcmp(topic, "events") == 0 || strcmp(topic, "closes") == 0 || strcmp(topic, "*") == 0) {
         loop_wake(m->loop);
     }
 }

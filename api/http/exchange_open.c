@@ -148,6 +148,12 @@ static int exchange_open_permission(struct exchange *x)
     case PERMISSION_MEMBER:
         allowed = admin || (*c->project_id && c->roles & ROLE_MEMBER);
         break;
+    case PERMISSION_BILLED:
+        allowed = admin || c->roles & ROLE_BILLING || (*c->project_id && c->roles & ROLE_READER);
+        break;
+    case PERMISSION_BILLING:
+        allowed = admin || c->roles & ROLE_BILLING;
+        break;
     case PERMISSION_ADMIN:
         allowed = admin;
         break;

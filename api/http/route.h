@@ -24,6 +24,8 @@ enum permission {
     PERMISSION_AUTHENTICATED, /* any valid token, any scope, also unscoped */
     PERMISSION_READER,        /* project scope with reader or better; or admin */
     PERMISSION_MEMBER,        /* project scope with member or better; or admin */
+    PERMISSION_BILLED,        /* project scope with reader or better, or the billing role; or admin */
+    PERMISSION_BILLING,       /* the billing role, or admin */
     PERMISSION_ADMIN,         /* the admin role on the project or system of the token */
     PERMISSION_AGENT,         /* a host's certificate; only on the agents' port */
     PERMISSION_JOIN,          /* the agents' port without a certificate: enrolment by a one-time token */

@@ -168,17 +168,17 @@ static int books_dry_run(struct request *request, struct reply *reply)
 }
 
 static const struct route rows[] = {
-    {.method = "GET", .pattern = "/v3/books", .permission = PERMISSION_READER, .handler = books_list},
+    {.method = "GET", .pattern = "/v3/books", .permission = PERMISSION_BILLED, .handler = books_list},
     {.method = "POST",
      .pattern = "/v3/books",
-     .permission = PERMISSION_ADMIN,
+     .permission = PERMISSION_BILLING,
      .kind = ROUTE_WRITE,
      .body = &table,
      .body_size = sizeof(struct body),
      .handler = books_add},
     {.method = "POST",
      .pattern = "/v3/books/dry-run",
-     .permission = PERMISSION_ADMIN,
+     .permission = PERMISSION_BILLING,
      .body = &table,
      .body_size = sizeof(struct body),
      .handler = books_dry_run},

@@ -127,17 +127,17 @@ static int budgets_delete(struct request *request, struct reply *reply)
 }
 
 static const struct route rows[] = {
-    {.method = "GET", .pattern = "/v3/budgets", .permission = PERMISSION_READER, .handler = budgets_list},
+    {.method = "GET", .pattern = "/v3/budgets", .permission = PERMISSION_BILLED, .handler = budgets_list},
     {.method = "PUT",
      .pattern = "/v3/budgets/{budget_id}",
-     .permission = PERMISSION_ADMIN,
+     .permission = PERMISSION_BILLING,
      .kind = ROUTE_WRITE,
      .body = &table,
      .body_size = sizeof(struct body),
      .handler = budgets_put},
     {.method = "DELETE",
      .pattern = "/v3/budgets/{budget_id}",
-     .permission = PERMISSION_ADMIN,
+     .permission = PERMISSION_BILLING,
      .kind = ROUTE_WRITE,
      .handler = budgets_delete},
 };

@@ -113,6 +113,6 @@ static int dataframes_list(struct request *request, struct reply *reply)
 }
 
 static const struct route rows[] = {
-    {.method = "GET", .pattern = "/v2/dataframes", .permission = PERMISSION_READER, .handler = dataframes_list},
+    {.method = "GET", .pattern = "/v2/dataframes", .permission = PERMISSION_BILLED, .handler = dataframes_list},
 };
 const struct route_table dataframes_routes = ROUTE_TABLE(rows);

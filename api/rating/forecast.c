@@ -49,6 +49,6 @@ static int forecast_show(struct request *request, struct reply *reply)
 }
 
 static const struct route rows[] = {
-    {.method = "GET", .pattern = "/v3/forecast", .permission = PERMISSION_READER, .handler = forecast_show},
+    {.method = "GET", .pattern = "/v3/forecast", .permission = PERMISSION_BILLED, .handler = forecast_show},
 };
 const struct route_table rating_forecast_routes = ROUTE_TABLE(rows);

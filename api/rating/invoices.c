@@ -64,7 +64,7 @@ static int invoices_list(struct request *request, struct reply *reply)
     return rc;
 }
 
-static int load(struct request *request, struct billing_invoice_row *ret)
+int rating_invoice(struct request *request, struct billing_invoice_row *ret)
 {
     const char *text = request_param(request, "invoice");
     int64_t number = invoice_number_parse(text);
@@ -83,7 +83,7 @@ static int invoices_show(struct request *request, struct reply *reply)
 {
     struct billing_invoice_row row;
     const char *format = request_query(request, "format");
-    int rc = load(request, &row);
+    int rc = rating_invoice(request, &row);
     if (rc) {
         return rc;
     }
@@ -137,7 +137,7 @@ static int notes_add(struct request *request, struct reply *reply)
     struct strbuf text;
     struct json_out out;
     int64_t nano = 0;
-    int rc = load(request, &about);
+    int rc = rating_invoice(request, &about);
     if (!rc && strcmp(about.kind, "invoice") != 0) {
         return error_set(&request->error, ERR_CONFLICT, "a credit note is about an invoice");
     }
@@ -170,11 +170,11 @@ static int notes_add(struct request *request, struct reply *reply)
 }
 
 static const struct route rows[] = {
-    {.method = "GET", .pattern = "/v3/invoices", .permission = PERMISSION_READER, .handler = invoices_list},
-    {.method = "GET", .pattern = "/v3/invoices/{invoice}", .permission = PERMISSION_READER, .handler = invoices_show},
+    {.method = "GET", .pattern = "/v3/invoices", .permission = PERMISSION_BILLED, .handler = invoices_list},
+    {.method = "GET", .pattern = "/v3/invoices/{invoice}", .permission = PERMISSION_BILLED, .handler = invoices_show},
     {.method = "POST",
      .pattern = "/v3/invoices/{invoice}/credit-notes",
-     .permission = PERMISSION_ADMIN,
+     .permission = PERMISSION_BILLING,
      .kind = ROUTE_WRITE,
      .body = &note_table,
      .body_size = sizeof(struct note_body),

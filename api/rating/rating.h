@@ -1,15 +1,19 @@
 /* The rating service: who sees what, its tables. */
 #pragma once
 #include "api/http/handler.h"
+#include "db/store_billing.h"
 
 extern const struct service rating_service;
 extern const struct route_table rating_root_routes, summary_routes, dataframes_routes, rating_books_routes,
-    rating_accounts_routes, rating_invoices_routes, rating_v1_routes, rating_forecast_routes, rating_budgets_routes;
+    rating_accounts_routes, rating_invoices_routes, rating_v1_routes, rating_forecast_routes, rating_budgets_routes,
+    rating_closes_routes, rating_corrections_routes;
 
 /* The project a request is about: the caller's own; for administrators the one named by "project_id" or "tenant_id", or
  * NULL for all when they ask for "all_projects". ERR_FORBIDDEN when somebody else's is asked for. */
 int rating_project(struct request *request, const char **ret_project);
 
+/* The invoice that the path names, in the request's arena. ERR_NOT_FOUND, also when it is not the caller's to see. */
+int rating_invoice(struct request *request, struct billing_invoice_row *ret);
 /* A quantity in base units as a decimal number of units with six places. */
 void rating_write_quantity(struct json_out *out, const char *key, __int128 quantity, int64_t unit_base);
 /* ERR_FORBIDDEN unless the caller is an administrator or a project of its account is its own. */

@@ -203,6 +203,6 @@ static int summary_show(struct request *request, struct reply *reply)
 }
 
 static const struct route rows[] = {
-    {.method = "GET", .pattern = "/v2/summary", .permission = PERMISSION_READER, .handler = summary_show},
+    {.method = "GET", .pattern = "/v2/summary", .permission = PERMISSION_BILLED, .handler = summary_show},
 };
 const struct route_table summary_routes = ROUTE_TABLE(rows);

@@ -431,7 +431,7 @@ static int thresholds_list(struct request *request, struct reply *reply)
 
 #define READ(path, function)                                                                                           \
     {                                                                                                                  \
-        .method = "GET", .pattern = (path), .permission = PERMISSION_READER, .handler = (function)                     \
+        .method = "GET", .pattern = (path), .permission = PERMISSION_BILLED, .handler = (function)                     \
     }
 #define HASHMAP "/v1/rating/module_config/hashmap"
 static const struct route rows[] = {
@@ -440,7 +440,7 @@ static const struct route rows[] = {
     READ("/v1/info/config", config_show),
     READ("/v1/report/summary", report_summary),
     READ("/v1/report/total", report_total),
-    {.method = "GET", .pattern = "/v1/report/tenants", .permission = PERMISSION_ADMIN, .handler = report_tenants},
+    {.method = "GET", .pattern = "/v1/report/tenants", .permission = PERMISSION_BILLING, .handler = report_tenants},
     READ("/v1/storage/dataframes", storage_frames),
     READ("/v1/rating/modules", modules_list),
     READ("/v1/rating/modules/{module}", modules_show),

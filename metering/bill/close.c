@@ -3,9 +3,11 @@
  * a time, with their numbers, so that numbers have no gaps whatever dies when. */
 #include "metering/bill/close.h"
 #include "db/store_amount.h"
+#include "db/store_close.h"
 #include "db/store_counter.h"
 #include "db/store_usage.h"
 #include "metering/bill/zone.h"
+#include <stdio.h>
 #include <string.h>
 
 #define EARLIER_MAX     3         /* closed periods that late usage is still billed for */
@@ -29,6 +31,16 @@ struct closing {
     struct made made[GROUP_MAX];
     size_t made_count, made_bytes;
 };
+
+int close_read_month(const char *text, struct close_plan *ret, struct error *e)
+{
+    char rest = 0;
+    if (sscanf(text, "%4d-%2d%c", &ret->year, &ret->month, &rest) != 2 || ret->year < 1970 || ret->month < 1 ||
+        ret->month > 12) {
+        return error_set(e, ERR_INVALID, "\"%s\" is not a month: write it as 2026-10", text);
+    }
+    return 0;
+}
 
 /* ---- who pays for what ---- */
 
@@ -73,6 +85,21 @@ static int read_credits(struct db_conn *c, const char *payer, int64_t to_us, str
     return rc;
 }
 
+static int read_corrections(struct db_conn *c, const char *payer, struct arena *a, struct invoice_inputs *ret,
+                            struct error *e)
+{
+    struct correction_row *rows = NULL;
+    size_t count = 0;
+    int rc = store_close_corrections(c, payer, true, a, &rows, &count, e);
+    ret->corrections = arena_array(a, count + 1, sizeof(*ret->corrections));
+    for (size_t i = 0; !rc && i < count; i++) {
+        ret->corrections[i] =
+            (struct invoice_correction){rows[i].id, rows[i].reason, rows[i].about, rows[i].amount_nano};
+    }
+    ret->correction_count = rc ? 0 : count;
+    return rc;
+}
+
 int close_inputs(struct db_conn *c, const char *payer, const struct bill_period *period, struct arena *a,
                  struct invoice_inputs *ret, struct error *e)
 {
@@ -102,6 +129,7 @@ int close_inputs(struct db_conn *c, const char *payer, const struct bill_period 
     ret->tax_ppm = row.tax_ppm;
     ret->projects = projects.items;
     ret->project_count = projects.count;
+    rc = rc ? rc : read_corrections(c, payer, a, ret, e);
     return rc ? rc : read_credits(c, payer, period->to_us, a, ret, e);
 }
 
@@ -188,6 +216,15 @@ static int use_credits(struct db_conn *c, const struct made *m, struct error *e)
     return rc;
 }
 
+static int bill_corrections(struct db_conn *c, const struct made *m, struct error *e)
+{
+    int rc = 0;
+    for (size_t i = 0; !rc && i < m->in.correction_count; i++) {
+        rc = store_close_bill_correction(c, m->in.corrections[i].id, m->row.number, e);
+    }
+    return rc;
+}
+
 /* The number stands in the body: who closed in between has taken it, and the group is made anew. */
 static int write_group(struct db_conn *conn, void *arg, struct error *e)
 {
@@ -195,16 +232,17 @@ static int write_group(struct db_conn *conn, void *arg, struct error *e)
     int64_t first = 0, there = 0;
     int rc = db_counter_next(conn, "invoice", (int64_t)c->made_count, &first, e);
     if (!rc && first != c->made[0].row.number) {
-        rc = error_set(e, ERR_CONFLICT, "somebody else is closing a period");
+        rc = error_set(e, ERR_BUSY, "somebody else is writing invoices: run it again");
     }
     for (size_t i = 0; !rc && i < c->made_count; i++) {
         const struct made *m = &c->made[i];
         rc = store_billing_find_invoice(conn, m->row.account_id, m->row.from_us, m->row.to_us, &there, e);
         if (!rc && there > 0) {
-            rc = error_set(e, ERR_CONFLICT, "somebody else is closing the period");
+            rc = error_set(e, ERR_BUSY, "somebody else is closing the period: run it again");
         }
         rc = rc ? rc : store_billing_add_invoice(conn, &m->row, e);
         rc = rc ? rc : use_credits(conn, m, e);
+        rc = rc ? rc : bill_corrections(conn, m, e);
     }
     return rc;
 }
@@ -329,11 +367,29 @@ static int fix_position(struct db_conn *conn, void *arg, struct error *e)
     return rc;
 }
 
+/* An account, or a project that pays for itself. */
+static int check_payer(struct closing *c, struct error *e)
+{
+    struct billing_account_row row;
+    struct error unknown = {0};
+    int64_t no = 0;
+    int rc = store_billing_account(c->reader, c->plan->account, &c->list, &row, &unknown);
+    if (rc != ERR_NOT_FOUND) {
+        return rc ? error_set(e, rc, "%s", error_text(&unknown)) : 0;
+    }
+    rc = store_ledger_find(c->reader, "project", c->plan->account, &no, e);
+    return rc || no > 0 ? rc
+                        : error_set(e, ERR_NOT_FOUND, "%s is neither a billing account nor a project with usage",
+                                    c->plan->account);
+}
+
 static int close_all(struct closing *c, struct error *e)
 {
     struct texts payers = {.arena = &c->list};
-    int rc = c->plan->account ? add_text(&payers, c->plan->account, e)
-                              : store_billing_payers(c->reader, add_text, &payers, e);
+    int rc = c->plan->account ? check_payer(c, e) : store_billing_payers(c->reader, add_text, &payers, e);
+    if (!rc && c->plan->account) {
+        rc = add_text(&payers, c->plan->account, e);
+    }
     for (size_t i = 0; !rc && i < payers.count; i++) {
         rc = close_payer(c, payers.items[i], e);
     }

@@ -11,10 +11,12 @@ struct close_result {
     size_t invoices, lines, there, early; /* made; their lines; had theirs already; whose month has not ended */
 };
 /* Reads on `reader`, writes on `writer` in small transactions: it may be killed and run again; who has an invoice for
- * the period gets no second one. ERR_BUSY when lifecycle events wait to be metered; ERR_CONFLICT without a price book.
- */
+ * the period gets no second one. ERR_BUSY when lifecycle events wait to be metered; ERR_CONFLICT without a price book;
+ * ERR_NOT_FOUND when `account` is nobody who pays. */
 int close_month(struct db_conn *reader, struct db_conn *writer, const struct close_plan *plan, struct close_result *ret,
                 struct error *e);
+/* Reads "2026-10". ERR_INVALID. */
+int close_read_month(const char *text, struct close_plan *ret, struct error *e);
 /* What an invoice of that payer would be for a period, known as far as it is: position and generation of `in` are set
  * by the caller. Projects, credits and facts of the payer; without earlier periods. In the arena. */
 int close_inputs(struct db_conn *c, const char *payer, const struct bill_period *period, struct arena *a,

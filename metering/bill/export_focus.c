@@ -199,8 +199,9 @@ static void fill_usage(struct focus *x, const struct export_row *r, const char *
 static int write_row(void *arg, const struct export_row *r, struct error *e)
 {
     static const char *const categories[] = {
-        [EXPORT_USAGE] = "Usage",   [EXPORT_ADJUSTMENT] = "Usage", [EXPORT_DISCOUNT] = "Credit",
-        [EXPORT_CREDIT] = "Credit", [EXPORT_TAX] = "Tax",          [EXPORT_ROUNDING] = "Adjustment"};
+        [EXPORT_USAGE] = "Usage",        [EXPORT_ADJUSTMENT] = "Usage", [EXPORT_CORRECTION] = "Adjustment",
+        [EXPORT_DISCOUNT] = "Credit",    [EXPORT_CREDIT] = "Credit",    [EXPORT_TAX] = "Tax",
+        [EXPORT_ROUNDING] = "Adjustment"};
     struct focus *x = arg;
     const char *cells[COLUMN_COUNT] = {0};
     (void)e;
@@ -209,7 +210,7 @@ static int write_row(void *arg, const struct export_row *r, struct error *e)
     }
     fill_common(x, r, cells);
     cells[CHARGE_CATEGORY] = categories[r->kind];
-    if (r->kind == EXPORT_ADJUSTMENT || *x->head.about) {
+    if (r->kind == EXPORT_ADJUSTMENT || r->kind == EXPORT_CORRECTION || *x->head.about) {
         cells[CHARGE_CLASS] = "Correction";
     }
     if (r->kind == EXPORT_USAGE || r->kind == EXPORT_ADJUSTMENT) {

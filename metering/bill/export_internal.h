@@ -5,7 +5,15 @@
 #include "common/strbuf.h"
 #include "db/db.h"
 
-enum export_kind { EXPORT_USAGE, EXPORT_ADJUSTMENT, EXPORT_DISCOUNT, EXPORT_CREDIT, EXPORT_TAX, EXPORT_ROUNDING };
+enum export_kind {
+    EXPORT_USAGE,
+    EXPORT_ADJUSTMENT, /* usage of an earlier period */
+    EXPORT_CORRECTION, /* of an earlier invoice, by hand */
+    EXPORT_DISCOUNT,
+    EXPORT_CREDIT,
+    EXPORT_TAX,
+    EXPORT_ROUNDING
+};
 const char *export_kind_name(enum export_kind kind); /* "usage", ... */
 
 struct export_head {

@@ -9,7 +9,7 @@
 
 const char *export_kind_name(enum export_kind kind)
 {
-    static const char *const names[] = {"usage", "adjustment", "discount", "credit", "tax", "rounding"};
+    static const char *const names[] = {"usage", "adjustment", "correction", "discount", "credit", "tax", "rounding"};
     return names[kind];
 }
 
@@ -125,6 +125,14 @@ static int give_line(struct reading *r, json_value *line, struct export_row *row
     return r->fn(r->arg, row, r->error);
 }
 
+static int give_correction(struct reading *r, json_value *change)
+{
+    struct export_row row = empty_row(
+        r, EXPORT_CORRECTION, arena_printf(r->arena, "%s: %s", text_of(change, "invoice"), text_of(change, "reason")));
+    row.amount_nano = number(json_in_member(change, "amount"));
+    return r->fn(r->arg, &row, r->error);
+}
+
 static int give_usage(struct reading *r)
 {
     json_value *lines = json_in_member(r->body, "lines"), *changes = json_in_member(r->body, "adjustments");
@@ -141,6 +149,9 @@ static int give_usage(struct reading *r)
             row.begin = text_of(change, "begin");
             row.end = text_of(change, "end");
             rc = give_line(r, json_in_item(lines, k), &row);
+        }
+        if (!rc && json_in_member(change, "amount")) {
+            rc = give_correction(r, change);
         }
     }
     return rc;

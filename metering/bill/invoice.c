@@ -272,6 +272,24 @@ static int write_earlier(struct render *r, size_t index, struct error *e)
     return rc;
 }
 
+/* Corrections that somebody made, as they were told. */
+static void write_corrections(struct render *r)
+{
+    char number[INVOICE_NUMBER_SIZE];
+    for (size_t i = 0; i < r->in->correction_count; i++) {
+        const struct invoice_correction *c = &r->in->corrections[i];
+        json_out_object(&r->out, NULL);
+        json_out_text(&r->out, "invoice", invoice_number(c->about, number));
+        json_out_text(&r->out, "reason", c->reason);
+        json_out_text(&r->out, "correction", c->id);
+        json_out_int(&r->out, "amount", c->amount_nano);
+        json_out_array(&r->out, "lines");
+        json_out_array_end(&r->out);
+        json_out_object_end(&r->out);
+        r->net += c->amount_nano;
+    }
+}
+
 /* ---- the whole ---- */
 
 static void write_head(struct render *r, int64_t number, int64_t issued_us)
@@ -413,6 +431,7 @@ static int write_body(struct render *r, int64_t number, int64_t issued_us, struc
     for (size_t i = 0; !rc && i < r->in->earlier_count; i++) {
         rc = write_earlier(r, i, e);
     }
+    write_corrections(r);
     json_out_array_end(&r->out);
     write_discounts(r);
     write_total(r);

@@ -13,6 +13,11 @@ struct invoice_credit {
 struct invoice_earlier {
     int64_t number, position, generation;
 };
+/* What an earlier invoice had wrong, before tax. */
+struct invoice_correction {
+    const char *id, *reason;
+    int64_t about, amount_nano;
+};
 struct invoice_inputs {
     const char *account_id, *name, *address, *book, *timezone;
     int64_t tax_ppm;
@@ -23,6 +28,8 @@ struct invoice_inputs {
     size_t credit_count;
     struct invoice_earlier *earlier; /* by number */
     size_t earlier_count;
+    struct invoice_correction *corrections; /* in the order in which they were made */
+    size_t correction_count;
 };
 /* Inputs as their row's JSON, and back (ERR_CORRUPT); in the arena. */
 char *invoice_write_inputs(const struct invoice_inputs *in, struct arena *a);

@@ -43,6 +43,16 @@ char *invoice_write_inputs(const struct invoice_inputs *in, struct arena *a)
         json_out_object_end(&o);
     }
     json_out_array_end(&o);
+    json_out_array(&o, "corrections");
+    for (size_t i = 0; i < in->correction_count; i++) {
+        json_out_object(&o, NULL);
+        json_out_text(&o, "id", in->corrections[i].id);
+        json_out_text(&o, "reason", in->corrections[i].reason);
+        json_out_int(&o, "about", in->corrections[i].about);
+        json_out_int(&o, "amount_nano", in->corrections[i].amount_nano);
+        json_out_object_end(&o);
+    }
+    json_out_array_end(&o);
     json_out_object_end(&o);
     char *copy = arena_strdup(a, text.data);
     strbuf_done(&text);
@@ -60,7 +70,7 @@ char *invoice_write_inputs(const struct invoice_inputs *in, struct arena *a)
 struct stored {
     const char *account_id, *name, *address, *book, *timezone;
     int64_t tax_ppm, from_us, to_us, position, generation;
-    struct json_list projects, credits, earlier;
+    struct json_list projects, credits, earlier, corrections;
 };
 static const struct json_field credit_fields[] = {
     {.name = "id", .kind = JSON_TEXT, .offset = offsetof(struct invoice_credit, id), .flags = JSON_REQUIRED},
@@ -76,6 +86,17 @@ static const struct json_field earlier_fields[] = {
 };
 static const struct json_table earlier_table = {
     .fields = earlier_fields, .count = JSON_COUNT(earlier_fields), .seen_offset = JSON_NO_SEEN};
+static const struct json_field correction_fields[] = {
+    {.name = "id", .kind = JSON_TEXT, .offset = offsetof(struct invoice_correction, id), .flags = JSON_REQUIRED},
+    {.name = "reason",
+     .kind = JSON_TEXT,
+     .offset = offsetof(struct invoice_correction, reason),
+     .flags = JSON_REQUIRED},
+    INT(struct invoice_correction, about),
+    INT(struct invoice_correction, amount_nano),
+};
+static const struct json_table correction_table = {
+    .fields = correction_fields, .count = JSON_COUNT(correction_fields), .seen_offset = JSON_NO_SEEN};
 static const struct json_field fields[] = {
     TEXT(account_id),
     TEXT(name),
@@ -100,6 +121,11 @@ static const struct json_field fields[] = {
      .flags = JSON_REQUIRED,
      .sub = &earlier_table,
      .item_size = sizeof(struct invoice_earlier)},
+    {.name = "corrections", /* invoices of before there were any lack it */
+     .kind = JSON_LIST,
+     .offset = offsetof(struct stored, corrections),
+     .sub = &correction_table,
+     .item_size = sizeof(struct invoice_correction)},
 };
 static const struct json_table table = {.fields = fields, .count = JSON_COUNT(fields), .seen_offset = JSON_NO_SEEN};
 
@@ -128,6 +154,8 @@ int invoice_read_inputs(const char *json, struct arena *a, struct invoice_inputs
                                    .credits = in.credits.items,
                                    .credit_count = in.credits.count,
                                    .earlier = in.earlier.items,
-                                   .earlier_count = in.earlier.count};
+                                   .earlier_count = in.earlier.count,
+                                   .corrections = in.corrections.items,
+                                   .correction_count = in.corrections.count};
     return 0;
 }

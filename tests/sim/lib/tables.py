@@ -25,6 +25,18 @@ def psql(url, script):
     return result.stdout
 
 
+def write_tables(database, script):
+    """Runs statements in one transaction, beside the cloud."""
+    if database.startswith("postgres"):
+        psql(database, f"BEGIN;\n{script}\nCOMMIT;\n")
+        return
+    connection = sqlite3.connect(database, timeout=20, isolation_level=None)
+    try:
+        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nCOMMIT;\n")
+    finally:
+        connection.close()
+
+
 MARK = "=== next table ==="
 NULL = "\\N of a column"
 

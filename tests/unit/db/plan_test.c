@@ -46,6 +46,7 @@ static const struct exception may_scan[] = {
     {"host_remove*", "hosts are removed seldom"},
     {"billing_books", "price books are few"},
     {"verify_*", "virga meter verify looks at everything"},
+    {"close_waiting", "closes that wait are few, and the index holds these alone"},
     {"budget_all", "the meter compares all budgets"},
     {"counter_batches", "batches go as soon as the meter has them"},
     {"ledger_owner_*", "one subject's own"},
