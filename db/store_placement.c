@@ -99,6 +99,8 @@ int store_placement_read_waiting(struct db_rows *rows, struct arena *a, struct p
         w->queued_us = db_get_int(rows, 10);
         w->until_us = db_get_int(rows, 11);
         w->image_kind = db_dup_text(rows, 12, a);
+        w->batch_id = db_dup_text(rows, 13, a);
+        w->batch_least = db_get_int(rows, 14);
     }
     int rc = db_rows_done(rows, e);
     if (!rc) {
@@ -118,6 +120,30 @@ int store_placement_waiting(struct db_conn *c, int64_t limit, struct arena *a, s
     struct db_rows rows;
     int rc = db_query(c, &placement_waiting, &rows, e, DB_ARGS(db_int(limit)));
     return rc ? rc : store_placement_read_waiting(&rows, a, ret_rows, ret_count, e);
+}
+
+DB_STATEMENT(placement_waiting_batch,
+             "SELECT " PLACEMENT_WAITING_COLUMNS " FROM placement_queue q JOIN server s ON s.id = q.server_id "
+             "LEFT JOIN image i ON i.id = s.image_id WHERE q.batch_id = $1 AND q.parked_us IS NULL "
+             "ORDER BY q.server_id");
+int store_placement_waiting_batch(struct db_conn *c, const char *batch_id, struct arena *a,
+                                  struct placement_waiting_row **ret_rows, size_t *ret_count, struct error *e)
+{
+    struct db_rows rows;
+    int rc = db_query(c, &placement_waiting_batch, &rows, e, DB_ARGS(db_text(batch_id)));
+    return rc ? rc : store_placement_read_waiting(&rows, a, ret_rows, ret_count, e);
+}
+
+DB_STATEMENT(placement_batch_size, "SELECT COUNT(*) FROM placement_queue WHERE batch_id = $1 AND parked_us IS NULL");
+int store_placement_batch_size(struct db_conn *c, const char *batch_id, int64_t *ret, struct error *e)
+{
+    return db_query_int(c, &placement_batch_size, ret, e, DB_ARGS(db_text(batch_id)));
+}
+
+DB_STATEMENT(placement_batch_end, "UPDATE placement_queue SET batch_id = NULL WHERE batch_id = $1");
+int store_placement_batch_end(struct db_conn *c, const char *batch_id, struct error *e)
+{
+    return db_exec(c, &placement_batch_end, NULL, e, DB_ARGS(db_text(batch_id)));
 }
 
 DB_STATEMENT(placement_queue_depth, "SELECT count(*) FROM placement_queue");

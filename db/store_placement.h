@@ -28,19 +28,28 @@ struct placement_waiting_row {
     const char *image_kind;                              /* store_image_kind, or NULL */
     struct resources need;
     int64_t queued_us;
-    int64_t until_us; /* waits for room until then; 0: is refused at once */
+    int64_t until_us;     /* waits for room until then; 0: is refused at once */
+    const char *batch_id; /* placed together with the others of this number; NULL: alone */
+    int64_t batch_least;  /* or not at all when fewer fit (or fewer are left of it, then all of them) */
 };
 /* Of the queue `q`, the server `s` and its image `i`, in the order that store_placement_read_waiting wants. */
 #define PLACEMENT_WAITING_COLUMNS                                                                                      \
     "s.id, s.project_id, s.zone, s.group_id, s.flavor_extra, s.hints, i.properties, s.vcpus, s.memory_mib, "           \
     "s.root_gib + s.ephemeral_gib + (s.swap_mib + 1023) / 1024, q.created_us, q.until_us, "                            \
-    "CASE WHEN i.container_format = 'docker' THEN 'root-tar' ELSE i.disk_format END"
+    "CASE WHEN i.container_format = 'docker' THEN 'root-tar' ELSE i.disk_format END, q.batch_id, q.batch_least"
 /* Reads and ends `rows`, which db_query has just opened. */
 int store_placement_read_waiting(struct db_rows *rows, struct arena *a, struct placement_waiting_row **ret_rows,
                                  size_t *ret_count, struct error *e);
 /* The first `limit` servers of the queue that are not parked (store_queue.h), oldest first, copied into the arena. */
 int store_placement_waiting(struct db_conn *c, int64_t limit, struct arena *a, struct placement_waiting_row **ret_rows,
                             size_t *ret_count, struct error *e);
+/* All of a batch that is not parked, in the order of their ids. */
+int store_placement_waiting_batch(struct db_conn *c, const char *batch_id, struct arena *a,
+                                  struct placement_waiting_row **ret_rows, size_t *ret_count, struct error *e);
+/* How many of a batch are in the queue and not parked. */
+int store_placement_batch_size(struct db_conn *c, const char *batch_id, int64_t *ret, struct error *e);
+/* Its least is placed: whoever is left waits alone. */
+int store_placement_batch_end(struct db_conn *c, const char *batch_id, struct error *e);
 int store_placement_queue_depth(struct db_conn *c, int64_t *ret, struct error *e);
 
 struct placement_group_row {

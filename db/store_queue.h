@@ -7,6 +7,8 @@
 int store_queue_park(struct db_conn *c, const char *server_id, const char *reason, int64_t now_us, struct error *e);
 /* Lets the scheduler look at it again. */
 int store_queue_unpark(struct db_conn *c, const char *server_id, struct error *e);
+/* At all that are left of a batch. */
+int store_queue_unpark_batch(struct db_conn *c, const char *batch_id, struct error *e);
 /* Whether any server is parked. */
 int store_queue_is_used(struct db_conn *c, bool *ret, struct error *e);
 /* The first `limit` parked servers in the fair order, copied into the arena. */

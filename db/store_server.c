@@ -340,18 +340,18 @@ int store_server_was_deleted(struct db_conn *c, const char *id, bool *ret, struc
     return rc;
 }
 
-DB_STATEMENT(server_enqueue,
-             "INSERT INTO placement_queue (server_id, created_us, attempts, until_us) VALUES ($1, $2, 0, $3)");
-int store_server_enqueue_until(struct db_conn *c, const char *server_id, int64_t now_us, int64_t until_us,
-                               struct error *e)
+DB_STATEMENT(server_enqueue, "INSERT INTO placement_queue (server_id, created_us, attempts, until_us, batch_id, "
+                             "batch_least) VALUES ($1, $2, 0, $3, $4, $5)");
+int store_server_enqueue_as(struct db_conn *c, const char *server_id, const struct server_waiting *how, struct error *e)
 {
     return db_exec(c, &server_enqueue, NULL, e,
-                   DB_ARGS(db_text(server_id), db_int(now_us), db_int_opt(until_us != 0, until_us)));
+                   DB_ARGS(db_text(server_id), db_int(how->now_us), db_int_opt(how->until_us != 0, how->until_us),
+                           db_text(how->batch_id), db_int_opt(how->batch_id != NULL, how->batch_least)));
 }
 
 int store_server_enqueue(struct db_conn *c, const char *server_id, int64_t now_us, struct error *e)
 {
-    return store_server_enqueue_until(c, server_id, now_us, 0, e);
+    return store_server_enqueue_as(c, server_id, &(struct server_waiting){.now_us = now_us}, e);
 }
 
 DB_STATEMENT(server_dequeue, "DELETE FROM placement_queue WHERE server_id = $1");

@@ -91,9 +91,14 @@ int store_server_archive(struct db_conn *c, const struct server_row *row, int64_
 int store_server_was_deleted(struct db_conn *c, const char *id, bool *ret, struct error *e);
 
 int store_server_enqueue(struct db_conn *c, const char *server_id, int64_t now_us, struct error *e);
-/* As above; when nothing fits it waits for room until `until_us` (0: is refused). */
-int store_server_enqueue_until(struct db_conn *c, const char *server_id, int64_t now_us, int64_t until_us,
-                               struct error *e);
+struct server_waiting {
+    int64_t now_us;
+    int64_t until_us;     /* when nothing fits it waits for room until then; 0: is refused */
+    const char *batch_id; /* of those that are placed together; NULL: alone */
+    int64_t batch_least;  /* or not at all when fewer than that fit */
+};
+int store_server_enqueue_as(struct db_conn *c, const char *server_id, const struct server_waiting *how,
+                            struct error *e);
 int store_server_dequeue(struct db_conn *c, const char *server_id, struct error *e);
 
 /* Whether a host is in that zone, and whether the project has that group: what a new server may name. */

@@ -1,5 +1,5 @@
-/* Dispatch. Happy path: refresh hosts, claim a batch, choose for each (taking the room in memory at once), then one
- * transaction that adds the sums to the hosts by compare-and-set, binds the servers and empties the queue.
+/* Dispatch. Happy path: refresh hosts, claim a batch of the queue, choose for each server, or for all of one request
+ * together (taking the room in memory at once), then one transaction (dispatch_commit.c).
  *
  * Failure modes: a host whose allocations changed meanwhile (another scheduler, an operator) is skipped in the commit,
  * its room is given back, its row is read again and its servers are tried at once in the next round. A server deleted
@@ -9,30 +9,13 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "db/lease.h"
-#include "db/store_placement.h"
-#include "db/store_queue.h"
+#include "scheduler/dispatch_internal.h"
 #include "scheduler/requirements.h"
 #include <stdlib.h>
 #include <string.h>
 
 /* Rounds of conflicts alone after which every host is read anew, should a change have come without its feed. */
 #define BARREN_LIMIT 3
-
-struct decision {
-    const struct placement_waiting_row *server;
-    int32_t slot;    /* PLACEMENT_NO_SLOT: refused */
-    bool conflicted; /* its host changed under us */
-    bool vanished;   /* it waited no more */
-    char *refusal;   /* sentence */
-    struct placement_extra extra;
-};
-
-struct batch {
-    struct dispatch *d;
-    struct decision *decisions; /* sorted by slot before the commit */
-    size_t count;
-    int64_t now_us, feed_number;
-};
 
 struct lead {
     struct dispatch *d;
@@ -73,20 +56,19 @@ int dispatch_lead(struct dispatch *d, int64_t ttl_us, struct error *e)
 }
 
 /* Group members placed in this batch are not in the rows yet: add them to what the rows say. */
-static void add_own_members(const struct batch *b, size_t index, struct arena *a, struct placement_request *r)
+static void add_own_members(const struct batch *b, const char *group, struct arena *a, struct placement_request *r)
 {
-    const char *group = b->decisions[index].server->group_id;
     if (!group) {
         return;
     }
-    struct placement_group_host *members = arena_array(a, r->member_count + index, sizeof(*members));
+    struct placement_group_host *members = arena_array(a, r->member_count + b->count, sizeof(*members));
     size_t count = r->member_count;
     if (count > 0) {
         memcpy(members, r->members, count * sizeof(*members));
     }
-    for (size_t i = 0; i < index; i++) {
+    for (size_t i = 0; i < b->count; i++) {
         const struct decision *other = &b->decisions[i];
-        if (other->slot == PLACEMENT_NO_SLOT || !other->server->group_id ||
+        if (!other->decided || other->slot == PLACEMENT_NO_SLOT || !other->server->group_id ||
             strcmp(other->server->group_id, group) != 0) {
             continue;
         }
@@ -111,22 +93,34 @@ static char *explain(struct dispatch *d, const struct placement_request *r, stru
     return placement_sentence(&x, text, 480);
 }
 
-static int decide(struct batch *b, size_t index, struct arena *a, struct error *e)
+/* What the server asks for; a wish that cannot be is its refusal. */
+static int read_request(const struct batch *b, const struct placement_waiting_row *row, struct arena *a,
+                        struct placement_request *ret, char **ret_refusal, struct error *e)
 {
-    struct dispatch *d = b->d;
-    struct decision *x = &b->decisions[index];
-    struct placement_request r;
     struct error reason = {0};
-    x->slot = PLACEMENT_NO_SLOT;
-    int rc = requirements_read(d->conn, d->feed.placement, x->server, a, &r, &reason);
+    int rc = requirements_read(b->d->conn, b->d->feed.placement, row, a, ret, &reason);
+    *ret_refusal = NULL;
     if (rc == ERR_NO_VALID_HOST || rc == ERR_INVALID) {
-        x->refusal = arena_printf(a, "No valid host: %s", error_text(&reason));
+        *ret_refusal = arena_printf(a, "No valid host: %s", error_text(&reason));
         return 0;
     }
     if (rc) {
         return error_set(e, rc, "%s", error_text(&reason));
     }
-    add_own_members(b, index, a, &r);
+    add_own_members(b, row->group_id, a, ret);
+    return 0;
+}
+
+static int decide(struct batch *b, size_t index, struct arena *a, struct error *e)
+{
+    struct dispatch *d = b->d;
+    struct decision *x = &b->decisions[index];
+    struct placement_request r;
+    int rc = read_request(b, x->server, a, &r, &x->refusal, e);
+    x->decided = true;
+    if (rc || x->refusal) {
+        return rc;
+    }
     int64_t start = clock_mono_us();
     x->extra = r.extra;
     x->slot = placement_choose(d->feed.placement, &r);
@@ -139,120 +133,102 @@ static int decide(struct batch *b, size_t index, struct arena *a, struct error *
     return 0;
 }
 
+/* Chooses for all of a lot at once. Returns how many got a host, and why the next one did not. */
+static size_t choose_lot(struct batch *b, struct lot *lot, struct placement_request *r, struct arena *a, int32_t *slots,
+                         char **ret_refusal)
+{
+    struct placement *p = b->d->feed.placement;
+    struct placement_group_host *members = arena_array(a, r->member_count + lot->count + 1, sizeof(*members));
+    int64_t start = clock_mono_us();
+    size_t count = placement_choose_batch(p, r, 0, lot->count, members, slots);
+    if (count < lot->count) {
+        r->members = members;
+        while (r->policy != PLACEMENT_GROUP_NONE && members[r->member_count].count > 0) {
+            r->member_count++;
+        }
+        char *reason = explain(b->d, r, a);
+        *ret_refusal = count == 0 ? reason
+                                  : arena_printf(a, "%s (%zu of %zu asked for together fit, at least %zu were to)",
+                                                 reason, count, lot->count, lot->least);
+    }
+    for (size_t i = 0; count < lot->least && i < count; i++) {
+        placement_release(p, slots[i], &r->need, &r->extra);
+    }
+    b->d->placing_us += clock_mono_us() - start;
+    return count < lot->least ? 0 : count;
+}
+
+static int decide_lot(struct batch *b, struct lot *lot, struct arena *a, struct error *e)
+{
+    const struct placement_waiting_row *row = NULL;
+    struct placement_request r;
+    char *refusal = NULL;
+    for (size_t i = 0; i < b->count && !row; i++) {
+        row = b->decisions[i].lot == lot ? b->decisions[i].server : NULL;
+    }
+    int32_t *slots = arena_array(a, lot->count, sizeof(*slots));
+    int rc = read_request(b, row, a, &r, &refusal, e);
+    if (rc) {
+        return rc;
+    }
+    lot->chosen = refusal ? 0 : choose_lot(b, lot, &r, a, slots, &refusal);
+    for (size_t i = 0, k = 0; i < b->count; i++) {
+        struct decision *x = &b->decisions[i];
+        if (x->lot != lot) {
+            continue;
+        }
+        x->decided = true;
+        x->extra = r.extra;
+        x->slot = k < lot->chosen ? slots[k++] : PLACEMENT_NO_SLOT;
+        x->refusal = x->slot == PLACEMENT_NO_SLOT ? refusal : NULL;
+    }
+    return 0;
+}
+
 static int by_slot(const void *a, const void *b)
 {
     const struct decision *x = a, *y = b;
     return (x->slot > y->slot) - (x->slot < y->slot);
 }
 
-/* Commits the decisions first..last-1, which share a host. */
-static int commit_host(struct db_conn *c, struct batch *b, size_t first, size_t last, struct error *e)
+/* One server after a commit. Returns whether its host must be read again. */
+static bool settle_one(struct batch *b, struct decision *x)
 {
-    const struct placement *p = b->d->feed.placement;
-    int32_t slot = b->decisions[first].slot;
-    const char *host_id = placement_host_id(p, slot);
-    struct resources sum = {0};
-    for (size_t i = first; i < last; i++) {
-        resources_add(&sum, &b->decisions[i].server->need);
-    }
-    int64_t revision = 0;
-    struct error conflict = {0};
-    int rc = store_placement_take(c, host_id, placement_host_revision(p, slot), &sum, (int64_t)(last - first),
-                                  b->feed_number, &revision, &conflict);
-    if (rc == ERR_CONFLICT) {
-        for (size_t i = first; i < last; i++) {
-            b->decisions[i].conflicted = true;
+    struct dispatch *d = b->d;
+    if (x->slot == PLACEMENT_NO_SLOT) {
+        if (x->fate == FATE_LATER) {
+            return false;
         }
-        return 0;
+        bool parked = dispatch_waits(b, x);
+        d->parked += parked;
+        d->failed += !parked;
+        log_write(parked ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, parked ? "server waits for room" : "server not placed",
+                  "server=%s reason=\"%s\"", x->server->id, x->refusal);
+        return false;
     }
-    if (rc) {
-        return error_set(e, rc, "%s", error_text(&conflict));
+    if (x->fate == FATE_PLACED) {
+        d->placed++;
+        return false;
     }
-    for (size_t i = first; i < last; i++, revision++) {
-        const struct placement_waiting_row *server = b->decisions[i].server;
-        rc = store_placement_bind(c, server, host_id, revision, b->now_us, e);
-        if (rc == ERR_NOT_FOUND) {
-            b->decisions[i].vanished = true;
-            rc = store_placement_untake(c, host_id, &server->need, e);
-        }
-        if (rc) {
-            return rc;
-        }
-    }
-    char topic[64] = "host:";
-    strncat(topic, host_id, sizeof(topic) - sizeof("host:"));
-    db_wake(c, topic);
-    return 0;
-}
-
-/* Whether a refused server waits for room. */
-static bool waits(const struct batch *b, const struct decision *x)
-{
-    return x->server->until_us > b->now_us;
-}
-
-static int refuse(struct db_conn *c, const struct batch *b, const struct decision *x, struct error *e)
-{
-    return waits(b, x) ? store_queue_park(c, x->server->id, x->refusal, b->now_us, e)
-                       : store_placement_fail(c, x->server->id, x->refusal, b->now_us, e);
-}
-
-static int commit_step(struct db_conn *c, void *arg, struct error *e)
-{
-    struct batch *b = arg;
-    for (size_t i = 0; i < b->count; i++) {
-        b->decisions[i].conflicted = b->decisions[i].vanished = false;
-    }
-    int rc = lease_check(c, DISPATCH_LEASE, b->d->holder, b->d->epoch, e);
-    rc = rc ? rc : db_counter_next(c, "host_feed", 1, &b->feed_number, e);
-    for (size_t i = 0; !rc && i < b->count;) {
-        if (b->decisions[i].slot == PLACEMENT_NO_SLOT) {
-            rc = refuse(c, b, &b->decisions[i], e);
-            i++;
-            continue;
-        }
-        size_t last = i + 1;
-        while (last < b->count && b->decisions[last].slot == b->decisions[i].slot) {
-            last++;
-        }
-        rc = commit_host(c, b, i, last, e);
-        i = last;
-    }
-    return rc;
+    placement_release(d->feed.placement, x->slot, &x->server->need, &x->extra);
+    d->conflicts += x->fate == FATE_CHANGED;
+    return x->fate == FATE_CHANGED;
 }
 
 /* After a commit: the library learns what really happened. Returns whether a host must be read again. */
 static bool settle(struct batch *b)
 {
-    struct dispatch *d = b->d;
+    struct placement *p = b->d->feed.placement;
     bool reread = false;
     int32_t bumped = PLACEMENT_NO_SLOT;
     for (size_t i = 0; i < b->count; i++) {
         struct decision *x = &b->decisions[i];
-        if (x->slot == PLACEMENT_NO_SLOT && waits(b, x)) {
-            d->parked++;
-            log_info("server waits for room", "server=%s reason=\"%s\"", x->server->id, x->refusal);
-            continue;
-        }
-        if (x->slot == PLACEMENT_NO_SLOT) {
-            d->failed++;
-            log_warn("server not placed", "server=%s reason=\"%s\"", x->server->id, x->refusal);
-            continue;
-        }
-        if (x->conflicted || x->vanished) {
-            placement_release(d->feed.placement, x->slot, &x->server->need, &x->extra);
-        }
-        if (x->conflicted) {
-            d->conflicts++;
-            reread = true;
-            continue;
-        }
-        if (x->slot != bumped) {
-            int64_t revision = placement_host_revision(d->feed.placement, x->slot);
-            placement_set_revision(d->feed.placement, x->slot, revision + 1);
+        bool taken = x->slot != PLACEMENT_NO_SLOT && x->fate != FATE_CHANGED && x->fate != FATE_LATER;
+        reread |= settle_one(b, x);
+        if (taken && x->slot != bumped) {
+            placement_set_revision(p, x->slot, placement_host_revision(p, x->slot) + 1);
             bumped = x->slot;
         }
-        d->placed += x->vanished ? 0 : 1;
     }
     return reread;
 }
@@ -260,11 +236,99 @@ static bool settle(struct batch *b)
 static void give_back(struct batch *b)
 {
     for (size_t i = 0; i < b->count; i++) {
-        if (b->decisions[i].slot != PLACEMENT_NO_SLOT) {
-            placement_release(b->d->feed.placement, b->decisions[i].slot, &b->decisions[i].server->need,
-                              &b->decisions[i].extra);
+        const struct decision *x = &b->decisions[i];
+        if (x->slot != PLACEMENT_NO_SLOT) {
+            placement_release(b->d->feed.placement, x->slot, &x->server->need, &x->extra);
         }
     }
+}
+
+/* Puts the whole batch behind the rows that are not of it. */
+static int read_whole(struct dispatch *d, const char *batch_id, struct arena *a, struct placement_waiting_row **rows,
+                      size_t *count, struct error *e)
+{
+    struct placement_waiting_row *have = *rows, *more;
+    size_t kept = 0, more_count;
+    int rc = store_placement_waiting_batch(d->conn, batch_id, a, &more, &more_count, e);
+    if (rc) {
+        return rc;
+    }
+    struct placement_waiting_row *all = arena_array(a, *count + more_count + 1, sizeof(*all));
+    for (size_t i = 0; i < *count; i++) {
+        if (!have[i].batch_id || strcmp(have[i].batch_id, batch_id) != 0) {
+            all[kept++] = have[i];
+        }
+    }
+    for (size_t i = 0; i < more_count; i++) {
+        all[kept++] = more[i];
+    }
+    *rows = all;
+    *count = kept;
+    return 0;
+}
+
+/* The end of the queue's first servers may have cut batches of its last instant: reads them whole. */
+static int complete(struct dispatch *d, struct arena *a, struct placement_waiting_row **rows, size_t *count,
+                    struct error *e)
+{
+    const struct placement_waiting_row *cut = *rows;
+    size_t first = *count, last = *count;
+    const char *done = NULL;
+    int rc = 0;
+    if ((int64_t)*count < d->batch) {
+        return 0;
+    }
+    while (first > 0 && cut[first - 1].queued_us == cut[last - 1].queued_us) {
+        first--;
+    }
+    for (size_t i = first; !rc && i < last; i++) {
+        if (cut[i].batch_id && (!done || strcmp(done, cut[i].batch_id) != 0)) {
+            done = cut[i].batch_id;
+            rc = read_whole(d, done, a, rows, count, e);
+        }
+    }
+    return rc;
+}
+
+static struct lot *find_lot(struct batch *b, const struct placement_waiting_row *row)
+{
+    if (!row->batch_id) {
+        return NULL;
+    }
+    for (size_t i = b->lot_count; i > 0; i--) {
+        if (strcmp(b->lots[i - 1].id, row->batch_id) == 0) {
+            return &b->lots[i - 1];
+        }
+    }
+    b->lots[b->lot_count] = (struct lot){.id = row->batch_id};
+    return &b->lots[b->lot_count++];
+}
+
+/* A batch of which fewer are left than its least is placed as a whole or not at all. */
+static void begin_decisions(struct batch *b, const struct placement_waiting_row *rows, struct arena *a)
+{
+    b->decisions = arena_array(a, b->count, sizeof(*b->decisions));
+    b->lots = arena_array(a, b->count, sizeof(*b->lots));
+    for (size_t i = 0; i < b->count; i++) {
+        struct lot *lot = find_lot(b, &rows[i]);
+        b->decisions[i] = (struct decision){.server = &rows[i], .lot = lot, .slot = PLACEMENT_NO_SLOT};
+        if (lot) {
+            lot->count++;
+            lot->least = (size_t)rows[i].batch_least < lot->count ? (size_t)rows[i].batch_least : lot->count;
+        }
+    }
+}
+
+static int decide_all(struct batch *b, struct arena *a, struct error *e)
+{
+    int rc = 0;
+    for (size_t i = 0; !rc && i < b->count; i++) {
+        struct decision *x = &b->decisions[i];
+        if (!x->decided) {
+            rc = x->lot ? decide_lot(b, x->lot, a, e) : decide(b, i, a, e);
+        }
+    }
+    return rc;
 }
 
 static int run_batch(struct dispatch *d, struct arena *a, bool *ret_more, struct error *e)
@@ -277,17 +341,16 @@ static int run_batch(struct dispatch *d, struct arena *a, bool *ret_more, struct
     if (rc || b.count == 0) {
         return rc;
     }
-    b.decisions = arena_array(a, b.count, sizeof(*b.decisions));
-    size_t decided = 0;
-    for (; !rc && decided < b.count; decided++) {
-        b.decisions[decided].server = &waiting[decided];
-        rc = decide(&b, decided, a, e);
+    rc = complete(d, a, &waiting, &b.count, e);
+    if (rc) {
+        return rc;
     }
-    b.count = decided;
+    begin_decisions(&b, waiting, a);
+    rc = decide_all(&b, a, e);
     if (!rc) {
         qsort(b.decisions, b.count, sizeof(*b.decisions), by_slot);
         int64_t start = clock_mono_us();
-        rc = db_transact(d->conn, commit_step, &b, e);
+        rc = dispatch_commit(&b, e);
         d->commit_us += clock_mono_us() - start;
     }
     if (rc) {

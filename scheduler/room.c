@@ -35,7 +35,8 @@ static bool alike(const struct placement_waiting_row *a, const struct placement_
     return memcmp(&a->need, &b->need, sizeof(a->need)) == 0 && same_text(a->project_id, b->project_id) &&
            same_text(a->zone, b->zone) && same_text(a->group_id, b->group_id) &&
            same_text(a->flavor_extra, b->flavor_extra) && same_text(a->hints, b->hints) &&
-           same_text(a->image_properties, b->image_properties) && same_text(a->image_kind, b->image_kind);
+           same_text(a->image_properties, b->image_properties) && same_text(a->image_kind, b->image_kind) &&
+           (a->batch_id ? a->batch_least : 1) == (b->batch_id ? b->batch_least : 1);
 }
 
 static bool is_hopeless(const struct shapes *s, const struct placement_waiting_row *row)
@@ -50,7 +51,8 @@ static bool is_hopeless(const struct shapes *s, const struct placement_waiting_r
 
 struct fit {
     const struct placement_waiting_row *row;
-    int32_t slot;
+    bool first;   /* of its batch */
+    int32_t slot; /* PLACEMENT_NO_SLOT: of a batch that fits without it */
     struct placement_extra extra;
 };
 struct look {
@@ -61,11 +63,23 @@ struct look {
     int64_t now_us;
 };
 
-static int try_one(struct look *l, const struct placement_waiting_row *row, struct shapes *shapes, struct error *e)
+static void refuse(struct shapes *shapes, const struct placement_waiting_row *row)
+{
+    if (shapes->count < SHAPES_MAX) {
+        shapes->refused[shapes->count++] = row;
+    }
+}
+
+/* `rows` are one, or a batch: as many as fit are taken, or none when they are fewer than its least. All of a batch look
+ * again together. */
+static int try_some(struct look *l, const struct placement_waiting_row *const *rows, size_t count,
+                    struct shapes *shapes, struct error *e)
 {
     struct placement *p = l->d->feed.placement;
+    const struct placement_waiting_row *row = rows[0];
     struct placement_request r;
     struct error reason = {0};
+    size_t least = !row->batch_id || row->batch_least > (int64_t)count ? count : (size_t)row->batch_least;
     if (is_hopeless(shapes, row)) {
         return 0;
     }
@@ -73,16 +87,55 @@ static int try_one(struct look *l, const struct placement_waiting_row *row, stru
     if (rc && rc != ERR_NO_VALID_HOST && rc != ERR_INVALID) {
         return error_set(e, rc, "%s", error_text(&reason));
     }
-    int32_t slot = rc ? PLACEMENT_NO_SLOT : placement_choose(p, &r);
-    if (slot == PLACEMENT_NO_SLOT) {
-        if (shapes->count < SHAPES_MAX) {
-            shapes->refused[shapes->count++] = row;
-        }
+    int32_t *slots = arena_array(&l->arena, count, sizeof(*slots));
+    size_t room = (rc ? 0 : r.member_count) + count;
+    struct placement_group_host *members = arena_array(&l->arena, room, sizeof(*members));
+    size_t fit = rc ? 0 : placement_choose_batch(p, &r, least, count, members, slots);
+    if (fit == 0) {
+        refuse(shapes, row);
         return 0;
     }
-    placement_take(p, slot, &row->need, &r.extra);
-    l->fits[l->count++] = (struct fit){.row = row, .slot = slot, .extra = r.extra};
+    for (size_t i = 0; i < count; i++) {
+        int32_t slot = i < fit ? slots[i] : PLACEMENT_NO_SLOT;
+        l->fits[l->count++] = (struct fit){.row = rows[i], .first = i == 0, .slot = slot, .extra = r.extra};
+    }
     return 0;
+}
+
+static bool same_batch(const struct placement_waiting_row *a, const struct placement_waiting_row *b)
+{
+    return a->batch_id && same_text(a->batch_id, b->batch_id);
+}
+
+/* The row and, for the first of a batch, all others of it. */
+static int try_row(struct look *l, const struct placement_waiting_row *rows, size_t index, size_t count,
+                   struct shapes *shapes, struct error *e)
+{
+    const struct placement_waiting_row *first = &rows[index];
+    size_t found = 0;
+    if (!first->batch_id) {
+        return try_some(l, &first, 1, shapes, e);
+    }
+    for (size_t i = index; i > 0; i--) {
+        if (same_batch(first, &rows[i - 1])) {
+            return 0; /* tried already */
+        }
+    }
+    const struct placement_waiting_row **some = arena_array(&l->arena, count - index, sizeof(*some));
+    for (size_t i = index; i < count; i++) {
+        if (same_batch(first, &rows[i])) {
+            some[found++] = &rows[i];
+        }
+    }
+    return try_some(l, some, found, shapes, e);
+}
+
+static int unpark_one(struct db_conn *c, const struct fit *fit, struct error *e)
+{
+    if (fit->row->batch_id) {
+        return fit->first ? store_queue_unpark_batch(c, fit->row->batch_id, e) : 0;
+    }
+    return store_queue_unpark(c, fit->row->id, e);
 }
 
 static int unpark(struct db_conn *c, void *arg, struct error *e)
@@ -90,7 +143,7 @@ static int unpark(struct db_conn *c, void *arg, struct error *e)
     const struct look *l = arg;
     int rc = lease_check(c, DISPATCH_LEASE, l->d->holder, l->d->epoch, e);
     for (size_t i = 0; !rc && i < l->count; i++) {
-        rc = store_queue_unpark(c, l->fits[i].row->id, e);
+        rc = unpark_one(c, &l->fits[i], e);
     }
     return rc;
 }
@@ -103,10 +156,12 @@ static int try_all(struct look *l, struct error *e)
     int rc = store_queue_parked(l->d->conn, LOOK_MAX, &l->arena, &rows, &count, e);
     l->fits = arena_array(&l->arena, count + 1, sizeof(*l->fits));
     for (size_t i = 0; !rc && i < count; i++) {
-        rc = try_one(l, &rows[i], &shapes, e);
+        rc = try_row(l, rows, i, count, &shapes, e);
     }
     for (size_t i = 0; i < l->count; i++) {
-        placement_release(l->d->feed.placement, l->fits[i].slot, &l->fits[i].row->need, &l->fits[i].extra);
+        if (l->fits[i].slot != PLACEMENT_NO_SLOT) {
+            placement_release(l->d->feed.placement, l->fits[i].slot, &l->fits[i].row->need, &l->fits[i].extra);
+        }
     }
     if (!rc && l->count > 0) {
         log_info("room for waiting servers", "parked=%zu fit=%zu", count, l->count);
@@ -145,18 +200,24 @@ static int fail_over(struct db_conn *c, void *arg, struct error *e)
     return rc;
 }
 
+/* All of them before anybody is tried: of a batch whose time is over none is placed. */
 static int end_over(struct look *l, struct error *e)
 {
     struct over *o = arena_alloc(&l->arena, sizeof(*o));
+    int rc = 0;
     o->look = l;
-    int rc = store_queue_over(l->d->conn, l->now_us, OVER_MAX, note_over, o, e);
-    if (rc || o->count == 0) {
-        return rc;
-    }
-    rc = db_transact(l->d->conn, fail_over, o, e);
-    if (!rc) {
-        l->d->failed += o->count;
-        log_warn("servers waited for room in vain", "count=%zu", o->count);
+    o->count = OVER_MAX;
+    while (!rc && o->count == OVER_MAX) {
+        o->count = 0;
+        rc = store_queue_over(l->d->conn, l->now_us, OVER_MAX, note_over, o, e);
+        if (rc || o->count == 0) {
+            return rc;
+        }
+        rc = db_transact(l->d->conn, fail_over, o, e);
+        if (!rc) {
+            l->d->failed += o->count;
+            log_warn("servers waited for room in vain", "count=%zu", o->count);
+        }
     }
     return rc;
 }

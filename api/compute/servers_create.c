@@ -257,12 +257,16 @@ static bool is_size_of(const struct flavor_row *f, const struct resources *need)
 
 /* The scheduler finds it a host, or it takes over room that its project has reserved. */
 static int wait_or_take(struct request *request, const struct servers_wish *wish, const struct servers_found *found,
-                        const char *id)
+                        const char *id, const char *batch_id)
 {
+    struct server_waiting waiting = {.now_us = request->now_us,
+                                     .until_us = wish->queue_until_us,
+                                     .batch_id = batch_id,
+                                     .batch_least = wish->min_count};
     struct reservation_row reservation;
     struct error gone = {0};
     if (wish->reservation_id == NULL)
-        return store_server_enqueue_until(request->conn, id, request->now_us, wish->queue_until_us, &request->error);
+        return store_server_enqueue_as(request->conn, id, &waiting, &request->error);
     int rc = store_reservation_get(request->conn, wish->reservation_id, request->credential.project_id, &request->arena,
                                    &reservation, &gone);
     if (rc)
@@ -278,7 +282,7 @@ static int wait_or_take(struct request *request, const struct servers_wish *wish
 }
 
 static int insert(struct request *request, const struct servers_wish *wish, const struct servers_found *found,
-                  struct server_row *row)
+                  struct server_row *row, const char *batch_id)
 {
     struct operation_row operation = {
         .id = row->operation_id,
@@ -304,7 +308,7 @@ static int insert(struct request *request, const struct servers_wish *wish, cons
     if (!rc)
         rc = store_operation_insert(request->conn, &operation, false, &request->error);
     if (!rc)
-        rc = wait_or_take(request, wish, found, row->id);
+        rc = wait_or_take(request, wish, found, row->id, batch_id);
     return rc;
 }
 
@@ -338,7 +342,9 @@ int servers_create_insert(struct request *request, const struct servers_wish *wi
     for (int64_t i = 0; !rc && i < count; i++) {
         struct server_row row = {.id = new_id(request), .operation_id = new_id(request), .reservation_id = reservation};
         fill(request, wish, found, i, count, &row);
-        rc = insert(request, wish, found, &row);
+        if (i == 0)
+            *ret_first = row;
+        rc = insert(request, wish, found, &row, count > 1 ? ret_first->id : NULL);
         if (i == 0)
             *ret_first = row;
     }

@@ -263,6 +263,42 @@ static void add_member(struct placement_group_host *members, size_t *count, int3
     members[(*count)++] = (struct placement_group_host){.slot = slot, .count = 1};
 }
 
+/* The best host for `count` equal servers on one host. */
+static int32_t choose_for(struct placement *p, const struct placement_request *r, size_t count)
+{
+    struct placement_request all = *r;
+    for (int i = 0; i < RESOURCE_COUNT; i++) {
+        all.need.amount[i] *= (int64_t)count;
+    }
+    for (size_t i = 0; i < all.extra.count; i++) {
+        all.extra.item[i].amount *= (int64_t)count;
+    }
+    return placement_choose(p, &all);
+}
+
+/* For a hard affinity group without members the first server decides for all: the best of the hosts that take most. */
+static size_t choose_together(struct placement *p, const struct placement_request *r, size_t least, size_t most,
+                              int32_t *ret_slots)
+{
+    size_t low = least > 0 ? least : 1, high = most, middle = most, count = 0;
+    while (low <= high) {
+        int32_t slot = choose_for(p, r, middle);
+        if (slot == PLACEMENT_NO_SLOT) {
+            high = middle - 1;
+        } else {
+            ret_slots[0] = slot;
+            count = middle;
+            low = middle + 1;
+        }
+        middle = low + (high - low) / 2;
+    }
+    for (size_t i = 0; i < count; i++) {
+        ret_slots[i] = ret_slots[0];
+        placement_take(p, ret_slots[0], &r->need, &r->extra);
+    }
+    return count;
+}
+
 size_t placement_choose_batch(struct placement *p, const struct placement_request *r, size_t least, size_t most,
                               struct placement_group_host *members, int32_t *ret_slots)
 {
@@ -272,6 +308,13 @@ size_t placement_choose_batch(struct placement *p, const struct placement_reques
         memcpy(members, r->members, r->member_count * sizeof(*members));
     }
     one.members = members;
+    if (r->policy == PLACEMENT_AFFINITY && r->member_count == 0 && !r->only_host) {
+        count = choose_together(p, r, least, most, ret_slots);
+        if (count > 0) {
+            members[0] = (struct placement_group_host){.slot = ret_slots[0], .count = (int32_t)count};
+        }
+        return count;
+    }
     while (count < most) {
         int32_t slot = placement_choose(p, &one);
         if (slot == PLACEMENT_NO_SLOT) {
