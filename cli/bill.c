@@ -169,13 +169,6 @@ static struct group **sorted(struct report *r)
     return list;
 }
 
-static const char *money(struct report *r, int64_t nano)
-{
-    int64_t cents = money_divide(nano, MONEY_UNIT / 100);
-    return arena_printf(&r->cli->arena, "%s%" PRId64 ".%02d", cents < 0 ? "-" : "",
-                        cents < 0 ? -cents / 100 : cents / 100, (int)(cents < 0 ? -cents % 100 : cents % 100));
-}
-
 /* Straight on to the end of the month, by what it has come to so far. */
 static int64_t forecast(const struct report *r, int64_t nano, int64_t end_us)
 {
@@ -200,15 +193,16 @@ static void print_table(struct report *r, int64_t end_us)
         int64_t width = list[i]->nano[0] > 0 ? (int64_t)((__int128)list[i]->nano[0] * BAR_WIDTH / most) : 0;
         memset(bar, '#', (size_t)width);
         table_add(&t, list[i]->name);
-        table_add(&t, money(r, list[i]->nano[0]));
-        table_add(&t, money(r, list[i]->nano[1]));
+        table_add(&t, command_money(r->cli, list[i]->nano[0]));
+        table_add(&t, command_money(r->cli, list[i]->nano[1]));
         table_add(&t, bar);
         total[0] += list[i]->nano[0];
         total[1] += list[i]->nano[1];
     }
     table_print(&t);
     printf("\nMonth to date %s %s; at this pace %s at its end; last month %s (before discounts and tax)\n",
-           money(r, total[0]), r->currency, money(r, forecast(r, total[0], end_us)), money(r, total[1]));
+           command_money(r->cli, total[0]), r->currency, command_money(r->cli, forecast(r, total[0], end_us)),
+           command_money(r->cli, total[1]));
 }
 
 static void print_json(struct report *r, int64_t end_us)

@@ -1,7 +1,9 @@
 /* Words of the command line into struct cli. */
 #include "cli/command.h"
 #include "common/config.h"
+#include "common/model/money.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,4 +159,10 @@ void command_print_json(struct json_out *o)
         fprintf(stderr, "virga: the answer is too large\n");
     else
         printf("%s\n", o->buf->data);
+}
+
+const char *command_money(struct cli *cli, int64_t nano)
+{
+    int64_t cents = money_divide(nano, MONEY_UNIT / 100), size = cents < 0 ? -cents : cents;
+    return arena_printf(&cli->arena, "%s%" PRId64 ".%02d", cents < 0 ? "-" : "", size / 100, (int)(size % 100));
 }

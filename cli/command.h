@@ -61,5 +61,7 @@ const char *command_place(struct cli *cli, const char *path);
 int command_open(struct cli *cli, bool migrate, struct error *e);
 /* Fills `cli` from the words behind the command's name. ERR_INVALID with the sentence. `ret_help`: --help was given. */
 int command_parse(struct cli *cli, int argc, char **argv, bool *ret_help, struct error *e);
+/* An amount with two decimals, half to even: "-12.50"; in the arena. */
+const char *command_money(struct cli *cli, int64_t nano);
 /* Prints JSON text (a finished document) or a table; see table.h for the latter. */
 void command_print_json(struct json_out *o);

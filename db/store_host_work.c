@@ -182,6 +182,11 @@ DB_STATEMENT(host_remove_migrations,
              "AND ((step = 'clearing' AND source_host = $1) OR (step = 'undoing' AND target_host = $1))");
 DB_STATEMENT(host_remove_drain, "DELETE FROM host_drain WHERE host_id = $1");
 DB_STATEMENT(host_remove_aggregates, "DELETE FROM aggregate_host WHERE host_id = $1");
+DB_STATEMENT(
+    host_remember,
+    "INSERT INTO host_past (id, name, zone, hypervisor, vcpus, reserved_vcpus, ratio_vcpus, enrolled_us, "
+    "gone_us) SELECT id, name, zone, hypervisor, vcpus, reserved_vcpus, ratio_vcpus, enrolled_us, $2 FROM host "
+    "WHERE id = $1");
 DB_STATEMENT(host_remove, "DELETE FROM host WHERE id = $1");
 int store_host_work_remove(struct db_conn *c, const char *host_id, int64_t now_us, struct error *e)
 {
@@ -196,6 +201,7 @@ int store_host_work_remove(struct db_conn *c, const char *host_id, int64_t now_u
             : db_query_int(c, &host_heard, &count, e, DB_ARGS(db_text(host_id), db_int(now_us - STORE_HOST_ALIVE_US)));
     if (!rc && count > 0)
         return error_set(e, ERR_CONFLICT, "the host is up and enabled: disable or drain it first");
+    rc = rc ? rc : db_exec(c, &host_remember, NULL, e, DB_ARGS(db_text(host_id), db_int(now_us)));
     for (size_t i = 0; !rc && i < sizeof(statements) / sizeof(statements[0]); i++)
         rc = db_exec(c, statements[i], &changed, e, DB_ARGS(db_text(host_id)));
     if (!rc && changed == 0)
