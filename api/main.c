@@ -40,6 +40,8 @@ static int start_core(struct api *api, struct api_config *c, struct error *e)
     if (!rc)
         db_keep_snapshots(api->db);
     if (!rc)
+        db_set_region(api->db, c->region);
+    if (!rc)
         rc = writer_new(api->db, (size_t)c->writer_queue, (unsigned)c->writer_threads, &api->writer, e);
     if (!rc)
         rc = token_keys_new(api->db, c->master_key, &api->tokens, e);

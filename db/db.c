@@ -84,6 +84,7 @@ void db_close(struct db **db)
         reader_close(d->readers);
     wake_sender_free(d->wake);
     d->engine->detach(d);
+    free(d->region);
     pthread_rwlock_destroy(&d->contended);
     pthread_mutex_destroy(&d->lock);
     free(d->target);
@@ -93,6 +94,17 @@ void db_close(struct db **db)
 enum db_kind db_engine(const struct db *db)
 {
     return db->engine->kind;
+}
+
+void db_set_region(struct db *db, const char *region)
+{
+    free(db->region);
+    db->region = memory_strdup(region);
+}
+
+const char *db_region(const struct db_conn *c)
+{
+    return c->db->region ? c->db->region : "";
 }
 
 const char *db_path(const struct db *db)

@@ -31,6 +31,11 @@ void db_close(struct db **db);
 enum db_kind db_engine(const struct db *db);
 const char *db_path(const struct db *db); /* SQLite's file, NULL on PostgreSQL */
 
+/* The region that this cloud is, noted with what is held (db/store_ledger.h); "" until it is set. Before other threads
+ * use the database. */
+void db_set_region(struct db *db, const char *region);
+const char *db_region(const struct db_conn *c);
+
 /* This thread's read connection, opened on first use and closed when the thread ends or the database is closed. Never
  * NULL: failures show at the first statement. Statements run outside a transaction see the newest committed state;
  * db_snapshot gives several one state. */

@@ -19,6 +19,7 @@ struct db {
     pthread_key_t reader;    /* each thread's read connection */
     pthread_mutex_t lock;    /* guards the list below */
     struct db_conn *readers; /* all read connections, so that db_close finds them */
+    char *region;            /* see db_set_region */
     bool keep_snapshots;     /* readers may leave their snapshots open; see db_keep_snapshots */
     struct wake_sender *wake;
     pthread_rwlock_t contended; /* shared by write transactions, held alone by one that lost several races (engines that

@@ -5,31 +5,43 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RESOURCES_PREFIX "resources:"
-
 /* "resources:NAME" of a flavor's extra specs is a custom resource that its servers hold. */
 static int add_resource(void *arg, const char *name, json_value *value)
 {
     struct json_out *out = arg;
     const char *text = json_in_text(value);
     char *end = NULL;
-    if (strncmp(name, RESOURCES_PREFIX, strlen(RESOURCES_PREFIX)) != 0 || !text) {
+    if (strncmp(name, STORE_EVENT_RESOURCES, strlen(STORE_EVENT_RESOURCES)) != 0 || !text) {
         return 0;
     }
     long long amount = strtoll(text, &end, 10);
     if (end != text && !*end && amount > 0) {
-        json_out_int(out, name + strlen(RESOURCES_PREFIX), amount);
+        json_out_int(out, name + strlen(STORE_EVENT_RESOURCES), amount);
     }
     return 0;
 }
 
-static void write_extra(const char *flavor_extra, struct strbuf *text)
+int64_t store_event_addresses(const char *addresses)
+{
+    int64_t count = 0;
+    for (const char *p = addresses; p && (p = strstr(p, "\"addr\":")); p++) {
+        count++;
+    }
+    return count;
+}
+
+/* What it holds besides its flavor's sizes: addresses, and what the flavor asks for. */
+static void write_extra(const char *addresses, const char *flavor_extra, struct strbuf *text)
 {
     struct json_out out;
     struct json_doc doc;
+    int64_t count = store_event_addresses(addresses);
     json_out_init(&out, text);
     json_out_object(&out, NULL);
-    if (flavor_extra && strstr(flavor_extra, RESOURCES_PREFIX) &&
+    if (count > 0) {
+        json_out_int(&out, "address", count);
+    }
+    if (flavor_extra && strstr(flavor_extra, STORE_EVENT_RESOURCES) &&
         !json_in_parse(flavor_extra, strlen(flavor_extra), &doc, NULL)) {
         json_in_each(doc.root, add_resource, &out);
         json_in_done(&doc);
@@ -48,7 +60,7 @@ int store_event_insert(struct db_conn *c, int64_t id, const char *host_id, int64
 {
     struct strbuf extra;
     strbuf_init(&extra, 0);
-    write_extra(server->flavor_extra, &extra);
+    write_extra(server->addresses, server->flavor_extra, &extra);
     db_wake(c, "events");
     int rc = db_exec(c, &event_insert, NULL, e,
                      DB_ARGS(db_int(id), db_text(host_id), db_int(host_seq), db_text(server->id),

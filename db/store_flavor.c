@@ -1,5 +1,8 @@
 /* Flavors. Extra specs come with each row as one JSON text, which the two engines build in their own words. */
 #include "db/store_flavor.h"
+#include "db/store_event.h"
+#include "db/store_ledger.h"
+#include <string.h>
 
 #define FLAVOR_COLUMNS                                                                                                 \
     "f.id, f.name, f.description, f.vcpus, f.memory_mib, f.root_gib, f.ephemeral_gib, f.swap_mib, f.rxtx_permille, "   \
@@ -138,7 +141,9 @@ DB_STATEMENT(flavor_set_spec, "INSERT INTO flavor_extra_spec (flavor_id, name, v
                               "ON CONFLICT (flavor_id, name) DO UPDATE SET value = excluded.value");
 int store_flavor_set_spec(struct db_conn *c, const char *id, const char *name, const char *value, struct error *e)
 {
-    return db_exec(c, &flavor_set_spec, NULL, e, DB_ARGS(db_text(id), db_text(name), db_text(value)));
+    int rc = db_exec(c, &flavor_set_spec, NULL, e, DB_ARGS(db_text(id), db_text(name), db_text(value)));
+    bool held = strncmp(name, STORE_EVENT_RESOURCES, strlen(STORE_EVENT_RESOURCES)) == 0;
+    return rc || !held ? rc : store_ledger_class(c, name + strlen(STORE_EVENT_RESOURCES), e);
 }
 
 DB_STATEMENT(flavor_delete_spec, "DELETE FROM flavor_extra_spec WHERE flavor_id = $1 AND name = $2");

@@ -1,6 +1,7 @@
 /* Images: see store_image.h. */
 #include "db/store_image.h"
 #include "common/clock.h"
+#include "common/json_in.h"
 #include "common/json_out.h"
 #include "db/rows.h"
 #include "db/store_ledger.h"
@@ -89,6 +90,21 @@ int store_image_list(struct db_conn *c, const struct image_filter *f, struct are
 
 /* Its owner uses the space while there is data; the ledger's interval ends and begins in the transaction that changes
  * that. */
+static const char *resource_of(const struct image_row *r)
+{
+    const char *type = NULL, *result = "image_gib";
+    struct json_doc doc;
+    if (r->properties && !json_in_parse(r->properties, strlen(r->properties), &doc, NULL)) {
+        type = json_in_text(json_in_member(doc.root, "image_type"));
+        result = !type                           ? result
+                 : strcmp(type, "snapshot") == 0 ? "snapshot_gib"
+                 : strcmp(type, "backup") == 0   ? "backup_gib"
+                                                 : result;
+        json_in_done(&doc);
+    }
+    return result;
+}
+
 static int meter_image(struct db_conn *c, const struct image_row *r, int64_t now_us, struct error *e)
 {
     struct strbuf extra;
@@ -98,7 +114,7 @@ static int meter_image(struct db_conn *c, const struct image_row *r, int64_t now
     strbuf_init(&extra, 0);
     json_out_init(&out, &extra);
     json_out_object(&out, NULL);
-    json_out_int(&out, "image_gib", (r->size_bytes + 1023) / 1024); /* counted in KiB */
+    json_out_int(&out, resource_of(r), (r->size_bytes + 1023) / 1024); /* counted in KiB */
     json_out_object_end(&out);
     const struct ledger_shape shape = {.source = "image",
                                        .state = "held",

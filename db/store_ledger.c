@@ -1,6 +1,7 @@
 /* The ledger's rows. The meter writes those of servers from lifecycle events; what has no host to report it is held and
  * let go by the transaction that makes and deletes it. */
 #include "db/store_ledger.h"
+#include <stdio.h>
 #include <string.h>
 
 DB_STATEMENT(ledger_find, "SELECT coalesce(max(no), 0) FROM usage_name WHERE kind = $1 AND text = $2");
@@ -183,14 +184,16 @@ int store_ledger_hold(struct db_conn *c, const char *id, const char *project_id,
                       int64_t at_us, struct error *e)
 {
     struct ledger_open open, next = {0};
+    struct ledger_shape here = *shape;
     int64_t event = 0;
     bool found = false;
+    here.region = *shape->region ? shape->region : db_region(c);
     int rc = store_ledger_name(c, shape->source, id, &next.subject_no, e);
     rc = rc ? rc : store_ledger_open_get(c, next.subject_no, &open, &found, e);
     if (!rc && project_id) {
         rc = store_ledger_name(c, "project", project_id, &next.project_no, e);
         rc = rc ? rc : store_ledger_name(c, "host", "", &next.host_no, e);
-        rc = rc ? rc : store_ledger_shape(c, shape, &next.shape_no, e);
+        rc = rc ? rc : store_ledger_shape(c, &here, &next.shape_no, e);
     }
     if (rc || (found && open.project_no == next.project_no && open.shape_no == next.shape_no) ||
         (!found && !project_id)) {
@@ -335,4 +338,25 @@ int store_ledger_resource_put(struct db_conn *c, const struct ledger_resource *r
             error_set(e, ERR_CONFLICT, "resource %s is metered already, in another unit or by another source", r->name);
     }
     return rc;
+}
+
+int store_ledger_class(struct db_conn *c, const char *name, struct error *e)
+{
+    static const char *const others[] = {"VCPU", "PCPU", "MEMORY_MB", "DISK_GB"}; /* metered by the flavor's sizes */
+    char unit[300];
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        if (strcmp(others[i], name) == 0) {
+            return 0;
+        }
+    }
+    if (snprintf(unit, sizeof(unit), "%s*h", name) >= (int)sizeof(unit)) {
+        return error_set(e, ERR_INVALID, "the name of resource class %.40s... is too long", name);
+    }
+    const struct ledger_resource r = {.name = name,
+                                      .source = "server",
+                                      .kind = "time",
+                                      .unit = unit,
+                                      .about = "A resource class that servers hold",
+                                      .scale = 1};
+    return store_ledger_resource_put(c, &r, e);
 }

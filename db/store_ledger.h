@@ -46,7 +46,8 @@ struct ledger_owner {
 int store_ledger_owner(struct db_conn *c, int64_t subject_no, int64_t at_us, struct ledger_owner *ret, bool *ret_found,
                        struct error *e);
 
-/* Something that is no server is held from `at_us` on, with these facts (`project_id` NULL: no longer). What ran ends
+/* Something that is no server is held from `at_us` on, with these facts (`project_id` NULL: no longer; region "": that
+ * of the database). What ran ends
  * at the same instant, in the caller's transaction; equal facts change nothing. Numbers come from counter
  * "lifecycle_event". */
 int store_ledger_hold(struct db_conn *c, const char *id, const char *project_id, const struct ledger_shape *shape,
@@ -80,3 +81,6 @@ int store_ledger_resources(struct db_conn *c, struct arena *a, struct ledger_res
 /* Registers a resource or renews its words; unit, scale, source and kind of one that is there never change:
  * ERR_CONFLICT. */
 int store_ledger_resource_put(struct db_conn *c, const struct ledger_resource *r, struct error *e);
+/* Registers a resource class ("CUSTOM_GPU") that servers hold by their flavor's "resources:NAME", so that it can be
+ * priced under its name; those that sizes meter already are left alone. */
+int store_ledger_class(struct db_conn *c, const char *name, struct error *e);

@@ -4,6 +4,7 @@
 #include "db/store_port.h"
 #include "common/uuid.h"
 #include "db/rows.h"
+#include "db/store_ledger.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -183,6 +184,37 @@ static char *print_texts(const char *const *list, size_t count, struct arena *a)
     return result;
 }
 
+/* A server's interval counts the addresses of its ports; those of others are held by the port. */
+static bool is_servers(const struct port_row *r)
+{
+    return r->device_id[0] != 0 && strncmp(r->device_owner, "compute:", 8) == 0;
+}
+
+int store_port_meter(struct db_conn *c, const struct port_row *r, int64_t now_us, struct error *e)
+{
+    struct strbuf extra;
+    struct json_out out;
+    int64_t count = 0;
+    for (const char *p = r->fixed_ips; (p = strstr(p, "\"ip_address\":")) != NULL; p++)
+        count++;
+    strbuf_init(&extra, 0);
+    json_out_init(&out, &extra);
+    json_out_object(&out, NULL);
+    json_out_int(&out, "address", count);
+    json_out_object_end(&out);
+    const struct ledger_shape shape = {.source = "address",
+                                       .state = "held",
+                                       .flavor = "",
+                                       .zone = "",
+                                       .region = "",
+                                       .tags = r->tags,
+                                       .extra = extra.data};
+    bool held = count > 0 && !is_servers(r);
+    int rc = store_ledger_hold(c, r->id, held ? r->project_id : NULL, &shape, now_us, e);
+    strbuf_done(&extra);
+    return rc;
+}
+
 int store_port_insert(struct db_conn *c, struct port_row *row, const struct ip_assigned *addresses, size_t count,
                       const char *const *groups, size_t group_count, struct arena *a, struct error *e)
 {
@@ -193,7 +225,7 @@ int store_port_insert(struct db_conn *c, struct port_row *row, const struct ip_a
         rc = store_ipam_hold(c, row->network_id, row->id, addresses, count, e);
     if (rc == 0)
         rc = insert_groups(c, row->id, groups, group_count, e);
-    return rc;
+    return rc != 0 || is_servers(row) ? rc : store_port_meter(c, row, row->created_us, e);
 }
 
 DB_STATEMENT(port_update,
@@ -213,7 +245,7 @@ int store_port_update(struct db_conn *c, const struct port_row *r, struct error 
                         db_text(r->binding_host), db_int(r->updated_us)));
     if (rc == 0 && changed == 0)
         rc = error_set(e, ERR_CONFLICT, "Port %s was changed meanwhile.", r->id);
-    return rc;
+    return rc != 0 ? rc : store_port_meter(c, r, r->updated_us, e);
 }
 
 DB_STATEMENT(port_groups_delete, "DELETE FROM port_security_group WHERE port_id = $1");
@@ -248,5 +280,10 @@ int store_port_delete(struct db_conn *c, const struct port_row *row, int64_t now
         rc = db_exec(c, &port_groups_delete, NULL, e, DB_ARGS(db_text(row->id)));
     if (rc == 0)
         rc = db_exec(c, &port_delete, NULL, e, DB_ARGS(db_text(row->id)));
+    if (rc == 0 && !is_servers(row)) {
+        struct port_row gone = *row;
+        gone.fixed_ips = "[]";
+        rc = store_port_meter(c, &gone, now_us, e);
+    }
     return rc;
 }

@@ -79,7 +79,8 @@ int store_port_insert(struct db_conn *c, struct port_row *row, const struct ip_a
 /* A MAC that no port of the network has, in the arena. */
 int store_port_make_mac(struct db_conn *c, const char *network_id, struct arena *a, const char **ret, struct error *e);
 /* Writes all columns but ids, fixed_ips and security_groups; compares and grows the revision (ERR_CONFLICT;
- * MacAddressInUse). */
+ * MacAddressInUse). row->fixed_ips are what it holds by now: they are metered from row->updated_us on, unless it is a
+ * server's. */
 int store_port_update(struct db_conn *c, const struct port_row *row, struct error *e);
 /* Replaces the security groups; the ids must exist. */
 int store_port_set_groups(struct db_conn *c, const char *id, const char *const *groups, size_t count, struct arena *a,
@@ -87,6 +88,9 @@ int store_port_set_groups(struct db_conn *c, const char *id, const char *const *
 /* Writes the column fixed_ips. Holding and releasing is the caller's. */
 int store_port_set_fixed_ips(struct db_conn *c, const char *id, const struct ip_assigned *list, size_t count,
                              struct arena *a, struct error *e);
+/* Its addresses (row->fixed_ips) are held by its project from now on, unless they are a server's, whose interval counts
+ * them. The functions above and below do so themselves. */
+int store_port_meter(struct db_conn *c, const struct port_row *row, int64_t now_us, struct error *e);
 /* Deletes the port; its addresses are free again. */
 int store_port_delete(struct db_conn *c, const struct port_row *row, int64_t now_us, struct arena *a, struct error *e);
 /* An automatic (SLAAC) subnet goes: its addresses leave their ports, and the servers among these are refreshed. */

@@ -1,6 +1,7 @@
 /* The ports of servers: attach, detach, and what agents and clients are told of them. */
 #include "common/json_in.h"
 #include "common/uuid.h"
+#include "db/store_event.h"
 #include "db/store_host.h"
 #include "db/store_port.h"
 #include "db/store_secgroup.h"
@@ -315,7 +316,18 @@ int store_port_addresses(struct db_conn *c, const char *server_id, struct arena 
     return rc;
 }
 
-DB_STATEMENT(port_server_host, "SELECT host_id FROM server WHERE id = $1");
+/* It holds more or fewer addresses than before: its use goes on as another. */
+static int meter_addresses(struct db_conn *c, const char *server_id, const char *before, const char *now,
+                           int64_t now_us, struct arena *a, struct error *e)
+{
+    struct server_row row;
+    if (store_event_addresses(before) == store_event_addresses(now))
+        return 0;
+    int rc = store_server_get(c, server_id, a, &row, e);
+    return rc != 0 ? rc : store_event_changed(c, &row, now_us, e);
+}
+
+DB_STATEMENT(port_server_host, "SELECT host_id, addresses FROM server WHERE id = $1");
 DB_STATEMENT(port_server_refresh,
              "UPDATE server SET addresses = $2, updated_us = $3, desired_revision = COALESCE($4, desired_revision), "
              "security_groups = $5, revision = revision + 1 WHERE id = $1");
@@ -323,7 +335,7 @@ int store_port_refresh_server(struct db_conn *c, const char *server_id, int64_t 
                               struct error *e)
 {
     struct db_rows rows;
-    const char *host = NULL;
+    const char *host = NULL, *before = NULL;
     char *addresses = NULL;
     const char *groups = NULL;
     int64_t revision = 0;
@@ -333,8 +345,10 @@ int store_port_refresh_server(struct db_conn *c, const char *server_id, int64_t 
     int rc = db_query(c, &port_server_host, &rows, e, DB_ARGS(db_text(server_id)));
     if (rc != 0)
         return rc;
-    for (; db_next(&rows); found = true)
+    for (; db_next(&rows); found = true) {
         host = db_dup_text(&rows, 0, a);
+        before = db_dup_text(&rows, 1, a);
+    }
     rc = db_rows_done(&rows, e);
     if (rc != 0 || !found)
         return rc;
@@ -347,7 +361,7 @@ int store_port_refresh_server(struct db_conn *c, const char *server_id, int64_t 
         rc = db_exec(c, &port_server_refresh, NULL, e,
                      DB_ARGS(db_text(server_id), db_text(addresses), db_int(now_us), db_int_opt(host != NULL, revision),
                              db_text(groups)));
-    return rc;
+    return rc != 0 ? rc : meter_addresses(c, server_id, before, addresses, now_us, a, e);
 }
 
 /* Without the addresses of this subnet. */
@@ -364,6 +378,10 @@ static int drop_from_port(struct db_conn *c, const struct port_row *row, const c
             held[kept++] = held[i];
     if (rc == 0)
         rc = store_port_set_fixed_ips(c, row->id, held, kept, a, e);
+    struct port_row left = *row;
+    left.fixed_ips = store_ipam_print(held, kept, a);
+    if (rc == 0)
+        rc = store_port_meter(c, &left, now_us, e);
     return rc != 0 ? rc : store_port_refresh_server(c, row->device_id, now_us, a, e);
 }
 

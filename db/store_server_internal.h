@@ -21,7 +21,8 @@
     "WHEN s.placement = 'waiting' THEN 'building' WHEN " SERVER_RESIZED " THEN 'resized' "                             \
     "WHEN s.observed_state = 'running' THEN 'active' "                                                                 \
     "WHEN s.observed_state IN ('stopped', 'crashed') THEN 'stopped' "                                                  \
-    "WHEN s.observed_state IN ('paused', 'suspended') THEN s.observed_state ELSE 'building' END"
+    "WHEN s.observed_state IN ('paused', 'suspended') THEN s.observed_state "                                          \
+    "WHEN s.observed_state = 'shelved' THEN 'shelved_offloaded' ELSE 'building' END"
 /* The status of a placed server that exists, by its operation; NULL when that changes nothing. */
 #define SERVER_OPERATION_STATUS                                                                                        \
     "CASE WHEN s.desired_exists = 0 OR s.placement <> 'placed' THEN NULL "                                             \
@@ -35,7 +36,8 @@
 #define SERVER_STATUS                                                                                                  \
     "CASE WHEN " SERVER_VM_STATE " = 'error' THEN 'ERROR' ELSE COALESCE(" SERVER_OPERATION_STATUS                      \
     ", CASE " SERVER_VM_STATE " WHEN 'building' THEN 'BUILD' WHEN 'stopped' THEN 'SHUTOFF' "                           \
-    "WHEN 'paused' THEN 'PAUSED' WHEN 'suspended' THEN 'SUSPENDED' ELSE 'ACTIVE' END) END"
+    "WHEN 'paused' THEN 'PAUSED' WHEN 'suspended' THEN 'SUSPENDED' "                                                   \
+    "WHEN 'shelved_offloaded' THEN 'SHELVED_OFFLOADED' ELSE 'ACTIVE' END) END"
 
 /* The same, but for servers of hosts that were heard before `limit` last (NULL: of none). */
 #define SERVER_STATUS_SINCE(limit)                                                                                     \

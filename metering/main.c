@@ -244,6 +244,9 @@ static int start(struct metering *m, struct error *e)
     free(database);
     m->intervals.batch = m->config.batch;
     m->intervals.region = m->config.region;
+    if (!rc) {
+        db_set_region(m->db, m->config.region);
+    }
     uuid_random(m->holder);
     rc = rc ? rc : db_conn_open(m->db, &m->intervals.conn, e);
     m->counters.conn = m->intervals.conn;

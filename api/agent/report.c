@@ -41,7 +41,8 @@ static bool read_event(const struct host_row *host, const struct report_event *f
     };
     if (state >= 0)
         ret->state = (enum server_state)state;
-    return state >= 0 && strcmp(from->kind, "state") == 0 && uuid_valid(from->server_id);
+    return state >= 0 && state != SERVER_STATE_SHELVED && strcmp(from->kind, "state") == 0 &&
+           uuid_valid(from->server_id);
 }
 
 /* A host whose clock runs ahead must not write the future. */

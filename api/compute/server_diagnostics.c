@@ -43,7 +43,8 @@ static struct known *know(struct request *request, const struct server_row *row)
     static const char *const states[] = {[SERVER_STATE_NONE] = "pending",    [SERVER_STATE_BUILDING] = "pending",
                                          [SERVER_STATE_RUNNING] = "running", [SERVER_STATE_STOPPED] = "shutdown",
                                          [SERVER_STATE_PAUSED] = "paused",   [SERVER_STATE_SUSPENDED] = "suspended",
-                                         [SERVER_STATE_CRASHED] = "crashed", [SERVER_STATE_GONE] = "shutdown"};
+                                         [SERVER_STATE_CRASHED] = "crashed", [SERVER_STATE_SHELVED] = "shutdown",
+                                         [SERVER_STATE_GONE] = "shutdown"};
     struct known *k = arena_alloc(&request->arena, sizeof(*k));
     *k = (struct known){.state = states[row->observed_state], .cpus = row->vcpus, .memory_mib = row->memory_mib};
     for (const char *p = row->addresses; (p = strstr(p, "\"addr\"")) != NULL; p++)

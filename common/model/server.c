@@ -15,7 +15,7 @@ static const char *const power_names[SERVER_POWER_COUNT] = {
 static const char *const state_names[SERVER_STATE_COUNT] = {
     [SERVER_STATE_NONE] = "none",       [SERVER_STATE_BUILDING] = "building", [SERVER_STATE_RUNNING] = "running",
     [SERVER_STATE_STOPPED] = "stopped", [SERVER_STATE_PAUSED] = "paused",     [SERVER_STATE_SUSPENDED] = "suspended",
-    [SERVER_STATE_CRASHED] = "crashed", [SERVER_STATE_GONE] = "gone",
+    [SERVER_STATE_CRASHED] = "crashed", [SERVER_STATE_SHELVED] = "shelved",   [SERVER_STATE_GONE] = "gone",
 };
 static const char *const placement_names[SERVER_PLACEMENT_COUNT] = {
     [SERVER_PLACEMENT_WAITING] = "waiting",
@@ -67,6 +67,7 @@ static const struct state_row state_rows[SERVER_STATE_COUNT] = {
     [SERVER_STATE_PAUSED] = {"paused", "PAUSED", 3, true, SERVER_POWER_PAUSED},
     [SERVER_STATE_SUSPENDED] = {"suspended", "SUSPENDED", 7, true, SERVER_POWER_SUSPENDED},
     [SERVER_STATE_CRASHED] = {"stopped", "SHUTOFF", 6, true, SERVER_POWER_STOPPED},
+    [SERVER_STATE_SHELVED] = {"shelved_offloaded", "SHELVED_OFFLOADED", 4, true, SERVER_POWER_STOPPED},
     [SERVER_STATE_GONE] = {"deleted", "DELETED", 0, false, SERVER_POWER_STOPPED},
 };
 
@@ -142,7 +143,7 @@ static const char *task_word(const struct server_situation *s)
 static bool status_applies(const struct server_situation *s, const struct state_row *row)
 {
     bool running = row == &state_rows[SERVER_STATE_RUNNING];
-    bool stopped = row->launched && row->rest == SERVER_POWER_STOPPED;
+    bool stopped = row->rest == SERVER_POWER_STOPPED && row->launched && row != &state_rows[SERVER_STATE_SHELVED];
     switch (s->operation) {
     case SERVER_OPERATION_NONE:
         return false;

@@ -28,6 +28,7 @@ enum server_state {
     SERVER_STATE_PAUSED,
     SERVER_STATE_SUSPENDED,
     SERVER_STATE_CRASHED, /* the domain died by itself; the agent reports, the tenant decides */
+    SERVER_STATE_SHELVED, /* on no host, its disk is an image; only the controller says so */
     SERVER_STATE_GONE,    /* the agent removed every trace; the row goes to history */
     SERVER_STATE_COUNT
 };
@@ -65,14 +66,15 @@ struct server_situation {
     enum server_state state; /* observed */
     enum server_placement placement;
     enum server_operation operation;
-    bool fault; /* the last attempt failed for good: status ERROR until something succeeds */
+    bool fault;  /* the last attempt failed for good: status ERROR until something succeeds */
     bool silent; /* its host is not heard: what it said last need not be so any more */
 };
 
 /* OpenStack's words; static text, task_state NULL for none. */
 struct server_words {
     const char *status;     /* "BUILD", "ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED", "REBOOT", "HARD_REBOOT", "RESIZE",
-                               "VERIFY_RESIZE", "REVERT_RESIZE", "MIGRATING", "REBUILD", "UNKNOWN", "ERROR", "DELETED" */
+                               "VERIFY_RESIZE", "REVERT_RESIZE", "MIGRATING", "REBUILD", "SHELVED_OFFLOADED", "UNKNOWN",
+                               "ERROR", "DELETED" */
     const char *vm_state;   /* "building", "active", "stopped", "paused", "suspended", "resized", "error", "deleted" */
     const char *task_state; /* "scheduling", "spawning", "powering-off", "powering-on", "pausing", ..., "deleting" */
     int power_state;        /* 0 none, 1 running, 3 paused, 4 shutdown, 6 crashed, 7 suspended */

@@ -309,6 +309,66 @@ TEST("a chosen address must be a host's, free, and in the network")
     close_place(&p);
 }
 
+DB_STATEMENT(test_metered,
+             "SELECT count(*) FROM usage_open o JOIN usage_shape s ON s.no = o.shape_no JOIN usage_name n "
+             "ON n.no = o.subject_no WHERE s.source = 'address' AND s.extra = '{\"address\":1}' AND "
+             "n.text = $1");
+DB_STATEMENT(test_was_metered,
+             "SELECT sum(u.end_us - u.begin_us) FROM usage_closed u JOIN usage_name n ON n.no = u.subject_no "
+             "WHERE n.kind = 'address' AND n.text = $1");
+static int delete_port(struct db_conn *c, void *arg, struct error *e)
+{
+    struct work *w = arg;
+    struct port_row row;
+    int rc = store_port_get(c, w->server, NULL, &w->p->a, &row, e);
+    return rc ? rc : store_port_delete(c, &row, NOW + 7, &w->p->a, e);
+}
+static int make_port(struct db_conn *c, void *arg, struct error *e)
+{
+    struct work *w = arg;
+    const struct ip_assigned address = {w->p->subnet, "10.0.0.1"}; /* outside the pool */
+    struct port_row row = {.id = w->server,
+                           .network_id = w->p->network,
+                           .project_id = PROJECT,
+                           .name = "",
+                           .description = "",
+                           .device_id = "",
+                           .device_owner = "",
+                           .address_pairs = "[]",
+                           .dhcp_opts = "[]",
+                           .tags = "[]",
+                           .vnic_type = "normal",
+                           .binding_profile = "{}",
+                           .binding_host = "",
+                           .created_us = NOW,
+                           .updated_us = NOW,
+                           .revision = 1};
+    return store_port_insert(c, &row, &address, 1, NULL, 0, &w->p->a, e);
+}
+
+TEST("an address is metered while a port holds it that is no server's")
+{
+    struct place p;
+    struct error e = {0};
+    char id[UUID_SIZE], server[UUID_SIZE];
+    open_place(&p, "10.0.0.0/24", "[{\"start\":\"10.0.0.2\",\"end\":\"10.0.0.254\"}]");
+    struct work w = {.p = &p, .server = uuid_ordered(id)};
+    run(&p, make_port, &w);
+    CHECK_INT(number(&p, &test_metered, id), 1);
+    struct port_request request = {.port_id = id};
+    struct work bind = {.p = &p, .server = uuid_ordered(server), .requests = &request, .count = 1};
+    run(&p, attach, &bind);
+    CHECK_INT(number(&p, &test_metered, id), 0); /* its server's interval counts it */
+    run(&p, detach, &bind);
+    CHECK_INT(number(&p, &test_metered, id), 1);
+    run(&p, delete_port, &w);
+    CHECK_INT(number(&p, &test_metered, id), 0);
+    CHECK_INT(number(&p, &test_was_metered, id), 7);
+    CHECK_OK(try_attach(&p, server, NULL, &e), &e);
+    CHECK_INT(number(&p, &test_was_metered, id), 7);
+    close_place(&p);
+}
+
 TEST("a server's interfaces keep their order, and ports of the tenant outlive it")
 {
     struct place p;

@@ -1,4 +1,6 @@
 /* The ledger of what is held: each change ends one interval and begins the next at the same instant. */
+#include "db/store_event.h"
+#include "db/store_flavor.h"
 #include "db/store_ledger.h"
 #include "tests/unit/db/fixture.h"
 #include <string.h>
@@ -41,6 +43,15 @@ static struct seen seen_of(struct db_conn *c, const char *project, int64_t posit
     return s;
 }
 
+DB_STATEMENT(test_region, "SELECT count(*) FROM usage_shape WHERE region = $1");
+static int64_t region_count(struct db_conn *c, const char *region)
+{
+    struct error e = {0};
+    int64_t count = -1;
+    CHECK_OK(db_query_int(c, &test_region, &count, &e, DB_ARGS(db_text(region))), &e);
+    return count;
+}
+
 TEST("what is held is of one project at a time, from change to change, and known as of any event")
 {
     static const struct change changes[] = {
@@ -56,6 +67,7 @@ TEST("what is held is of one project at a time, from change to change, and known
     struct db *db;
     fixture_empty();
     CHECK_OK(db_open(fixture_url, 0, &db, &e), &e);
+    db_set_region(db, "Here");
     struct db_conn *c = fixture_conn(db);
     for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
         CHECK_OK(db_transact(c, hold, (void *)(uintptr_t)&changes[i], &e), &e);
@@ -71,6 +83,8 @@ TEST("what is held is of one project at a time, from change to change, and known
     CHECK_INT(p.us, 100);
     CHECK_INT(seen_of(c, "q", 2).rows, 0);
     CHECK_INT(seen_of(c, "q", 4).open, 1);
+    CHECK_INT(region_count(c, "Here"), 3); /* what was held looked three ways, all of them in the region */
+    CHECK_INT(region_count(c, ""), 0);
     bool changed = false;
     int64_t no = 0;
     CHECK_OK(store_ledger_find(c, "project", "q", &no, &e), &e);
@@ -103,6 +117,35 @@ TEST("a resource that is metered keeps its unit")
     CHECK_OK(db_transact(c, put, &r, &e), &e);
     r.scale = 1024;
     CHECK_INT(db_transact(c, put, &r, &refused), ERR_CONFLICT);
+    db_conn_close(&c);
+    db_close(&db);
+}
+
+static int set_spec(struct db_conn *c, void *arg, struct error *e)
+{
+    return store_flavor_set_spec(c, "1", arg, "2", e);
+}
+
+DB_STATEMENT(test_resource,
+             "SELECT count(*) FROM meter_resource WHERE name = $1 AND source = 'server' AND kind = 'time'");
+TEST("what a flavor asks for can be priced from then on")
+{
+    static char *const specs[] = {"resources:CUSTOM_GPU", "resources:CUSTOM_GPU", "resources:VCPU", "hw:cpu_policy"};
+    struct error e = {0};
+    struct db *db;
+    int64_t count = 0;
+    fixture_empty();
+    CHECK_OK(db_open(fixture_url, 0, &db, &e), &e);
+    struct db_conn *c = fixture_conn(db);
+    for (size_t i = 0; i < sizeof(specs) / sizeof(specs[0]); i++) {
+        CHECK_OK(db_transact(c, set_spec, specs[i], &e), &e);
+    }
+    CHECK_OK(db_query_int(c, &test_resource, &count, &e, DB_ARGS(db_text("CUSTOM_GPU"))), &e);
+    CHECK_INT(count, 1);
+    CHECK_OK(db_query_int(c, &test_resource, &count, &e, DB_ARGS(db_text("VCPU"))), &e);
+    CHECK_INT(count, 0);
+    CHECK_INT(store_event_addresses("{\"a\":[{\"version\":4,\"addr\":\"10.0.0.1\"},{\"addr\":\"fd00::1\"}]}"), 2);
+    CHECK_INT(store_event_addresses("{}") + store_event_addresses(NULL), 0);
     db_conn_close(&c);
     db_close(&db);
 }
