@@ -169,7 +169,7 @@ bool server_operation_moves(enum server_operation o)
 static bool is_unknown(const struct server_situation *s)
 {
     return s->silent && s->placement == SERVER_PLACEMENT_PLACED && state_rows[s->state].launched && !s->fault &&
-           (!s->exists || !server_operation_moves(s->operation));
+           s->state != SERVER_STATE_SHELVED && (!s->exists || !server_operation_moves(s->operation));
 }
 
 struct server_words server_words(const struct server_situation *s)
