@@ -31,17 +31,27 @@ int export_write(struct db_conn *c, const char *body, const char *format, struct
     return error_set(e, ERR_INVALID, "format: \"%s\" is not one of json, csv, html, focus", format);
 }
 
+void export_quoted(struct strbuf *to, const char *text)
+{
+    strbuf_append_char(to, '"');
+    for (; *text; text++) {
+        strbuf_append(to, *text == '"' ? "\"\"" : text, *text == '"' ? 2 : 1);
+    }
+    strbuf_append_char(to, '"');
+}
+
 /* A cell that a spreadsheet would take for a formula is made text. */
 void export_field(struct strbuf *to, const char *text, bool last)
 {
     bool number = *text == '-' && text[1] >= '0' && text[1] <= '9';
     bool formula = *text && strchr("=+-@\t\r", *text) && !number;
     if (formula || strpbrk(text, ",\"\r\n")) {
-        strbuf_append_text(to, formula ? "\"'" : "\"");
-        for (; *text; text++) {
-            strbuf_append(to, *text == '"' ? "\"\"" : text, *text == '"' ? 2 : 1);
-        }
-        strbuf_append_char(to, '"');
+        struct strbuf whole;
+        strbuf_init(&whole, 0);
+        strbuf_append_text(&whole, formula ? "'" : "");
+        strbuf_append_text(&whole, text);
+        export_quoted(to, whole.data);
+        strbuf_done(&whole);
     } else {
         strbuf_append_text(to, text);
     }

@@ -1,11 +1,15 @@
 /* FOCUS 1.2 (FinOps Open Cost and Usage Specification): one CSV row per charge, all mandatory columns and those
  * conditional ones that apply here. Costs of usage are list costs: discounts are rows of their own (ChargeCategory
  * Credit), as are tax (Tax) and rounding (Adjustment). Late usage of an earlier period is a Correction. */
+#include "common/clock.h"
 #include "common/json_out.h"
 #include "metering/bill/export_internal.h"
+#include "metering/bill/zone.h"
+#include <ctype.h>
 #include <string.h>
 
 #define ISSUER "Virga"
+#define DAY_US (86400 * CLOCK_SECOND_US)
 
 enum column {
     AVAILABILITY_ZONE,
@@ -16,6 +20,8 @@ enum column {
     BILLING_CURRENCY,
     BILLING_PERIOD_END,
     BILLING_PERIOD_START,
+    CAPACITY_RESERVATION_ID,
+    CAPACITY_RESERVATION_STATUS,
     CHARGE_CATEGORY,
     CHARGE_CLASS,
     CHARGE_DESCRIPTION,
@@ -46,6 +52,7 @@ enum column {
     SERVICE_SUBCATEGORY,
     SKU_ID,
     SKU_METER,
+    SKU_PRICE_DETAILS,
     SKU_PRICE_ID,
     SUB_ACCOUNT_ID,
     SUB_ACCOUNT_NAME,
@@ -62,6 +69,8 @@ static const char *const names[COLUMN_COUNT] = {
     "BillingCurrency",
     "BillingPeriodEnd",
     "BillingPeriodStart",
+    "CapacityReservationId",
+    "CapacityReservationStatus",
     "ChargeCategory",
     "ChargeClass",
     "ChargeDescription",
@@ -92,6 +101,7 @@ static const char *const names[COLUMN_COUNT] = {
     "ServiceSubcategory",
     "SkuId",
     "SkuMeter",
+    "SkuPriceDetails",
     "SkuPriceId",
     "SubAccountId",
     "SubAccountName",
@@ -105,14 +115,28 @@ struct focus {
     struct export_head head;
 };
 
+/* RFC 4180. The specification keeps texts as users gave them, so a formula is not defused here as in our own CSV. */
+static void write_cell(struct strbuf *to, const char *text, bool last)
+{
+    if (strpbrk(text, ",\"\r\n")) {
+        export_quoted(to, text);
+    } else {
+        strbuf_append_text(to, text);
+    }
+    strbuf_append_text(to, last ? "\r\n" : ",");
+}
+
 /* What the specification calls the service that a resource belongs to. */
 static const struct service_words {
     const char *resource, *category, *name, *subcategory, *type;
 } services[] = {
     {"image_gib", "Storage", "Images", "Other (Storage)", "Image"},
-    {"address", "Networking", "Addresses", "Other (Networking)", "Address"},
-    {"net_in_gb", "Networking", "Traffic", "Other (Networking)", "Server"},
-    {"net_out_gb", "Networking", "Traffic", "Other (Networking)", "Server"},
+    {"snapshot_gib", "Storage", "Snapshots", "Backup Storage", "Image"},
+    {"backup_gib", "Storage", "Backups", "Backup Storage", "Image"},
+    {"volume_gib", "Storage", "Volumes", "Block Storage", "Volume"},
+    {"address", "Networking", "Addresses", "Network Connectivity", "Address"},
+    {"net_in_gb", "Networking", "Traffic", "Network Connectivity", "Server"},
+    {"net_out_gb", "Networking", "Traffic", "Network Connectivity", "Server"},
     {"", "Compute", "Servers", "Virtual Machines", "Server"},
 };
 
@@ -140,6 +164,52 @@ static const char *tags_of(struct focus *x, const char *json)
         }
         json_in_done(&doc);
     }
+    json_out_object_end(&out);
+    const char *copy = arena_strdup(x->arena, text.data);
+    strbuf_done(&text);
+    return copy;
+}
+
+/* Our "vcpu*h", "GiB*h", "request", "s" as the specification's unit format has it: "Vcpu-Hours", "GiB-Hours",
+ * "Requests", "Seconds". Sizes of data have their own capitals and no plural. */
+static const char *unit_of(struct focus *x, const char *unit)
+{
+    static const char *const data[] = {"B", "KB", "MB", "GB", "TB", "PB", "KiB", "MiB", "GiB", "TiB", "PiB"};
+    const char *star = strchr(unit, '*');
+    char *name = arena_strndup(x->arena, unit, star ? (size_t)(star - unit) : strlen(unit));
+    bool is_data = false;
+    for (size_t i = 0; i < sizeof(data) / sizeof(data[0]); i++) {
+        is_data = is_data || strcmp(data[i], name) == 0;
+    }
+    if (strcmp(name, "s") == 0) {
+        return "Seconds";
+    }
+    for (char *c = name; *c; c += *c != '\0') {
+        while (*c && !isalpha((unsigned char)*c)) {
+            memmove(c, c + 1, strlen(c));
+        }
+    }
+    if (!is_data && *name >= 'a' && *name <= 'z') {
+        *name = (char)(*name - 'a' + 'A');
+    }
+    return star ? arena_printf(x->arena, "%s-Hours", name) : is_data ? name : arena_printf(x->arena, "%ss", name);
+}
+
+/* What tells one price of a SKU from another. */
+static const char *details_of(struct focus *x, const struct export_row *r)
+{
+    struct strbuf text;
+    struct json_out out;
+    strbuf_init(&text, 0);
+    json_out_init(&out, &text);
+    json_out_object(&out, NULL);
+    if (*r->flavor) {
+        json_out_text(&out, "InstanceType", r->flavor);
+    }
+    json_out_text(&out, "x_Book", x->head.book);
+    json_out_int(&out, "x_BookVersion", r->book_version);
+    json_out_text(&out, "x_PriceName", r->price_name);
+    json_out_int(&out, "x_Tier", r->tier);
     json_out_object_end(&out);
     const char *copy = arena_strdup(x->arena, text.data);
     strbuf_done(&text);
@@ -179,7 +249,7 @@ static void fill_usage(struct focus *x, const struct export_row *r, const char *
     cells[AVAILABILITY_ZONE] = r->zone;
     cells[CHARGE_FREQUENCY] = "Usage-Based";
     cells[CONSUMED_QUANTITY] = cells[PRICING_QUANTITY] = export_quantity(r, 12, x->arena);
-    cells[CONSUMED_UNIT] = cells[PRICING_UNIT] = r->unit;
+    cells[CONSUMED_UNIT] = cells[PRICING_UNIT] = unit_of(x, r->unit);
     cells[LIST_UNIT_PRICE] = cells[CONTRACTED_UNIT_PRICE] = export_money(r->price_nano, x->arena);
     cells[PRICING_CATEGORY] = "Standard";
     cells[REGION_ID] = cells[REGION_NAME] = r->region;
@@ -191,9 +261,29 @@ static void fill_usage(struct focus *x, const struct export_row *r, const char *
     cells[SERVICE_SUBCATEGORY] = s->subcategory;
     cells[SKU_ID] = *r->flavor ? arena_printf(x->arena, "%s/%s", r->resource, r->flavor) : r->resource;
     cells[SKU_METER] = r->resource;
-    cells[SKU_PRICE_ID] = arena_printf(x->arena, "%s/v%lld/%s/%lld", (const char *)cells[SKU_ID],
-                                       (long long)r->book_version, r->price_name, (long long)r->tier);
+    cells[SKU_PRICE_ID] =
+        arena_printf(x->arena, "%s/%s/v%lld/%s/%lld/%s", cells[SKU_ID], x->head.book, (long long)r->book_version,
+                     r->price_name, (long long)r->tier, export_money(r->price_nano, x->arena));
+    cells[SKU_PRICE_DETAILS] = details_of(x, r);
     cells[TAGS] = tags_of(x, r->tags);
+}
+
+/* A credit note is of the month in which it was issued (UTC), its charge of that day. */
+static void fill_note(struct focus *x, const char *cells[COLUMN_COUNT])
+{
+    struct error e = {0};
+    char text[CLOCK_TEXT_SIZE];
+    int year = 0, month = 0;
+    int64_t at_us = 0, from_us = 0, to_us = 0;
+    if (!clock_parse(x->head.issued_at, &at_us) || zone_month_of("UTC", at_us, &year, &month, &e) ||
+        zone_month("UTC", year, month, &from_us, &to_us, &e)) {
+        return;
+    }
+    int64_t day_us = at_us - at_us % DAY_US;
+    cells[BILLING_PERIOD_START] = arena_strdup(x->arena, clock_text(from_us, CLOCK_ISO_Z, text));
+    cells[BILLING_PERIOD_END] = arena_strdup(x->arena, clock_text(to_us, CLOCK_ISO_Z, text));
+    cells[CHARGE_PERIOD_START] = arena_strdup(x->arena, clock_text(day_us, CLOCK_ISO_Z, text));
+    cells[CHARGE_PERIOD_END] = arena_strdup(x->arena, clock_text(day_us + DAY_US, CLOCK_ISO_Z, text));
 }
 
 static int write_row(void *arg, const struct export_row *r, struct error *e)
@@ -205,10 +295,10 @@ static int write_row(void *arg, const struct export_row *r, struct error *e)
     struct focus *x = arg;
     const char *cells[COLUMN_COUNT] = {0};
     (void)e;
-    if (!*x->head.begin) { /* a credit note: its period is that of its day */
-        x->head.begin = x->head.end = x->head.issued_at;
-    }
     fill_common(x, r, cells);
+    if (*x->head.about) {
+        fill_note(x, cells);
+    }
     cells[CHARGE_CATEGORY] = categories[r->kind];
     if (r->kind == EXPORT_ADJUSTMENT || r->kind == EXPORT_CORRECTION || *x->head.about) {
         cells[CHARGE_CLASS] = "Correction";
@@ -217,7 +307,7 @@ static int write_row(void *arg, const struct export_row *r, struct error *e)
         fill_usage(x, r, cells);
     }
     for (size_t i = 0; i < COLUMN_COUNT; i++) {
-        export_field(x->to, cells[i] ? cells[i] : "", i + 1 == COLUMN_COUNT);
+        write_cell(x->to, cells[i] ? cells[i] : "", i + 1 == COLUMN_COUNT);
     }
     return 0;
 }
@@ -226,7 +316,7 @@ int export_focus(struct db_conn *c, json_value *body, struct arena *a, struct st
 {
     struct focus x = {.to = to, .arena = a};
     for (size_t i = 0; i < COLUMN_COUNT; i++) {
-        export_field(to, names[i], i + 1 == COLUMN_COUNT);
+        write_cell(to, names[i], i + 1 == COLUMN_COUNT);
     }
     return export_rows(c, body, a, &x.head, write_row, &x, e);
 }

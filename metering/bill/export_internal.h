@@ -18,7 +18,7 @@ const char *export_kind_name(enum export_kind kind); /* "usage", ... */
 
 struct export_head {
     const char *invoice, *kind, *issued_at, *account_id, *account_name, *address, *begin, *end, *timezone, *currency,
-        *reason, *about;
+        *reason, *about, *book;
     int64_t payable_nano;
 };
 /* Texts are "" where a kind has none. */
@@ -43,5 +43,7 @@ const char *export_money(int64_t nano, struct arena *a);
 int export_csv(struct db_conn *c, json_value *body, struct arena *a, struct strbuf *to, struct error *e);
 int export_focus(struct db_conn *c, json_value *body, struct arena *a, struct strbuf *to, struct error *e);
 int export_html(struct db_conn *c, json_value *body, struct arena *a, struct strbuf *to, struct error *e);
+/* The text in quotes, its own doubled. */
+void export_quoted(struct strbuf *to, const char *text);
 /* A field of a CSV line (RFC 4180), with the comma or line end behind it. */
 void export_field(struct strbuf *to, const char *text, bool last);

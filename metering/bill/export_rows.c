@@ -202,6 +202,7 @@ static void read_head(json_value *body, struct export_head *ret)
                                 .currency = text_of(body, "currency"),
                                 .reason = text_of(body, "reason"),
                                 .about = text_of(body, "about"),
+                                .book = text_of(json_in_item(json_in_member(body, "books"), 0), "name"),
                                 .payable_nano = number(json_in_member(body, "payable"))};
 }
 
