@@ -374,7 +374,7 @@ struct fake_figures fake_figures(const struct hypervisor *h)
 {
     const struct fake *f = fake_of(h);
     struct fake_figures figures = {
-        .starts = f->starts, .reboots = f->reboots, .filters = f->filters, .networks = f->networks.count};
+        .starts = f->starts, .reboots = f->reboots, .adjustments = f->adjustments, .networks = f->networks.count};
     size_t at = 0;
     for (struct fake_guest *g; (g = idmap_next(&f->guests, &at));) {
         figures.domains += g->domain != HYPERVISOR_ABSENT;

@@ -41,8 +41,8 @@ void fake_connect(struct hypervisor *h, bool connected);
 
 enum hypervisor_domain fake_domain(const struct hypervisor *h, const char *server_id);
 /* Domains, whatever their state; sets of files; networks; reservations over all networks; starts, reboots and changes
- * of what nics may send ever. */
+ * under running guests ever. */
 struct fake_figures {
-    size_t domains, running, traces, networks, reservations, starts, reboots, filters;
+    size_t domains, running, traces, networks, reservations, starts, reboots, adjustments;
 };
 struct fake_figures fake_figures(const struct hypervisor *h);

@@ -70,10 +70,10 @@ int fake_act_now(struct fake *f, enum hypervisor_action action, struct fake_gues
         return 0;
     case HYPERVISOR_DISCARD:
         return fake_switch(f, g, HYPERVISOR_SAVED, HYPERVISOR_SHUTOFF, "discard", e);
-    case HYPERVISOR_FILTER:
+    case HYPERVISOR_ADJUST:
         if (g->domain != HYPERVISOR_RUNNING && g->domain != HYPERVISOR_PAUSED)
-            return fake_refuse(e, "filter", g);
-        f->filters++;
+            return fake_refuse(e, "adjust", g);
+        f->adjustments++;
         return 0;
     case HYPERVISOR_REMOVE:
         fake_set(f, g, HYPERVISOR_ABSENT, false);

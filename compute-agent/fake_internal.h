@@ -58,7 +58,7 @@ struct fake {
     fake_fault_fn fault;
     void *fault_arg;
     bool deaf, connected;
-    size_t starts, reboots, filters;
+    size_t starts, reboots, adjustments;
     int fd;
 };
 

@@ -216,7 +216,11 @@ static void guest_take_over(struct guest *g)
     bool same_wish = g->spec && g->spec->exists == g->incoming->exists && g->spec->power == g->incoming->power;
     if (g->incoming->revision > g->done_revision) /* is carried out anyhow */
         g->reviving = false;
-    g->unfiltered = g->unfiltered || !g->spec || !spec_filters_alike(g->spec, g->incoming);
+    if (!g->spec || !spec_live_alike(g->spec, g->incoming)) {
+        g->stale = true;
+        g->connected = false;
+    }
+    g->given_up = false;
     spec_free(&g->spec);
     g->spec = g->incoming;
     g->incoming = NULL;
@@ -284,7 +288,8 @@ static struct reconcile_situation guest_situation(const struct guest *g)
     if (!g->spec)
         return s; /* doomed: does not exist */
     s.exists = g->spec->exists;
-    s.unfiltered = g->unfiltered;
+    s.stale = g->stale && !g->given_up;
+    s.connected = g->connected;
     s.power = g->spec->power;
     s.fresh = guest_is_fresh(g);
     if (g->spec->operation.action != SPEC_NO_ACTION && strcmp(g->spec->operation.id, g->done_operation) != 0)

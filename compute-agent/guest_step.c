@@ -21,7 +21,7 @@ static const struct guest_step_row {
     [RECONCILE_FORCE_REBOOT] = {HYPERVISOR_RESET}, [RECONCILE_PAUSE] = {HYPERVISOR_PAUSE},
     [RECONCILE_RESUME] = {HYPERVISOR_RESUME},      [RECONCILE_SAVE] = {HYPERVISOR_SAVE},
     [RECONCILE_DISCARD] = {HYPERVISOR_DISCARD},    [RECONCILE_REMOVE] = {HYPERVISOR_REMOVE},
-    [RECONCILE_FILTER] = {HYPERVISOR_FILTER},
+    [RECONCILE_ADJUST] = {HYPERVISOR_ADJUST},
 };
 
 /* ---- preparing: files and networks at the same time ---- */
@@ -68,14 +68,25 @@ static void guest_takes_long(void *arg)
     }
 }
 
+static void guest_parts_begin(struct guest *g, unsigned count)
+{
+    g->parts = count;
+    g->part_code = 0;
+    error_clear(&g->part_error);
+}
+
+static void guest_connect(struct guest *g)
+{
+    guest_parts_begin(g, 1);
+    host_network_ensure(g->host, g);
+}
+
 static void guest_prepare(struct guest *g)
 {
     struct hypervisor *hv = g->host->hypervisor;
     struct hypervisor_prepare what = {.spec = g->spec, .first = !g->built && g->domain == HYPERVISOR_ABSENT};
     what.on_progress = guest_takes_long;
-    g->parts = 2;
-    g->part_code = 0;
-    error_clear(&g->part_error);
+    guest_parts_begin(g, 2);
     host_network_ensure(g->host, g);
     hv->ops->prepare(hv, &what, guest_files_done, g);
 }
@@ -97,6 +108,8 @@ void guest_step_run(struct guest *g, enum reconcile_step step)
               hypervisor_domain_name(g->domain), g->attempts);
     if (step == RECONCILE_PREPARE)
         guest_prepare(g);
+    else if (step == RECONCILE_CONNECT)
+        guest_connect(g);
     else
         hv->ops->act(hv, guest_step_table[step].action, g->id, g->spec, guest_action_done, g);
 }
@@ -131,7 +144,7 @@ static void guest_note_success(struct guest *g)
         g->traces = true;
         break;
     case RECONCILE_CREATE:
-        g->unfiltered = false;
+        g->stale = false;
         /* fall through */
     case RECONCILE_START:
     case RECONCILE_FORCE_REBOOT:
@@ -147,8 +160,11 @@ static void guest_note_success(struct guest *g)
     case RECONCILE_REMOVE:
         g->traces = false;
         break;
-    case RECONCILE_FILTER:
-        g->unfiltered = false;
+    case RECONCILE_CONNECT:
+        g->connected = true;
+        break;
+    case RECONCILE_ADJUST:
+        g->stale = false;
         break;
     default:
         break;
@@ -159,7 +175,7 @@ static void guest_note_success(struct guest *g)
  * helps. */
 static void guest_note_domain(struct guest *g, enum hypervisor_domain domain)
 {
-    if (g->step == RECONCILE_PREPARE) {
+    if (g->step == RECONCILE_PREPARE || g->step == RECONCILE_CONNECT) {
         domain = g->event_seen ? g->event_domain : g->domain;
         g->event_seen = false;
     }
@@ -192,10 +208,11 @@ static void guest_step_failed(struct guest *g, const struct hypervisor_result *r
                  reconcile_step_name(g->step), g->attempts + 1, error_text(result->error));
         g->attempts++;
         guest_rest_for(g, pause < GUEST_PAUSE_MOST_MS ? pause : GUEST_PAUSE_MOST_MS);
-    } else if (g->step == RECONCILE_FILTER) { /* no reason to call a server that runs a failure */
-        log_warn("what a guest may send changes with its next start only", "server=%s error=\"%s\"", g->id,
+    } else if (g->step == RECONCILE_ADJUST || g->step == RECONCILE_CONNECT) {
+        /* no reason to call a server that runs a failure */
+        log_warn("the guest's devices change with its next start only", "server=%s error=\"%s\"", g->id,
                  error_text(result->error));
-        g->unfiltered = false;
+        g->given_up = true;
         g->attempts = 0;
     } else {
         guest_fail(g, result->error);
@@ -211,11 +228,14 @@ void guest_step_ended(struct guest *g, const struct hypervisor_result *result)
     if (result->code) {
         guest_step_failed(g, result);
     } else {
-        if (g->step != RECONCILE_PREPARE) /* else a start that fails after it would be tried for ever */
+        if (g->step != RECONCILE_PREPARE &&
+            g->step != RECONCILE_CONNECT) /* else a start that fails after it would be tried for ever */
             g->attempts = 0;
         guest_note_success(g);
         guest_note_domain(g, result->domain);
     }
+    if (g->step == RECONCILE_ADJUST && !result->code)
+        host_network_sweep(g->host); /* one that it has left may be needed by nobody */
     if (g->step == RECONCILE_REMOVE && !result->code)
         host_upkeep_soon(g->host);
     if (g->event_seen && g->event_domain != g->domain && !result->code)

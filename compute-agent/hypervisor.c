@@ -13,7 +13,7 @@ const char *hypervisor_action_name(enum hypervisor_action action)
 {
     static const char *const names[HYPERVISOR_ACTION_COUNT] = {"create",  "define", "start",  "shutdown", "reboot",
                                                                "destroy", "reset",  "pause",  "resume",   "save",
-                                                               "discard", "remove", "filter", "look"};
+                                                               "discard", "remove", "adjust", "look"};
     return names[action];
 }
 

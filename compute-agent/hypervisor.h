@@ -43,7 +43,7 @@ enum hypervisor_action {
     HYPERVISOR_SAVE,    /* managed save */
     HYPERVISOR_DISCARD, /* drop the managed save */
     HYPERVISOR_REMOVE,  /* destroy, undefine, delete files, everything; what is not there is no error */
-    HYPERVISOR_FILTER,  /* a running or paused one: what its nics may send is as the specification says */
+    HYPERVISOR_ADJUST,  /* a running or paused one: its nics and what they may send are as the specification says */
     HYPERVISOR_LOOK,    /* only say what is there */
     HYPERVISOR_ACTION_COUNT
 };

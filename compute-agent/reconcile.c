@@ -105,7 +105,9 @@ enum reconcile_step reconcile_next(const struct reconcile_situation *s)
         return RECONCILE_REST;
     enum reconcile_step step = s->action != SPEC_NO_ACTION ? reconcile_reboot(s) : reconcile_power(s);
     bool on = s->domain == HYPERVISOR_RUNNING || s->domain == HYPERVISOR_PAUSED;
-    return step == RECONCILE_REST && on && s->unfiltered ? RECONCILE_FILTER : step;
+    if (step == RECONCILE_REST && on && s->stale)
+        return s->connected ? RECONCILE_ADJUST : RECONCILE_CONNECT;
+    return step;
 }
 
 const char *reconcile_step_name(enum reconcile_step step)

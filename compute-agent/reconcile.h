@@ -23,7 +23,8 @@ struct reconcile_situation {
     enum hypervisor_domain domain;
     bool traces;                /* something of it is on disk */
     bool prepared;              /* image, disk, config drive and networks are ready for a start */
-    bool unfiltered;            /* what its nics may send may differ from the specification */
+    bool stale;                 /* what can be changed while it is on may differ from the specification */
+    bool connected;             /* the networks that its nics need are there */
     enum reconcile_asked asked; /* what the guest was asked to do by itself ... */
     bool patience_over;         /* ... and that it has had its time */
 };
@@ -43,7 +44,8 @@ struct reconcile_situation {
     X(RESUME, "resume")             /* let them run */                                                                 \
     X(SAVE, "save")                 /* memory to disk, off */                                                          \
     X(DISCARD, "discard")           /* forget the saved memory */                                                      \
-    X(FILTER, "filter")             /* what its nics may send has changed */                                           \
+    X(CONNECT, "connect")           /* make the networks that the nics of a server that is on need */                  \
+    X(ADJUST, "adjust")             /* plug what is missing, unplug what is too much, under the running guest */       \
     X(REMOVE, "remove")             /* domain, saved memory, disks, reservations */
 enum reconcile_step {
 #define X(name, text) RECONCILE_##name,

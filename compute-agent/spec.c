@@ -421,12 +421,13 @@ static bool spec_pairs_alike(const struct json_list *a, const struct json_list *
     return alike;
 }
 
-bool spec_filters_alike(const struct spec *a, const struct spec *b)
+bool spec_live_alike(const struct spec *a, const struct spec *b)
 {
     const struct spec_nic *x = a->nics.items, *y = b->nics.items;
     bool alike = a->nics.count == b->nics.count;
     for (size_t i = 0; alike && i < a->nics.count; i++)
         alike = strcmp(x[i].mac, y[i].mac) == 0 && x[i].port_security == y[i].port_security &&
+                strcmp(x[i].network.id, y[i].network.id) == 0 &&
                 spec_addresses_alike(&x[i].addresses, &y[i].addresses) &&
                 spec_pairs_alike(&x[i].allowed_address_pairs, &y[i].allowed_address_pairs);
     return alike;

@@ -77,8 +77,9 @@ struct spec {
  * ("" and 0 otherwise). The caller frees *ret with spec_free. */
 int spec_read(json_value *value, struct spec **ret, char *ret_id, int64_t *ret_revision, struct error *e);
 void spec_free(struct spec **spec);
-/* Whether the nics of both may send the same. */
-bool spec_filters_alike(const struct spec *a, const struct spec *b);
+/* Whether a guest that is on as `a` says needs no change of its devices to be as `b` says: the same nics, which may
+ * send the same. */
+bool spec_live_alike(const struct spec *a, const struct spec *b);
 
 enum spec_query_kind { SPEC_QUERY_UNKNOWN, SPEC_QUERY_CONSOLE_LOG, SPEC_QUERY_DIAGNOSTICS };
 struct spec_query {

@@ -9,6 +9,7 @@
 
 /* One interface that a new server asks for: a port that exists, or a network (with an address of the tenant's choice,
  * or NULL). */
+struct port_row;
 struct port_request {
     const char *network_id, *port_id, *fixed_ip;
 };
@@ -21,6 +22,13 @@ struct port_request {
 int store_port_attach(struct db_conn *c, const char *server_id, const char *project_id,
                       const struct port_request *requests, size_t count, int64_t now_us, struct arena *a,
                       char **ret_addresses_json, struct error *e);
+/* One more interface for a server that there is: as store_port_attach, behind the others; the server's row and its
+ * host's revision follow. *ret_id: the port, in the arena. */
+int store_port_add(struct db_conn *c, const char *server_id, const char *project_id, const struct port_request *request,
+                   int64_t now_us, struct arena *a, const char **ret_id, struct error *e);
+/* The port leaves the server that is its device: deleted when it was made with the server, unbound else. The server's
+ * row and its host's revision follow. Changes `row`. */
+int store_port_remove(struct db_conn *c, struct port_row *row, int64_t now_us, struct arena *a, struct error *e);
 /* The server is gone: ports that were made with it are deleted, those of the tenant are unbound. Nothing to do is not
  * an error. The addresses are free at once (but come last when new ones are given out), so call this when the guest no
  * longer runs. */

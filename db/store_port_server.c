@@ -22,6 +22,8 @@ struct attaching {
     const char *group_id; /* the project's `default`, once it is needed */
     struct nic *nics;
     size_t nic_count;
+    bool adding;   /* to a server that there is */
+    int64_t first; /* place of the first of them among the server's interfaces */
 };
 
 /* `fixed_ips`: as the port's row has them. */
@@ -119,7 +121,8 @@ static int check_not_held(struct attaching *t, const struct ip_assigned *list, s
             holder = db_dup_text(&rows, 0, t->a);
         rc = db_rows_done(&rows, e);
         if (rc == 0 && holder != NULL)
-            rc = error_set(e, ERR_INVALID, "Fixed IP address %s is already in use on instance %s.", list[i].ip, holder);
+            rc = error_set(e, t->adding ? ERR_CONFLICT : ERR_INVALID,
+                           "Fixed IP address %s is already in use on instance %s.", list[i].ip, holder);
     }
     return rc;
 }
@@ -177,7 +180,7 @@ static int make_port(struct attaching *t, const struct port_request *request, st
         .port_security = network.port_security,
         .device_id = t->server_id,
         .device_owner = "compute:nova",
-        .nic = (int64_t)t->nic_count,
+        .nic = t->first + (int64_t)t->nic_count,
         .made_for_server = true,
         .address_pairs = "[]",
         .dhcp_opts = "[]",
@@ -211,7 +214,7 @@ static int bind_port(struct attaching *t, const struct port_request *request, st
         return error_set(e, ERR_INVALID, "Port %s requires a FixedIP in order to be used.", row.id);
     row.device_id = t->server_id;
     row.device_owner = "compute:nova";
-    row.nic = (int64_t)t->nic_count;
+    row.nic = t->first + (int64_t)t->nic_count;
     row.updated_us = t->now_us;
     rc = store_port_update(t->c, &row, e);
     if (rc == 0)
@@ -238,6 +241,70 @@ int store_port_attach(struct db_conn *c, const char *server_id, const char *proj
     return rc;
 }
 
+DB_STATEMENT(port_next_nic, "SELECT COALESCE(MAX(nic) + 1, 0) FROM port WHERE device_id = $1 AND device_id <> ''");
+static int next_nic(struct db_conn *c, const char *server_id, int64_t *ret, struct error *e)
+{
+    struct db_rows rows;
+    int rc = db_query(c, &port_next_nic, &rows, e, DB_ARGS(db_text(server_id)));
+    if (rc != 0)
+        return rc;
+    while (db_next(&rows))
+        *ret = db_get_int(&rows, 0);
+    return db_rows_done(&rows, e);
+}
+
+DB_STATEMENT(port_last_of_server,
+             "SELECT id FROM port WHERE device_id = $1 AND device_id <> '' ORDER BY nic DESC, id LIMIT 1");
+static int last_port(struct attaching *t, const char **ret, struct error *e)
+{
+    struct db_rows rows;
+    int rc = db_query(t->c, &port_last_of_server, &rows, e, DB_ARGS(db_text(t->server_id)));
+    if (rc != 0)
+        return rc;
+    while (db_next(&rows))
+        *ret = db_dup_text(&rows, 0, t->a);
+    return db_rows_done(&rows, e);
+}
+
+int store_port_add(struct db_conn *c, const char *server_id, const char *project_id, const struct port_request *request,
+                   int64_t now_us, struct arena *a, const char **ret_id, struct error *e)
+{
+    struct nic nic;
+    struct attaching t = {.c = c,
+                          .server_id = server_id,
+                          .project_id = project_id,
+                          .now_us = now_us,
+                          .a = a,
+                          .adding = true,
+                          .nics = &nic};
+    int rc = next_nic(c, server_id, &t.first, e);
+    if (rc == 0 && request->port_id == NULL)
+        rc = check_quota(&t, 1, e);
+    if (rc == 0)
+        rc = request->port_id != NULL ? bind_port(&t, request, e) : make_port(&t, request, e);
+    if (rc == 0)
+        rc = last_port(&t, ret_id, e);
+    return rc != 0 ? rc : store_port_refresh_server(c, server_id, now_us, a, e);
+}
+
+static int let_go(struct db_conn *c, struct port_row *row, int64_t now_us, struct arena *a, struct error *e)
+{
+    if (row->made_for_server)
+        return store_port_delete(c, row, now_us, a, e);
+    row->device_id = "";
+    row->device_owner = "";
+    row->nic = 0;
+    row->updated_us = now_us;
+    return store_port_update(c, row, e);
+}
+
+int store_port_remove(struct db_conn *c, struct port_row *row, int64_t now_us, struct arena *a, struct error *e)
+{
+    const char *server_id = row->device_id;
+    int rc = let_go(c, row, now_us, a, e);
+    return rc != 0 ? rc : store_port_refresh_server(c, server_id, now_us, a, e);
+}
+
 int store_port_detach_all(struct db_conn *c, const char *server_id, int64_t now_us, struct error *e)
 {
     struct arena scratch;
@@ -246,18 +313,8 @@ int store_port_detach_all(struct db_conn *c, const char *server_id, int64_t now_
     arena_init(&scratch);
     int rc =
         store_port_list(c, &(struct port_filter){.device_id = server_id}, NULL, INT64_MAX, &scratch, &ports, &count, e);
-    for (size_t i = 0; i < count && rc == 0; i++) {
-        struct port_row row = ports[i];
-        if (row.made_for_server) {
-            rc = store_port_delete(c, &row, now_us, &scratch, e);
-            continue;
-        }
-        row.device_id = "";
-        row.device_owner = "";
-        row.nic = 0;
-        row.updated_us = now_us;
-        rc = store_port_update(c, &row, e);
-    }
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = let_go(c, &ports[i], now_us, &scratch, e);
     arena_done(&scratch);
     return rc;
 }

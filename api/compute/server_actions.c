@@ -2,6 +2,7 @@
  * who may do it and what it does. Actions that Nova has and this cloud does not yet are refused as not implemented, all
  * others as unknown. */
 #include "api/compute/server_ability.h"
+#include "api/compute/server_interfaces.h"
 #include "api/compute/server_life.h"
 #include "api/compute/server_moves.h"
 #include "api/compute/server_question.h"
@@ -191,6 +192,18 @@ static int act_remove_group(struct request *request, struct reply *reply, struct
     return server_security_groups_remove(request, row, value);
 }
 
+static int act_add_fixed(struct request *request, struct reply *reply, struct server_row *row, json_value *value)
+{
+    (void)reply;
+    return server_fixed_ips_add(request, row, value);
+}
+
+static int act_remove_fixed(struct request *request, struct reply *reply, struct server_row *row, json_value *value)
+{
+    (void)reply;
+    return server_fixed_ips_remove(request, row, value);
+}
+
 /* Up to 2.43. There are no floating addresses: the network service has no routers. */
 static int act_no_address(struct request *request, struct reply *reply, struct server_row *row, json_value *value)
 {
@@ -313,6 +326,8 @@ static const struct action_row actions[] = {
     {"restore", act_restore, 1, false, true, NULL},
     {"addSecurityGroup", act_add_group, 1, false, true, NULL},
     {"removeSecurityGroup", act_remove_group, 1, false, true, NULL},
+    {"addFixedIp", act_add_fixed, 1, false, false, NULL},
+    {"removeFixedIp", act_remove_fixed, 1, false, false, NULL},
     {"addFloatingIp", act_no_address, 1, false, true, NULL},
     {"removeFloatingIp", act_no_address, 1, false, true, NULL},
     {"resize", server_moves_resize, 1, false, false, "CUSTOM_LACKS_MIGRATE"},

@@ -64,6 +64,7 @@ struct libvirt_call {
     char id[UUID_SIZE];
     enum hypervisor_action action;
     const char *xml;
+    bool redefine;                      /* ADJUST: xml is to be the definition as well */
     const struct hypervisor_move *move; /* the caller's: it stays until the call has been delivered */
     const struct identity *identity;
     bool direct_io;
@@ -150,8 +151,10 @@ int libvirt_network_list(struct libvirt_call *c);
 /* Makes sure that the filter of ports with port security is defined; false, after a warning, when it is not to be used
  * or cannot be. */
 bool libvirt_filter_ensure(virConnectPtr conn, const struct settings *settings);
-/* Work, on the worker: the nics of a domain that is on may send what those of c->xml may. */
-int libvirt_filter_change(struct libvirt_call *c, virDomainPtr domain);
+
+/* ---- libvirt_adjust.c: work, on the worker ---- */
+/* A domain that is on gets what c->xml has, as far as that goes while it is on: its nics, and what they may send. */
+int libvirt_adjust(struct libvirt_call *c, virDomainPtr domain);
 
 /* ---- libvirt_console.c: work, on the worker ---- */
 /* What a running domain prints is kept from now on; nothing where the hypervisor does that. */

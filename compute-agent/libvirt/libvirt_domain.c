@@ -194,8 +194,8 @@ static int libvirt_domain_do_existing(struct libvirt_call *c, virDomainPtr domai
     case HYPERVISOR_SHUTDOWN:
         return libvirt_domain_check(c, domain, libvirt_domain_ask_off(c, domain), false,
                                     "The server cannot be asked to shut down");
-    case HYPERVISOR_FILTER:
-        return libvirt_filter_change(c, domain);
+    case HYPERVISOR_ADJUST:
+        return libvirt_adjust(c, domain);
     case HYPERVISOR_REBOOT:
         return libvirt_domain_call(
             c, virDomainReboot(domain, c->profile->power_button ? VIR_DOMAIN_REBOOT_ACPI_POWER_BTN : 0),
@@ -218,9 +218,8 @@ static int libvirt_domain_do_existing(struct libvirt_call *c, virDomainPtr domai
 
 static int libvirt_domain_do(struct libvirt_call *c, virDomainPtr *domain)
 {
-    if (c->action == HYPERVISOR_FILTER && !profile_can(c->profile, c->action)) {
-        log_info("what a server may send changes with its next start", "server=%s hypervisor=%s", c->id,
-                 c->profile->driver);
+    if (c->action == HYPERVISOR_ADJUST && !profile_can(c->profile, c->action)) {
+        log_info("a server's devices change with its next start", "server=%s hypervisor=%s", c->id, c->profile->driver);
         return 0;
     }
     if (!profile_can(c->profile, c->action))

@@ -45,19 +45,3 @@ bool libvirt_filter_ensure(virConnectPtr conn, const struct settings *settings)
     log_warn("guests are not kept from sending with others' addresses", "reason=\"%s\"", why);
     return false;
 }
-
-int libvirt_filter_change(struct libvirt_call *c, virDomainPtr domain)
-{
-    size_t count = 0;
-    if (virDomainIsActive(domain) == 0)
-        return 0;
-    char **nics = domain_xml_interfaces(c->xml, &count);
-    int code = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (!code && virDomainUpdateDeviceFlags(domain, nics[i], VIR_DOMAIN_AFFECT_LIVE) < 0)
-            code = libvirt_call_fail(c, "What the server may send cannot be changed");
-        free(nics[i]);
-    }
-    free(nics);
-    return code;
-}

@@ -40,19 +40,23 @@ static void libvirt_hypervisor_deliver(struct libvirt_call *c, const struct hype
 static bool libvirt_hypervisor_is_slow(enum hypervisor_action action)
 {
     return action == HYPERVISOR_CREATE || action == HYPERVISOR_START || action == HYPERVISOR_RESET ||
-           action == HYPERVISOR_SAVE || action == HYPERVISOR_REMOVE;
+           action == HYPERVISOR_SAVE || action == HYPERVISOR_REMOVE || action == HYPERVISOR_ADJUST;
 }
 
 /* Starts take what has changed since the server was defined. Where the properties of a deleted image were lost, the
  * domain stays as it is. */
+static bool libvirt_hypervisor_is_whole(const struct spec *spec)
+{
+    return spec && spec->exists && !(spec->image && spec->image->properties_lost);
+}
+
 static bool libvirt_hypervisor_defines(enum hypervisor_action action, const struct spec *spec)
 {
     if (action == HYPERVISOR_CREATE || action == HYPERVISOR_DEFINE)
         return true;
-    if (action == HYPERVISOR_FILTER)
+    if (action == HYPERVISOR_ADJUST)
         return spec && spec->exists;
-    bool whole = spec && spec->exists && !(spec->image && spec->image->properties_lost);
-    return whole && (action == HYPERVISOR_START || action == HYPERVISOR_RESET);
+    return libvirt_hypervisor_is_whole(spec) && (action == HYPERVISOR_START || action == HYPERVISOR_RESET);
 }
 
 static const char *libvirt_hypervisor_xml(struct libvirt_call *c, const struct libvirt *lv, const struct spec *spec)
@@ -88,6 +92,7 @@ static void libvirt_hypervisor_act(struct hypervisor *h, enum hypervisor_action 
     http_files_deny(lv->files, server_id); /* it does not move away, whatever it was to do */
     if (libvirt_hypervisor_defines(action, spec))
         c->xml = libvirt_hypervisor_xml(c, lv, spec);
+    c->redefine = libvirt_hypervisor_is_whole(spec);
     libvirt_call_submit(c, libvirt_hypervisor_is_slow(action) ? s->start_deadline_ms : s->call_deadline_ms);
 }
 

@@ -13,7 +13,9 @@ static const struct profile *const profiles[] = {&profile_qemu, &profile_lxc, &p
 static const struct {
     enum hypervisor_action action;
     const char *trait;
-} profile_lacks[] = {{HYPERVISOR_PAUSE, "CUSTOM_LACKS_PAUSE"}, {HYPERVISOR_SAVE, "CUSTOM_LACKS_SUSPEND"}};
+} profile_lacks[] = {{HYPERVISOR_PAUSE, "CUSTOM_LACKS_PAUSE"},
+                     {HYPERVISOR_SAVE, "CUSTOM_LACKS_SUSPEND"},
+                     {HYPERVISOR_ADJUST, "CUSTOM_LACKS_NIC_PLUG"}};
 
 /* "qemu" of "qemu+ssh://host/system". */
 static size_t profile_scheme_size(const char *uri)

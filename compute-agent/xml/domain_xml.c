@@ -71,16 +71,21 @@ static void domain_xml_sysinfo(xmlNodePtr domain, const struct spec *spec, const
     domain_xml_entry(system, "family", "Virtual Machine");
 }
 
+static const char *domain_xml_machine(const struct spec *spec, const struct domain_xml_host *host)
+{
+    static const char *const machines[] = {"q35", "pc", NULL};
+    return domain_xml_choice(spec, "hw_machine_type", machines, host->machine);
+}
+
 static void domain_xml_os(xmlNodePtr domain, const struct spec *spec, const struct domain_xml_host *host)
 {
     static const char *const firmwares[] = {"bios", "uefi", NULL};
-    static const char *const machines[] = {"q35", "pc", NULL};
     xmlNodePtr os = xml_add(domain, "os");
     if (strcmp(domain_xml_choice(spec, "hw_firmware_type", firmwares, "bios"), "uefi") == 0)
         xml_set(os, "firmware", "efi");
     xmlNodePtr type = xml_add_text(os, "type", "hvm");
     xml_set(type, "arch", "x86_64");
-    xml_set(type, "machine", domain_xml_choice(spec, "hw_machine_type", machines, host->machine));
+    xml_set(type, "machine", domain_xml_machine(spec, host));
     xml_set(xml_add(os, "boot"), "dev", "hd");
     xml_set(xml_add(os, "smbios"), "mode", "sysinfo");
 }
@@ -173,6 +178,22 @@ static void domain_xml_nics(xmlNodePtr devices, const struct spec *spec, const s
     }
 }
 
+/* On q35 only a port that is there from the start takes a device under the running guest: one for each device that
+ * wants one (disks, nics, virtio-serial, tablet, balloon, random numbers), and some to spare. */
+#define DOMAIN_XML_FIXED_DEVICES 4
+static void domain_xml_ports(xmlNodePtr devices, const struct spec *spec, const char *machine)
+{
+    size_t disks = 2 + (spec->ephemeral_gib > 0 ? 1u : 0u) + (spec->swap_mib > 0 ? 1u : 0u);
+    size_t count =
+        strcmp(machine, "q35") == 0 ? disks + spec->nics.count + DOMAIN_XML_FIXED_DEVICES + DOMAIN_XML_SPARE_PORTS : 0;
+    if (count)
+        xml_set(xml_set(xml_set(xml_add(devices, "controller"), "type", "pci"), "index", "0"), "model", "pcie-root");
+    for (size_t i = 1; i <= count; i++) {
+        xmlNodePtr port = xml_setf(xml_set(xml_add(devices, "controller"), "type", "pci"), "index", "%zu", i);
+        xml_set(port, "model", "pcie-root-port");
+    }
+}
+
 static void domain_xml_console(xmlNodePtr devices, const struct domain_xml_host *host)
 {
     xmlNodePtr serial = xml_set(xml_add(devices, "serial"), "type", "pty");
@@ -206,6 +227,7 @@ static void domain_xml_devices(xmlNodePtr domain, const struct spec *spec, const
         xml_add_text(devices, "emulator", host->emulator);
     domain_xml_disks(devices, spec, host);
     xml_set(xml_set(xml_add(devices, "controller"), "type", "usb"), "model", "none");
+    domain_xml_ports(devices, spec, domain_xml_machine(spec, host));
     domain_xml_nics(devices, spec, names, host->filters);
     domain_xml_console(devices, host);
     domain_xml_others(devices, host);
@@ -237,25 +259,6 @@ static bool domain_xml_mark(xmlNodePtr node, const char *name, char *ret, size_t
         memcpy(ret, text, strlen(text) + 1);
     free(text);
     return fits;
-}
-
-char **domain_xml_interfaces(const char *domain, size_t *ret_count)
-{
-    struct error e = {0};
-    xmlDocPtr doc = xml_parse(domain, &e);
-    assert(doc); /* it is our own */
-    char **list = NULL;
-    size_t count = 0;
-    xmlNodePtr nic = xml_first(xml_first(xmlDocGetRootElement(doc), "devices"), "interface");
-    for (; nic; nic = xml_next(nic, "interface")) {
-        xmlDocPtr one = xmlNewDoc(NULL);
-        xmlDocSetRootElement(one, xmlCopyNode(nic, 1));
-        list = memory_resize(list, (count + 1) * sizeof(*list));
-        list[count++] = xml_print(one);
-    }
-    xmlFreeDoc(doc);
-    *ret_count = count;
-    return list;
 }
 
 bool domain_xml_read_marks(const char *metadata, struct domain_xml_marks *ret)

@@ -18,6 +18,8 @@ struct domain_xml_host {
     bool direct_io;     /* the folder's file system can do O_DIRECT */
     bool filters;       /* nics with port security are filtered: FILTER_XML_NAME is defined */
 };
+/* How many devices may be plugged into a running guest at least. */
+#define DOMAIN_XML_SPARE_PORTS 8
 /* The files in that folder. */
 #define DOMAIN_XML_ROOT      "root.qcow2"
 #define DOMAIN_XML_EPHEMERAL "ephemeral.qcow2"
@@ -38,9 +40,6 @@ struct domain_xml_host {
 char *domain_xml_make(const struct spec *spec, const struct names *names, const struct domain_xml_host *host);
 char *domain_xml_make_lxc(const struct spec *spec, const struct names *names, const struct domain_xml_host *host);
 char *domain_xml_make_test(const struct spec *spec, const struct names *names, const struct domain_xml_host *host);
-
-/* The <interface> elements of a domain, one text each. Caller frees each and the array. */
-char **domain_xml_interfaces(const char *domain, size_t *ret_count);
 
 /* Our marks inside a domain's metadata element. */
 struct domain_xml_marks {

@@ -119,6 +119,11 @@ static bool nothing_left(void)
     return !f.domains && !f.traces && !f.networks && !f.reservations && !h.servers && !h.unreported;
 }
 
+static bool one_network(void)
+{
+    return fake_figures(world.fake).networks == 1;
+}
+
 static enum hypervisor_domain domain_of(const struct cloud_server *s)
 {
     return fake_domain(world.fake, s->id);
@@ -164,34 +169,39 @@ TEST("what a running server may send is changed when its specification says so, 
     WAIT(all_settled);
     cloud_want(s, true, "running", NULL);
     WAIT(all_settled);
-    CHECK_INT(fake_figures(world.fake).filters, 0);
+    CHECK_INT(fake_figures(world.fake).adjustments, 0);
     s->pair = "10.0.0.77";
     cloud_want(s, true, "running", NULL);
     WAIT(all_settled);
-    CHECK_INT(fake_figures(world.fake).filters, 1);
+    CHECK_INT(fake_figures(world.fake).adjustments, 1);
     cloud_want(s, true, "paused", NULL);
     WAIT(all_settled);
-    CHECK_INT(fake_figures(world.fake).filters, 1);
+    CHECK_INT(fake_figures(world.fake).adjustments, 1);
     s->pair = NULL;
     cloud_want(s, true, "paused", NULL);
     WAIT(all_settled);
-    CHECK_INT(fake_figures(world.fake).filters, 2);
+    CHECK_INT(fake_figures(world.fake).adjustments, 2);
+    s->network = NETWORK_2;
+    cloud_want(s, true, "paused", NULL);
+    WAIT(all_settled);
+    CHECK_INT(fake_figures(world.fake).adjustments, 3);
+    WAIT(one_network);
     CHECK_INT(fake_figures(world.fake).starts, 1);
     CHECK_TEXT(s->error, "");
     world_close();
 }
 
-static enum fake_fault filter_fails(void *arg, const char *call, const char *id)
+static enum fake_fault adjust_fails(void *arg, const char *call, const char *id)
 {
     (void)arg;
     (void)id;
-    return strcmp(call, "filter") == 0 ? FAKE_FINAL : FAKE_GOOD;
+    return strcmp(call, "adjust") == 0 ? FAKE_FINAL : FAKE_GOOD;
 }
 
 TEST("a hypervisor that cannot change what a running server may send is no fault of the server")
 {
     world_open();
-    fake_set_faults(world.fake, filter_fails, NULL);
+    fake_set_faults(world.fake, adjust_fails, NULL);
     host_start(world.host);
     struct cloud_server *s = cloud_add(1, "running", NETWORK_1);
     WAIT(all_settled);
@@ -200,7 +210,7 @@ TEST("a hypervisor that cannot change what a running server may send is no fault
     WAIT(all_settled);
     CHECK_TEXT(s->state, "running");
     CHECK_TEXT(s->error, "");
-    CHECK_INT(fake_figures(world.fake).filters, 0);
+    CHECK_INT(fake_figures(world.fake).adjustments, 0);
     world_close();
 }
 

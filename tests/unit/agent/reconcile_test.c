@@ -19,12 +19,13 @@ static const struct row rows[] = {
     {"a saved server starts from its memory", {ON(RUNNING, SAVED), .prepared = true}, RECONCILE_START},
     {"a paused server resumes", {ON(RUNNING, PAUSED)}, RECONCILE_RESUME},
     {"a running server rests", {ON(RUNNING, RUNNING)}, RECONCILE_REST},
-    {"a running server whose nics may send something else is told so",
-     {ON(RUNNING, RUNNING), .unfiltered = true},
-     RECONCILE_FILTER},
-    {"a paused one as well", {ON(PAUSED, PAUSED), .unfiltered = true}, RECONCILE_FILTER},
-    {"one that is off learns it with its start", {ON(STOPPED, SHUTOFF), .unfiltered = true}, RECONCILE_REST},
-    {"one that is to be off is not told", {ON(STOPPED, RUNNING), .unfiltered = true}, RECONCILE_ASK_SHUTDOWN},
+    {"a running server whose devices differ gets the networks for them first",
+     {ON(RUNNING, RUNNING), .stale = true},
+     RECONCILE_CONNECT},
+    {"then the devices are changed", {ON(RUNNING, RUNNING), .stale = true, .connected = true}, RECONCILE_ADJUST},
+    {"those of a paused one as well", {ON(PAUSED, PAUSED), .stale = true, .connected = true}, RECONCILE_ADJUST},
+    {"one that is off learns it with its start", {ON(STOPPED, SHUTOFF), .stale = true}, RECONCILE_REST},
+    {"one that is to be off is not told", {ON(STOPPED, RUNNING), .stale = true}, RECONCILE_ASK_SHUTDOWN},
     {"a running server is asked to shut down", {ON(STOPPED, RUNNING)}, RECONCILE_ASK_SHUTDOWN},
     {"a server that was asked is waited for",
      {ON(STOPPED, RUNNING), .asked = RECONCILE_ASKED_SHUTDOWN},
@@ -111,9 +112,14 @@ static void play(struct reconcile_situation *s, enum reconcile_step step)
         s->domain = HYPERVISOR_SAVED;
         s->prepared = false;
         break;
-    case RECONCILE_FILTER:
+    case RECONCILE_CONNECT:
+        CHECK(s->stale);
+        s->connected = true;
+        break;
+    case RECONCILE_ADJUST:
+        CHECK(s->connected);
         CHECK(s->domain == HYPERVISOR_RUNNING || s->domain == HYPERVISOR_PAUSED);
-        s->unfiltered = false;
+        s->stale = false;
         break;
     case RECONCILE_REMOVE:
         s->domain = HYPERVISOR_ABSENT;
@@ -166,7 +172,7 @@ TEST("every situation comes to rest as desired within a few steps")
                         s.traces = bits & 2;
                         s.prepared = bits & 4;
                         s.patience_over = bits & 8;
-                        s.unfiltered = bits & 16;
+                        s.stale = bits & 16;
                         play_to_the_end(s);
                     }
                 }

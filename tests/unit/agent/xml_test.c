@@ -2,7 +2,9 @@
  * wanted change, run with GOLDEN_WRITE=1 and read the difference. Where libvirt's own validator is installed, it reads
  * them too. */
 #include "common/file.h"
+#include "common/memory.h"
 #include "compute-agent/child.h"
+#include "compute-agent/xml/domain_diff.h"
 #include "compute-agent/xml/domain_move.h"
 #include "compute-agent/xml/domain_xml.h"
 #include "compute-agent/xml/filter_xml.h"
@@ -87,18 +89,49 @@ TEST("a nic with port security may send from its own addresses and the pairs tha
     check_domain(GOLDEN "domain-filtered.xml", SAMPLE(""), (struct domain_xml_host){.kvm = true, .filters = true});
 }
 
-TEST("the nics of a domain can be had one by one")
+/* Kinds and MAC addresses, and the last device. */
+static char *diff_of(const char *live, const char *wanted, struct strbuf *ret_words)
 {
+    static const char *const kinds[] = {"unplug", "plug", "update"};
+    struct domain_diff diff;
     struct error e = {0};
-    struct strbuf text;
-    size_t count = 0;
+    CHECK_OK(domain_diff_nics(live, wanted, &diff, &e), &e);
+    for (size_t i = 0; i < diff.count; i++)
+        strbuf_appendf(ret_words, "%s %s;", kinds[diff.devices[i].kind], diff.devices[i].mac);
+    char *last = diff.count ? memory_strdup(diff.devices[diff.count - 1].text) : NULL;
+    domain_diff_done(&diff);
+    return last;
+}
+
+TEST("a running domain is compared with its definition nic by nic")
+{
+    static const char two[] =
+        "<domain><devices><interface type='network'><mac address='FA:16:3E:00:00:01'/><source network='old'/>"
+        "</interface><disk/><interface type='network'><mac address='fa:16:3e:00:00:09'/><source network='n'/>"
+        "<alias name='net1'/></interface></devices></domain>";
+    struct strbuf text, words;
+    struct error e = {0};
     strbuf_init(&text, 0);
+    strbuf_init(&words, 0);
     CHECK_OK(file_read(GOLDEN "domain-filtered.xml", &text, &e), &e);
-    char **nics = domain_xml_interfaces(text.data, &count);
-    CHECK_INT(count, 1);
-    check_saved(GOLDEN "interface.xml", nics[0]);
-    free(nics[0]);
-    free(nics);
+    char *nic = diff_of(text.data, text.data, &words);
+    CHECK_TEXT(words.data, "update fa:16:3e:00:00:01;");
+    check_saved(GOLDEN "interface.xml", nic);
+    free(nic);
+    strbuf_reset(&words);
+    free(diff_of("<domain/>", text.data, &words));
+    CHECK_TEXT(words.data, "plug fa:16:3e:00:00:01;");
+    strbuf_reset(&words);
+    nic = diff_of(text.data, "<domain/>", &words);
+    CHECK_TEXT(words.data, "unplug fa:16:3e:00:00:01;");
+    free(nic);
+    strbuf_reset(&words); /* the same address on another network is another nic; what goes comes first */
+    free(diff_of(two, text.data, &words));
+    CHECK_TEXT(words.data, "unplug FA:16:3E:00:00:01;unplug fa:16:3e:00:00:09;plug fa:16:3e:00:00:01;");
+    strbuf_reset(&words);
+    struct domain_diff diff;
+    CHECK_INT(domain_diff_nics("<domain", two, &diff, &e), ERR_CORRUPT);
+    strbuf_done(&words);
     strbuf_done(&text);
 }
 

@@ -111,7 +111,7 @@ TEST("a server without ports has no group to be given")
     steps_end();
 }
 
-TEST("a server shows its ports and refuses to change them")
+TEST("a server shows its ports")
 {
     begin_server();
     STEPS({A, "GET", C "/servers/$s/os-interface", NULL, 200, "\"net_id\":\"$n\",\"port_id\"", "\"tag\""},
@@ -122,10 +122,97 @@ TEST("a server shows its ports and refuses to change them")
           {B, "GET", C "/servers/$s/os-interface", NULL, 404}, {A, "GET", C "/servers/$s/topology", NULL, 404},
           {A, "GET", C "/servers/$s/topology", NULL, 200, "{\"nodes\":[],\"pagesize_kb\":null}", NULL, NULL, AT(78)},
           {B, "GET", C "/servers/$s/topology", NULL, 404, "Instance", NULL, NULL, AT(78)},
-          {A, "POST", C "/servers/$s/os-interface", "{\"interfaceAttachment\":{}}", 501, "notImplemented"},
-          {A, "DELETE", C "/servers/$s/os-interface/$p", NULL, 501},
+          {A, "POST", C "/servers/$s/os-interface", "{\"interfaceAttachment\":{}}", 409,
+           "Cannot 'attach_interface' instance $s while it is in vm_state building"},
+          {A, "DELETE", C "/servers/$s/os-interface/$p", NULL, 409, "Cannot 'detach_interface' instance"},
           {A, "DELETE", C "/servers/$s/os-interface/" NONE, NULL, 404});
     steps_end();
+}
+
+DB_STATEMENT(proxies_run, "UPDATE server SET observed_state = $1, placement = 'placed', launched_us = 1");
+DB_STATEMENT(proxies_revision, "SELECT desired_revision FROM host");
+
+static void set_state(const char *state)
+{
+    struct db_conn *c = NULL;
+    struct error e = {0};
+    CHECK_OK(db_conn_open(api.db, &c, &e), &e);
+    CHECK_OK(db_exec(c, &proxies_run, NULL, &e, DB_ARGS(db_text(state))), &e);
+    db_conn_close(&c);
+}
+
+static int64_t host_revision(void)
+{
+    struct db_conn *c = NULL;
+    struct db_rows rows;
+    struct error e = {0};
+    int64_t revision = -1;
+    CHECK_OK(db_conn_open(api.db, &c, &e), &e);
+    CHECK_OK(db_query(c, &proxies_revision, &rows, &e, DB_NO_ARGS), &e);
+    while (db_next(&rows))
+        revision = db_get_int(&rows, 0);
+    CHECK_OK(db_rows_done(&rows, &e), &e);
+    db_conn_close(&c);
+    return revision;
+}
+
+TEST("a running server gets interfaces and loses them, and its host is told")
+{
+    static const char host[] = "cccccccc-0000-4000-8000-000000000001";
+    struct db_conn *c = NULL;
+    struct error e = {0};
+    begin_server();
+    CHECK_OK(db_conn_open(api.db, &c, &e), &e);
+    compute_add_host(c, host);
+    db_conn_close(&c);
+    place_with(host, "[]");
+    set_state("running");
+    int64_t revision = host_revision();
+#define I C "/servers/$s/os-interface"
+    STEPS({A, "GET", V "/ports?device_id=$s&fields=id", NULL, 200, NULL, NULL, "first"},
+          {A, "POST", I, "{\"interfaceAttachment\":{}}", 200, "\"net_id\":\"$n\",\"port_id\""});
+    CHECK_INT(host_revision(), revision + 1);
+    STEPS({A, "GET", C "/servers/$s", NULL, 200, "\"addr\":\"10.0.0.3\""},
+          {A, "POST", I, "{\"interfaceAttachment\":{\"net_id\":\"$n\",\"fixed_ips\":[{\"ip_address\":\"10.0.0.77\"}]}}",
+           200, "\"ip_address\":\"10.0.0.77\""},
+          {A, "POST", I, "{\"interfaceAttachment\":{\"net_id\":\"$n\",\"fixed_ips\":[{\"ip_address\":\"10.0.0.77\"}]}}",
+           409},
+          {A, "POST", V "/ports", "{\"port\":{\"network_id\":\"$n\"}}", 201, NULL, NULL, "own"},
+          {A, "POST", I, "{\"interfaceAttachment\":{\"port_id\":\"$own\"}}", 200, "\"port_id\":\"$own\""},
+          {A, "POST", I, "{\"interfaceAttachment\":{\"port_id\":\"$own\"}}", 409, "still in use"},
+          {A, "POST", I, "{\"interfaceAttachment\":{\"port_id\":\"$own\",\"net_id\":\"$n\"}}", 400,
+           "Must not input both"},
+          {A, "POST", I, "{\"interfaceAttachment\":{\"fixed_ips\":[{\"ip_address\":\"10.0.0.78\"}]}}", 400,
+           "Must input network_id"},
+          {A, "POST", I, "{\"interfaceAttachment\":{\"net_id\":\"" NONE "\"}}", 404, "could not be found"},
+          {A, "POST", I, "{\"interfaceAttachment\":{\"port_id\":\"" NONE "\"}}", 404, "could not be found"},
+          {A, "POST", I, "{\"interfaceAttachment\":{\"net_id\":\"x\"}}", 400, "net_id"},
+          {A, "POST", I, "{\"interfaceAttachment\":{\"tag\":\"x\"}}", 400, "tag"},
+          {A, "POST", I, "{\"interfaceAttachment\":{\"more\":1}}", 400, "more"},
+          {B, "POST", I, "{\"interfaceAttachment\":{}}", 404}, {B, "DELETE", I "/$own", NULL, 404});
+    CHECK_INT(host_revision(), revision + 3);
+    STEPS(
+        {A, "DELETE", I "/$first", NULL, 202}, {A, "GET", V "/ports/$first", NULL, 404},
+        {A, "DELETE", I "/$own", NULL, 202}, {A, "DELETE", I "/$own", NULL, 404},
+        {A, "GET", V "/ports/$own", NULL, 200, "\"device_id\":\"\""},
+        {A, "GET", C "/servers/$s", NULL, 200, "10.0.0.77", "10.0.0.2\""},
+        {A, "GET", C "/servers/$s/os-instance-actions", NULL, 200, "\"action\":\"detach_interface\""},
+        {A, "POST", C "/servers/$s/action", "{\"addFixedIp\":{\"networkId\":\"$n\"}}", 202},
+        {A, "GET", C "/servers/$s", NULL, 200, "10.0.0.5"},
+        {A, "POST", C "/servers/$s/action", "{\"removeFixedIp\":{\"address\":\"10.0.0.77\"}}", 202},
+        {A, "GET", C "/servers/$s", NULL, 200, "10.0.0.3", "10.0.0.77"},
+        {A, "POST", C "/servers/$s/action", "{\"removeFixedIp\":{\"address\":\"10.0.0.77\"}}", 400, "is not attached"},
+        {A, "POST", C "/servers/$s/action", "{\"addFixedIp\":{\"networkId\":\"" NONE "\"}}", 400, "not found"},
+        {A, "POST", C "/servers/$s/action", "{\"addFixedIp\":{}}", 400, "networkId"});
+    set_state("suspended");
+    STEPS({A, "POST", I, "{\"interfaceAttachment\":{}}", 409, "while it is in"});
+    set_state("running");
+    place_with(host, "[\"CUSTOM_LACKS_NIC_PLUG\"]");
+    STEPS({A, "POST", I, "{\"interfaceAttachment\":{}}", 501, "cannot do attach_interface"});
+    set_state("stopped");
+    STEPS({A, "GET", C "/servers/$s", NULL, 200});
+    steps_end();
+#undef I
 }
 
 TEST("os-security-groups go through their life until 2.35")

@@ -1,0 +1,23 @@
+/* What is to be done to a domain that is on for it to have the devices of its new definition. Pure. */
+#pragma once
+#include "common/error.h"
+#include <stddef.h>
+
+enum domain_diff_kind {
+    DOMAIN_DIFF_UNPLUG, /* text is the device as the domain has it */
+    DOMAIN_DIFF_PLUG,   /* text is the device of the definition, here and below */
+    DOMAIN_DIFF_UPDATE, /* it is there; what it may send may differ */
+};
+struct domain_diff_device {
+    enum domain_diff_kind kind;
+    char *text; /* an XML element */
+    char *mac;
+};
+struct domain_diff {
+    struct domain_diff_device *devices; /* what goes first */
+    size_t count, unplugs;
+};
+/* Compares the nics of what libvirt says of the domain with those of our definition: a nic is the same when its MAC
+ * address and its network are. ERR_CORRUPT when either is no XML. The caller frees *ret with domain_diff_done. */
+int domain_diff_nics(const char *live, const char *wanted, struct domain_diff *ret, struct error *e);
+void domain_diff_done(struct domain_diff *diff);
