@@ -282,7 +282,9 @@ static int task_read(struct host_task *t, json_value *value, struct error *e)
     m->kind = (enum hypervisor_move_kind)number;
     m->server_id = t->server_id;
     const char *source = task_text(t, value, "source"), *target = task_text(t, value, "target");
+    const char *args_source = json_in_text(json_in_member(json_in_member(value, "args"), "source"));
     bool from_here = source && strcmp(source, t->host->identity->host_id) == 0;
+    m->from_here = args_source && strcmp(args_source, t->host->identity->host_id) == 0;
     m->same_host = source && target && strcmp(source, target) == 0;
     m->peer_id = from_here ? target : source;
     m->peer_address = task_text(t, value, from_here ? "target_address" : "source_address");
@@ -290,6 +292,8 @@ static int task_read(struct host_task *t, json_value *value, struct error *e)
     m->hint = task_json(t, json_in_member(value, "hint"));
     m->paused = power && strcmp(power, "paused") == 0;
     task_read_options(t, json_in_member(value, "options"));
+    json_in_int(json_in_member(json_in_member(value, "options"), "parallel"), &m->parallel);
+    m->compress = task_text(t, json_in_member(value, "options"), "compress");
     json_value *server = json_in_member(value, "server");
     if (m->kind != HYPERVISOR_MOVE_RECEIVE && m->kind != HYPERVISOR_MOVE_READY)
         return 0;

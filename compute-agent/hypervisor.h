@@ -130,11 +130,14 @@ struct hypervisor_move {
     const struct spec *spec;                          /* RECEIVE, READY; as the server will be here */
     const char *peer_id, *peer_address;               /* the other host; NULL for DISCARD */
     bool same_host;                                   /* it stays where it is */
+    bool from_here;                                   /* this host is the migration's source */
     bool paused;                                      /* ARRIVE: what the tenant wants it to be */
     const char *peer_cpu;                             /* READY: JSON object of the source's inventory */
     const char *hint;                                 /* SEND: JSON object that the target's READY gave */
     int64_t bandwidth_mibps;                          /* SEND: 0 for none */
     bool auto_converge, post_copy, force;             /* SEND; force: it must end soon, whatever it costs the guest */
+    int64_t parallel;                                 /* SEND: connections; 0: one, in the oldest way */
+    const char *compress;                             /* SEND: "xbzrle", "mt", or NULL */
     void (*on_progress)(void *arg, const char *json); /* SEND, RECEIVE: an object of os-migrations' figures */
 };
 

@@ -13,6 +13,7 @@ static const char *const settings_levels[] = {"debug", "info", "warn", "error", 
 static const char *const settings_hypervisors[] = {"libvirt", "fake", NULL};
 static const char *const settings_virt_types[] = {"auto", "kvm", "qemu", NULL};
 
+static const char *const settings_move_tls[] = {"auto", "require", "off", NULL};
 static const char *const settings_port_security[] = {"auto", "require", "off", NULL};
 
 static const struct config_option settings_options[] = {
@@ -69,6 +70,12 @@ static const struct config_option settings_options[] = {
      .doc = "Address and port where other hosts fetch the disks of servers that move to them; only while one does."},
     {OPTION(move_uri, move_uri), .type = CONFIG_TEXT, .fallback = "qemu+tls://%s/system",
      .doc = "How this host's libvirt is reached by others for live migration; %s is this host's address."},
+    {OPTION(move_tls, move_tls), .type = CONFIG_CHOICE, .fallback = "auto", .choices = settings_move_tls,
+     .doc = "Whether memory and disks of servers that move live are encrypted: auto where both hosts have QEMU's "
+            "certificates (else a warning in the log), require: else they do not move, off: never."},
+    {OPTION(move_pki, move_pki), .type = CONFIG_TEXT,
+     .doc = "Folder of QEMU's certificates for that, as in qemu.conf. Default: /etc/pki/libvirt-migrate or "
+            "/etc/pki/qemu, where one of them holds server-cert.pem."},
     {OPTION(reserved_vcpus, reserved_vcpus), .type = CONFIG_INT, .fallback = "0", .max = 4096,
      .doc = "Processors kept from servers."},
     {OPTION(reserved_memory, reserved_memory_bytes), .type = CONFIG_SIZE, .fallback = "512m", .max = EXABYTE,

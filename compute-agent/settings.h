@@ -15,7 +15,7 @@ struct settings {
     bool resume_guests;
     char *port_security;
     char *hypervisor, *hypervisor_uri, *virt_type, *cpu_model, *vnc_listen, *address, *emulator;
-    char *move_listen, *move_uri;
+    char *move_listen, *move_uri, *move_tls, *move_pki;
     int64_t tcg_cache_bytes;
     int64_t reserved_vcpus, reserved_memory_bytes, reserved_disk_bytes;
     int64_t poll_wait_ms, report_interval_ms, sample_interval_ms, resync_interval_ms;

@@ -4,6 +4,7 @@
 #define OPTION(member) .name = #member, .offset = offsetof(struct scheduler_config, member)
 
 static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
+static const char *const compressions[] = {"none", "xbzrle", "mt", NULL};
 
 static const struct config_option options[] = {
     {OPTION(prefix), .type = CONFIG_TEXT, .doc = "Folder under which all default places lie."},
@@ -33,6 +34,14 @@ static const struct config_option options[] = {
     {OPTION(migrate_post_copy), .type = CONFIG_BOOL, .fallback = "false", .reload = true,
      .doc = "A live migration that is forced to complete goes on with the guest on its new host already, which fetches "
             "what is missing; should one of the two hosts fail then, the guest is lost. No: it is paused instead."},
+    {OPTION(migrate_compress), .type = CONFIG_CHOICE, .fallback = "none", .choices = compressions, .reload = true,
+     .doc =
+         "How memory is compressed on the way: xbzrle sends what changed in a page that was sent before, mt compresses "
+         "pages with several threads. Not together with migrate_post_copy."},
+    {OPTION(migrate_parallel), .type = CONFIG_INT, .fallback = "0", .max = 64, .reload = true,
+     .doc =
+         "Connections over which the memory of one guest goes at the same time (QEMU's multifd); 0: one. Not together "
+         "with migrate_post_copy or migrate_compress."},
     {OPTION(drain_retry_ms), .type = CONFIG_DURATION, .fallback = "60s", .min = 1000, .max = 86400000, .reload = true,
      .doc = "A server that could not leave a host that is being drained is tried again after so long."},
     {OPTION(resize_same_host), .type = CONFIG_BOOL, .fallback = "true", .reload = true,

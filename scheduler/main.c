@@ -57,7 +57,9 @@ static void work(void *arg)
                                       .same_host = s->config.resize_same_host,
                                       .bandwidth_mibps = s->config.migrate_bandwidth,
                                       .auto_converge = s->config.migrate_auto_converge,
-                                      .post_copy = s->config.migrate_post_copy};
+                                      .post_copy = s->config.migrate_post_copy,
+                                      .parallel = s->config.migrate_parallel,
+                                      .compress = s->config.migrate_compress};
     struct drain_settings drains = {.retry_us = s->config.drain_retry_ms * 1000};
     rc = drain_run(&s->dispatch, &drains, &e);
     rc = rc ? rc : relocate_run(&s->dispatch, &moves, &e);

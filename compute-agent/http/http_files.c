@@ -9,7 +9,9 @@
 #include "common/uuid.h"
 #include "compute-agent/child.h"
 #include "compute-agent/identity.h"
+#include "compute-agent/storage/console_log.h"
 #include "compute-agent/storage/image_check.h"
+#include "compute-agent/storage/owner.h"
 #include "compute-agent/tls/digest.h"
 #include "compute-agent/tls/pki.h"
 #include "compute-agent/xml/domain_xml.h"
@@ -28,12 +30,13 @@
 #define FILES_IDLE_S      120u
 #define FILES_PATH_SIZE   4096
 
-static const char *const file_names[] = {DOMAIN_XML_ROOT, DOMAIN_XML_EPHEMERAL, DOMAIN_XML_SWAP, DOMAIN_XML_CONFIG,
-                                         DOMAIN_XML_CONSOLE};
+static const char *const file_names[] = {DOMAIN_XML_ROOT, DOMAIN_XML_EPHEMERAL, DOMAIN_XML_SWAP, DOMAIN_XML_CONFIG};
 #define FILE_COUNT (sizeof(file_names) / sizeof(file_names[0]))
 
 struct permission {
     char server_id[UUID_SIZE], peer_id[UUID_SIZE];
+    char share[UUID_SIZE]; /* "" before the first list */
+    char *domain;
 };
 struct http_files {
     struct http_files_setup setup;
@@ -109,7 +112,7 @@ static int print_list(const struct http_files *f, const char *server_id, bool ru
     json_out_init(&o, ret);
     json_out_object(&o, NULL);
     json_out_array(&o, "files");
-    for (size_t i = 0; !code && i < FILE_COUNT - runs; i++) { /* the console's log is being written */
+    for (size_t i = 0; !code && i < FILE_COUNT; i++) {
         print_path(f, server_id, file_names[i], path);
         if (access(path, F_OK) == 0)
             code = print_file(&o, NULL, path, runs, e);
@@ -155,6 +158,41 @@ static bool may_read(struct http_files *f, struct MHD_Connection *c, const char 
     return may;
 }
 
+static void print_share(const struct http_files *f, const struct permission *p, char ret[FILES_PATH_SIZE])
+{
+    snprintf(ret, FILES_PATH_SIZE, "%s/%s/share.%s", f->setup.instances, p->server_id, p->share);
+}
+
+/* A name that nobody has looked for yet: what is not there may be remembered for a while by network file systems. */
+static int make_share(struct http_files *f, const char *server_id, char ret[UUID_SIZE], struct error *e)
+{
+    char path[FILES_PATH_SIZE];
+    int code = 0;
+    snprintf(path, sizeof(path), "%s/%s", f->setup.instances, server_id);
+    if (!owner_is_other(path, f->setup.identity->host_id))
+        code = owner_take(path, f->setup.identity->host_id, e); /* one of an older agent names nobody */
+    pthread_mutex_lock(&f->lock);
+    for (size_t i = 0; !code && i < f->count; i++) {
+        struct permission *p = &f->allowed[i];
+        if (strcmp(p->server_id, server_id) != 0)
+            continue;
+        print_share(f, p, path);
+        if (p->share[0])
+            unlink(path);
+        memcpy(ret, uuid_random(p->share), UUID_SIZE);
+        print_share(f, p, path);
+        code = file_replace(path, "", 0, 0644, e);
+    }
+    pthread_mutex_unlock(&f->lock);
+    return code;
+}
+
+static enum MHD_Result send_text(struct MHD_Connection *c, struct strbuf *text)
+{
+    size_t size = text->size;
+    return answer(c, 200, MHD_create_response_from_buffer(size, strbuf_take(text), MHD_RESPMEM_MUST_FREE));
+}
+
 static enum MHD_Result send_list(struct http_files *f, struct MHD_Connection *c, const char *server_id, bool runs)
 {
     struct strbuf text;
@@ -165,8 +203,55 @@ static enum MHD_Result send_list(struct http_files *f, struct MHD_Connection *c,
         strbuf_done(&text);
         return refuse(c, 500, "The files cannot be read\n");
     }
-    size_t size = text.size;
-    return answer(c, 200, MHD_create_response_from_buffer(size, strbuf_take(&text), MHD_RESPMEM_MUST_FREE));
+    return send_text(c, &text);
+}
+
+static enum MHD_Result send_share(struct http_files *f, struct MHD_Connection *c, const char *server_id)
+{
+    char share[UUID_SIZE] = "";
+    struct strbuf text;
+    struct json_out o;
+    struct error e = {0};
+    if (make_share(f, server_id, share, &e)) {
+        log_warn("whether a server's folder is shared cannot be found out", "server=%s error=\"%s\"", server_id,
+                 error_text(&e));
+        return refuse(c, 500, "The server's folder cannot be written\n");
+    }
+    strbuf_init(&text, 0);
+    json_out_init(&o, &text);
+    json_out_object(&o, NULL);
+    json_out_text(&o, "share", share);
+    json_out_object_end(&o);
+    return send_text(c, &text);
+}
+
+static enum MHD_Result send_console(struct http_files *f, struct MHD_Connection *c, const char *server_id)
+{
+    char path[FILES_PATH_SIZE];
+    struct strbuf text;
+    struct error e = {0};
+    print_path(f, server_id, DOMAIN_XML_CONSOLE, path);
+    strbuf_init(&text, 0);
+    if (console_log_read(path, -1, &text, &e) == 0)
+        return send_text(c, &text);
+    strbuf_done(&text);
+    return refuse(c, 500, "The console's log cannot be read\n");
+}
+
+static enum MHD_Result send_domain(struct http_files *f, struct MHD_Connection *c, const char *server_id)
+{
+    struct strbuf text;
+    strbuf_init(&text, 0);
+    pthread_mutex_lock(&f->lock);
+    for (size_t i = 0; i < f->count; i++) {
+        if (f->allowed[i].domain && strcmp(f->allowed[i].server_id, server_id) == 0)
+            strbuf_append_text(&text, f->allowed[i].domain);
+    }
+    pthread_mutex_unlock(&f->lock);
+    if (text.size)
+        return send_text(c, &text);
+    strbuf_done(&text);
+    return refuse(c, 404, "The guest does not run\n");
 }
 
 /* "bytes=N-" alone: what http_download asks for. */
@@ -219,6 +304,12 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
         return refuse(c, 403, "These files are not for you\n");
     if (*name == '\0' || strcmp(name, "/running") == 0)
         return send_list(f, c, server_id, *name != '\0');
+    if (strcmp(name, "/share") == 0)
+        return send_share(f, c, server_id);
+    if (strcmp(name, "/console") == 0)
+        return send_console(f, c, server_id);
+    if (strcmp(name, "/domain") == 0)
+        return send_domain(f, c, server_id);
     if (strcmp(name, "/base") == 0)
         return find_base(f, server_id, path) ? send_file(c, path) : refuse(c, 404, "There is no base\n");
     for (size_t i = 0; i < FILE_COUNT; i++) {
@@ -299,6 +390,27 @@ struct http_files *http_files_new(const struct http_files_setup *setup)
     return f;
 }
 
+static void drop(const struct http_files *f, struct permission *p)
+{
+    char path[FILES_PATH_SIZE];
+    print_share(f, p, path);
+    if (p->share[0])
+        unlink(path);
+    free(p->domain);
+}
+
+static void forget(struct http_files *f, const char *server_id)
+{
+    pthread_mutex_lock(&f->lock);
+    for (size_t i = 0; i < f->count; i++) {
+        if (strcmp(f->allowed[i].server_id, server_id) != 0)
+            continue;
+        drop(f, &f->allowed[i]);
+        f->allowed[i--] = f->allowed[--f->count];
+    }
+    pthread_mutex_unlock(&f->lock);
+}
+
 void http_files_free(struct http_files **files)
 {
     struct http_files *f = *files;
@@ -306,22 +418,15 @@ void http_files_free(struct http_files **files)
     if (!f)
         return;
     stop(f);
+    while (f->count)
+        forget(f, f->allowed[0].server_id);
     pthread_mutex_destroy(&f->lock);
     free(f->allowed);
     free(f);
 }
 
-static void forget(struct http_files *f, const char *server_id)
-{
-    pthread_mutex_lock(&f->lock);
-    for (size_t i = 0; i < f->count; i++) {
-        if (strcmp(f->allowed[i].server_id, server_id) == 0)
-            f->allowed[i--] = f->allowed[--f->count];
-    }
-    pthread_mutex_unlock(&f->lock);
-}
-
-int http_files_allow(struct http_files *f, const char *server_id, const char *peer_id, struct error *e)
+int http_files_allow(struct http_files *f, const char *server_id, const char *peer_id, const char *domain,
+                     struct error *e)
 {
     int code = f->daemon ? 0 : start(f, e);
     if (code)
@@ -330,6 +435,7 @@ int http_files_allow(struct http_files *f, const char *server_id, const char *pe
     pthread_mutex_lock(&f->lock);
     f->allowed = memory_resize(f->allowed, (f->count + 1) * sizeof(*f->allowed));
     struct permission *p = &f->allowed[f->count++];
+    *p = (struct permission){.domain = domain ? memory_strdup(domain) : NULL};
     snprintf(p->server_id, sizeof(p->server_id), "%s", server_id);
     snprintf(p->peer_id, sizeof(p->peer_id), "%s", peer_id);
     pthread_mutex_unlock(&f->lock);

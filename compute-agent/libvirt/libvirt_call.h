@@ -134,8 +134,15 @@ void libvirt_move(struct hypervisor *h, const struct hypervisor_move *move, hype
 void libvirt_move_change(struct hypervisor *h, const char *server_id, bool force);
 void libvirt_move_free(struct libvirt *lv);
 
+/* ---- libvirt_check.c: on the worker ---- */
+/* Whether the guest of that definition (the other host's, of one that runs) can run on this host: kind of machine,
+ * devices, disks, processor. 0, or the call's code with a sentence that says what is missing. */
+int libvirt_check_guest(struct libvirt_call *c, const char *definition);
+
 /* ---- libvirt_send.c: work, on the worker ---- */
 void libvirt_send_guest(struct libvirt_call *c);
+/* Whether this host has what QEMU needs to encrypt what moves, and may. */
+bool libvirt_send_can_encrypt(const struct settings *settings);
 void libvirt_send_abort(struct libvirt_call *c);
 void libvirt_send_force(struct libvirt_call *c);
 /* c->text: a JSON object of os-migrations' figures; "" when none can be had. */

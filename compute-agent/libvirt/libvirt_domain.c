@@ -4,6 +4,7 @@
 #include "common/memory.h"
 #include "compute-agent/libvirt/libvirt_call.h"
 #include "compute-agent/settings.h"
+#include "compute-agent/storage/owner.h"
 #include "compute-agent/storage/storage.h"
 #include "compute-agent/storage/tree.h"
 #include "compute-agent/xml/xml.h"
@@ -156,11 +157,23 @@ static unsigned libvirt_domain_undefine_flags(const struct profile *p)
     return flags;
 }
 
+/* What a migration's target is to forget is the source's too, where they share it. */
+static bool libvirt_domain_leaves_files(const struct libvirt_call *c)
+{
+    if (!c->move || c->move->from_here)
+        return false;
+    char *folder = storage_folder(c->settings, c->id);
+    bool shared = owner_is_shared(folder);
+    free(folder);
+    return shared;
+}
+
 /* Files first: as long as the domain is there, a removal that was interrupted is taken up again. */
 static int libvirt_domain_remove(struct libvirt_call *c, virDomainPtr *domain)
 {
     int code = *domain ? libvirt_domain_destroy(c, *domain) : 0;
-    if (!code && (code = storage_remove(c->settings, c->id, &c->error)))
+    if (!code && !libvirt_domain_leaves_files(c) &&
+        (code = storage_remove(c->settings, c->names.host_id, c->id, &c->error)))
         c->transient = true;
     if (code || !*domain)
         return c->code = code;
@@ -291,7 +304,7 @@ static int libvirt_domain_list_one(struct libvirt_call *c, virDomainPtr domain)
 static void libvirt_domain_list_folders(struct libvirt_call *c)
 {
     size_t count, domains = c->found_count;
-    char **ids = storage_list(c->settings, &count);
+    char **ids = storage_list(c->settings, c->names.host_id, &count);
     for (size_t i = 0; i < count; i++) {
         bool known = false;
         for (size_t d = 0; d < domains && !known; d++)

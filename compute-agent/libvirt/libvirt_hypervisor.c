@@ -89,7 +89,8 @@ static void libvirt_hypervisor_act(struct hypervisor *h, enum hypervisor_action 
                                               libvirt_hypervisor_deliver, arg);
     c->action = action;
     c->done = done;
-    http_files_deny(lv->files, server_id); /* it does not move away, whatever it was to do */
+    if (action != HYPERVISOR_LOOK)
+        http_files_deny(lv->files, server_id); /* it does not move away, whatever it was to do */
     if (libvirt_hypervisor_defines(action, spec))
         c->xml = libvirt_hypervisor_xml(c, lv, spec);
     c->redefine = libvirt_hypervisor_is_whole(spec);

@@ -2,19 +2,22 @@
  * their own, because libvirtd serves only a few calls per connection at a time. */
 #include "common/json_in.h"
 #include "common/json_out.h"
+#include "common/log.h"
 #include "common/memory.h"
 #include "compute-agent/host_address.h"
 #include "compute-agent/http/http_files.h"
 #include "compute-agent/libvirt/libvirt_call.h"
 #include "compute-agent/loop.h"
 #include "compute-agent/settings.h"
+#include "compute-agent/storage/owner.h"
 #include "compute-agent/storage/receive.h"
 #include "compute-agent/storage/storage.h"
 #include "compute-agent/xml/xml.h"
 #include <stdlib.h>
 #include <string.h>
 
-#define MOVE_MEASURE_MS 1000
+#define MOVE_MEASURE_MS  1000
+#define MOVE_PATIENCE_MS 3000
 #define MOVE_UNDEFINE                                                                                                  \
     (VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |                                       \
      VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA | VIR_DOMAIN_UNDEFINE_KEEP_NVRAM)
@@ -72,6 +75,88 @@ static void work_release(struct libvirt_call *c)
     json_out_object_end(&o);
 }
 
+/* The definition of the guest, if it runs, is for the host that is to have it. */
+static void work_serve(struct libvirt_call *c)
+{
+    virDomainPtr domain = NULL;
+    int code = libvirt_domain_find(c, &domain);
+    if (code || !domain)
+        return;
+    char *xml = virDomainIsActive(domain) == 1 ? virDomainGetXMLDesc(domain, 0) : NULL;
+    strbuf_append_text(&c->text, xml ? xml : "");
+    free(xml);
+    virDomainFree(domain);
+}
+
+static int64_t hint_number(const char *hint, const char *name, int64_t fallback)
+{
+    struct json_doc doc;
+    int64_t value = fallback;
+    if (json_in_parse(hint, strlen(hint), &doc, NULL) == 0) {
+        json_in_int(json_in_member(doc.root, name), &value);
+        json_in_done(&doc);
+    }
+    return value;
+}
+
+static struct receive receive_of(struct libvirt_call *c, bool running)
+{
+    const struct hypervisor_move *m = c->move;
+    const char *own = strrchr(c->settings->move_listen, ':');
+    int64_t port = hint_number(m->hint, "port", own ? strtoll(own + 1, NULL, 10) : 0);
+    struct receive r = {.settings = c->settings,
+                        .identity = c->identity,
+                        .server_id = c->id,
+                        .spec = m->spec,
+                        .peer_id = m->peer_id,
+                        .patience_ms = MOVE_PATIENCE_MS,
+                        .running = running,
+                        .stop = &c->stop};
+    if (!m->same_host)
+        r.url = arena_printf(&c->arena, strchr(m->peer_address, ':') ? "https://[%s]:%lld" : "https://%s:%lld",
+                             m->peer_address, (long long)port);
+    return r;
+}
+
+/* What it has said so far is kept as well as can be: no reason for a server not to move. */
+static void fetch_console(struct libvirt_call *c, struct receive *r)
+{
+    struct error e = {0};
+    r->patience_ms = 0;
+    if (r->url && receive_console(r, &e))
+        log_warn("what a server's console said on its host before is lost", "server=%s error=\"%s\"", c->id,
+                 error_text(&e));
+}
+
+static bool fetch(struct libvirt_call *c, bool running)
+{
+    struct receive r = receive_of(c, running);
+    bool shared = false;
+    c->domain = HYPERVISOR_ABSENT;
+    c->code = receive_files(&r, &shared, &c->error);
+    if (!c->code)
+        fetch_console(c, &r);
+    if (c->code && atomic_load(&c->stop)) {
+        error_clear(&c->error);
+        c->code = error_set(&c->error, ERR_CONFLICT, "It was cancelled");
+    }
+    c->transient = c->code == ERR_UNAVAILABLE || c->code == ERR_TIMEOUT || c->code == ERR_CORRUPT ||
+                   c->code == ERR_FORBIDDEN || c->code == ERR_BUSY;
+    return shared;
+}
+
+/* The guest is here: so are its files, and nobody else may remove them; what its console said last is fetched. */
+static void settle(struct libvirt_call *c)
+{
+    struct receive r = receive_of(c, true);
+    char *folder = storage_folder(c->settings, c->id);
+    c->code = owner_take(folder, c->names.host_id, &c->error);
+    c->transient = c->code != 0;
+    free(folder);
+    if (!c->code)
+        fetch_console(c, &r);
+}
+
 static void work_arrive(struct libvirt_call *c)
 {
     virDomainPtr domain = NULL;
@@ -89,46 +174,8 @@ static void work_arrive(struct libvirt_call *c)
                             hypervisor_domain_name(domain ? c->domain : HYPERVISOR_ABSENT));
     if (domain)
         virDomainFree(domain);
-}
-
-static void work_nothing(struct libvirt_call *c)
-{
-    (void)c;
-}
-
-static int64_t hint_number(const char *hint, const char *name, int64_t fallback)
-{
-    struct json_doc doc;
-    int64_t value = fallback;
-    if (json_in_parse(hint, strlen(hint), &doc, NULL) == 0) {
-        json_in_int(json_in_member(doc.root, name), &value);
-        json_in_done(&doc);
-    }
-    return value;
-}
-
-static void fetch(struct libvirt_call *c, bool running)
-{
-    const struct hypervisor_move *m = c->move;
-    const char *own = strrchr(c->settings->move_listen, ':');
-    int64_t port = hint_number(m->hint, "port", own ? strtoll(own + 1, NULL, 10) : 0);
-    struct receive r = {.settings = c->settings,
-                        .identity = c->identity,
-                        .spec = m->spec,
-                        .peer_id = m->peer_id,
-                        .running = running,
-                        .stop = &c->stop};
-    if (!m->same_host)
-        r.url = arena_printf(&c->arena, strchr(m->peer_address, ':') ? "https://[%s]:%lld" : "https://%s:%lld",
-                             m->peer_address, (long long)port);
-    c->domain = HYPERVISOR_ABSENT;
-    c->code = receive_files(&r, &c->error);
-    if (c->code && atomic_load(&c->stop)) {
-        error_clear(&c->error);
-        c->code = error_set(&c->error, ERR_CONFLICT, "It was cancelled");
-    }
-    c->transient = c->code == ERR_UNAVAILABLE || c->code == ERR_TIMEOUT || c->code == ERR_CORRUPT ||
-                   c->code == ERR_FORBIDDEN || c->code == ERR_BUSY;
+    if (!c->code)
+        settle(c);
 }
 
 static void work_receive(struct libvirt_call *c)
@@ -180,6 +227,23 @@ static int check_cpu(struct libvirt_call *c)
     return 0;
 }
 
+static int check_guest(struct libvirt_call *c)
+{
+    struct receive r = receive_of(c, true);
+    struct strbuf text;
+    strbuf_init(&text, 1 << 20);
+    int code = receive_domain(&r, &text, &c->error);
+    if (code == ERR_NOT_FOUND) { /* an agent of the version before: its libvirt will find out */
+        error_clear(&c->error);
+        code = 0;
+    } else if (!code) {
+        code = libvirt_check_guest(c, text.data);
+    }
+    c->transient = code == ERR_UNAVAILABLE || code == ERR_TIMEOUT || code == ERR_FORBIDDEN;
+    strbuf_done(&text);
+    return c->code = code;
+}
+
 static int check_absent(struct libvirt_call *c)
 {
     virDomainPtr domain = NULL;
@@ -191,6 +255,14 @@ static int check_absent(struct libvirt_call *c)
     return code;
 }
 
+static int check_encryption(struct libvirt_call *c)
+{
+    if (strcmp(c->settings->move_tls, "require") != 0 || libvirt_send_can_encrypt(c->settings))
+        return 0;
+    return c->code = error_set(&c->error, ERR_HYPERVISOR,
+                               "Guests come to this host encrypted only, and it has no certificates for that");
+}
+
 static void work_ready(struct libvirt_call *c)
 {
     char name[NAMES_DOMAIN_SIZE];
@@ -200,9 +272,9 @@ static void work_ready(struct libvirt_call *c)
         libvirt_call_fail(c, "Cannot connect to the hypervisor");
         return;
     }
-    if (check_absent(c) || check_cpu(c))
+    if (check_absent(c) || check_encryption(c) || check_cpu(c) || check_guest(c))
         return;
-    fetch(c, true);
+    bool shared = fetch(c, true);
     if (c->code)
         return;
     char *folder = storage_folder(c->settings, c->id);
@@ -212,6 +284,8 @@ static void work_ready(struct libvirt_call *c)
     json_out_text(&o, "folder", folder);
     json_out_text(&o, "name", names_domain(&c->names, c->id, name));
     json_out_text(&o, "host", c->names.host_id);
+    json_out_bool(&o, "shared", shared);
+    json_out_bool(&o, "tls", libvirt_send_can_encrypt(c->settings));
     json_out_object_end(&o);
     free(folder);
 }
@@ -231,9 +305,16 @@ static void delivered(struct libvirt_call *c, const struct hypervisor_result *re
     struct moving *g = c->arg;
     hypervisor_text_fn done = g->done;
     void *arg = g->arg;
-    bool good = result->code == 0;
+    struct hypervisor_result told = *result;
+    struct error e = {0};
+    bool serves = g->move->kind == HYPERVISOR_MOVE_SERVE && !result->code;
+    if (serves) {
+        told.code = http_files_allow(g->owner->files, g->id, g->move->peer_id, c->text.size ? c->text.data : NULL, &e);
+        told.error = told.code ? &e : NULL;
+    }
+    bool good = told.code == 0 && !serves;
     moving_end(g);
-    done(arg, result, good ? c->text.data : "", good ? c->text.size : 0);
+    done(arg, &told, good ? c->text.data : "", good ? c->text.size : 0);
 }
 
 static struct libvirt_call *control(struct libvirt *lv, const char *what, const char *id,
@@ -274,7 +355,7 @@ static const struct {
     void (*work)(struct libvirt_call *c);
     bool takes_long;
 } kinds[HYPERVISOR_MOVE_COUNT] = {
-    [HYPERVISOR_MOVE_RELEASE] = {work_release, false},       [HYPERVISOR_MOVE_SERVE] = {work_nothing, false},
+    [HYPERVISOR_MOVE_RELEASE] = {work_release, false},       [HYPERVISOR_MOVE_SERVE] = {work_serve, false},
     [HYPERVISOR_MOVE_RECEIVE] = {work_receive, true},        [HYPERVISOR_MOVE_READY] = {work_ready, true},
     [HYPERVISOR_MOVE_SEND] = {libvirt_send_guest, true},     [HYPERVISOR_MOVE_ARRIVE] = {work_arrive, false},
     [HYPERVISOR_MOVE_DISCARD] = {libvirt_domain_act, false},
@@ -294,9 +375,7 @@ void libvirt_move(struct hypervisor *h, const struct hypervisor_move *move, hype
     c->identity = lv->setup.identity;
     c->xml = uri_of(c, lv);
     idmap_put(&lv->moving, g->id, g);
-    if (move->kind == HYPERVISOR_MOVE_SERVE)
-        c->code = http_files_allow(lv->files, move->server_id, move->peer_id, &c->error);
-    else if (move->kind != HYPERVISOR_MOVE_SEND)
+    if (move->kind != HYPERVISOR_MOVE_SERVE && move->kind != HYPERVISOR_MOVE_SEND)
         http_files_deny(lv->files, move->server_id);
     if (move->kind == HYPERVISOR_MOVE_SEND) {
         g->timer = loop_timer_new(lv->setup.loop, measure, g);

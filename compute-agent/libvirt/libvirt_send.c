@@ -3,19 +3,22 @@
  * any more has arrived (or its host will say that it has not). */
 #include "common/json_in.h"
 #include "common/json_out.h"
+#include "common/log.h"
 #include "compute-agent/libvirt/libvirt_call.h"
 #include "compute-agent/settings.h"
 #include "compute-agent/storage/storage.h"
 #include "compute-agent/xml/domain_move.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define SEND_FLAGS                                                                                                     \
-    (VIR_MIGRATE_LIVE | VIR_MIGRATE_PEER2PEER | VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_UNDEFINE_SOURCE |               \
-     VIR_MIGRATE_NON_SHARED_INC)
+#define SEND_FLAGS         (VIR_MIGRATE_LIVE | VIR_MIGRATE_PEER2PEER | VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_UNDEFINE_SOURCE)
+#define SEND_PARALLEL_MOST 255
 
 struct destination {
     const char *uri, *folder, *name, *host;
+    bool shared, tls;
 };
 
 static int read_destination(struct libvirt_call *c, struct destination *ret)
@@ -29,6 +32,8 @@ static int read_destination(struct libvirt_call *c, struct destination *ret)
     ret->folder = arena_strdup(&c->arena, json_in_text(json_in_member(doc.root, "folder")));
     ret->name = arena_strdup(&c->arena, json_in_text(json_in_member(doc.root, "name")));
     ret->host = arena_strdup(&c->arena, json_in_text(json_in_member(doc.root, "host")));
+    json_in_bool(json_in_member(doc.root, "shared"), &ret->shared);
+    json_in_bool(json_in_member(doc.root, "tls"), &ret->tls);
     json_in_done(&doc);
     if (!ret->uri || !ret->folder || !ret->name || strlen(ret->name) >= NAMES_DOMAIN_SIZE || !ret->host)
         c->code = error_set(&c->error, ERR_INVALID, "The other host did not say where the guest may come");
@@ -56,38 +61,101 @@ static char *redefine(struct libvirt_call *c, virDomainPtr domain, const struct 
     return moved;
 }
 
-static unsigned flags_of(const struct hypervisor_move *m)
+bool libvirt_send_can_encrypt(const struct settings *settings)
+{
+    static const char *const usual[] = {"/etc/pki/libvirt-migrate", "/etc/pki/qemu"};
+    char path[512];
+    bool found = false;
+    if (strcmp(settings->move_tls, "off") == 0)
+        return false;
+    for (size_t i = 0; i < (settings->move_pki ? 1 : 2) && !found; i++) {
+        snprintf(path, sizeof(path), "%s/server-cert.pem", settings->move_pki ? settings->move_pki : usual[i]);
+        found = access(path, F_OK) == 0;
+    }
+    return found;
+}
+
+/* QEMU joins neither post-copy nor its older ways of compressing with several connections: what was asked for first of
+ * post-copy, compression, connections is what is done. */
+static unsigned flags_of(const struct hypervisor_move *m, const struct destination *to)
 {
     unsigned flags = SEND_FLAGS;
+    if (to->shared) /* both hosts see the same folder: that is proved; QEMU drops what it has cached of it */
+        flags |= VIR_MIGRATE_UNSAFE;
+    else
+        flags |= VIR_MIGRATE_NON_SHARED_INC;
+    if (to->tls)
+        flags |= VIR_MIGRATE_TLS;
     if (m->auto_converge)
         flags |= VIR_MIGRATE_AUTO_CONVERGE;
     if (m->post_copy)
         flags |= VIR_MIGRATE_POSTCOPY;
+    else if (m->compress)
+        flags |= VIR_MIGRATE_COMPRESSED;
+    else if (m->parallel > 0)
+        flags |= VIR_MIGRATE_PARALLEL;
     return flags;
 }
 
-static void add(virTypedParameterPtr *params, int *count, int *room, const char *name, const char *value)
+struct parameters {
+    virTypedParameterPtr list;
+    int count, room;
+};
+
+static void add_text(struct parameters *p, const char *name, const char *value)
 {
-    if (virTypedParamsAddString(params, count, room, name, value) < 0)
+    if (virTypedParamsAddString(&p->list, &p->count, &p->room, name, value) < 0)
         abort();
+}
+
+static void add_options(struct parameters *p, const struct hypervisor_move *m, unsigned flags)
+{
+    int rc = 0;
+    if (m->bandwidth_mibps > 0)
+        rc = virTypedParamsAddULLong(&p->list, &p->count, &p->room, VIR_MIGRATE_PARAM_BANDWIDTH,
+                                     (unsigned long long)m->bandwidth_mibps);
+    if (rc == 0 && m->bandwidth_mibps > 0 && m->post_copy)
+        rc = virTypedParamsAddULLong(&p->list, &p->count, &p->room, VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY,
+                                     (unsigned long long)m->bandwidth_mibps);
+    if (rc == 0 && flags & VIR_MIGRATE_PARALLEL)
+        rc = virTypedParamsAddInt(&p->list, &p->count, &p->room, VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS,
+                                  (int)(m->parallel < SEND_PARALLEL_MOST ? m->parallel : SEND_PARALLEL_MOST));
+    if (rc < 0)
+        abort();
+    if (flags & VIR_MIGRATE_COMPRESSED)
+        add_text(p, VIR_MIGRATE_PARAM_COMPRESSION, m->compress);
 }
 
 static void send(struct libvirt_call *c, virDomainPtr domain, const struct destination *to, const char *live,
                  const char *persistent)
 {
-    virTypedParameterPtr params = NULL;
-    int count = 0, room = 0;
-    add(&params, &count, &room, VIR_MIGRATE_PARAM_DEST_NAME, to->name);
-    add(&params, &count, &room, VIR_MIGRATE_PARAM_DEST_XML, live);
-    add(&params, &count, &room, VIR_MIGRATE_PARAM_PERSIST_XML, persistent);
-    if (c->move->bandwidth_mibps > 0 && virTypedParamsAddULLong(&params, &count, &room, VIR_MIGRATE_PARAM_BANDWIDTH,
-                                                                (unsigned long long)c->move->bandwidth_mibps) < 0)
-        abort();
-    if (virDomainMigrateToURI3(domain, to->uri, params, (unsigned)count, flags_of(c->move)) < 0) {
+    struct parameters p = {.count = 0};
+    unsigned flags = flags_of(c->move, to);
+    add_text(&p, VIR_MIGRATE_PARAM_DEST_NAME, to->name);
+    add_text(&p, VIR_MIGRATE_PARAM_DEST_XML, live);
+    add_text(&p, VIR_MIGRATE_PARAM_PERSIST_XML, persistent);
+    add_options(&p, c->move, flags);
+    log_info("guest is sent", "server=%s shared=%d tls=%d post_copy=%d compress=%s parallel=%lld", c->id, to->shared,
+             to->tls, c->move->post_copy, flags & VIR_MIGRATE_COMPRESSED ? c->move->compress : "no",
+             flags & VIR_MIGRATE_PARALLEL ? (long long)c->move->parallel : 0LL);
+    if (virDomainMigrateToURI3(domain, to->uri, p.list, (unsigned)p.count, flags) < 0) {
         libvirt_call_fail(c, "The guest could not be moved");
         c->transient = false; /* it runs on here; whoever asked decides */
     }
-    virTypedParamsFree(params, count);
+    virTypedParamsFree(p.list, p.count);
+}
+
+static int check_encryption(struct libvirt_call *c, struct destination *to)
+{
+    to->tls = to->tls && libvirt_send_can_encrypt(c->settings);
+    if (!to->tls && strcmp(c->settings->move_tls, "require") == 0)
+        return c->code =
+                   error_set(&c->error, ERR_HYPERVISOR,
+                             "Guests leave this host encrypted only, and one of the two hosts has no certificates "
+                             "for that");
+    if (!to->tls && strcmp(c->settings->move_tls, "auto") == 0)
+        log_warn("a guest moves unencrypted: QEMU has no certificates on one of the two hosts", "server=%s", c->id);
+    return 0;
 }
 
 static void send_running(struct libvirt_call *c, virDomainPtr domain)
@@ -97,7 +165,7 @@ static void send_running(struct libvirt_call *c, virDomainPtr domain)
         c->code = error_set(&c->error, ERR_HYPERVISOR, "The guest does not run any more");
         return;
     }
-    if (read_destination(c, &to))
+    if (read_destination(c, &to) || check_encryption(c, &to))
         return;
     char *live = redefine(c, domain, &to, 0);
     char *persistent = live ? redefine(c, domain, &to, VIR_DOMAIN_XML_INACTIVE) : NULL;

@@ -59,8 +59,12 @@ static int console_log_join(const char *path, struct strbuf *ret, struct error *
         strbuf_done(&name);
         if (!there && why != ENOENT)
             code = error_set(e, ERR_IO, "%s: %s", path, strerror(why));
-        if (!there)
+        if (!there && (count > 0 || code))
             break;
+        if (!there) { /* it comes from another host and has not said anything here yet */
+            parts[0] = memory_new(1);
+            sizes[0] = 0;
+        }
         left -= sizes[count++];
     }
     while (count-- > 0) {

@@ -1,6 +1,7 @@
 /* Each file is fetched as NAME.move and renamed when it is whole. The image comes first and gets the name that it has
  * on the other host: names in the cache say image, checksum and format. */
 #include "compute-agent/storage/receive.h"
+#include "common/clock.h"
 #include "common/file.h"
 #include "common/json_in.h"
 #include "common/strbuf.h"
@@ -8,6 +9,7 @@
 #include "compute-agent/http/http_download.h"
 #include "compute-agent/storage/disk.h"
 #include "compute-agent/storage/image_check.h"
+#include "compute-agent/storage/owner.h"
 #include "compute-agent/storage/storage.h"
 #include "compute-agent/tls/digest.h"
 #include "compute-agent/xml/domain_xml.h"
@@ -15,10 +17,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
-#define RECEIVE_LIST_MS  1800000 /* the other side makes checksums of everything */
-#define RECEIVE_IMAGE_MS 600000
+#define RECEIVE_LIST_MS      1800000 /* the other side makes checksums of everything */
+#define RECEIVE_IMAGE_MS     600000
+#define RECEIVE_AGAIN_NS     50000000
+#define RECEIVE_CONSOLE_SIZE ((size_t)8 << 20)
+#define RECEIVE_SLACK        ((int64_t)64 << 20)
 
 struct fetched {
     const char *name, *format, *sha512;
@@ -68,7 +76,7 @@ struct job {
 /* A name that becomes a part of a path. */
 static bool is_name(const char *name)
 {
-    return name[0] != '.' && name[0] != '\0' && strlen(name) < 200 && strchr(name, '/') == NULL;
+    return name && name[0] != '.' && name[0] != '\0' && strlen(name) < 200 && strchr(name, '/') == NULL;
 }
 
 static int fetch(struct job *j, const char *remote, const struct fetched *file, const char *path, struct error *e)
@@ -76,7 +84,7 @@ static int fetch(struct job *j, const char *remote, const struct fetched *file, 
     char digest[DIGEST_SHA512_SIZE];
     const char *partial = arena_printf(&j->arena, "%s.move", path);
     struct http_download d = {.url = j->what->url,
-                              .path = arena_printf(&j->arena, "/files/%s/%s", j->what->spec->id, remote),
+                              .path = arena_printf(&j->arena, "/files/%s/%s", j->what->server_id, remote),
                               .identity = j->as,
                               .file = partial,
                               .size_bytes = file->size_bytes,
@@ -108,18 +116,32 @@ static int image_tool(const char *const *argv, struct error *e)
     return child_run(&child, NULL, e);
 }
 
-static int read_list(struct job *j, struct error *e)
+/* The other host may hear a moment later than this one that it is to be served. */
+static int fetch_text(struct job *j, const char *name, struct strbuf *ret, struct error *e)
+{
+    struct http_download d = {.url = j->what->url,
+                              .path = arena_printf(&j->arena, "/files/%s%s", j->what->server_id, name),
+                              .identity = j->as,
+                              .stall_ms = RECEIVE_LIST_MS,
+                              .what = "list of files"};
+    int64_t until = clock_mono_us() + j->what->patience_ms * 1000;
+    for (;;) {
+        struct error failure = {0};
+        int code = http_download_text(&d, ret, &failure);
+        bool early = code == ERR_FORBIDDEN || code == ERR_UNAVAILABLE;
+        if (!early || clock_mono_us() >= until || (j->what->stop && atomic_load(j->what->stop)))
+            return code ? error_set(e, code, "%s", error_text(&failure)) : 0;
+        strbuf_reset(ret);
+        nanosleep(&(struct timespec){.tv_nsec = RECEIVE_AGAIN_NS}, NULL);
+    }
+}
+
+static int read_list(struct job *j, bool running, struct error *e)
 {
     struct strbuf text;
     struct json_doc doc;
-    struct http_download d = {
-        .url = j->what->url,
-        .path = arena_printf(&j->arena, "/files/%s%s", j->what->spec->id, j->what->running ? "/running" : ""),
-        .identity = j->as,
-        .stall_ms = RECEIVE_LIST_MS,
-        .what = "list of files"};
     strbuf_init(&text, 1 << 20);
-    int code = http_download_text(&d, &text, e);
+    int code = fetch_text(j, running ? "/running" : "", &text, e);
     code = code ? code : json_in_parse(text.data, text.size, &doc, e);
     if (!code) {
         code = json_in_read(doc.root, &list_table, &j->list, &j->arena, e);
@@ -128,6 +150,32 @@ static int read_list(struct job *j, struct error *e)
     }
     strbuf_done(&text);
     return code;
+}
+
+/* What is still to come, with what the host keeps free besides. */
+static int check_room(struct job *j, struct error *e)
+{
+    const struct fetched *files = j->list.files.items;
+    const char *base = j->has_base && is_name(j->list.base.name)
+                           ? arena_printf(&j->arena, "%s/%s", j->what->settings->image_dir, j->list.base.name)
+                           : NULL;
+    int64_t need = base && access(base, F_OK) != 0 ? j->list.base.size_bytes : 0;
+    struct statvfs fs;
+    for (size_t i = 0; i < j->list.files.count; i++) {
+        struct stat st = {.st_size = 0};
+        const char *path = is_name(files[i].name) ? arena_printf(&j->arena, "%s/%s", j->folder, files[i].name) : "";
+        if (stat(path, &st) && stat(arena_printf(&j->arena, "%s.move", path), &st))
+            st.st_size = 0;
+        need += files[i].size_bytes > st.st_size ? files[i].size_bytes - st.st_size : 0;
+    }
+    if (statvfs(j->what->settings->instances_dir, &fs))
+        return error_set(e, ERR_IO, "%s: %s", j->what->settings->instances_dir, strerror(errno));
+    int64_t free_bytes = (int64_t)((uint64_t)fs.f_bavail * fs.f_frsize);
+    if (need + RECEIVE_SLACK <= free_bytes)
+        return 0;
+    return error_set(e, ERR_NO_SPACE,
+                     "There is no room for the server's disks on this host: %lld MiB come, %lld MiB are free",
+                     (long long)(need >> 20), (long long)(free_bytes >> 20));
 }
 
 static int fetch_base(struct job *j, struct error *e)
@@ -229,18 +277,106 @@ static int fit(struct job *j, struct error *e)
     return disk_make(j->folder, s, &none, true, e); /* those that the old flavor had not */
 }
 
-int receive_files(const struct receive *r, struct error *e)
+/* ---- storage that both hosts reach ---- */
+
+/* An agent of the version before does not know the question: what it has is copied. */
+static int find_shared(struct job *j, bool *ret, struct error *e)
 {
-    struct job j = {.what = r, .as = identity_http(r->identity)};
-    arena_init(&j.arena);
-    j.folder = storage_folder(r->settings, r->spec->id);
+    struct strbuf text;
+    struct json_doc doc;
+    struct error failure = {0};
+    strbuf_init(&text, 4096);
+    int code = fetch_text(j, "/share", &text, &failure);
+    *ret = false;
+    if (code == 0 && json_in_parse(text.data, text.size, &doc, NULL) == 0) {
+        const char *share = json_in_text(json_in_member(doc.root, "share"));
+        *ret = is_name(share) && access(arena_printf(&j->arena, "%s/share.%s", j->folder, share), F_OK) == 0;
+        json_in_done(&doc);
+    }
+    strbuf_done(&text);
+    return code == 0 || code == ERR_NOT_FOUND ? 0 : error_set(e, code, "%s", error_text(&failure));
+}
+
+/* The disk names its image by a path that must be good on both hosts. */
+static int check_backing(struct job *j, struct error *e)
+{
+    char backing[IMAGE_CHECK_NAME_SIZE];
+    const char *root = arena_printf(&j->arena, "%s/%s", j->folder, DOMAIN_XML_ROOT);
+    int code = image_check_backing(root, backing, e);
+    if (code || !backing[0] || (j->base_path && strcmp(backing, j->base_path) == 0 && access(backing, R_OK) == 0))
+        return code;
+    return error_set(e, ERR_INVALID,
+                     "The hosts share the servers' disks, but the image is at %s there and at %s here: both need the "
+                     "same image_dir",
+                     backing, j->base_path ? j->base_path : "no place");
+}
+
+static int use_shared(struct job *j, struct error *e)
+{
+    int code = owner_share(j->folder, e);
+    code = code ? code : read_list(j, true, e); /* no checksums of disks */
+    code = code ? code : fetch_base(j, e);
+    return code ? code : check_backing(j, e);
+}
+
+static int copy(struct job *j, struct error *e)
+{
+    int code = read_list(j, j->what->running, e);
+    code = code ? code : check_room(j, e);
+    code = code ? code : owner_make(j->folder, j->what->identity->host_id, e);
+    return code ? code : fetch_all(j, e);
+}
+
+/* ---- all together ---- */
+
+static void begin(struct job *j, const struct receive *r)
+{
+    *j = (struct job){.what = r, .as = identity_http(r->identity)};
+    arena_init(&j->arena);
+    j->folder = storage_folder(r->settings, r->server_id);
     if (r->url)
-        j.as.server_name = arena_printf(&j.arena, "%s.host.virga", r->peer_id);
-    int code = file_make_dirs(j.folder, 0711, e);
-    code = code || !r->url ? code : read_list(&j, e);
-    code = code || !r->url ? code : fetch_all(&j, e);
-    code = code || r->running ? code : fit(&j, e);
-    free(j.folder);
-    arena_done(&j.arena);
+        j->as.server_name = arena_printf(&j->arena, "%s.host.virga", r->peer_id);
+}
+
+static int end(struct job *j, int code)
+{
+    free(j->folder);
+    arena_done(&j->arena);
     return code;
+}
+
+int receive_files(const struct receive *r, bool *ret_shared, struct error *e)
+{
+    struct job j;
+    bool shared = false;
+    begin(&j, r);
+    int code = r->url ? find_shared(&j, &shared, e) : 0;
+    if (!code && r->url)
+        code = shared ? use_shared(&j, e) : copy(&j, e);
+    code = code || r->running ? code : fit(&j, e);
+    *ret_shared = shared;
+    return end(&j, code);
+}
+
+int receive_domain(const struct receive *r, struct strbuf *ret, struct error *e)
+{
+    struct job j;
+    begin(&j, r);
+    return end(&j, fetch_text(&j, "/domain", ret, e));
+}
+
+int receive_console(const struct receive *r, struct error *e)
+{
+    struct job j;
+    struct strbuf text;
+    begin(&j, r);
+    if (owner_is_shared(j.folder))
+        return end(&j, 0);
+    strbuf_init(&text, RECEIVE_CONSOLE_SIZE);
+    int code = fetch_text(&j, "/console", &text, e);
+    if (!code && text.size)
+        code = file_replace(arena_printf(&j.arena, "%s/" DOMAIN_XML_CONSOLE ".0", j.folder), text.data, text.size, 0600,
+                            e);
+    strbuf_done(&text);
+    return end(&j, code);
 }

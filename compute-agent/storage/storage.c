@@ -4,11 +4,13 @@
 #include "common/file.h"
 #include "common/log.h"
 #include "common/memory.h"
+#include "compute-agent/identity.h"
 #include "compute-agent/profile/profile.h"
 #include "compute-agent/settings.h"
 #include "compute-agent/storage/config_drive.h"
 #include "compute-agent/storage/disk.h"
 #include "compute-agent/storage/image_cache.h"
+#include "compute-agent/storage/owner.h"
 #include "compute-agent/storage/tree.h"
 #include "compute-agent/worker.h"
 #include "compute-agent/xml/domain_xml.h"
@@ -60,22 +62,33 @@ char *storage_folder(const struct settings *settings, const char *server_id)
     return strbuf_take(&path);
 }
 
-int storage_remove(const struct settings *settings, const char *server_id, struct error *e)
+int storage_remove(const struct settings *settings, const char *host_id, const char *server_id, struct error *e)
 {
     char *folder = storage_folder(settings, server_id);
-    tree_unmount(folder);
-    int code = disk_remove_folder(folder, e);
+    bool other = owner_is_other(folder, host_id);
+    if (!other)
+        tree_unmount(folder);
+    int code = other ? 0 : disk_remove_folder(folder, e);
     free(folder);
     return code;
 }
 
-char **storage_list(const struct settings *settings, size_t *ret_count)
+static bool storage_is_other(const struct settings *settings, const char *host_id, const char *server_id)
+{
+    char *folder = storage_folder(settings, server_id);
+    bool other = owner_is_other(folder, host_id);
+    free(folder);
+    return other;
+}
+
+char **storage_list(const struct settings *settings, const char *host_id, size_t *ret_count)
 {
     char **ids = NULL;
     *ret_count = 0;
     DIR *dir = opendir(settings->instances_dir);
     for (struct dirent *d; dir && (d = readdir(dir));) {
-        if (!uuid_valid(d->d_name) || strlen(d->d_name) != UUID_SIZE - 1)
+        if (!uuid_valid(d->d_name) || strlen(d->d_name) != UUID_SIZE - 1 ||
+            storage_is_other(settings, host_id, d->d_name))
             continue;
         ids = memory_resize(ids, (*ret_count + 1) * sizeof(*ids));
         ids[(*ret_count)++] = memory_strdup(d->d_name);
@@ -144,7 +157,7 @@ static void storage_disks_run(struct worker_job *job)
 {
     struct storage_part *p = (struct storage_part *)job;
     const struct storage_task *t = p->task;
-    p->code = p->code ? p->code : file_make_dirs(t->folder, 0711, &p->error);
+    p->code = p->code ? p->code : owner_take(t->folder, t->storage->setup.identity->host_id, &p->error);
     if (!p->code)
         p->code = storage_make_root(t, &p->error);
 }
@@ -156,7 +169,7 @@ static void storage_drive_run(struct worker_job *job)
     struct strbuf path;
     strbuf_init(&path, 0);
     strbuf_appendf(&path, "%s/%s", t->folder, t->root == PROFILE_ROOT_TREE ? DOMAIN_XML_SEED : DOMAIN_XML_CONFIG);
-    p->code = file_make_dirs(t->folder, 0711, &p->error);
+    p->code = owner_take(t->folder, t->storage->setup.identity->host_id, &p->error);
     if (!p->code && t->root == PROFILE_ROOT_DISK)
         p->code = config_drive_make(t->folder, path.data, t->spec, &p->error);
     else if (!p->code && t->root == PROFILE_ROOT_TREE)

@@ -24,9 +24,10 @@ void storage_free(struct storage **s);
 void storage_prepare(struct storage *s, const struct hypervisor_prepare *what, hypervisor_done_fn done, void *arg);
 /* The folder of a server; caller frees. Any thread. */
 char *storage_folder(const struct settings *settings, const char *server_id);
-/* Blocking, any thread: removes a server's files. */
-int storage_remove(const struct settings *settings, const char *server_id, struct error *e);
-/* Blocking, any thread: ids of servers that have a folder. The caller frees each and the list. */
-char **storage_list(const struct settings *settings, size_t *ret_count);
+/* Blocking, any thread: removes a server's files, unless they are another host's (owner.h). */
+int storage_remove(const struct settings *settings, const char *host_id, const char *server_id, struct error *e);
+/* Blocking, any thread: ids of servers that have a folder which is not another host's. The caller frees each and the
+ * list. */
+char **storage_list(const struct settings *settings, const char *host_id, size_t *ret_count);
 /* Whether the instances' file system can do O_DIRECT. */
 bool storage_direct_io(const struct storage *s);

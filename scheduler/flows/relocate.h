@@ -8,6 +8,8 @@ struct relocate_settings {
     bool same_host;     /* a resize may stay on its host when no other has room */
     /* Of live migrations. */
     int64_t bandwidth_mibps;       /* 0: no limit */
+    int64_t parallel;              /* connections; 0: one */
+    const char *compress;          /* "none", "xbzrle", "mt" */
     bool auto_converge, post_copy; /* slow down a guest that outruns the copy; let it be forced to the target early */
 };
 

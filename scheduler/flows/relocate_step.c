@@ -171,6 +171,9 @@ static int set_options(struct db_conn *c, struct relocate *m, struct error *e)
     json_out_int(&out, "bandwidth_mibps", s->bandwidth_mibps);
     json_out_bool(&out, "auto_converge", s->auto_converge);
     json_out_bool(&out, "post_copy", s->post_copy);
+    json_out_int(&out, "parallel", s->parallel);
+    if (s->compress && strcmp(s->compress, "none") != 0)
+        json_out_text(&out, "compress", s->compress);
     json_out_object_end(&out);
     int rc = store_migration_set_options(c, m->row.id, text.data, e);
     strbuf_done(&text);

@@ -3,8 +3,11 @@
 #include "common/memory.h"
 #include "compute-agent/child.h"
 #include "compute-agent/http/http_files.h"
+#include "compute-agent/storage/console_log.h"
 #include "compute-agent/storage/image_check.h"
+#include "compute-agent/storage/owner.h"
 #include "compute-agent/storage/receive.h"
+#include "compute-agent/storage/storage.h"
 #include "tests/unit/check.h"
 #include "tests/unit/scratch.h"
 #include <string.h>
@@ -41,6 +44,8 @@ struct world {
     struct identity a;
     struct http_files *files;
     char listen[32], url[48];
+    struct strbuf text;
+    bool shared;
 };
 
 static char *path_of(const char *host, const char *name)
@@ -66,6 +71,7 @@ static void begin(struct world *w)
 {
     static char instances[256];
     struct error e = {0};
+    strbuf_init(&w->text, 0);
     scratch_clear(scratch_folder());
     mkdir(scratch_folder(), 0700);
     shell(certificates);
@@ -80,7 +86,7 @@ static void begin(struct world *w)
         http_files_free(&w->files);
         w->files = http_files_new(&setup);
         error_clear(&e);
-        rc = http_files_allow(w->files, SERVER, HOST_B, &e);
+        rc = http_files_allow(w->files, SERVER, HOST_B, "<domain/>", &e);
     }
     CHECK_OK(rc, &e);
 }
@@ -89,9 +95,13 @@ static void end(struct world *w)
 {
     http_files_free(&w->files);
     identity_done(&w->a);
+    strbuf_done(&w->text);
 }
 
-static int receive(const struct world *w, const char *host, int64_t root_gib, bool running, struct error *e)
+/* What of the other host's: its files, or one of the texts that go with them. */
+enum what { FILES, RUNNING, CONSOLE, DOMAIN };
+
+static int receive(struct world *w, const char *host, int64_t root_gib, enum what what, struct error *e)
 {
     struct identity me = identity_of(host);
     struct settings settings = {.image_deadline_ms = 5000};
@@ -99,9 +109,17 @@ static int receive(const struct world *w, const char *host, int64_t root_gib, bo
     memcpy(spec.id, SERVER, UUID_SIZE);
     settings.instances_dir = memory_strdup(path_of(host, "instances"));
     settings.image_dir = memory_strdup(path_of(host, "images"));
-    struct receive r = {
-        .settings = &settings, .identity = &me, .spec = &spec, .url = w->url, .peer_id = HOST_A, .running = running};
-    int rc = receive_files(&r, e);
+    struct receive r = {.settings = &settings,
+                        .identity = &me,
+                        .server_id = SERVER,
+                        .spec = &spec,
+                        .url = w->url,
+                        .peer_id = HOST_A,
+                        .running = what == RUNNING};
+    strbuf_reset(&w->text);
+    int rc = what == CONSOLE  ? receive_console(&r, e)
+             : what == DOMAIN ? receive_domain(&r, &w->text, e)
+                              : receive_files(&r, &w->shared, e);
     free(settings.instances_dir);
     free(settings.image_dir);
     identity_done(&me);
@@ -120,14 +138,14 @@ TEST("disks arrive whole, on this host's copy of the image, as large as the flav
     struct error e = {0};
     char backing[IMAGE_CHECK_NAME_SIZE];
     begin(&w);
-    CHECK_OK(receive(&w, HOST_B, 1, false, &e), &e);
+    CHECK_OK(receive(&w, HOST_B, 1, FILES, &e), &e);
     CHECK_OK(image_check_backing(path_of(HOST_B, ROOT), backing, &e), &e);
     CHECK_TEXT(backing, path_of(HOST_B, "images/i.qcow2"));
     shell("qemu-io -f qcow2 -c 'read -P 7 1M 6M' " HOST_B "/" ROOT " | grep -q '6 MiB'; qemu-img info " HOST_B "/" ROOT
           " | grep -q 'virtual size: 1 GiB'; cmp " HOST_A "/instances/" SERVER "/config.iso " HOST_B
           "/instances/" SERVER "/config.iso");
     CHECK(!there(HOST_B, ROOT ".move"));
-    CHECK_OK(receive(&w, HOST_B, 1, false, &e), &e); /* once more is no harm */
+    CHECK_OK(receive(&w, HOST_B, 1, FILES, &e), &e); /* once more is no harm */
     end(&w);
 }
 
@@ -136,15 +154,15 @@ TEST("nobody but the host that is to have them gets them, and only while it is")
     struct world w = {.files = NULL};
     struct error e = {0};
     begin(&w);
-    CHECK_INT(receive(&w, HOST_C, 1, false, &e), ERR_FORBIDDEN);
+    CHECK_INT(receive(&w, HOST_C, 1, FILES, &e), ERR_FORBIDDEN);
     CHECK(!there(HOST_C, ROOT));
-    CHECK_OK(http_files_allow(w.files, HOST_C, HOST_C, &e), &e); /* of another server: it listens on */
+    CHECK_OK(http_files_allow(w.files, HOST_C, HOST_C, NULL, &e), &e); /* of another server: it listens on */
     http_files_deny(w.files, SERVER);
     error_clear(&e);
-    CHECK_INT(receive(&w, HOST_B, 1, false, &e), ERR_FORBIDDEN);
+    CHECK_INT(receive(&w, HOST_B, 1, FILES, &e), ERR_FORBIDDEN);
     http_files_deny(w.files, HOST_C);
     error_clear(&e);
-    CHECK_INT(receive(&w, HOST_B, 1, false, &e), ERR_UNAVAILABLE);
+    CHECK_INT(receive(&w, HOST_B, 1, FILES, &e), ERR_UNAVAILABLE);
     end(&w);
 }
 
@@ -154,13 +172,13 @@ TEST("a transfer that broke off goes on; one with a wrong byte is dropped and st
     struct error e = {0};
     begin(&w);
     shell("mkdir -p " HOST_B "/instances/" SERVER "; head -c 300000 " HOST_A "/" ROOT " >" HOST_B "/" ROOT ".move");
-    CHECK_OK(receive(&w, HOST_B, 1, false, &e), &e);
+    CHECK_OK(receive(&w, HOST_B, 1, FILES, &e), &e);
     shell("rm -r " HOST_B "/instances/*; mkdir " HOST_B "/instances/" SERVER "; head -c 300000 /dev/zero >" HOST_B
           "/" ROOT ".move");
-    CHECK_INT(receive(&w, HOST_B, 1, false, &e), ERR_CORRUPT);
+    CHECK_INT(receive(&w, HOST_B, 1, FILES, &e), ERR_CORRUPT);
     CHECK(!there(HOST_B, ROOT) && !there(HOST_B, ROOT ".move"));
     error_clear(&e);
-    CHECK_OK(receive(&w, HOST_B, 1, false, &e), &e);
+    CHECK_OK(receive(&w, HOST_B, 1, FILES, &e), &e);
     CHECK(there(HOST_B, ROOT));
     end(&w);
 }
@@ -170,9 +188,107 @@ TEST("for a running guest the disks are made empty and as large, and the config 
     struct world w = {.files = NULL};
     struct error e = {0};
     begin(&w);
-    CHECK_OK(receive(&w, HOST_B, 0, true, &e), &e);
+    CHECK_OK(receive(&w, HOST_B, 0, RUNNING, &e), &e);
     shell("qemu-img info " HOST_B "/" ROOT
           " | grep -q 'virtual size: 64 MiB'; qemu-io -f qcow2 -c 'read -P 0 1M 6M' " HOST_B "/" ROOT
           " | grep -q '6 MiB'; test -s " HOST_B "/instances/" SERVER "/config.iso");
+    end(&w);
+}
+
+/* The second host reaches the first one's folders under another path. */
+static void share(bool same_image_dir)
+{
+    shell("rmdir " HOST_B "/instances; ln -s $PWD/" HOST_A "/instances " HOST_B "/instances");
+    if (same_image_dir)
+        shell("qemu-img rebase -q -u -f qcow2 -b $PWD/" HOST_B "/images/i.qcow2 -F qcow2 " HOST_A "/" ROOT
+              "; cp " HOST_A "/images/i.qcow2 " HOST_B "/images");
+}
+
+static int remove_as(const char *host, struct error *e)
+{
+    struct settings settings = {.instances_dir = path_of(host, "instances")};
+    size_t count = 0;
+    char **ids = storage_list(&settings, host, &count);
+    CHECK_INT(count, owner_is_other(path_of(host, "instances/" SERVER), host) ? 0 : 1);
+    for (size_t i = 0; i < count; i++)
+        free(ids[i]);
+    free(ids);
+    return storage_remove(&settings, host, SERVER, e);
+}
+
+TEST("where both hosts see the same folder nothing is copied, and only the one that it belongs to removes it")
+{
+    struct world w = {.files = NULL};
+    struct error e = {0};
+    begin(&w);
+    share(true);
+    const char *folder = path_of(HOST_A, "instances/" SERVER);
+    shell("sha256sum " HOST_A "/" ROOT " >before");
+    CHECK_OK(receive(&w, HOST_B, 0, RUNNING, &e), &e);
+    CHECK(w.shared && owner_is_shared(folder) && owner_is_other(folder, HOST_B) && !owner_is_other(folder, HOST_A));
+    shell("sha256sum -c --quiet before");
+    CHECK_OK(remove_as(HOST_B, &e), &e);
+    CHECK(there(HOST_A, ROOT));
+    CHECK_OK(owner_take(folder, HOST_B, &e), &e); /* the guest has come */
+    CHECK(owner_is_shared(folder));
+    CHECK_OK(remove_as(HOST_A, &e), &e);
+    CHECK(there(HOST_A, ROOT));
+    CHECK_OK(remove_as(HOST_B, &e), &e);
+    CHECK(!there(HOST_A, "instances/" SERVER));
+    end(&w);
+}
+
+TEST("a shared disk whose image is elsewhere on this host is refused with both places")
+{
+    struct world w = {.files = NULL};
+    struct error e = {0};
+    begin(&w);
+    share(false);
+    CHECK_INT(receive(&w, HOST_B, 0, RUNNING, &e), ERR_INVALID);
+    CHECK(strstr(error_text(&e), path_of(HOST_A, "images/i.qcow2")) != NULL);
+    CHECK(strstr(error_text(&e), path_of(HOST_B, "images/i.qcow2")) != NULL);
+    CHECK(there(HOST_A, ROOT));
+    end(&w);
+}
+
+TEST("a folder that only looks the same is copied")
+{
+    struct world w = {.files = NULL};
+    struct error e = {0};
+    begin(&w);
+    shell("cp -r " HOST_A "/instances/" SERVER " " HOST_B "/instances; rm " HOST_B "/" ROOT);
+    CHECK_OK(receive(&w, HOST_B, 1, FILES, &e), &e);
+    CHECK(!w.shared && there(HOST_B, ROOT));
+    end(&w);
+}
+
+TEST("what the console said before comes along, and so does the guest's definition")
+{
+    struct world w = {.files = NULL};
+    struct error e = {0};
+    begin(&w);
+    shell("cd " HOST_A "/instances/" SERVER "; echo two >console.log; echo one >console.log.0");
+    CHECK_OK(receive(&w, HOST_B, 1, FILES, &e), &e);
+    CHECK_OK(receive(&w, HOST_B, 1, CONSOLE, &e), &e);
+    CHECK_OK(console_log_read(path_of(HOST_B, "instances/" SERVER "/console.log"), -1, &w.text, &e), &e);
+    CHECK_TEXT(w.text.data, "one\ntwo\n");
+    shell("echo three >" HOST_B "/instances/" SERVER "/console.log");
+    strbuf_reset(&w.text);
+    CHECK_OK(console_log_read(path_of(HOST_B, "instances/" SERVER "/console.log"), -1, &w.text, &e), &e);
+    CHECK_TEXT(w.text.data, "one\ntwo\nthree\n");
+    CHECK_OK(receive(&w, HOST_B, 1, DOMAIN, &e), &e);
+    CHECK_TEXT(w.text.data, "<domain/>");
+    end(&w);
+}
+
+TEST("disks for which there is no room are refused before anything is fetched")
+{
+    struct world w = {.files = NULL};
+    struct error e = {0};
+    begin(&w);
+    shell("truncate -s 10T " HOST_A "/instances/" SERVER "/ephemeral.qcow2");
+    CHECK_INT(receive(&w, HOST_B, 1, RUNNING, &e), ERR_NO_SPACE);
+    CHECK(strstr(error_text(&e), " MiB are free") != NULL);
+    CHECK(!there(HOST_B, "instances/" SERVER));
     end(&w);
 }

@@ -1,0 +1,128 @@
+"""Two libvirt hosts with an agent each, in namespaces of this machine, and a cloud for them: what servers move between."""
+import os
+import re
+import shlex
+import signal
+import subprocess
+
+from client import Ledger, Tenant
+from cloud import BUILD, Cloud, seed, shell, wait_for
+from node import LIBVIRT, Node
+import say
+
+SIM = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../sim"))
+BOOT_S = 150
+
+
+class Host:
+    """A node with an agent of its own."""
+
+    def __init__(self, cloud, subnet, number, prepare=None, **config):
+        """`prepare(node)` changes the node before its agent starts; `config` goes into the agent's."""
+        self.cloud = cloud
+        self.name = f"node{number}-1"
+        self.node = node = Node(subnet, number, tcp=True)
+        self.program = f"virga-agent-{number}"
+        self.state = os.path.join(node.folder, "agent")
+        cloud.config[self.program] = {**cloud.config["virga-agent"], "hypervisor": "libvirt", "url": f"https://{subnet}.1:{cloud.port + 1}",
+                                      "state_dir": self.state, "image_dir": os.path.join(self.state, "images"), "address": node.address,
+                                      "instances_dir": os.path.join(node.folder, "instances"), "move_uri": "qemu+tcp://%s/system",
+                                      "stop_grace": "10s", "pid_file": os.path.join(node.folder, "agent.pid")}
+        cloud.config[self.program].update(config)
+        if prepare:
+            prepare(node)
+        for name in [name for name in cloud.config[self.program] if name.startswith("fake_")]:
+            del cloud.config[self.program][name]
+        cloud.write_config(self.program)
+        cloud.join(self.program, self.state, f"node{number}", 1)
+        cloud.libvirt_uris.append(node.uri)
+        self.start_agent()
+
+    def start_agent(self):
+        c = self.cloud
+        words = [os.path.join(BUILD, "virga-agent"), "--config", os.path.join(c.etc, self.program + ".conf"), "--prefix", c.prefix]
+        script = f". {os.path.realpath(os.path.join(SIM, '../..', LIBVIRT))}; libvirt_node_exec {self.node.name} {shlex.join(words)}"
+        with open(os.path.join(c.prefix, self.program + ".log"), "ab") as log:
+            subprocess.Popen(["bash", "-c", script], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def kill_agent(self, number=signal.SIGKILL):
+        try:
+            with open(os.path.join(self.node.folder, "agent.pid"), encoding="ascii") as file:
+                os.kill(int(file.read()), number)
+        except (OSError, ValueError):
+            pass
+
+    def files(self, server_id):
+        folder = os.path.join(self.node.folder, "instances", server_id)
+        return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+
+class Pair:
+    def __init__(self, prepare=None, ram=128, **config):
+        self.rng = seed()
+        image = shell("tests/e2e/lib/guest.sh", "guest_image")
+        self.cloud = c = Cloud(hosts=1)
+        c.config["virga-api"]["agent_listen"] = f"0.0.0.0:{c.port + 1}"
+        c.start()
+        subnet = f"10.97.{self.rng.randrange(1, 255)}"
+        self.hosts = {}
+        for number in (2, 3):
+            host = Host(c, subnet, number, prepare, **config)
+            self.hosts[host.name] = host
+        c.wait_hosts(3)
+        self.ledger = Ledger(os.path.join(c.prefix, "ledger"))
+        self.api = c.api()
+        self.ground = c.ground(self.api, image=image, cidr=f"10.{self.rng.randrange(130, 190)}.{self.rng.randrange(256)}.0/24", ram=ram)
+        self.api.call("PUT", "/compute/v2.1/os-services/disable", {"host": "fake-1", "binary": "nova-compute"})
+        self.tenant = Tenant(self.api, self.ledger, self.ground)
+        big = {"flavor": {"name": "big", "ram": 192, "vcpus": 1, "disk": 2}}
+        self.big = self.api.call("POST", "/compute/v2.1/flavors", big).json["flavor"]["id"]
+
+    def action(self, server_id, body, microversion="2.56", expect=(202, 204)):
+        return self.api.call("POST", f"/compute/v2.1/servers/{server_id}/action", body, expect=expect, microversion=microversion).status
+
+    def live(self, server_id):
+        return self.action(server_id, {"os-migrateLive": {"host": None, "block_migration": "auto"}}, "2.30")
+
+    def place(self, server_id):
+        return self.cloud.query("SELECT h.name FROM server s JOIN host h ON h.id = s.host_id WHERE s.id = ?", server_id)[0][0]
+
+    def migration(self, server_id):
+        return self.api.call("GET", f"/compute/v2.1/os-migrations?instance_uuid={server_id}", microversion="2.59").json["migrations"][0]
+
+    def ended(self, server_id, *statuses, seconds=120):
+        try:
+            return wait_for("the migration's end", lambda: self.migration(server_id)["status"] in statuses and self.migration(server_id), seconds, 0.1)
+        except TimeoutError:
+            say.note(f"migration {self.migration(server_id)} {self.cloud.query('SELECT step, message FROM migration ORDER BY id DESC LIMIT 1')}")
+            return None
+
+    def boots(self, server_id, times):
+        return wait_for(f"boot {times}", lambda: self.tenant.console(server_id).count("BOOT OK") >= times, BOOT_S, 0.3)
+
+    def domains(self, server_id):
+        """State of its domain by host."""
+        found = {}
+        for host in self.hosts.values():
+            for line in host.node.virsh("list", "--all").splitlines():
+                words = line.split(None, 2)
+                if len(words) == 3 and words[1].endswith(server_id[-12:]):
+                    found[host.name] = words[2]
+        return found
+
+    def end(self):
+        for host in self.hosts.values():
+            host.kill_agent(signal.SIGTERM)
+        self.cloud.end()
+        for host in self.hosts.values():
+            host.node.stop()
+
+
+def downtime_ms(t, host):
+    """Of the guest that came last, as QEMU measured it on the host that it left."""
+    for name in reversed(host.node.virsh("list", "--all", "--name").split()):
+        text = host.node.virsh("domjobinfo", name, "--completed", "--keep-completed")
+        found = re.search(r"Total downtime:\s+(\d+)", text)
+        if found:
+            return int(found[1])
+    return None
