@@ -19,6 +19,7 @@ struct placement *placement_new(const struct placement_weights *weights)
     p->goal = PLACEMENT_GOAL_WEIGHTS;
     p->era = 1;
     p->free_slot = PLACEMENT_NO_SLOT;
+    p->pcpu = placement_name_intern(p, PLACEMENT_PCPU);
     return p;
 }
 
@@ -29,6 +30,7 @@ void placement_free(struct placement **placement)
         return;
     }
     placement_kinds_done(p);
+    placement_numa_done(p);
     struct name *name, *next_name;
     HASH_ITER (hh, p->names, name, next_name) {
         HASH_DEL(p->names, name);
@@ -106,11 +108,13 @@ static void ids_grow(struct placement *p)
 static void slots_grow(struct placement *p)
 {
     size_t words = (size_t)p->slot_capacity / 64;
+    int32_t old_capacity = p->slot_capacity;
     p->slot_capacity = p->slot_capacity ? p->slot_capacity + p->slot_capacity / 128 * 64 : 256;
     p->slots = memory_resize(p->slots, (size_t)p->slot_capacity * sizeof(*p->slots));
     size_t grown = (size_t)p->slot_capacity / 64;
     p->excluded = memory_resize(p->excluded, grown * sizeof(uint64_t));
     memset(p->excluded + words, 0, (grown - words) * sizeof(uint64_t));
+    placement_numa_grow(p, old_capacity);
 }
 
 static int32_t slot_add(struct placement *p, const char *id)
@@ -240,8 +244,12 @@ int32_t placement_set_host(struct placement *p, const struct placement_host *hos
     }
     struct slot *s = &p->slots[slot];
     struct resources capacity;
+    struct placement_class classes[PLACEMENT_CLASSES_MAX];
+    struct placement_host with_cells = *host;
     unplant(p, slot);
     count_in(p, s, -1);
+    placement_numa_set(p, slot, &with_cells, classes);
+    host = &with_cells;
     for (int r = 0; r < RESOURCE_COUNT; r++) {
         capacity.amount[r] = resource_capacity(&host->inventory[r]);
         s->capacity[r] = capacity.amount[r] < INT32_MAX ? (int32_t)capacity.amount[r] : INT32_MAX;
@@ -273,6 +281,7 @@ void placement_remove_host(struct placement *p, const char *id)
     count_in(p, s, -1);
     placement_kind_leave(p, s->kind);
     id_drop(p, slot);
+    placement_numa_forget(p, slot);
     free(s->extra);
     *s = (struct slot){.kind = -1, .next_free = p->free_slot};
     p->free_slot = slot;
@@ -351,14 +360,20 @@ static void change(struct placement *p, int32_t slot, const struct resources *ne
     struct slot *s = slot_at(p, slot);
     int32_t before[TREE_DIMENSIONS_MAX], after[TREE_DIMENSIONS_MAX];
     placement_values(p, s, before);
+    if (extra && extra->numa && sign > 0) {
+        placement_numa_take(p, slot, extra);
+    } else if (extra && extra->numa) {
+        placement_numa_release(p, slot, extra);
+    }
+    struct resources held = placement_held(need, extra);
     for (int r = 0; r < RESOURCE_COUNT; r++) {
-        s->used.amount[r] += sign * need->amount[r];
-        p->used.amount[r] += sign * need->amount[r];
+        s->used.amount[r] += sign * held.amount[r];
+        p->used.amount[r] += sign * held.amount[r];
     }
     for (size_t i = 0; extra && i < extra->count; i++) {
         int32_t at = placement_class_dimension(p->kinds[s->kind]->key, extra->item[i].class);
         if (at >= 0) {
-            s->extra->used[at - TREE_FIXED] += sign * extra->item[i].amount;
+            s->extra->used[at - TREE_FIXED] += sign * placement_held_extra(p, extra, i);
         }
     }
     s->server_count += sign;

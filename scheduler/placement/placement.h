@@ -9,6 +9,7 @@
  * knows the least and the most of each resource below it, so that a search leaves out whatever cannot fit or cannot be
  * better. A decision costs about the logarithm of the hosts, a change too; neither allocates memory. */
 #pragma once
+#include "common/model/numa.h"
 #include "common/model/resources.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,9 +18,10 @@
 struct placement;
 
 #define PLACEMENT_NO_SLOT     (-1)
-#define PLACEMENT_ID_SIZE     37 /* of a host's id, with its end */
-#define PLACEMENT_NAMES_MAX   16 /* traits of one request, properties, hosts named in hints */
-#define PLACEMENT_CLASSES_MAX 8  /* resource classes beside VCPU, MEMORY_MB and DISK_GB, of one host or request */
+#define PLACEMENT_ID_SIZE     37     /* of a host's id, with its end */
+#define PLACEMENT_NAMES_MAX   16     /* traits of one request, properties, hosts named in hints */
+#define PLACEMENT_CLASSES_MAX 8      /* resource classes beside VCPU, MEMORY_MB and DISK_GB, of one host or request */
+#define PLACEMENT_PCPU        "PCPU" /* the class of dedicated processors: hosts have it by their topology */
 
 /* An amount of a further resource class: "PCPU" (dedicated processors), "CUSTOM_GPU", ... */
 struct placement_class {
@@ -47,6 +49,8 @@ struct placement_host {
     size_t aggregate_count;
     const struct placement_class *classes; /* further resource classes; those above the maximum are left out */
     size_t class_count;
+    const char *topology; /* its NUMA cells, as numa_topology_read takes them; NULL: not known */
+    const char *given;    /* what its servers hold of them, as numa_given_each takes it; NULL: nothing */
 };
 
 enum placement_group_policy {
@@ -77,8 +81,11 @@ enum placement_goal {
 enum placement_goal placement_goal_parse(const char *name);
 const char *placement_goal_name(enum placement_goal goal);
 
-/* Amounts of further classes that a request asks for; `class` is from placement_class_number. */
+/* What a request asks for beside the three: amounts of further classes (`class` is from placement_class_number; of PCPU
+ * at least the dedicated processors of `numa`), and cells of the host. */
 struct placement_extra {
+    const struct numa_request *numa; /* NULL: none */
+    struct numa_given *given;        /* the caller's: written when it is taken, read when it is released */
     size_t count;
     struct {
         int32_t class;
@@ -145,14 +152,20 @@ int32_t placement_class_number(struct placement *p, const char *name);
 /* The best host for the request among all that pass all filters; ties go to the lowest slot. PLACEMENT_NO_SLOT: none;
  * then placement_explain says why. Nothing is taken: call placement_take. */
 int32_t placement_choose(struct placement *p, const struct placement_request *r);
-/* Adds / gives back what a server holds; `extra` may be NULL. */
+/* Adds / gives back what a server holds; `extra` may be NULL. `need` is what was asked for: what is held on dedicated
+ * processors and in huge pages is taken off it. What is taken must fit: with `extra->numa`, placement_choose said so.
+ */
 void placement_take(struct placement *p, int32_t slot, const struct resources *need,
                     const struct placement_extra *extra);
 void placement_release(struct placement *p, int32_t slot, const struct resources *need,
                        const struct placement_extra *extra);
-/* Chooses and takes for up to `most` equal servers, each seeing the ones before as members of its group. Fills
- * ret_slots and returns how many; when fewer than `least` fit, nothing is taken and 0 returned. `members` is the
- * caller's room for r->member_count + most group hosts. */
+/* What is held of the three by whoever took it. */
+struct resources placement_held(const struct resources *need, const struct placement_extra *extra);
+/* Likewise, how much of extra->item[index]. */
+int64_t placement_held_extra(const struct placement *p, const struct placement_extra *extra, size_t index);
+/* Chooses and takes for up to `most` equal servers, each seeing the ones before as members of its group; the i-th one's
+ * cells are written to r->extra.given[i]. Fills ret_slots and returns how many; when fewer than `least` fit, nothing is
+ * taken and 0 returned. `members` is the caller's room for r->member_count + most group hosts. */
 size_t placement_choose_batch(struct placement *p, const struct placement_request *r, size_t least, size_t most,
                               struct placement_group_host *members, int32_t *ret_slots);
 

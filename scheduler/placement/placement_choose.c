@@ -77,7 +77,8 @@ static void try_slot(const struct placement *p, const struct placement_request *
     }
     placement_values(p, s, values);
     int64_t score = placement_score(&q, slot, values);
-    if (score == SCORE_NONE || placement_own_refusal(p, r, slot)) {
+    if (score == SCORE_NONE || placement_own_refusal(p, r, slot) ||
+        (r->extra.numa && !placement_numa_fits(p, slot, r->extra.numa))) {
         return;
     }
     score += own_score(p, r, members);
@@ -172,7 +173,7 @@ static void search_all(struct placement *p, const struct placement_request *r, c
         return;
     }
     q.excluded = excluded;
-    struct recall *m = p->kind_count > 1 ? placement_recall_get(p, r, k, &q) : NULL;
+    struct recall *m = p->kind_count > 1 && !q.numa ? placement_recall_get(p, r, k, &q) : NULL;
     int32_t first = recall_kinds(p, r, k, m, &q, best);
     if (first < 0) {
         return;
@@ -320,8 +321,9 @@ size_t placement_choose_batch(struct placement *p, const struct placement_reques
         if (slot == PLACEMENT_NO_SLOT) {
             break;
         }
-        placement_take(p, slot, &r->need, &r->extra);
+        placement_take(p, slot, &r->need, &one.extra);
         ret_slots[count++] = slot;
+        one.extra.given += one.extra.numa != NULL;
         if (r->policy != PLACEMENT_GROUP_NONE) {
             add_member(members, &one.member_count, slot);
         }
@@ -330,7 +332,8 @@ size_t placement_choose_batch(struct placement *p, const struct placement_reques
         return count;
     }
     while (count > 0) {
-        placement_release(p, ret_slots[--count], &r->need, &r->extra);
+        one.extra.given -= one.extra.numa != NULL;
+        placement_release(p, ret_slots[--count], &r->need, &one.extra);
     }
     return 0;
 }

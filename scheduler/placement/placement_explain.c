@@ -8,6 +8,8 @@
 static const char *const resource_reasons[RESOURCE_COUNT] = {"full (VCPU)", "full (MEMORY_MB)", "full (DISK_GB)"};
 static const char *const resource_units[RESOURCE_COUNT] = {"VCPU", "MiB", "GiB of disk"};
 
+#define CELLS_SCALE (1 << 20) /* what a lack in cells is a share of */
+
 static void note_removed(struct placement_explanation *x, const char *reason, const char *detail)
 {
     size_t i = 0;
@@ -51,14 +53,26 @@ static void note_lack(struct lack *l, const char *reason, const char *detail, co
     }
 }
 
-static void measure(const struct placement *p, const struct slot *s, const struct placement_request *r,
+/* A host that has enough of everything may still have it in the wrong cells. Of those that have not, the one that lacks
+ * least is the nearest, whatever it lacks. */
+static void measure_cells(const struct placement *p, int32_t slot, const struct placement_request *r, struct lack *ret)
+{
+    struct numa_lack lack;
+    if (ret->missing == 0 && r->extra.numa && placement_numa_lacks(p, slot, r->extra.numa, &lack)) {
+        note_lack(ret, "without room in NUMA cells", lack.what, lack.what, lack.amount, CELLS_SCALE);
+    }
+}
+
+static void measure(const struct placement *p, int32_t slot, const struct placement_request *r,
                     const struct class_names *names, struct lack *ret)
 {
+    const struct slot *s = &p->slots[slot];
+    struct resources least = r->extra.numa ? placement_numa_least(&r->need, r->extra.numa) : r->need;
     int32_t values[TREE_DIMENSIONS_MAX];
     placement_values(p, s, values);
     *ret = (struct lack){0};
     for (int i = 0; i < RESOURCE_COUNT; i++) {
-        int64_t need = r->need.amount[i];
+        int64_t need = least.amount[i];
         if (need > 0 && need > values[i]) {
             note_lack(ret, resource_reasons[i], NULL, resource_units[i], need - values[i], need);
         }
@@ -70,6 +84,7 @@ static void measure(const struct placement *p, const struct slot *s, const struc
             note_lack(ret, "full", names->text[i], names->text[i], need - have, need);
         }
     }
+    measure_cells(p, slot, r, ret);
 }
 
 /* Less is nearer; amounts of different resources are compared as shares of what was asked. */
@@ -119,7 +134,7 @@ static void explain_slot(const struct placement *p, int32_t slot, const struct p
         note_removed(x, reason, NULL);
         return;
     }
-    measure(p, s, r, names, &lack);
+    measure(p, slot, r, names, &lack);
     const char *own = placement_own_refusal(p, r, slot);
     if (lack.missing > 0) {
         note_removed(x, lack.first_reason, lack.first_detail);

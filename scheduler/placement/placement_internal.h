@@ -121,8 +121,11 @@ struct placement {
     struct recall recalls[RECALLS];
     uint32_t *versions; /* by kind: grows with every change of its hosts */
     uint64_t tick;
-    uint64_t *excluded; /* a bit per slot, all clear between requests */
-    int32_t *scratch;   /* a kind's number each, for building keys */
+    uint64_t *excluded;           /* a bit per slot, all clear between requests */
+    struct numa_slot *numa;       /* by slot; NULL: no host has told its cells */
+    struct numa_kind *numa_kinds; /* by text */
+    int32_t pcpu;                 /* number of the class */
+    int32_t *scratch;             /* a kind's number each, for building keys */
     size_t scratch_capacity;
 };
 
@@ -137,6 +140,8 @@ struct query {
     int64_t scarcity[RESOURCE_COUNT]; /* how much a share of it counts for packing; SCARCITY_ONE for the scarcest */
     int64_t need_worth;               /* what the request itself takes off the weighers' sum */
     const uint64_t *excluded;         /* slots to leave out, or NULL */
+    const struct numa_request *numa;  /* cells that a host must have free, or NULL */
+    const struct placement *placement;
 };
 struct found {
     int64_t score;
@@ -194,6 +199,22 @@ struct class_names {
 /* placement.c */
 /* The slot's free amounts and the other dimensions of its tree. */
 void placement_values(const struct placement *p, const struct slot *s, int32_t *ret);
+
+/* placement_numa.c */
+/* The slots have grown. */
+void placement_numa_grow(struct placement *p, int32_t old_capacity);
+/* Takes over the host's cells and what is held of them. Adds the class PCPU to `host`, whose classes then lie in `room`
+ * (PLACEMENT_CLASSES_MAX). */
+void placement_numa_set(struct placement *p, int32_t slot, struct placement_host *host, struct placement_class *room);
+void placement_numa_forget(struct placement *p, int32_t slot);
+void placement_numa_done(struct placement *p);
+bool placement_numa_fits(const struct placement *p, int32_t slot, const struct numa_request *r);
+/* Whether there is no room in its cells, and what is missing. */
+bool placement_numa_lacks(const struct placement *p, int32_t slot, const struct numa_request *r, struct numa_lack *ret);
+void placement_numa_take(struct placement *p, int32_t slot, const struct placement_extra *extra);
+void placement_numa_release(struct placement *p, int32_t slot, const struct placement_extra *extra);
+/* What it takes of the three at least, whatever pages it gets. */
+struct resources placement_numa_least(const struct resources *need, const struct numa_request *r);
 
 /* placement_recall.c */
 /* The memory of this request, made when new; NULL with too many kinds. */

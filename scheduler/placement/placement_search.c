@@ -71,12 +71,15 @@ bool placement_query_begin(const struct placement *p, const struct placement_req
     bool can = true;
     ret->goal = r->goal != PLACEMENT_GOAL_DEFAULT ? r->goal : p->goal;
     ret->excluded = NULL;
+    ret->numa = r->extra.numa;
+    ret->placement = p;
+    struct resources least = r->extra.numa ? placement_numa_least(&r->need, r->extra.numa) : r->need;
     ret->fixed_count = 0;
     for (int32_t d = 0; d < TREE_DIMENSIONS_MAX; d++) {
         ret->need[d] = INT32_MIN;
     }
     for (int i = 0; i < RESOURCE_COUNT; i++) {
-        can = ask(ret, i, r->need.amount[i]) && can;
+        can = ask(ret, i, least.amount[i]) && can;
         if (ret->need[i] != INT32_MIN) {
             ret->asked[ret->fixed_count++] = i;
         }
@@ -254,9 +257,13 @@ static inline bool better(int64_t score, int32_t slot, const struct found *best)
     return score > best->score || (score == best->score && slot < best->slot);
 }
 
+/* Asked for hosts that would be the best so far only. */
 static bool is_excluded(const struct query *q, int32_t slot)
 {
-    return q->excluded && (q->excluded[slot / 64] >> (slot % 64) & 1);
+    if (q->excluded && (q->excluded[slot / 64] >> (slot % 64) & 1)) {
+        return true;
+    }
+    return q->numa && !placement_numa_fits(q->placement, slot, q->numa);
 }
 
 static void search_leaf(const struct tree_leaf *leaf, const struct query *q, struct found *best)
