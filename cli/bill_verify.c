@@ -51,8 +51,15 @@ static int check_all(struct check *x, const struct list *l, struct error *e)
     int rc = 0;
     for (size_t i = 0; !rc && i < l->count; i++) {
         x->number = l->numbers[i];
-        rc = db_snapshot(db_reader(x->cli->db), check_one, x, e);
+        struct error why = {0};
+        rc = db_snapshot(db_reader(x->cli->db), check_one, x, &why);
         x->checked += !rc;
+        if (rc == ERR_GONE) {
+            printf("%s cannot be made again: %s\n", invoice_number(x->number, number), error_text(&why));
+            rc = 0;
+            continue;
+        }
+        rc = rc ? error_set(e, rc, "%s", error_text(&why)) : 0;
         if (!rc && !x->same) {
             x->differ++;
             printf("%s differs from what its inputs make\n", invoice_number(x->number, number));

@@ -241,10 +241,3 @@ int store_counter_changed(struct db_conn *c, int64_t project_no, int64_t from_us
     }
     return rc;
 }
-
-DB_STATEMENT(counter_forget, "DELETE FROM usage_counter WHERE project_no = $1 AND hour_us < $2");
-int store_counter_forget(struct db_conn *c, int64_t project_no, int64_t before_us, int64_t *ret_deleted,
-                         struct error *e)
-{
-    return db_exec(c, &counter_forget, ret_deleted, e, DB_ARGS(db_int(project_no), db_int(before_us)));
-}

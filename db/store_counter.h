@@ -56,6 +56,3 @@ int store_counter_each(struct db_conn *c, int64_t project_no, int64_t from_us, i
 /* Whether hours in the period became known after `generation`. */
 int store_counter_changed(struct db_conn *c, int64_t project_no, int64_t from_us, int64_t to_us, int64_t generation,
                           bool *ret, struct error *e);
-/* Deletes hours that begin before `before_us`. */
-int store_counter_forget(struct db_conn *c, int64_t project_no, int64_t before_us, int64_t *ret_deleted,
-                         struct error *e);

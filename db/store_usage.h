@@ -15,6 +15,9 @@ int store_usage_events(struct db_conn *c, int64_t position, int64_t limit, struc
 /* Newest lifecycle event's id, 0 for none. */
 int store_usage_newest_event(struct db_conn *c, int64_t *ret, struct error *e);
 
+/* A consumer: counters of invoices up to that number are forgotten. */
+#define STORE_USAGE_FORGOTTEN "usage-forgotten"
+
 /* How far the consumer has come; 0 before its first step. */
 int store_usage_cursor(struct db_conn *c, const char *name, int64_t *ret_position, struct error *e);
 /* Moves the cursor; `expected` must be where it stands, ERR_CONFLICT otherwise (another meter was faster). */

@@ -30,6 +30,13 @@ static const struct config_option options[] = {
      .doc = "How often budgets are compared with what the month has cost."},
     {OPTION(close_after_ms), .type = CONFIG_DURATION, .fallback = "0", .min = 0, .max = 2419200000, .reload = true,
      .doc = "Close each month by itself, so long after its end. 0: only by \"virga bill close\"."},
+    {OPTION(usage_days_ms), .type = CONFIG_DURATION, .fallback = "40d", .min = 0, .max = 315360000000,
+     .doc = "Keep invoiced counters by the day instead of the hour from so long after the period's end on. 0: never."},
+    {OPTION(usage_months_ms), .type = CONFIG_DURATION, .fallback = "400d", .min = 0, .max = 315360000000,
+     .doc = "Keep invoiced counters as one sum per period from so long after its end on. 0: never."},
+    {OPTION(usage_forget_ms), .type = CONFIG_DURATION, .fallback = "0", .min = 0, .max = 315360000000,
+     .doc = "Forget invoiced counters so long after the period's end, but for each account's last six invoices; older "
+            "ones cannot be made again then. Intervals always stay. 0: never."},
     {OPTION(webhook_secret), .type = CONFIG_TEXT,
      .doc = "File whose first line signs what budgets' webhooks are told; unset: unsigned."},
     {OPTION(lease_ms), .type = CONFIG_DURATION, .fallback = "6s", .min = 1000, .max = 600000,

@@ -21,6 +21,7 @@
 #include "metering/counters.h"
 #include "metering/intervals.h"
 #include "metering/price_file.h"
+#include "metering/retention.h"
 #include "metering/webhook.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@ struct metering {
     struct intervals intervals;
     struct counters counters;
     struct budgets budgets;
+    struct retention retention;
     struct db *db;
     struct wake *wake;
     struct loop *loop;
@@ -65,6 +67,12 @@ static void write_metrics(struct metering *m)
                    (long long)(m->intervals.newest - m->intervals.position));
     strbuf_appendf(&out, "# TYPE virga_metering_clamped_total counter\nvirga_metering_clamped_total %llu\n",
                    (unsigned long long)m->intervals.clamped);
+    strbuf_appendf(&out,
+                   "# TYPE virga_metering_usage_rows_rolled_total counter\n"
+                   "virga_metering_usage_rows_rolled_total %llu\n"
+                   "# TYPE virga_metering_usage_rows_forgotten_total counter\n"
+                   "virga_metering_usage_rows_forgotten_total %llu\n",
+                   (unsigned long long)m->retention.rolled, (unsigned long long)m->retention.forgotten);
     strbuf_appendf(&out, "# TYPE virga_metering_samples_total counter\nvirga_metering_samples_total %llu\n",
                    (unsigned long long)m->counters.samples);
     strbuf_appendf(&out,
@@ -128,6 +136,15 @@ static void close_last_month(struct metering *m)
     }
 }
 
+static void retain(struct metering *m)
+{
+    struct error e = {0};
+    int rc = retention_run(&m->retention, &e);
+    if (rc) {
+        log_error("old usage not rolled up", "code=%s error=\"%s\"", error_name(rc), error_text(&e));
+    }
+}
+
 static void work(void *arg)
 {
     struct metering *m = arg;
@@ -141,6 +158,7 @@ static void work(void *arg)
         watch_budgets(m);
         close_last_month(m);
         closes_run(m->budgets.reader, m->intervals.conn);
+        retain(m);
     }
     write_metrics(m);
 }
@@ -255,6 +273,11 @@ static int start(struct metering *m, struct error *e)
         m->budgets.conn = m->intervals.conn;
         m->budgets.reader = db_reader(m->db);
         m->budgets.period_us = m->config.budget_ms * 1000;
+        m->retention = (struct retention){.reader = m->budgets.reader,
+                                          .conn = m->intervals.conn,
+                                          .days_after_us = m->config.usage_days_ms * 1000,
+                                          .months_after_us = m->config.usage_months_ms * 1000,
+                                          .forget_after_us = m->config.usage_forget_ms * 1000};
         rc = read_secret(m, e);
     }
     if (!rc) {

@@ -6,6 +6,8 @@ FLOORS = {"counters_metered": (300000, True), "events": (50000, True), "month": 
 WORDS = {"counters_accepted": "counter measures on disk in batches", "counters_metered": "counter measures accepted and taken over into hours",
          "events": "lifecycle events to closed intervals", "month": "a month of 100,000 servers closed for 1,000 accounts",
          "month_memory": "memory while closing it", "month_to_date": "month to date of one project among them, p99",
+         "counter_hours_bytes": "counters of 10 s on disk, by the hour", "counter_days_bytes": "the same rolled up to days",
+         "counter_month_bytes": "the same rolled up to the month",
          "ledger_bytes": "the ledger on disk", "invoice_bytes": "invoices on disk"}
 
 

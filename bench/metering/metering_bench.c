@@ -9,6 +9,7 @@
 #include "common/memory.h"
 #include "db/store_counter.h"
 #include "db/store_ledger.h"
+#include "db/store_roll.h"
 #include "db/store_usage.h"
 #include "metering/bill/close.h"
 #include "metering/counters.h"
@@ -188,6 +189,71 @@ static void counters(void)
         "accepted, deduplicated, in the hour's row of each server; %" PRId64 " servers, %" PRIu64 " samples", servers,
         m.samples);
     counters_forget(&m);
+    end(&b);
+}
+
+/* ---- counters on disk ---- */
+
+#define DISK_SERVERS 500
+#define DAY_US       ((int64_t)86400000000)
+
+DB_STATEMENT(bench_table_bytes,
+             "SELECT CAST(coalesce(sum(pgsize), 0) AS BIGINT) FROM dbstat WHERE name = 'usage_counter'");
+
+static int add_hours(struct db_conn *c, void *arg, struct error *e)
+{
+    const int64_t *servers = arg;
+    int rc = 0;
+    for (int64_t at = MONTH_BEGIN; at < MONTH_END && !rc; at += 3600000000) {
+        for (int64_t i = 0; i < *servers && !rc; i++) {
+            struct counter_hour h = {.project_no = 1 + i % 10,
+                                     .hour_us = at,
+                                     .generation = 1,
+                                     .subject_no = 100000 + i,
+                                     .shape_no = 1 + i % 20,
+                                     .host_no = 1 + i % 50};
+            for (int k = 0; k < COUNTER_COUNT; k++) {
+                h.used[k] = (at / 7 + i * 1000003) % 3000000000;
+            }
+            rc = store_counter_add(c, &h, e);
+        }
+    }
+    return rc;
+}
+
+static int roll_month(struct db_conn *c, void *arg, struct error *e)
+{
+    int64_t gone = 0;
+    int rc = 0;
+    for (int64_t project = 1; project <= 10 && !rc; project++) {
+        rc = store_roll(c, project, MONTH_BEGIN, MONTH_END, *(const int64_t *)arg, &gone, e);
+    }
+    return rc;
+}
+
+static void say_bytes(struct bench *b, const char *name, int64_t servers, const char *words)
+{
+    struct error e = {0};
+    int64_t bytes = 0;
+    must(db_query_int(b->conn, &bench_table_bytes, &bytes, &e, DB_NO_ARGS), &e);
+    say(name, (double)bytes / (double)servers, "bytes/server/month", "%s", words);
+}
+
+/* Of servers that use everything in every hour of a month. */
+static void counters_on_disk(void)
+{
+    static const int64_t day = DAY_US, all = INT64_MAX;
+    struct bench b;
+    struct error e = {0};
+    int64_t servers = scaled(DISK_SERVERS);
+    begin(&b);
+    must(db_transact(b.conn, add_hours, &servers, &e), &e);
+    say_bytes(&b, "counter_hours_bytes", servers,
+              "a row an hour, of 360 samples of 7 counters: what month to date needs");
+    must(db_transact(b.conn, roll_month, (void *)(uintptr_t)&day, &e), &e);
+    say_bytes(&b, "counter_days_bytes", servers, "a row a day, 40 days after the invoice");
+    must(db_transact(b.conn, roll_month, (void *)(uintptr_t)&all, &e), &e);
+    say_bytes(&b, "counter_month_bytes", servers, "one row, 400 days after: what making the invoice again needs");
     end(&b);
 }
 
@@ -446,6 +512,7 @@ int main(int argc, char **argv)
     }
     log_init("metering_bench", NULL, LOG_LEVEL_ERROR);
     counters();
+    counters_on_disk();
     events();
     bills();
     return 0;

@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/json_out.h"
 #include "common/model/money.h"
+#include "db/store_usage.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -461,6 +462,18 @@ int invoice_render(struct bill *b, const struct invoice_inputs *in, int64_t numb
     return rc || !body->error ? rc : error_set(e, body->error, "the invoice is too large");
 }
 
+/* Whether retention dropped usage that the invoice, or an earlier one that it adjusts, was made from. */
+static int is_forgotten(struct bill *b, int64_t number, const struct invoice_inputs *in, bool *ret, struct error *e)
+{
+    int64_t until = 0;
+    int rc = store_usage_cursor(b->conn, STORE_USAGE_FORGOTTEN, &until, e);
+    *ret = number <= until;
+    for (size_t i = 0; i < in->earlier_count; i++) {
+        *ret = *ret || in->earlier[i].number <= until;
+    }
+    return rc;
+}
+
 int invoice_verify(struct bill *b, int64_t number, struct arena *a, struct strbuf *body, bool *ret_same,
                    struct error *e)
 {
@@ -475,6 +488,12 @@ int invoice_verify(struct bill *b, int64_t number, struct arena *a, struct strbu
     rc = rc ? rc : invoice_render(b, &in, number, row.issued_us, a, body, &result, e);
     if (!rc) {
         *ret_same = strcmp(row.body, body->data) == 0 && strcmp(row.digest, book_digest(body->data, "", a)) == 0;
+    }
+    bool forgotten = false;
+    bool intact = !rc && strcmp(row.digest, book_digest(row.body, "", a)) == 0;
+    rc = rc || *ret_same || !intact ? rc : is_forgotten(b, number, &in, &forgotten, e);
+    if (!rc && forgotten) {
+        rc = error_set(e, ERR_GONE, "the counters that it was made from are no longer kept");
     }
     return rc;
 }

@@ -54,6 +54,7 @@ int64_t invoice_number_parse(const char *text);
 /* The smallest amount that the currency is paid in, in nano-units. */
 int64_t invoice_minor_unit(const char *currency);
 
-/* Makes the stored invoice again from its inputs, the ledger and the price books. *ret_same: every byte is equal. */
+/* Makes the stored invoice again from its inputs, the ledger and the price books. *ret_same: every byte is equal.
+ * ERR_GONE: retention dropped what it was made from, and its own bytes are those that were written. */
 int invoice_verify(struct bill *b, int64_t number, struct arena *a, struct strbuf *body, bool *ret_same,
                    struct error *e);
