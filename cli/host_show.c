@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "db/store_host.h"
 #include "db/store_host_work.h"
+#include "db/store_resource.h"
 #include <inttypes.h>
 
 static void add(struct table *t, const char *name, const char *value)
@@ -23,11 +24,23 @@ static void add_amounts(struct table *t, const struct host_row *row)
     }
 }
 
+static void add_resources(struct table *t, const struct host_resource_row *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct resource_inventory *k = &list[i].inventory;
+        table_add(t, list[i].name);
+        table_addf(t, "%" PRId64 " used of %" PRId64 ", %" PRId64 " reserved, ratio %" PRId64 ".%03" PRId64,
+                   list[i].used, k->total, k->reserved, k->ratio_permille / 1000, k->ratio_permille % 1000);
+    }
+}
+
 struct shown {
     struct cli *cli;
     struct host_row row;
     struct host_drain_row drain;
     struct host_drain_figures figures;
+    struct host_resource_row *resources;
+    size_t resource_count;
     bool drained, off;
     const char *proof;
 };
@@ -38,6 +51,7 @@ static int read_all(struct db_conn *c, void *arg, struct error *e)
     const char *id = NULL;
     int rc = host_find_id(s->cli, c, &id, e);
     rc = rc ? rc : store_host_get(c, id, &s->cli->arena, &s->row, e);
+    rc = rc ? rc : store_resource_list(c, id, &s->cli->arena, &s->resources, &s->resource_count, e);
     rc = rc ? rc : store_host_work_get_drain(c, id, &s->cli->arena, &s->drain, &s->drained, e);
     rc = rc ? rc : store_host_work_is_off(c, id, clock_now_us(), &s->off, &s->proof, &s->cli->arena, e);
     return rc || !s->drained ? rc : store_host_work_figures(c, &s->drain, &s->figures, e);
@@ -64,6 +78,7 @@ static void print_table(const struct shown *s)
     add(&t, "address", row->address);
     add(&t, "agent", row->agent_version);
     add_amounts(&t, row);
+    add_resources(&t, s->resources, s->resource_count);
     table_add(&t, "servers");
     table_addf(&t, "%" PRId64, row->server_count);
     add(&t, "traits", row->traits);
@@ -94,6 +109,16 @@ static void print_json(const struct shown *s)
     json_out_text(&o, "zone", row->zone);
     json_out_text(&o, "address", row->address);
     json_out_int(&o, "servers", row->server_count);
+    json_out_object(&o, "resources");
+    for (size_t i = 0; i < s->resource_count; i++) {
+        json_out_object(&o, s->resources[i].name);
+        json_out_int(&o, "total", s->resources[i].inventory.total);
+        json_out_int(&o, "reserved", s->resources[i].inventory.reserved);
+        json_out_int(&o, "used", s->resources[i].used);
+        json_out_int(&o, "ratio_permille", s->resources[i].inventory.ratio_permille);
+        json_out_object_end(&o);
+    }
+    json_out_object_end(&o);
     json_out_raw(&o, "traits", row->traits);
     json_out_text(&o, "drain", s->drained ? store_host_work_drain_name(s->drain.state) : NULL);
     json_out_object_end(&o);

@@ -1,6 +1,7 @@
 /* Hosts: the row mapper, enrolment, reports, and the numbers that order what others read: desired_revision for the
  * agent, feed for the scheduler, allocation_revision for whoever changes allocations. */
 #include "db/store_host.h"
+#include "db/store_resource.h"
 #include <stdio.h>
 
 #define HOST_COLUMNS                                                                                                   \
@@ -132,8 +133,9 @@ int store_host_settle_certificate(struct db_conn *c, const char *id, const char 
 
 DB_STATEMENT(host_inventory,
              "UPDATE host SET hypervisor = $2, hypervisor_version = $3, architecture = $4, address = $5, vcpus = $6, "
-             "memory_mib = $7, disk_gib = $8, reserved_vcpus = $9, reserved_memory_mib = $10, reserved_disk_gib = $11, "
-             "traits = $12, cpu = $13, feed = $14 WHERE id = $1");
+             "memory_mib = $7, disk_gib = $8, reserved_vcpus = COALESCE(kept_vcpus, $9), reserved_memory_mib = "
+             "COALESCE(kept_memory_mib, $10), reserved_disk_gib = COALESCE(kept_disk_gib, $11), cpu = $12, feed = $13 "
+             "WHERE id = $1");
 int store_host_write_inventory(struct db_conn *c, const struct host_row *row, struct error *e)
 {
     const int64_t *total = row->total.amount, *reserved = row->reserved.amount;
@@ -142,12 +144,15 @@ int store_host_write_inventory(struct db_conn *c, const struct host_row *row, st
     if (rc)
         return rc;
     db_wake(c, "placement");
+    rc = store_resource_set_traits(c, row->id, row->traits, NULL, e);
+    if (rc)
+        return rc;
     return db_exec(c, &host_inventory, NULL, e,
                    DB_ARGS(db_text(row->id), db_text(row->hypervisor), db_int(row->hypervisor_version),
                            db_text(row->architecture), db_text(row->address), db_int(total[RESOURCE_VCPU]),
                            db_int(total[RESOURCE_MEMORY_MIB]), db_int(total[RESOURCE_DISK_GIB]),
                            db_int(reserved[RESOURCE_VCPU]), db_int(reserved[RESOURCE_MEMORY_MIB]),
-                           db_int(reserved[RESOURCE_DISK_GIB]), db_text(row->traits), db_text(row->cpu), db_int(feed)));
+                           db_int(reserved[RESOURCE_DISK_GIB]), db_text(row->cpu), db_int(feed)));
 }
 
 DB_STATEMENT(host_seen, "UPDATE host SET seen_us = $2, boot_id = $3, agent_version = $4, event_seq = $5, "
@@ -182,12 +187,14 @@ int store_host_bump(struct db_conn *c, const char *id, int64_t *ret_revision, st
 struct freed {
     char host_id[64];
     int64_t vcpus, memory_mib, disk_gib;
+    const char *resources;
     bool found;
 };
 
 DB_STATEMENT(allocation_delete,
-             "DELETE FROM allocation WHERE server_id = $1 RETURNING host_id, vcpus, memory_mib, disk_gib");
-static int delete_allocation(struct db_conn *c, const char *server_id, struct freed *ret, struct error *e)
+             "DELETE FROM allocation WHERE server_id = $1 RETURNING host_id, vcpus, memory_mib, disk_gib, resources");
+static int delete_allocation(struct db_conn *c, const char *server_id, struct arena *a, struct freed *ret,
+                             struct error *e)
 {
     struct db_rows rows;
     int rc = db_query(c, &allocation_delete, &rows, e, DB_ARGS(db_text(server_id)));
@@ -199,6 +206,7 @@ static int delete_allocation(struct db_conn *c, const char *server_id, struct fr
         ret->vcpus = db_get_int(&rows, 1);
         ret->memory_mib = db_get_int(&rows, 2);
         ret->disk_gib = db_get_int(&rows, 3);
+        ret->resources = db_dup_text(&rows, 4, a);
     }
     return db_rows_done(&rows, e);
 }
@@ -206,20 +214,30 @@ static int delete_allocation(struct db_conn *c, const char *server_id, struct fr
 DB_STATEMENT(host_release, "UPDATE host SET used_vcpus = used_vcpus - $2, used_memory_mib = used_memory_mib - $3, "
                            "used_disk_gib = used_disk_gib - $4, server_count = server_count - 1, "
                            "allocation_revision = allocation_revision + 1, feed = $5 WHERE id = $1");
-int store_host_release(struct db_conn *c, const char *server_id, struct error *e)
+static int release(struct db_conn *c, const char *server_id, struct arena *a, struct error *e)
 {
     struct freed freed = {.found = false};
     int64_t feed;
-    int rc = delete_allocation(c, server_id, &freed, e);
+    int rc = delete_allocation(c, server_id, a, &freed, e);
     if (rc || !freed.found)
         return rc;
     rc = db_counter_next(c, "host_feed", 1, &feed, e);
+    rc = rc ? rc : store_resource_give_back(c, freed.host_id, freed.resources, e);
     if (rc)
         return rc;
     db_wake(c, "placement");
     return db_exec(c, &host_release, NULL, e,
                    DB_ARGS(db_text(freed.host_id), db_int(freed.vcpus), db_int(freed.memory_mib),
                            db_int(freed.disk_gib), db_int(feed)));
+}
+
+int store_host_release(struct db_conn *c, const char *server_id, struct error *e)
+{
+    struct arena a;
+    arena_init(&a);
+    int rc = release(c, server_id, &a, e);
+    arena_done(&a);
+    return rc;
 }
 
 DB_STATEMENT(host_token_insert, "INSERT INTO host_token (token_hash, name, zone, created_us, expires_us, used_us, "
@@ -277,6 +295,15 @@ DB_STATEMENT(
     "+ ABS(h.used_disk_gib - COALESCE(a.disk_gib, 0)) + ABS(h.server_count - COALESCE(a.count, 0))), 0) "
     "FROM host h LEFT JOIN (SELECT host_id, SUM(vcpus) AS vcpus, SUM(memory_mib) AS memory_mib, "
     "SUM(disk_gib) AS disk_gib, COUNT(*) AS count FROM allocation GROUP BY host_id) a ON a.host_id = h.id");
+#define RESOURCE_DRIFT_HEAD                                                                                            \
+    "SELECT COALESCE(SUM(ABS(used)), 0) FROM (SELECT host_id, name, CAST(SUM(used) AS BIGINT) AS used FROM (SELECT "   \
+    "host_id, name, used FROM host_resource UNION ALL "
+#define RESOURCE_DRIFT_TAIL " WHERE a.resources IS NOT NULL) b GROUP BY host_id, name) d"
+DB_STATEMENT2(resource_drift,
+              RESOURCE_DRIFT_HEAD
+              "SELECT a.host_id, j.key, -j.value FROM allocation a, json_each(a.resources) j" RESOURCE_DRIFT_TAIL,
+              RESOURCE_DRIFT_HEAD "SELECT a.host_id, j.key, -CAST(j.value AS BIGINT) FROM allocation a, "
+                                  "json_each_text(CAST(a.resources AS json)) j" RESOURCE_DRIFT_TAIL);
 DB_STATEMENT(usage_drift,
              "SELECT COALESCE(SUM(ABS(u.instances - COALESCE(s.instances, 0)) + ABS(u.cores - COALESCE(s.cores, 0)) "
              "+ ABS(u.ram - COALESCE(s.ram, 0))), 0) FROM project_usage u LEFT JOIN (SELECT project_id, "
@@ -287,17 +314,20 @@ DB_STATEMENT(usage_missing, "SELECT COUNT(*) FROM server s WHERE NOT EXISTS "
 int store_host_gauges(struct db_conn *c, int64_t now_us, struct store_host_gauges *ret, struct error *e)
 {
     struct store_host_gauges g;
-    int64_t missing = 0;
+    int64_t missing = 0, further = 0;
     int rc = db_query_int(c, &host_total, &g.hosts, e, DB_NO_ARGS);
     if (!rc)
         rc = db_query_int(c, &host_alive, &g.alive, e, DB_ARGS(db_int(now_us - STORE_HOST_ALIVE_US)));
     if (!rc)
         rc = db_query_int(c, &host_drift, &g.allocation_drift, e, DB_NO_ARGS);
     if (!rc)
+        rc = db_query_int(c, &resource_drift, &further, e, DB_NO_ARGS);
+    if (!rc)
         rc = db_query_int(c, &usage_drift, &g.usage_drift, e, DB_NO_ARGS);
     if (!rc)
         rc = db_query_int(c, &usage_missing, &missing, e, DB_NO_ARGS);
     g.usage_drift += missing;
+    g.allocation_drift += further;
     if (!rc)
         *ret = g;
     return rc;

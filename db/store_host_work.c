@@ -176,6 +176,7 @@ DB_STATEMENT(host_busy, "SELECT (SELECT COUNT(*) FROM server WHERE host_id = $1)
                         "AND step NOT IN ('clearing', 'undoing'))");
 DB_STATEMENT(host_heard, "SELECT COUNT(*) FROM host WHERE id = $1 AND enabled = 1 AND seen_us >= $2");
 DB_STATEMENT(host_remove_rooms, "DELETE FROM allocation WHERE host_id = $1");
+DB_STATEMENT(host_remove_resources, "DELETE FROM host_resource WHERE host_id = $1");
 DB_STATEMENT(host_remove_tasks, "DELETE FROM host_task WHERE host_id = $1");
 DB_STATEMENT(host_remove_migrations,
              "UPDATE migration SET step = 'done', ended = 1, deadline_us = NULL WHERE ended = 0 "
@@ -190,9 +191,9 @@ DB_STATEMENT(
 DB_STATEMENT(host_remove, "DELETE FROM host WHERE id = $1");
 int store_host_work_remove(struct db_conn *c, const char *host_id, int64_t now_us, struct error *e)
 {
-    static const struct db_statement *const statements[] = {&host_remove_rooms,      &host_remove_tasks,
-                                                            &host_remove_migrations, &host_remove_drain,
-                                                            &host_remove_aggregates, &host_remove};
+    static const struct db_statement *const statements[] = {
+        &host_remove_rooms, &host_remove_resources,  &host_remove_tasks, &host_remove_migrations,
+        &host_remove_drain, &host_remove_aggregates, &host_remove};
     int64_t count = 0, changed = 0;
     int rc = db_query_int(c, &host_busy, &count, e, DB_ARGS(db_text(host_id)));
     if (!rc && count > 0)

@@ -233,13 +233,10 @@ DB_STATEMENT(migration_take, "UPDATE host SET used_vcpus = used_vcpus + $3, used
                              "used_disk_gib = used_disk_gib + $5, server_count = server_count + 1, "
                              "allocation_revision = allocation_revision + 1, feed = $6 "
                              "WHERE id = $1 AND allocation_revision = $2");
-DB_STATEMENT(migration_allocate, "INSERT INTO allocation (server_id, host_id, project_id, vcpus, memory_mib, disk_gib, "
-                                 "created_us) SELECT $1, $2, s.project_id, $4, $5, $6, $7 FROM server s "
-                                 "WHERE s.id = $3");
 int store_migration_hold(struct db_conn *c, const struct migration_row *row, const char *host_id, int64_t expected,
-                         const struct resources *need, int64_t now_us, struct error *e)
+                         const char *project_id, const struct store_holding *holding, int64_t now_us, struct error *e)
 {
-    const int64_t *n = need->amount;
+    const int64_t *n = holding->need.amount;
     int64_t feed = 0, changed = 0;
     int rc = db_counter_next(c, "host_feed", 1, &feed, e);
     rc = rc ? rc
@@ -248,10 +245,7 @@ int store_migration_hold(struct db_conn *c, const struct migration_row *row, con
                               db_int(n[RESOURCE_MEMORY_MIB]), db_int(n[RESOURCE_DISK_GIB]), db_int(feed)));
     if (!rc && changed == 0)
         return error_set(e, ERR_CONFLICT, "the allocations of host %s have changed", host_id);
-    return rc ? rc
-              : db_exec(c, &migration_allocate, NULL, e,
-                        DB_ARGS(db_text(row->uuid), db_text(host_id), db_text(row->server_id), db_int(n[RESOURCE_VCPU]),
-                                db_int(n[RESOURCE_MEMORY_MIB]), db_int(n[RESOURCE_DISK_GIB]), db_int(now_us)));
+    return rc ? rc : store_resource_hold(c, row->uuid, host_id, project_id, holding, now_us, e);
 }
 
 /* The key is what is exchanged; a third name keeps it unique on the way. */

@@ -3,6 +3,7 @@
 #include "common/model/migration.h"
 #include "common/model/resources.h"
 #include "db/db.h"
+#include "db/store_resource.h"
 #include "db/store_server.h"
 
 struct migration_row {
@@ -52,10 +53,10 @@ int store_migration_set_options(struct db_conn *c, int64_t id, const char *optio
 /* What went wrong on the way, for the open migration of the server; the first one counts. Wakes "placement". */
 int store_migration_trouble(struct db_conn *c, const char *server_id, const char *message, struct error *e);
 
-/* The allocation of a host that belongs to the migration: `need` on its target, when that host's allocation_revision is
- * `expected` (ERR_CONFLICT otherwise). */
+/* The allocation that belongs to the migration, on its target, when that host's allocation_revision is `expected`
+ * (ERR_CONFLICT otherwise). */
 int store_migration_hold(struct db_conn *c, const struct migration_row *row, const char *host_id, int64_t expected,
-                         const struct resources *need, int64_t now_us, struct error *e);
+                         const char *project_id, const struct store_holding *holding, int64_t now_us, struct error *e);
 /* Exchanges the server's allocation with the migration's. */
 int store_migration_exchange(struct db_conn *c, const struct migration_row *row, struct error *e);
 

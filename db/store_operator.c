@@ -93,6 +93,21 @@ DB_STATEMENT(
     "(used_vcpus * 1000 > (vcpus - reserved_vcpus) * ratio_vcpus OR "
     "used_memory_mib * 1000 > (memory_mib - reserved_memory_mib) * ratio_memory OR "
     "used_disk_gib * 1000 > (disk_gib - reserved_disk_gib) * ratio_disk)");
+#define RESOURCE_SUMS_HEAD                                                                                             \
+    "SELECT h.name, 'recorded and allocated ' || d.name || ' differ by ' || CAST(d.used AS TEXT) FROM (SELECT "        \
+    "host_id, name, CAST(SUM(used) AS BIGINT) AS used FROM (SELECT host_id, name, used FROM host_resource UNION ALL "
+#define RESOURCE_SUMS_TAIL                                                                                             \
+    " WHERE a.resources IS NOT NULL) b GROUP BY host_id, name) d JOIN host h ON h.id = d.host_id WHERE d.used <> 0 "   \
+    "AND CAST($1 AS BIGINT) >= 0"
+DB_STATEMENT2(operator_resource_sums,
+              RESOURCE_SUMS_HEAD
+              "SELECT a.host_id, j.key, -j.value FROM allocation a, json_each(a.resources) j" RESOURCE_SUMS_TAIL,
+              RESOURCE_SUMS_HEAD "SELECT a.host_id, j.key, -CAST(j.value AS BIGINT) FROM allocation a, "
+                                 "json_each_text(CAST(a.resources AS json)) j" RESOURCE_SUMS_TAIL);
+DB_STATEMENT(operator_resource_full,
+             "SELECT h.name, CAST(r.used AS TEXT) || ' ' || r.name || ' are used' FROM host_resource r JOIN host h "
+             "ON h.id = r.host_id WHERE CAST($1 AS BIGINT) >= 0 AND r.used * 1000 > (r.total - r.reserved) * "
+             "r.ratio_permille");
 DB_STATEMENT(operator_allocation_alone,
              "SELECT a.server_id, 'on host ' || a.host_id FROM allocation a "
              "LEFT JOIN server s ON s.id = a.server_id LEFT JOIN migration m ON m.uuid = a.server_id AND m.ended = 0 "
@@ -154,6 +169,8 @@ static const struct {
 } checks[] = {
     {"the host's figures are not the sum of its allocations", &operator_host_sums},
     {"the host holds more than its capacity", &operator_host_full},
+    {"the host's further resources are not the sum of its allocations", &operator_resource_sums},
+    {"the host holds more of a resource than it has", &operator_resource_full},
     {"the allocation has no server", &operator_allocation_alone},
     {"the server is not on the host that its allocation names", &operator_allocation_elsewhere},
     {"the server is placed but has no allocation", &operator_server_unallocated},

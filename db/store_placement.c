@@ -36,15 +36,20 @@ static void read_host(const struct db_rows *rows, struct placement_host_row *ret
     ret->feed = db_get_int(rows, 21);
     ret->dedicated_project_id = db_get_text(rows, 22);
     ret->aggregates = db_get_text(rows, 23);
+    ret->resources = db_get_text(rows, 24);
 }
 
+#define RESOURCE_TEXT                                                                                                  \
+    "r.name || ' ' || CAST(r.total AS TEXT) || ' ' || CAST(r.reserved AS TEXT) || ' ' || "                             \
+    "CAST(r.ratio_permille AS TEXT) || ' ' || CAST(r.used AS TEXT), ','"
+#define OF_HOST "FROM aggregate a JOIN aggregate_host m ON m.aggregate_id = a.id WHERE m.host_id = host.id), "
 DB_STATEMENT2(placement_hosts,
-              "SELECT " HOST_COLUMNS ", (SELECT '[' || group_concat(a.metadata, ',') || ']' FROM aggregate a JOIN "
-              "aggregate_host m ON m.aggregate_id = a.id WHERE m.host_id = host.id) FROM host WHERE feed > $1 "
-              "ORDER BY feed",
-              "SELECT " HOST_COLUMNS ", (SELECT '[' || string_agg(a.metadata, ',') || ']' FROM aggregate a JOIN "
-              "aggregate_host m ON m.aggregate_id = a.id WHERE m.host_id = host.id) FROM host WHERE feed > $1 "
-              "ORDER BY feed");
+              "SELECT " HOST_COLUMNS ", (SELECT '[' || group_concat(a.metadata, ',') || ']' " OF_HOST
+              "(SELECT group_concat(" RESOURCE_TEXT ") FROM host_resource r WHERE r.host_id = host.id) FROM host "
+              "WHERE feed > $1 ORDER BY feed",
+              "SELECT " HOST_COLUMNS ", (SELECT '[' || string_agg(a.metadata, ',') || ']' " OF_HOST
+              "(SELECT string_agg(" RESOURCE_TEXT ") FROM host_resource r WHERE r.host_id = host.id) FROM host "
+              "WHERE feed > $1 ORDER BY feed");
 int store_placement_hosts(struct db_conn *c, int64_t feed, placement_host_fn fn, void *arg, struct error *e)
 {
     struct db_rows rows;
@@ -254,11 +259,10 @@ int store_placement_untake(struct db_conn *c, const char *host_id, const struct 
 
 DB_STATEMENT(placement_bind, "UPDATE server SET host_id = $2, placement = 'placed', desired_revision = $3, "
                              "revision = revision + 1 WHERE id = $1 AND placement = 'waiting' AND desired_exists = 1");
-DB_STATEMENT(placement_allocate, "INSERT INTO allocation (server_id, host_id, project_id, vcpus, memory_mib, disk_gib, "
-                                 "created_us) VALUES ($1, $2, $3, $4, $5, $6, $7)");
 DB_STATEMENT(placement_dequeue, "DELETE FROM placement_queue WHERE server_id = $1");
-int store_placement_bind(struct db_conn *c, const struct placement_waiting_row *server, const char *host_id,
-                         int64_t desired_revision, int64_t now_us, struct error *e)
+int store_placement_bind(struct db_conn *c, const struct placement_waiting_row *server,
+                         const struct store_holding *holding, const char *host_id, int64_t desired_revision,
+                         int64_t now_us, struct error *e)
 {
     int64_t changed = 0;
     int rc = db_exec(c, &placement_bind, &changed, e,
@@ -269,10 +273,7 @@ int store_placement_bind(struct db_conn *c, const struct placement_waiting_row *
     if (changed == 0) {
         return ERR_NOT_FOUND;
     }
-    rc = db_exec(c, &placement_allocate, NULL, e,
-                 DB_ARGS(db_text(server->id), db_text(host_id), db_text(server->project_id),
-                         db_int(server->need.amount[RESOURCE_VCPU]), db_int(server->need.amount[RESOURCE_MEMORY_MIB]),
-                         db_int(server->need.amount[RESOURCE_DISK_GIB]), db_int(now_us)));
+    rc = store_resource_hold(c, server->id, host_id, server->project_id, holding, now_us, e);
     return rc ? rc : db_exec(c, &placement_dequeue, NULL, e, DB_ARGS(db_text(server->id)));
 }
 

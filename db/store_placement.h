@@ -2,6 +2,7 @@
 #pragma once
 #include "common/model/resources.h"
 #include "db/db.h"
+#include "db/store_resource.h"
 
 struct placement_host_row {
     const char *id, *zone, *hypervisor, *architecture;
@@ -11,6 +12,7 @@ struct placement_host_row {
     bool enabled;
     int64_t seen_us;
     struct resource_inventory inventory[RESOURCE_COUNT];
+    const char *resources; /* "NAME total reserved ratio_permille used" each, comma between; NULL: no further ones */
     struct resources used;
     int64_t server_count, allocation_revision, feed;
 };
@@ -75,8 +77,9 @@ int store_placement_take(struct db_conn *c, const char *host_id, int64_t expecte
 int store_placement_untake(struct db_conn *c, const char *host_id, const struct resources *need, struct error *e);
 /* Binds the server, writes its allocation, takes it off the queue. ERR_NOT_FOUND when it waits no more (deleted
  * meanwhile). */
-int store_placement_bind(struct db_conn *c, const struct placement_waiting_row *server, const char *host_id,
-                         int64_t desired_revision, int64_t now_us, struct error *e);
+int store_placement_bind(struct db_conn *c, const struct placement_waiting_row *server,
+                         const struct store_holding *holding, const char *host_id, int64_t desired_revision,
+                         int64_t now_us, struct error *e);
 /* Ends the waiting with a fault. Nothing when it waits no more. */
 int store_placement_fail(struct db_conn *c, const char *server_id, const char *message, int64_t now_us,
                          struct error *e);

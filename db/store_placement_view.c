@@ -26,7 +26,8 @@ int store_placement_view_aggregates(struct db_conn *c, struct arena *a, struct p
 
 #define ALLOCATION_SELECT                                                                                              \
     "SELECT l.server_id, l.host_id, l.project_id, s.user_id, l.vcpus, l.memory_mib, l.disk_gib, "                      \
-    "h.allocation_revision FROM allocation l JOIN host h ON h.id = l.host_id LEFT JOIN server s ON s.id = "            \
+    "h.allocation_revision, l.resources FROM allocation l JOIN host h ON h.id = l.host_id LEFT JOIN server s ON s.id " \
+    "= "                                                                                                               \
     "l.server_id "
 DB_STATEMENT(placement_view_by_server, ALLOCATION_SELECT "WHERE l.server_id = $1");
 DB_STATEMENT(placement_view_by_host, ALLOCATION_SELECT "WHERE l.host_id = $1 ORDER BY l.server_id");
@@ -49,6 +50,7 @@ int store_placement_view_allocations(struct db_conn *c, const char *server_id, c
             .user_id = db_dup_text(&rows, 3, a),
             .held = {{db_get_int(&rows, 4), db_get_int(&rows, 5), db_get_int(&rows, 6)}},
             .host_revision = db_get_int(&rows, 7),
+            .resources = db_dup_text(&rows, 8, a),
         };
     }
     rc = db_rows_done(&rows, e);

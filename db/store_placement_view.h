@@ -14,6 +14,7 @@ struct placement_allocation_row {
     const char *server_id, *host_id, *project_id;
     const char *user_id; /* NULL when the server is unknown */
     struct resources held;
+    const char *resources; /* JSON object of further ones; NULL: none */
     int64_t host_revision; /* its host's allocation_revision */
 };
 /* By server or by host: one of the two is given, the other NULL. */

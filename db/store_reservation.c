@@ -154,19 +154,12 @@ int store_reservation_held(struct db_conn *c, const char *project_id, struct quo
 
 DB_STATEMENT(reservation_add_slot,
              "INSERT INTO reservation_slot (id, reservation_id, host_id, server_id) VALUES ($1, $2, $3, NULL)");
-DB_STATEMENT(reservation_allocate,
-             "INSERT INTO allocation (server_id, host_id, project_id, vcpus, memory_mib, disk_gib, "
-             "created_us) VALUES ($1, $2, $3, $4, $5, $6, $7)");
 int store_reservation_add_slot(struct db_conn *c, const char *slot_id, const struct reservation_row *row,
-                               const char *host_id, int64_t now_us, struct error *e)
+                               const struct store_holding *holding, const char *host_id, int64_t now_us,
+                               struct error *e)
 {
-    const int64_t *need = row->need.amount;
     int rc = db_exec(c, &reservation_add_slot, NULL, e, DB_ARGS(db_text(slot_id), db_text(row->id), db_text(host_id)));
-    return rc ? rc
-              : db_exec(c, &reservation_allocate, NULL, e,
-                        DB_ARGS(db_text(slot_id), db_text(host_id), db_text(row->project_id),
-                                db_int(need[RESOURCE_VCPU]), db_int(need[RESOURCE_MEMORY_MIB]),
-                                db_int(need[RESOURCE_DISK_GIB]), db_int(now_us)));
+    return rc ? rc : store_resource_hold(c, slot_id, host_id, row->project_id, holding, now_us, e);
 }
 
 DB_STATEMENT(reservation_free, "SELECT id FROM reservation_slot WHERE reservation_id = $1 AND server_id IS NULL");

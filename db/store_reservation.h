@@ -4,6 +4,7 @@
 #include "common/model/resources.h"
 #include "db/db.h"
 #include "db/page.h"
+#include "db/store_resource.h"
 
 #define STORE_RESERVATION_NEVER INT64_MAX
 
@@ -35,7 +36,8 @@ int store_reservation_held(struct db_conn *c, const char *project_id, struct quo
 
 /* A slot and its allocation on a host whose room was taken in this transaction (store_placement_take). */
 int store_reservation_add_slot(struct db_conn *c, const char *slot_id, const struct reservation_row *row,
-                               const char *host_id, int64_t now_us, struct error *e);
+                               const struct store_holding *holding, const char *host_id, int64_t now_us,
+                               struct error *e);
 /* Gives the free slots back to their hosts. */
 int store_reservation_release(struct db_conn *c, const char *id, struct arena *a, struct error *e);
 /* A waiting server, not in the queue, takes over a free slot: it is placed on the slot's host, whose agent is woken.

@@ -123,11 +123,12 @@ static int decide(struct batch *b, size_t index, struct arena *a, struct error *
     }
     int64_t start = clock_mono_us();
     x->extra = r.extra;
+    requirements_holding(d->feed.placement, &r, &x->holding);
     x->slot = placement_choose(d->feed.placement, &r);
     if (x->slot == PLACEMENT_NO_SLOT) {
         x->refusal = explain(d, &r, a);
     } else {
-        placement_take(d->feed.placement, x->slot, &x->server->need, &x->extra);
+        placement_take(d->feed.placement, x->slot, &x->holding.need, &x->extra);
     }
     d->placing_us += clock_mono_us() - start;
     return 0;
@@ -179,6 +180,9 @@ static int decide_lot(struct batch *b, struct lot *lot, struct arena *a, struct 
         }
         x->decided = true;
         x->extra = r.extra;
+        if (!refusal || lot->chosen > 0) {
+            requirements_holding(b->d->feed.placement, &r, &x->holding);
+        }
         x->slot = k < lot->chosen ? slots[k++] : PLACEMENT_NO_SLOT;
         x->refusal = x->slot == PLACEMENT_NO_SLOT ? refusal : NULL;
     }
@@ -210,7 +214,7 @@ static bool settle_one(struct batch *b, struct decision *x)
         d->placed++;
         return false;
     }
-    placement_release(d->feed.placement, x->slot, &x->server->need, &x->extra);
+    placement_release(d->feed.placement, x->slot, &x->holding.need, &x->extra);
     d->conflicts += x->fate == FATE_CHANGED;
     return x->fate == FATE_CHANGED;
 }
@@ -238,7 +242,7 @@ static void give_back(struct batch *b)
     for (size_t i = 0; i < b->count; i++) {
         const struct decision *x = &b->decisions[i];
         if (x->slot != PLACEMENT_NO_SLOT) {
-            placement_release(b->d->feed.placement, x->slot, &x->server->need, &x->extra);
+            placement_release(b->d->feed.placement, x->slot, &x->holding.need, &x->extra);
         }
     }
 }

@@ -38,7 +38,7 @@ static int take_host(struct db_conn *c, struct batch *b, size_t first, size_t la
     int64_t count = 0;
     for (size_t i = first; i < last; i++) {
         if (is_written(&b->decisions[i])) {
-            resources_add(&sum, &b->decisions[i].server->need);
+            resources_add(&sum, &b->decisions[i].holding.need);
             count++;
         }
     }
@@ -66,16 +66,16 @@ static int bind_host(struct db_conn *c, struct batch *b, size_t first, size_t la
         struct decision *x = &b->decisions[i];
         if (is_written(x) && x->lot && x->lot->placed < x->lot->least) {
             x->fate = FATE_BACK;
-            rc = store_placement_untake(c, host_id, &x->server->need, e);
+            rc = store_placement_untake(c, host_id, &x->holding.need, e);
         }
         if (rc || !is_written(x)) {
             continue;
         }
         any = true;
-        rc = store_placement_bind(c, x->server, host_id, revision++, b->now_us, e);
+        rc = store_placement_bind(c, x->server, &x->holding, host_id, revision++, b->now_us, e);
         if (rc == ERR_NOT_FOUND) {
             x->fate = FATE_GONE;
-            rc = store_placement_untake(c, host_id, &x->server->need, e);
+            rc = store_placement_untake(c, host_id, &x->holding.need, e);
         }
     }
     if (!rc && any) {

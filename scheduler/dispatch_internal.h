@@ -18,7 +18,8 @@ struct decision {
     int32_t slot;    /* PLACEMENT_NO_SLOT: refused */
     bool decided;
     enum fate fate;
-    char *refusal; /* sentence */
+    char *refusal;                /* sentence */
+    struct store_holding holding; /* what it takes of the host */
     struct placement_extra extra;
 };
 

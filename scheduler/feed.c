@@ -6,6 +6,7 @@
 #include "db/store_placement.h"
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define HOST_NAMES_MAX 256 /* traits, or properties, or tenants of one host */
@@ -103,15 +104,45 @@ static int read_aggregates(struct arena *a, const char *json, struct names *prop
     return 0;
 }
 
+struct classes {
+    struct placement_class items[PLACEMENT_CLASSES_MAX];
+    size_t count;
+};
+
+/* As store_placement_hosts writes it. */
+static int read_resources(struct arena *a, const char *text, struct classes *ret, struct error *e)
+{
+    char *copy = arena_strdup(a, text ? text : ""), *rest = NULL;
+    for (char *item = strtok_r(copy, ",", &rest); item; item = strtok_r(NULL, ",", &rest)) {
+        if (ret->count == PLACEMENT_CLASSES_MAX) {
+            return error_set(e, ERR_CORRUPT, "more than %d resource classes", PLACEMENT_CLASSES_MAX);
+        }
+        struct placement_class *k = &ret->items[ret->count++];
+        char *at = strchr(item, ' ');
+        if (!at) {
+            return error_set(e, ERR_CORRUPT, "the resource \"%s\" is damaged", item);
+        }
+        *at++ = '\0';
+        k->name = item;
+        k->inventory.total = strtoll(at, &at, 10);
+        k->inventory.reserved = strtoll(at, &at, 10);
+        k->inventory.ratio_permille = strtoll(at, &at, 10);
+        k->used = strtoll(at, &at, 10);
+    }
+    return 0;
+}
+
 static int take_over(void *arg, const struct placement_host_row *row, struct error *e)
 {
     (void)e;
     struct refresh *r = arg;
     struct names traits = {0}, properties = {0}, tenants = {0};
+    struct classes classes = {0};
     struct error bad = {0};
     arena_reset(&r->arena);
     int rc = read_traits(&r->arena, row->traits, &traits, &bad);
     rc = rc ? rc : read_aggregates(&r->arena, row->aggregates, &properties, &tenants, &bad);
+    rc = rc ? rc : read_resources(&r->arena, row->resources, &classes, &bad);
     if (rc) {
         log_error("host row damaged", "host=%s error=\"%s\"", row->id, error_text(&bad));
     }
@@ -135,6 +166,8 @@ static int take_over(void *arg, const struct placement_host_row *row, struct err
         .aggregates = properties.items,
         .aggregate_count = properties.count,
         .tenants = tenants.count ? tenants.items : NULL,
+        .classes = classes.items,
+        .class_count = classes.count,
     };
     memcpy(host.inventory, row->inventory, sizeof(host.inventory));
     placement_set_host(r->feed->placement, &host);

@@ -1,15 +1,18 @@
-/* Requirements: flavor extra specs "trait:NAME" = required|forbidden and "aggregate_instance_extra_specs:KEY" = VALUE,
- * image properties "trait:NAME", "hypervisor_type", "vm_mode", "architecture", "hw_firmware_type", hints "same_host"
- * and "different_host", the server group. Names are Nova's. */
+/* Requirements: flavor extra specs "trait:NAME" = required|forbidden, "resources:CLASS" = amount and
+ * "aggregate_instance_extra_specs:KEY" = VALUE, image properties "trait:NAME", "hypervisor_type", "vm_mode",
+ * "architecture", "hw_firmware_type", hints "same_host" and "different_host", the server group. Names are Nova's. */
 #include "scheduler/requirements.h"
 #include "common/json_in.h"
 #include "scheduler/feed.h"
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MODE_CONTAINER "CUSTOM_VM_MODE_EXE"
 
 struct reading {
     struct placement_request *request;
+    struct placement *placement;
     struct arena *arena;
     struct error *error;
     size_t required, forbidden, properties;
@@ -43,6 +46,57 @@ static int read_trait(struct reading *r, const char *trait, const char *value)
     return error_set(r->error, ERR_NO_VALID_HOST, "trait:%s must be required or forbidden", trait);
 }
 
+/* "resources:CUSTOM_GPU" or, of a numbered group, "resources1:CUSTOM_GPU": what is behind the colon. A host is one
+ * provider, so that groups come down to their sum. */
+static const char *after_group(const char *name, const char *kind)
+{
+    const char *rest = after(name, kind);
+    if (!rest) {
+        return NULL;
+    }
+    rest += strspn(rest, "0123456789");
+    return *rest == ':' ? rest + 1 : NULL;
+}
+
+static int add_class(struct reading *r, const char *class, int64_t amount)
+{
+    struct placement_extra *extra = &r->request->extra;
+    int32_t number = placement_class_number(r->placement, class);
+    for (size_t i = 0; i < extra->count; i++) {
+        if (extra->item[i].class == number) {
+            extra->item[i].amount += amount;
+            return 0;
+        }
+    }
+    if (extra->count == PLACEMENT_CLASSES_MAX) {
+        return error_set(r->error, ERR_NO_VALID_HOST, "more than %d resource classes asked for", PLACEMENT_CLASSES_MAX);
+    }
+    extra->item[extra->count].class = number;
+    extra->item[extra->count++].amount = amount;
+    return 0;
+}
+
+/* Of the three that every host has, an amount replaces the flavor's. */
+static int read_resource(struct reading *r, const char *class, const char *text)
+{
+    char *end = NULL;
+    errno = 0;
+    long long amount = strtoll(text, &end, 10);
+    if (!*text || *end || errno || amount < 0 || amount > INT32_MAX) {
+        return error_set(r->error, ERR_NO_VALID_HOST, "resources:%.64s must be a whole number, not %.32s", class, text);
+    }
+    for (int i = 0; i < RESOURCE_COUNT; i++) {
+        if (strcmp(resource_name((enum resource)i), class) == 0) {
+            r->request->need.amount[i] = amount;
+            return 0;
+        }
+    }
+    if (!store_resource_valid(class)) {
+        return error_set(r->error, ERR_NO_VALID_HOST, "%.64s is no resource class", class);
+    }
+    return amount > 0 ? add_class(r, class, amount) : 0;
+}
+
 static int read_extra_spec(void *arg, const char *name, json_value *value)
 {
     struct reading *r = arg;
@@ -50,9 +104,12 @@ static int read_extra_spec(void *arg, const char *name, json_value *value)
     if (!text) {
         return 0;
     }
-    const char *trait = after(name, "trait:");
+    const char *trait = after_group(name, "trait"), *class = after_group(name, "resources");
     if (trait) {
         return read_trait(r, trait, text);
+    }
+    if (class) {
+        return read_resource(r, class, text);
     }
     const char *key = after(name, "aggregate_instance_extra_specs:");
     if (key) {
@@ -244,14 +301,14 @@ static int read_group(struct db_conn *c, const struct placement *p, struct readi
     return 0;
 }
 
-int requirements_read(struct db_conn *c, const struct placement *p, const struct placement_waiting_row *row,
-                      struct arena *a, struct placement_request *ret, struct error *e)
+int requirements_read(struct db_conn *c, struct placement *p, const struct placement_waiting_row *row, struct arena *a,
+                      struct placement_request *ret, struct error *e)
 {
     memset(ret, 0, sizeof(*ret));
     ret->need = row->need;
     ret->project_id = row->project_id;
     ret->zone = row->zone;
-    struct reading r = {.request = ret, .arena = a, .error = e};
+    struct reading r = {.request = ret, .placement = p, .arena = a, .error = e};
     int rc = each_member(row->image_properties, read_image_property, &r);
     rc = rc ? rc : each_member(row->flavor_extra, read_extra_spec, &r);
     rc = rc ? rc : finish_vm_mode(&r, row->image_kind);
@@ -262,4 +319,13 @@ int requirements_read(struct db_conn *c, const struct placement *p, const struct
         rc = read_group(c, p, &r, row->group_id);
     }
     return rc;
+}
+
+void requirements_holding(const struct placement *p, const struct placement_request *r, struct store_holding *ret)
+{
+    *ret = (struct store_holding){.need = r->need, .count = r->extra.count};
+    for (size_t i = 0; i < r->extra.count; i++) {
+        ret->item[i].name = placement_class_name(p, r->extra.item[i].class);
+        ret->item[i].amount = r->extra.item[i].amount;
+    }
 }

@@ -39,6 +39,8 @@ static int64_t revision_before(const struct holding *h, size_t i)
 static int write_slots(struct db_conn *c, void *arg, struct error *e)
 {
     struct holding *h = arg;
+    struct store_holding holding;
+    requirements_holding(h->d->feed.placement, &h->request, &holding);
     int rc = lease_check(c, DISPATCH_LEASE, h->d->holder, h->d->epoch, e);
     rc = rc ? rc : db_counter_next(c, "host_feed", 1, &h->feed_number, e);
     for (size_t i = 0; !rc && i < h->count; i++) {
@@ -46,12 +48,12 @@ static int write_slots(struct db_conn *c, void *arg, struct error *e)
         struct error changed = {0};
         char id[UUID_SIZE];
         int64_t revision;
-        rc = store_placement_take(c, host_id, revision_before(h, i), &h->row->need, 1, h->feed_number, &revision,
+        rc = store_placement_take(c, host_id, revision_before(h, i), &holding.need, 1, h->feed_number, &revision,
                                   &changed);
         if (rc) {
             return error_set(e, rc == ERR_CONFLICT ? ERR_PRECONDITION : rc, "%s", error_text(&changed));
         }
-        rc = store_reservation_add_slot(c, uuid_ordered(id), h->row, host_id, h->now_us, e);
+        rc = store_reservation_add_slot(c, uuid_ordered(id), h->row, &holding, host_id, h->now_us, e);
     }
     return rc ? rc : store_reservation_move(c, h->row->id, "held", NULL, h->row->until_us, e);
 }
@@ -100,7 +102,7 @@ static void settle(struct holding *h, bool committed)
         if (committed) {
             placement_set_revision(p, h->slots[i], placement_host_revision(p, h->slots[i]) + 1);
         } else {
-            placement_release(p, h->slots[i], &h->row->need, &h->request.extra);
+            placement_release(p, h->slots[i], &h->request.need, &h->request.extra);
         }
     }
     if (committed) {

@@ -53,6 +53,7 @@ struct fit {
     const struct placement_waiting_row *row;
     bool first;   /* of its batch */
     int32_t slot; /* PLACEMENT_NO_SLOT: of a batch that fits without it */
+    struct resources need;
     struct placement_extra extra;
 };
 struct look {
@@ -97,7 +98,8 @@ static int try_some(struct look *l, const struct placement_waiting_row *const *r
     }
     for (size_t i = 0; i < count; i++) {
         int32_t slot = i < fit ? slots[i] : PLACEMENT_NO_SLOT;
-        l->fits[l->count++] = (struct fit){.row = rows[i], .first = i == 0, .slot = slot, .extra = r.extra};
+        l->fits[l->count++] =
+            (struct fit){.row = rows[i], .first = i == 0, .slot = slot, .need = r.need, .extra = r.extra};
     }
     return 0;
 }
@@ -160,7 +162,7 @@ static int try_all(struct look *l, struct error *e)
     }
     for (size_t i = 0; i < l->count; i++) {
         if (l->fits[i].slot != PLACEMENT_NO_SLOT) {
-            placement_release(l->d->feed.placement, l->fits[i].slot, &l->fits[i].row->need, &l->fits[i].extra);
+            placement_release(l->d->feed.placement, l->fits[i].slot, &l->fits[i].need, &l->fits[i].extra);
         }
     }
     if (!rc && l->count > 0) {

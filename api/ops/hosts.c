@@ -5,6 +5,7 @@
 #include "db/store_host_admin.h"
 #include "db/store_host_work.h"
 #include "db/store_migration.h"
+#include "db/store_resource.h"
 #include "db/store_server.h"
 
 static int find(struct request *request, struct host_row *ret)
@@ -99,6 +100,11 @@ static int write_host(struct request *request, struct json_out *out, const char 
     const char *proof = NULL;
     int rc = store_host_work_is_off(request->conn, host->id, request->now_us, &off, &proof, &request->arena,
                                     &request->error);
+    struct host_resource_row *resources = NULL;
+    size_t resource_count = 0;
+    rc = rc ? rc
+            : store_resource_list(request->conn, host->id, &request->arena, &resources, &resource_count,
+                                  &request->error);
     bool up = request->now_us - host->seen_us <= STORE_HOST_ALIVE_US;
     json_out_object(out, key);
     json_out_text(out, "id", host->id);
@@ -119,6 +125,14 @@ static int write_host(struct request *request, struct json_out *out, const char 
         json_out_int(out, "reserved", host->reserved.amount[r]);
         json_out_int(out, "used", host->used.amount[r]);
         json_out_int(out, "ratio_permille", host->ratio.amount[r]);
+        json_out_object_end(out);
+    }
+    for (size_t i = 0; i < resource_count; i++) {
+        json_out_object(out, resources[i].name);
+        json_out_int(out, "total", resources[i].inventory.total);
+        json_out_int(out, "reserved", resources[i].inventory.reserved);
+        json_out_int(out, "used", resources[i].used);
+        json_out_int(out, "ratio_permille", resources[i].inventory.ratio_permille);
         json_out_object_end(out);
     }
     json_out_object_end(out);
@@ -170,6 +184,7 @@ struct change {
     struct json_seen seen;
     bool enabled;
     const char *disabled_reason, *zone;
+    json_value *resources, *traits;
 };
 #define SEEN_ENABLED 1
 static const struct json_field change_fields[] = {
@@ -180,9 +195,81 @@ static const struct json_field change_fields[] = {
      .min = 1,
      .max = 255},
     {.name = "zone", .kind = JSON_TEXT, .offset = offsetof(struct change, zone), .min = 1, .max = 255},
+    {.name = "resources", .kind = JSON_ANY, .offset = offsetof(struct change, resources)},
+    {.name = "traits", .kind = JSON_ANY, .offset = offsetof(struct change, traits)},
 };
 static const struct json_table change_table = {
     .fields = change_fields, .count = JSON_COUNT(change_fields), .seen_offset = offsetof(struct change, seen)};
+
+struct resource_fields {
+    struct json_seen seen;
+    int64_t total, reserved, ratio_permille;
+};
+static const struct json_field resource_fields[] = {
+    {.name = "total", .kind = JSON_INT, .offset = offsetof(struct resource_fields, total), .min = 0, .max = INT32_MAX},
+    {.name = "reserved",
+     .kind = JSON_INT,
+     .offset = offsetof(struct resource_fields, reserved),
+     .min = -1,
+     .max = INT32_MAX},
+    {.name = "ratio_permille",
+     .kind = JSON_INT,
+     .offset = offsetof(struct resource_fields, ratio_permille),
+     .min = 1,
+     .max = 1000000},
+};
+static const struct json_table resource_table = {.fields = resource_fields,
+                                                 .count = JSON_COUNT(resource_fields),
+                                                 .seen_offset = offsetof(struct resource_fields, seen)};
+
+struct resources_work {
+    struct request *request;
+    const char *host_id;
+};
+
+static int change_resource(void *arg, const char *name, json_value *value)
+{
+    struct resources_work *w = arg;
+    struct request *request = w->request;
+    struct resource_fields f = {.total = 0};
+    int rc = json_in_read(value, &resource_table, &f, &request->arena, &request->error);
+    struct resource_change change = {.has_total = (f.seen.present & 1) != 0,
+                                     .has_reserved = (f.seen.present & 2) != 0,
+                                     .has_ratio = (f.seen.present & 4) != 0,
+                                     .total = f.total,
+                                     .reserved = f.reserved,
+                                     .ratio_permille = f.ratio_permille};
+    if (rc)
+        return rc;
+    return store_resource_change(request->conn, w->host_id, name, &change, request->now_us, &request->error);
+}
+
+static int change_resources(struct request *request, const char *host_id, json_value *resources)
+{
+    struct resources_work w = {request, host_id};
+    if (resources == NULL)
+        return 0;
+    if (!json_in_is_object(resources))
+        return error_set(&request->error, ERR_INVALID, "resources must be an object of classes");
+    return json_in_each(resources, change_resource, &w);
+}
+
+/* The operator's own, as a whole. */
+static int change_traits(struct request *request, const char *host_id, json_value *traits)
+{
+    if (traits == NULL)
+        return 0;
+    bool good = json_in_is_array(traits);
+    for (size_t i = 0; good && i < json_in_count(traits); i++) {
+        json_value *name = json_in_item(traits, i);
+        good = json_in_is_text(name) && store_resource_valid(json_in_text(name));
+    }
+    if (!good)
+        return error_set(&request->error, ERR_INVALID, "traits must be a list of names of A-Z, 0-9 and _");
+    int rc = store_resource_set_traits(request->conn, host_id, NULL, json_in_print(traits, &request->arena),
+                                       &request->error);
+    return rc ? rc : store_host_admin_touch(request->conn, host_id, &request->error);
+}
 
 static int hosts_change(struct request *request, struct reply *reply)
 {
@@ -196,6 +283,8 @@ static int hosts_change(struct request *request, struct reply *reply)
         rc = store_host_admin_enable(request->conn, host.id, b->enabled, b->disabled_reason, &request->error);
     if (!rc && b->zone)
         rc = store_host_admin_zone(request->conn, host.id, b->zone, &request->error);
+    rc = rc ? rc : change_resources(request, host.id, b->resources);
+    rc = rc ? rc : change_traits(request, host.id, b->traits);
     return rc ? rc : answer(request, reply);
 }
 

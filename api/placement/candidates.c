@@ -150,6 +150,8 @@ static void write_resources(struct asking *a, struct json_out *out)
     for (int i = 0; i < RESOURCE_COUNT; i++)
         if (a->filter.amounts[i] > 0)
             json_out_int(out, resource_name((enum resource)i), a->filter.amounts[i]);
+    for (size_t i = 0; i < a->filter.further_count; i++)
+        json_out_int(out, a->filter.further[i].name, a->filter.further[i].amount);
     json_out_object_end(out);
 }
 
@@ -184,6 +186,19 @@ static void write_request(struct asking *a, struct json_out *out, const struct p
     json_out_object_end(out);
 }
 
+static void write_further(struct asking *a, struct json_out *out, const struct host_resource_row *row)
+{
+    bool asked = a->request->microversion >= 27;
+    for (size_t i = 0; i < a->filter.further_count; i++)
+        asked = asked || strcmp(a->filter.further[i].name, row->name) == 0;
+    if (!asked)
+        return;
+    json_out_object(out, row->name);
+    json_out_int(out, "capacity", resource_capacity(&row->inventory));
+    json_out_int(out, "used", row->used);
+    json_out_object_end(out);
+}
+
 static void write_summary(struct asking *a, struct json_out *out, const struct placement_provider *p)
 {
     int version = a->request->microversion;
@@ -198,6 +213,8 @@ static void write_summary(struct asking *a, struct json_out *out, const struct p
         json_out_int(out, "used", p->host.used.amount[i]);
         json_out_object_end(out);
     }
+    for (size_t i = 0; i < p->resource_count; i++)
+        write_further(a, out, &p->resources[i]);
     json_out_object_end(out);
     if (version >= 17) {
         json_out_array(out, "traits");

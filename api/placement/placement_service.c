@@ -127,12 +127,28 @@ static int join_aggregates(struct request *request, struct placement_provider *l
     return rc;
 }
 
+static int join_resources(struct request *request, const char *host_id, struct placement_provider *list, size_t count)
+{
+    struct host_resource_row *rows = NULL;
+    size_t row_count = 0;
+    int rc = store_resource_list(request->conn, host_id, &request->arena, &rows, &row_count, &request->error);
+    for (size_t i = 0; i < row_count && rc == 0; i++)
+        for (size_t k = 0; k < count; k++)
+            if (strcmp(rows[i].host_id, list[k].host.id) == 0) {
+                list[k].resources = list[k].resource_count == 0 ? &rows[i] : list[k].resources; /* ordered by host */
+                list[k].resource_count++;
+            }
+    return rc;
+}
+
 int placement_service_load(struct request *request, struct placement_provider **ret, size_t *ret_count)
 {
     struct loading l = {.request = request};
     int rc = store_host_list(request->conn, load_one, &l, &request->error);
     if (rc == 0)
         rc = join_aggregates(request, l.list, l.count);
+    if (rc == 0)
+        rc = join_resources(request, NULL, l.list, l.count);
     if (rc == 0) {
         *ret = l.list;
         *ret_count = l.count;
@@ -152,7 +168,9 @@ int placement_service_find(struct request *request, struct placement_provider *r
     if (rc != 0)
         return error_set(&request->error, rc, "%s", error_text(&found));
     rc = parse_traits(request, ret, &request->error);
-    return rc != 0 ? rc : join_aggregates(request, ret, 1);
+    if (rc == 0)
+        rc = join_aggregates(request, ret, 1);
+    return rc != 0 ? rc : join_resources(request, ret->host.id, ret, 1);
 }
 
 struct resource_inventory placement_service_inventory(const struct placement_provider *provider, enum resource r)
@@ -178,6 +196,14 @@ int placement_service_class(const char *name)
     return -1;
 }
 
+const struct host_resource_row *placement_service_resource(const struct placement_provider *provider, const char *name)
+{
+    for (size_t i = 0; i < provider->resource_count; i++)
+        if (strcmp(provider->resources[i].name, name) == 0)
+            return &provider->resources[i];
+    return NULL;
+}
+
 /* ---- filters ---- */
 
 static struct placement_text_set split(struct request *request, const char *value)
@@ -188,6 +214,24 @@ static struct placement_text_set split(struct request *request, const char *valu
     for (char *item = strtok_r(text, ",", &save); item != NULL; item = strtok_r(NULL, ",", &save))
         set.items[set.count++] = item;
     return set;
+}
+
+static int add_further(struct request *request, struct placement_filter *filter, const char *name, int64_t amount)
+{
+    bool known = false;
+    int rc = store_resource_class_exists(request->conn, name, &known, &request->error);
+    if (rc == 0 && !known)
+        return error_set(&request->error, ERR_INVALID,
+                         "Invalid resource class in resources parameter: No such resource class %s.", name);
+    for (size_t i = 0; i < filter->further_count; i++)
+        if (strcmp(filter->further[i].name, name) == 0) {
+            filter->further[i].amount += amount;
+            return rc;
+        }
+    filter->further = arena_more(&request->arena, filter->further, filter->further_count, &filter->further_room,
+                                 sizeof(*filter->further));
+    filter->further[filter->further_count++] = (struct placement_wanted){name, amount};
+    return rc;
 }
 
 static int add_amount(struct request *request, struct placement_filter *filter, char *item)
@@ -209,10 +253,7 @@ static int add_amount(struct request *request, struct placement_filter *filter, 
                          amount);
     int class = placement_service_class(item);
     if (class < 0)
-        return error_set(&request->error, ERR_INVALID,
-                         "Invalid resource class in resources parameter: No such "
-                         "resource class %s.",
-                         item);
+        return add_further(request, filter, item, amount);
     filter->amounts[class] += amount;
     return 0;
 }
@@ -305,14 +346,25 @@ int placement_service_add_member_of(struct request *request, struct placement_fi
     return 0;
 }
 
-static bool has_room(const struct placement_provider *provider, const int64_t amounts[RESOURCE_COUNT])
+static bool has_further(const struct placement_provider *provider, const struct placement_wanted *wanted)
 {
+    const struct host_resource_row *row = placement_service_resource(provider, wanted->name);
+    return row != NULL && wanted->amount <= resource_capacity(&row->inventory) - row->used &&
+           wanted->amount <= row->inventory.total;
+}
+
+static bool has_room(const struct placement_provider *provider, const struct placement_filter *filter)
+{
+    const int64_t *amounts = filter->amounts;
     for (int i = 0; i < RESOURCE_COUNT; i++) {
         struct resource_inventory inventory = placement_service_inventory(provider, (enum resource)i);
         int64_t free = resource_capacity(&inventory) - provider->host.used.amount[i];
         if (amounts[i] > 0 && (amounts[i] > free || amounts[i] > inventory.total))
             return false;
     }
+    for (size_t i = 0; i < filter->further_count; i++)
+        if (!has_further(provider, &filter->further[i]))
+            return false;
     return true;
 }
 
@@ -337,8 +389,7 @@ bool placement_service_matches(const struct placement_provider *provider, const 
         if (!has_one_of(aggregates, provider->aggregate_count, &filter->member_of[i]))
             return false;
     return !has_one_of(traits, provider->trait_count, &filter->forbidden) &&
-           !has_one_of(aggregates, provider->aggregate_count, &filter->not_member_of) &&
-           has_room(provider, filter->amounts);
+           !has_one_of(aggregates, provider->aggregate_count, &filter->not_member_of) && has_room(provider, filter);
 }
 
 /* ---- root ---- */
@@ -382,8 +433,13 @@ static const struct route rows[] = {
 const struct route_table placement_root_routes = ROUTE_TABLE(rows);
 
 static const struct route_table *const tables[] = {
-    &placement_root_routes,   &placement_providers_routes, &placement_candidates_routes,
-    &placement_traits_routes, &placement_usages_routes,    NULL,
+    &placement_root_routes,
+    &placement_providers_routes,
+    &placement_candidates_routes,
+    &placement_traits_routes,
+    &placement_usages_routes,
+    &placement_writes_routes,
+    NULL,
 };
 const struct service placement_service = {
     .name = "placement", .prefix = "/placement", .tables = tables, .fault = fault, .negotiate = negotiate};

@@ -112,22 +112,41 @@ static void write_class(struct request *request, struct json_out *out, const cha
     json_out_object_end(out);
 }
 
+struct classes {
+    struct request *request;
+    struct json_out *out;
+};
+
+static int write_further(void *arg, const char *name, struct error *e)
+{
+    struct classes *c = arg;
+    (void)e;
+    write_class(c->request, c->out, name);
+    return 0;
+}
+
 static int classes_list(struct request *request, struct reply *reply)
 {
+    struct classes further = {request, &reply->out};
     placement_service_fresh(request, reply);
     json_out_object(&reply->out, NULL);
     json_out_array(&reply->out, "resource_classes");
     for (int i = 0; i < RESOURCE_COUNT; i++)
         write_class(request, &reply->out, resource_name((enum resource)i));
+    int rc = store_resource_classes(request->conn, write_further, &further, &request->error);
     json_out_array_end(&reply->out);
     json_out_object_end(&reply->out);
-    return 0;
+    return rc;
 }
 
 static int classes_show(struct request *request, struct reply *reply)
 {
     const char *name = request_param(request, "name");
-    if (placement_service_class(name) < 0)
+    bool known = placement_service_class(name) >= 0;
+    int rc = known ? 0 : store_resource_class_exists(request->conn, name, &known, &request->error);
+    if (rc != 0)
+        return rc;
+    if (!known)
         return error_set(&request->error, ERR_NOT_FOUND, "No such resource class %s.", name);
     placement_service_fresh(request, reply);
     write_class(request, &reply->out, name);

@@ -1,5 +1,6 @@
 /* Resource providers: /resource_providers and what lies below each. */
 #include "api/placement/placement_service.h"
+#include "common/json_in.h"
 #include <string.h>
 
 static void write_link(struct request *request, struct json_out *out, const char *id, const char *rel)
@@ -101,20 +102,35 @@ static int providers_show(struct request *request, struct reply *reply)
 
 /* ---- inventories ---- */
 
-static void write_inventory(struct json_out *out, const char *key, const struct placement_provider *p, enum resource r,
-                            bool with_generation)
+static void write_inventory(struct json_out *out, const char *key, const struct placement_provider *p,
+                            const struct resource_inventory *inventory, bool with_generation)
 {
-    struct resource_inventory inventory = placement_service_inventory(p, r);
     json_out_object(out, key);
     if (with_generation)
         json_out_int(out, "resource_provider_generation", p->host.allocation_revision);
-    json_out_int(out, "total", inventory.total);
-    json_out_int(out, "reserved", inventory.reserved);
+    json_out_int(out, "total", inventory->total);
+    json_out_int(out, "reserved", inventory->reserved);
     json_out_int(out, "min_unit", 1);
-    json_out_int(out, "max_unit", inventory.total);
+    json_out_int(out, "max_unit", inventory->total);
     json_out_int(out, "step_size", 1);
-    json_out_number(out, "allocation_ratio", (double)inventory.ratio_permille / 1000.0);
+    json_out_number(out, "allocation_ratio", (double)inventory->ratio_permille / 1000.0);
     json_out_object_end(out);
+}
+
+void placement_service_write_inventories(struct reply *reply, const struct placement_provider *p)
+{
+    json_out_object(&reply->out, NULL);
+    json_out_int(&reply->out, "resource_provider_generation", p->host.allocation_revision);
+    json_out_object(&reply->out, "inventories");
+    for (int i = 0; i < RESOURCE_COUNT; i++) {
+        struct resource_inventory inventory = placement_service_inventory(p, (enum resource)i);
+        if (inventory.total > 0)
+            write_inventory(&reply->out, resource_name((enum resource)i), p, &inventory, false);
+    }
+    for (size_t i = 0; i < p->resource_count; i++)
+        write_inventory(&reply->out, p->resources[i].name, p, &p->resources[i].inventory, false);
+    json_out_object_end(&reply->out);
+    json_out_object_end(&reply->out);
 }
 
 static int inventories_list(struct request *request, struct reply *reply)
@@ -124,29 +140,28 @@ static int inventories_list(struct request *request, struct reply *reply)
     if (rc != 0)
         return rc;
     placement_service_fresh(request, reply);
-    json_out_object(&reply->out, NULL);
-    json_out_int(&reply->out, "resource_provider_generation", p.host.allocation_revision);
-    json_out_object(&reply->out, "inventories");
-    for (int i = 0; i < RESOURCE_COUNT; i++)
-        if (p.host.total.amount[i] > 0)
-            write_inventory(&reply->out, resource_name((enum resource)i), &p, (enum resource)i, false);
-    json_out_object_end(&reply->out);
-    json_out_object_end(&reply->out);
+    placement_service_write_inventories(reply, &p);
     return 0;
 }
 
 static int inventories_show(struct request *request, struct reply *reply)
 {
     struct placement_provider p;
+    struct resource_inventory inventory = {.total = 0};
     const char *name = request_param(request, "class");
     int class = placement_service_class(name);
     int rc = placement_service_find(request, &p);
-    if (rc == 0 && (class < 0 || p.host.total.amount[class] == 0))
-        rc = error_set(&request->error, ERR_NOT_FOUND, "No inventory of class %s for %s", name, p.host.id);
     if (rc != 0)
         return rc;
+    const struct host_resource_row *further = placement_service_resource(&p, name);
+    if (class >= 0)
+        inventory = placement_service_inventory(&p, (enum resource) class);
+    else if (further != NULL)
+        inventory = further->inventory;
+    if (inventory.total == 0)
+        return error_set(&request->error, ERR_NOT_FOUND, "No inventory of class %s for %s", name, p.host.id);
     placement_service_fresh(request, reply);
-    write_inventory(&reply->out, NULL, &p, (enum resource) class, true);
+    write_inventory(&reply->out, NULL, &p, &inventory, true);
     return 0;
 }
 
@@ -165,6 +180,8 @@ static int usages_show(struct request *request, struct reply *reply)
     for (int i = 0; i < RESOURCE_COUNT; i++)
         if (p.host.total.amount[i] > 0)
             json_out_int(&reply->out, resource_name((enum resource)i), p.host.used.amount[i]);
+    for (size_t i = 0; i < p.resource_count; i++)
+        json_out_int(&reply->out, p.resources[i].name, p.resources[i].used);
     json_out_object_end(&reply->out);
     json_out_object_end(&reply->out);
     return 0;
@@ -193,6 +210,14 @@ static int aggregates_show(struct request *request, struct reply *reply)
     return 0;
 }
 
+void placement_service_write_traits(struct reply *reply, const struct placement_provider *p)
+{
+    json_out_object(&reply->out, NULL);
+    write_texts(&reply->out, "traits", p->traits, p->trait_count);
+    json_out_int(&reply->out, "resource_provider_generation", p->host.allocation_revision);
+    json_out_object_end(&reply->out);
+}
+
 static int traits_show(struct request *request, struct reply *reply)
 {
     struct placement_provider p;
@@ -200,20 +225,34 @@ static int traits_show(struct request *request, struct reply *reply)
     if (rc != 0)
         return rc;
     placement_service_fresh(request, reply);
-    json_out_object(&reply->out, NULL);
-    write_texts(&reply->out, "traits", p.traits, p.trait_count);
-    json_out_int(&reply->out, "resource_provider_generation", p.host.allocation_revision);
-    json_out_object_end(&reply->out);
+    placement_service_write_traits(reply, &p);
     return 0;
 }
 
-static void write_held(struct json_out *out, const struct resources *held)
+static int write_amount(void *arg, const char *name, json_value *value)
 {
+    int64_t amount = 0;
+    json_in_int(value, &amount);
+    json_out_int(arg, name, amount);
+    return 0;
+}
+
+static int write_held(struct request *request, struct json_out *out, const struct placement_allocation_row *row)
+{
+    struct json_doc doc;
+    int rc = 0;
     json_out_object(out, "resources");
     for (int i = 0; i < RESOURCE_COUNT; i++)
-        if (held->amount[i] > 0)
-            json_out_int(out, resource_name((enum resource)i), held->amount[i]);
+        if (row->held.amount[i] > 0)
+            json_out_int(out, resource_name((enum resource)i), row->held.amount[i]);
+    if (row->resources != NULL)
+        rc = json_in_parse(row->resources, strlen(row->resources), &doc, &request->error);
+    if (rc == 0 && row->resources != NULL) {
+        json_in_each(doc.root, write_amount, out);
+        json_in_done(&doc);
+    }
     json_out_object_end(out);
+    return rc;
 }
 
 static int allocations_of_provider(struct request *request, struct reply *reply)
@@ -230,9 +269,9 @@ static int allocations_of_provider(struct request *request, struct reply *reply)
     placement_service_fresh(request, reply);
     json_out_object(&reply->out, NULL);
     json_out_object(&reply->out, "allocations");
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && rc == 0; i++) {
         json_out_object(&reply->out, list[i].server_id);
-        write_held(&reply->out, &list[i].held);
+        rc = write_held(request, &reply->out, &list[i]);
         if (request->microversion >= 28)
             json_out_int(&reply->out, "consumer_generation", 1);
         json_out_object_end(&reply->out);
@@ -240,7 +279,7 @@ static int allocations_of_provider(struct request *request, struct reply *reply)
     json_out_object_end(&reply->out);
     json_out_int(&reply->out, "resource_provider_generation", p.host.allocation_revision);
     json_out_object_end(&reply->out);
-    return 0;
+    return rc;
 }
 
 /* A server's allocation is made once and never changed: its generation is always 1. */
@@ -256,9 +295,9 @@ static int allocations_of_consumer(struct request *request, struct reply *reply)
     struct json_out *out = &reply->out;
     json_out_object(out, NULL);
     json_out_object(out, "allocations");
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && rc == 0; i++) {
         json_out_object(out, list[i].host_id);
-        write_held(out, &list[i].held);
+        rc = write_held(request, out, &list[i]);
         json_out_int(out, "generation", list[i].host_revision);
         json_out_object_end(out);
     }
@@ -272,7 +311,7 @@ static int allocations_of_consumer(struct request *request, struct reply *reply)
     if (count > 0 && request->microversion >= 38)
         json_out_text(out, "consumer_type", "INSTANCE");
     json_out_object_end(out);
-    return 0;
+    return rc;
 }
 
 #define PROVIDER "/resource_providers/{uuid}"

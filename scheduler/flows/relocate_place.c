@@ -135,13 +135,15 @@ static int hold(struct db_conn *c, void *arg, struct error *e)
     struct relocate *m = s->m;
     struct dispatch *d = m->dispatch;
     struct migration_row row = m->row;
+    struct store_holding holding;
+    requirements_holding(d->feed.placement, &s->request, &holding);
     int rc = lease_check(c, "scheduler", d->holder, d->epoch, e);
     row.target_host = placement_host_id(d->feed.placement, s->slot);
     row.updated_us = m->now_us;
     rc = rc ? rc : store_migration_move(c, &row, MIGRATION_QUEUED, e);
     return rc ? rc
               : store_migration_hold(c, &row, row.target_host, placement_host_revision(d->feed.placement, s->slot),
-                                     &s->waiting.need, m->now_us, e);
+                                     m->server.project_id, &holding, m->now_us, e);
 }
 
 int relocate_place(struct relocate *m, bool *ret_placed, const char **ret_reason, struct error *e)

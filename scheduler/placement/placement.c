@@ -58,6 +58,16 @@ int32_t placement_class_number(struct placement *p, const char *name)
     return placement_name_intern(p, name);
 }
 
+const char *placement_class_name(const struct placement *p, int32_t number)
+{
+    for (const struct name *name = p->names; name; name = name->hh.next) {
+        if (name->number == number) {
+            return name->text;
+        }
+    }
+    return NULL;
+}
+
 static uint32_t id_place(const struct placement *p, const char *id)
 {
     uint32_t hash = 2166136261U;

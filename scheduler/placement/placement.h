@@ -148,6 +148,7 @@ struct resources placement_host_capacity(const struct placement *p, int32_t slot
 int64_t placement_host_servers(const struct placement *p, int32_t slot);
 /* Number of a resource class; makes one for a new name. */
 int32_t placement_class_number(struct placement *p, const char *name);
+const char *placement_class_name(const struct placement *p, int32_t number);
 
 /* The best host for the request among all that pass all filters; ties go to the lowest slot. PLACEMENT_NO_SLOT: none;
  * then placement_explain says why. Nothing is taken: call placement_take. */

@@ -165,6 +165,13 @@ def hot_or_history(view):
 
 # ---- placement ----
 
+def asked_of_host(server):
+    """Processors, MiB and GiB: the flavor's, unless its extra specs say otherwise."""
+    extra = json.loads(server["flavor_extra"])
+    amounts = {"VCPU": server["vcpus"], "MEMORY_MB": server["memory_mib"], "DISK_GB": server["root_gib"] + server["ephemeral_gib"]}
+    return tuple(int(extra.get(f"resources:{name}", amount)) for name, amount in amounts.items())
+
+
 @invariant
 def allocations_of_servers(view):
     """Every allocation belongs to a server on that host, every placed server has one with its size"""
@@ -176,8 +183,7 @@ def allocations_of_servers(view):
             yield f"allocation of a server that is gone: {where(allocation, 'server_id', 'host_id')}"
         elif server["host_id"] != allocation["host_id"]:
             yield f"server {server['id']} is on {server['host_id']}, its allocation on {allocation['host_id']}"
-        elif (server["vcpus"], server["memory_mib"], server["root_gib"] + server["ephemeral_gib"]) > (
-                allocation["vcpus"], allocation["memory_mib"], allocation["disk_gib"]):
+        elif asked_of_host(server) > (allocation["vcpus"], allocation["memory_mib"], allocation["disk_gib"]):
             yield f"allocation smaller than its server: {where(allocation, 'server_id', 'vcpus', 'memory_mib', 'disk_gib')}"
     for server in view.servers.values():
         if server["host_id"] and server["id"] not in view.allocations:
@@ -245,6 +251,21 @@ def hosts_count_right(view):
             yield f"host {host['name']} counts {used}, its allocations are {sums[host['id']]}"
     for host_id in sums.keys() - view.hosts.keys():
         yield f"allocations on host {host_id}, which does not exist"
+
+
+@invariant
+def resources_count_right(view):
+    """What each host counts of its further resources is the sum over its allocations, and no more than it has"""
+    sums = collections.Counter()
+    for a in view.allocations.values():
+        for name, amount in json.loads(a["resources"] or "{}").items():
+            sums[a["host_id"], name] += amount
+    for r in view.rows("host_resource"):
+        held = sums.pop((r["host_id"], r["name"]), 0)
+        if r["used"] != held or held > max((r["total"] - r["reserved"]) * r["ratio_permille"] // 1000, 0):
+            yield f"host {r['host_id']} counts {r['used']} of {r['total']} {r['name']}, its allocations hold {held}"
+    for (host_id, name), held in sums.items():
+        yield f"allocations on host {host_id} hold {held} {name} that it does not have"
 
 
 @invariant

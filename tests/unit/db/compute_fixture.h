@@ -147,7 +147,8 @@ static int compute_place_run(struct db_conn *c, void *arg, struct error *e)
         rc = db_counter_next(c, "host_feed", 1, &feed, e);
     if (!rc)
         rc = store_placement_take(c, p->host_id, host.allocation_revision, &waiting.need, 1, feed, &revision, e);
-    return rc ? rc : store_placement_bind(c, &waiting, p->host_id, revision, clock_now_us(), e);
+    struct store_holding holding = {.need = waiting.need};
+    return rc ? rc : store_placement_bind(c, &waiting, &holding, p->host_id, revision, clock_now_us(), e);
 }
 
 /* As the scheduler does. */

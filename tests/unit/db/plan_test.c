@@ -27,6 +27,7 @@ static const struct exception may_scan[] = {
     {"placement_queue_depth", "the queue is short"},
     {"placement_waiting", "the queue is short, and in order"},
     {"assignment_all*", "the list of all assignments has no pages"},
+    {"resource_*", "operators name resources of hosts"},
     {"aggregate_*", "operators make aggregates"},
     {"endpoint_*", "operators make endpoints"},
     {"region_*", "operators make regions"},

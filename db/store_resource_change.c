@@ -1,0 +1,53 @@
+/* One operator's word about one class of a host, checked and merged with what is there. */
+#include "db/store_resource.h"
+#include <string.h>
+
+#define AMOUNT_MAX INT32_MAX
+
+static int check(const char *name, const struct resource_change *change, bool standard, struct error *e)
+{
+    if (!standard && !store_resource_valid(name))
+        return error_set(e, ERR_INVALID, "%.64s is no name of a resource class: A-Z, 0-9 and _", name);
+    if (standard && change->has_total)
+        return error_set(e, ERR_INVALID, "how much %s a host has is what its agent reports", name);
+    if (change->has_total && (change->total < 0 || change->total > AMOUNT_MAX))
+        return error_set(e, ERR_INVALID, "the total of %s must be from 0 to %d", name, AMOUNT_MAX);
+    if (change->has_reserved && ((change->reserved < 0 && !standard) || change->reserved > AMOUNT_MAX))
+        return error_set(e, ERR_INVALID, "the reserve of %s must be from 0 to %d", name, AMOUNT_MAX);
+    if (change->has_ratio && (change->ratio_permille < 1 || change->ratio_permille > 1000000))
+        return error_set(e, ERR_INVALID, "the overcommit ratio of %s must be from 0.001 to 1000", name);
+    return 0;
+}
+
+static int change_own(struct db_conn *c, const char *host_id, const char *name, const struct resource_change *change,
+                      int64_t now_us, struct error *e)
+{
+    struct host_resource_row row = {.inventory = {.ratio_permille = 1000}};
+    struct error none = {0};
+    int rc = store_resource_get(c, host_id, name, &row, &none);
+    if (rc && (rc != ERR_NOT_FOUND || !change->has_total))
+        return error_set(e, rc == ERR_NOT_FOUND ? ERR_INVALID : rc, "%s", error_text(&none));
+    struct resource_inventory i = row.inventory;
+    i.total = change->has_total ? change->total : i.total;
+    i.reserved = change->has_reserved ? change->reserved : i.reserved;
+    i.ratio_permille = change->has_ratio ? change->ratio_permille : i.ratio_permille;
+    return store_resource_set(c, host_id, name, &i, now_us, e);
+}
+
+int store_resource_change(struct db_conn *c, const char *host_id, const char *name,
+                          const struct resource_change *change, int64_t now_us, struct error *e)
+{
+    int standard = 0;
+    while (standard < RESOURCE_COUNT && strcmp(resource_name((enum resource)standard), name) != 0)
+        standard++;
+    int rc = check(name, change, standard < RESOURCE_COUNT, e);
+    if (rc)
+        return rc;
+    if (standard == RESOURCE_COUNT)
+        return change_own(c, host_id, name, change, now_us, e);
+    if (change->has_reserved)
+        rc = store_resource_set_reserved(c, host_id, (enum resource)standard, change->reserved, e);
+    if (!rc && change->has_ratio)
+        rc = store_resource_set_ratio(c, host_id, (enum resource)standard, change->ratio_permille, e);
+    return rc;
+}
