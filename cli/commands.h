@@ -24,7 +24,7 @@ extern const struct command doctor_command;
 extern const struct command explain_command;
 extern const struct command bill_close_command;
 extern const struct command bill_verify_command;
-extern const struct command bill_show_command;
+extern const struct command bill_invoice_command;
 extern const struct command bill_hosts_command;
 extern const struct command bill_cost_command;
 extern const struct command bill_command;

@@ -238,7 +238,8 @@ static void fill_common(struct focus *x, const struct export_row *r, const char 
     cells[SERVICE_SUBCATEGORY] = other->subcategory;
     cells[CHARGE_FREQUENCY] = "One-Time";
     if (*r->project) {
-        cells[SUB_ACCOUNT_ID] = cells[SUB_ACCOUNT_NAME] = r->project;
+        cells[SUB_ACCOUNT_ID] = r->project;
+        cells[SUB_ACCOUNT_NAME] = *r->project_name ? r->project_name : r->project;
         cells[SUB_ACCOUNT_TYPE] = "Project";
     }
 }

@@ -25,7 +25,8 @@ struct export_head {
 struct export_row {
     enum export_kind kind;
     const char *description, *begin, *end;
-    const char *project, *resource, *flavor, *state, *zone, *region, *subject, *name, *tags, *price_name, *unit;
+    const char *project, *project_name, *resource, *flavor, *state, *zone, *region, *subject, *name, *tags, *price_name,
+        *unit;
     int64_t book_version, tier, unit_base, price_nano, amount_nano;
     __int128 quantity;
 };

@@ -2,6 +2,7 @@
 #include "common/model/money.h"
 #include "common/model/rate.h"
 #include "db/store_ledger.h"
+#include "db/store_project.h"
 #include "db/store_usage.h"
 #include "metering/bill/export_internal.h"
 #include <stdio.h>
@@ -21,7 +22,7 @@ struct reading {
     export_row_fn fn;
     void *arg;
     struct error *error;
-    const char *last_subject, *last_name;
+    const char *last_subject, *last_name, *last_project, *last_project_name;
 };
 
 static const char *text_of(json_value *object, const char *name)
@@ -70,6 +71,19 @@ static const char *name_of(struct reading *r, const char *subject)
     return name;
 }
 
+/* Likewise of a project; "" for one that is gone. */
+static const char *project_name_of(struct reading *r, const char *project)
+{
+    struct project_row row;
+    struct error unknown = {0};
+    if (!r->last_project || strcmp(r->last_project, project) != 0) {
+        bool found = *project && !store_project_get(r->conn, project, r->arena, &row, &unknown);
+        r->last_project = project;
+        r->last_project_name = found ? row.name : "";
+    }
+    return r->last_project_name;
+}
+
 static void read_unit(struct reading *r, struct export_row *row)
 {
     json_value *units = json_in_member(r->body, "units");
@@ -89,6 +103,7 @@ static struct export_row empty_row(const struct reading *r, enum export_kind kin
                                .begin = r->head->begin,
                                .end = r->head->end,
                                .project = "",
+                               .project_name = "",
                                .resource = "",
                                .flavor = "",
                                .state = "",
@@ -119,6 +134,7 @@ static int give_line(struct reading *r, json_value *line, struct export_row *row
     row->price_nano = number(json_in_item(line, 12));
     row->amount_nano = number(json_in_item(line, 13));
     row->name = name_of(r, row->subject);
+    row->project_name = project_name_of(r, row->project);
     row->description = arena_printf(r->arena, "%s%s%s%s%s", row->price_name, *row->flavor ? " of " : "", row->flavor,
                                     *row->state ? ", " : "", row->state);
     read_unit(r, row);
@@ -165,6 +181,7 @@ static int give_list(struct reading *r, const char *list, const char *words, enu
         json_value *item = json_in_item(items, i);
         struct export_row row = empty_row(r, kind, text_of(item, words));
         row.project = text_of(item, "project");
+        row.project_name = project_name_of(r, row.project);
         row.amount_nano = number(json_in_member(item, "amount"));
         rc = r->fn(r->arg, &row, r->error);
     }
