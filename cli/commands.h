@@ -15,6 +15,7 @@ extern const struct command host_drain_command;
 extern const struct command host_maintain_command;
 extern const struct command host_fence_command;
 extern const struct command host_remove_command;
+extern const struct command host_power_command;
 extern const struct command capacity_command;
 extern const struct command user_list_command;
 extern const struct command user_password_command;

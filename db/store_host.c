@@ -155,8 +155,9 @@ int store_host_write_inventory(struct db_conn *c, const struct host_row *row, st
                            db_int(reserved[RESOURCE_DISK_GIB]), db_text(row->cpu), db_int(feed)));
 }
 
-DB_STATEMENT(host_seen, "UPDATE host SET seen_us = $2, boot_id = $3, agent_version = $4, event_seq = $5, "
-                        "feed = COALESCE($6, feed) WHERE id = $1");
+DB_STATEMENT(host_seen,
+             "UPDATE host SET asleep_us = 0, seen_us = $2, boot_id = $3, agent_version = $4, event_seq = $5, "
+             "feed = COALESCE($6, feed) WHERE id = $1");
 int store_host_write_seen(struct db_conn *c, const char *id, int64_t now_us, const char *boot_id,
                           const char *agent_version, int64_t event_seq, bool feed, struct error *e)
 {

@@ -5,7 +5,8 @@
 #include <assert.h>
 #include <string.h>
 
-#define DRAIN_COLUMNS "host_id, user_id, project_id, state, parallel, first_migration, started_us, updated_us"
+#define DRAIN_COLUMNS                                                                                                  \
+    "host_id, user_id, project_id, state, parallel, first_migration, started_us, updated_us, while_off"
 
 static const char *const state_names[HOST_DRAIN_STATE_COUNT] = {"running", "done", "stuck", "cancelled"};
 
@@ -25,7 +26,8 @@ static void map(const struct db_rows *rows, struct host_drain_row *ret)
                                    .parallel = db_get_int(rows, 4),
                                    .first_migration = db_get_int(rows, 5),
                                    .started_us = db_get_int(rows, 6),
-                                   .updated_us = db_get_int(rows, 7)};
+                                   .updated_us = db_get_int(rows, 7),
+                                   .while_off = db_get_int(rows, 8) != 0};
     for (int i = 0; i < HOST_DRAIN_STATE_COUNT; i++)
         if (strcmp(state_names[i], state) == 0)
             ret->state = (enum host_drain_state)i;
@@ -33,17 +35,17 @@ static void map(const struct db_rows *rows, struct host_drain_row *ret)
 
 DB_STATEMENT(host_drain_begin,
              "INSERT INTO host_drain (" DRAIN_COLUMNS ") VALUES ($1, $2, $3, 'running', $4, "
-             "(SELECT COALESCE(MAX(id), 0) FROM migration), $5, $5) ON CONFLICT (host_id) DO UPDATE SET "
+             "(SELECT COALESCE(MAX(id), 0) FROM migration), $5, $5, $6) ON CONFLICT (host_id) DO UPDATE SET "
              "user_id = excluded.user_id, project_id = excluded.project_id, state = 'running', "
              "parallel = excluded.parallel, first_migration = excluded.first_migration, "
-             "started_us = excluded.started_us, updated_us = excluded.updated_us");
+             "started_us = excluded.started_us, updated_us = excluded.updated_us, while_off = excluded.while_off");
 int store_host_work_drain(struct db_conn *c, const struct host_drain_row *row, const char *reason, struct error *e)
 {
     int rc = store_host_admin_enable(c, row->host_id, false, reason, e);
     return rc ? rc
               : db_exec(c, &host_drain_begin, NULL, e,
                         DB_ARGS(db_text(row->host_id), db_text(row->user_id), db_text(row->project_id),
-                                db_int(row->parallel), db_int(row->started_us)));
+                                db_int(row->parallel), db_int(row->started_us), db_int(row->while_off)));
 }
 
 DB_STATEMENT(host_drain_get, "SELECT " DRAIN_COLUMNS " FROM host_drain WHERE host_id = $1");
@@ -182,6 +184,8 @@ DB_STATEMENT(host_remove_migrations,
              "UPDATE migration SET step = 'done', ended = 1, deadline_us = NULL WHERE ended = 0 "
              "AND ((step = 'clearing' AND source_host = $1) OR (step = 'undoing' AND target_host = $1))");
 DB_STATEMENT(host_remove_drain, "DELETE FROM host_drain WHERE host_id = $1");
+DB_STATEMENT(host_remove_power, "DELETE FROM host_power WHERE host_id = $1");
+DB_STATEMENT(host_remove_power_job, "DELETE FROM host_power_job WHERE host_id = $1");
 DB_STATEMENT(host_remove_aggregates, "DELETE FROM aggregate_host WHERE host_id = $1");
 DB_STATEMENT(
     host_remember,
@@ -192,8 +196,9 @@ DB_STATEMENT(host_remove, "DELETE FROM host WHERE id = $1");
 int store_host_work_remove(struct db_conn *c, const char *host_id, int64_t now_us, struct error *e)
 {
     static const struct db_statement *const statements[] = {
-        &host_remove_rooms, &host_remove_resources,  &host_remove_tasks, &host_remove_migrations,
-        &host_remove_drain, &host_remove_aggregates, &host_remove};
+        &host_remove_rooms,      &host_remove_resources, &host_remove_tasks,
+        &host_remove_migrations, &host_remove_drain,     &host_remove_aggregates,
+        &host_remove_power,      &host_remove_power_job, &host_remove};
     int64_t count = 0, changed = 0;
     int rc = db_query_int(c, &host_busy, &count, e, DB_ARGS(db_text(host_id)));
     if (!rc && count > 0)

@@ -16,6 +16,7 @@ struct host_drain_row {
     const char *host_id, *user_id, *project_id;
     enum host_drain_state state;
     int64_t parallel, first_migration, started_us, updated_us;
+    bool while_off; /* ends when the host is heard again */
 };
 /* Begins, or begins anew; the host is disabled with `reason`. Wakes "placement". ERR_NOT_FOUND for the host. */
 int store_host_work_drain(struct db_conn *c, const struct host_drain_row *row, const char *reason, struct error *e);

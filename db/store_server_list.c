@@ -16,10 +16,11 @@
     "AND (s.reservation_id = $10 OR $10 IS NULL) AND (s.host_id = $11 OR h.name = $11 OR $11 IS NULL) "                \
     "AND (COALESCE(h.zone, s.zone) = $12 OR $12 IS NULL) AND (s.name LIKE $13 ESCAPE '\\' OR $13 IS NULL) "            \
     "AND ($14 LIKE '%,' || " SERVER_VM_STATE " || ',%' OR $14 IS NULL) "                                               \
-    "AND ($15 LIKE '%,' || " SERVER_STATUS_SINCE("$19") " || ',%' OR $15 IS NULL) "                                    \
-    "AND (s.updated_us >= $16 OR $16 IS NULL) AND (s.updated_us <= $17 OR $17 IS NULL) "                               \
-    "AND (CASE WHEN s.locked > 0 THEN 1 ELSE 0 END = $18 OR $18 IS NULL) "                                             \
-    "THEN 1 ELSE 0 END = 1 "
+    "AND ($15 LIKE '%,' || " SERVER_STATUS_SINCE(                                                                      \
+        "$19") " || ',%' OR $15 IS NULL) "                                                                             \
+               "AND (s.updated_us >= $16 OR $16 IS NULL) AND (s.updated_us <= $17 OR $17 IS NULL) "                    \
+               "AND (CASE WHEN s.locked > 0 THEN 1 ELSE 0 END = $18 OR $18 IS NULL) "                                  \
+               "THEN 1 ELSE 0 END = 1 "
 
 /* An order by an index: the first page starts at the end of the range. By another column: without a marker $2 is NULL.
  */

@@ -46,6 +46,28 @@ static const struct config_option options[] = {
      .doc = "A server that could not leave a host that is being drained is tried again after so long."},
     {OPTION(resize_same_host), .type = CONFIG_BOOL, .fallback = "true", .reload = true,
      .doc = "A resize stays on its host when no other has room."},
+    {OPTION(master_key), .type = CONFIG_TEXT,
+     .doc =
+         "Key under which the passwords of management controllers are sealed. Default: <prefix>/etc/virga/master.key."},
+    {OPTION(power_scripts), .type = CONFIG_TEXT,
+     .doc = "Folder of the scripts that switch hosts off and on (virga host power). Default: "
+            "<prefix>/usr/lib/virga/power."},
+    {OPTION(fence), .type = CONFIG_BOOL, .fallback = "true", .reload = true,
+     .doc =
+         "A silent host with servers is switched off by its script, where one is set, and its servers are built anew "
+         "elsewhere. No: an operator does so."},
+    {OPTION(fence_after_ms), .type = CONFIG_DURATION, .fallback = "60s", .min = 25000, .max = 86400000, .reload = true,
+     .doc = "A host must be silent for so long before."},
+    {OPTION(fence_share), .type = CONFIG_INT, .fallback = "50", .min = 0, .max = 100, .reload = true,
+     .doc = "Not while more than one host and more than so many percent of them are silent: then it is the network."},
+    {OPTION(power_limit_ms), .type = CONFIG_DURATION, .fallback = "60s", .min = 1000, .max = 3600000, .reload = true,
+     .doc = "A script that switches a host is killed after so long."},
+    {OPTION(power_settle_ms), .type = CONFIG_DURATION, .fallback = "60s", .min = 0, .max = 3600000, .reload = true,
+     .doc = "After a host was switched its status may take so long to say so."},
+    {OPTION(power_retry_ms), .type = CONFIG_DURATION, .fallback = "30s", .min = 1000, .max = 3600000, .reload = true,
+     .doc = "Pause after a script that failed; four times as long from the sixth on."},
+    {OPTION(evacuate_parallel), .type = CONFIG_INT, .fallback = "10", .min = 0, .max = 1000, .reload = true,
+     .doc = "Servers of a host that was switched off by itself built anew elsewhere at a time; 0: none by itself."},
     {OPTION(weight_memory), .type = CONFIG_INT, .fallback = "2", .min = -1000, .max = 1000,
      .doc = "Weigher: memory left free; positive spreads, negative packs."},
     {OPTION(weight_vcpu), .type = CONFIG_INT, .fallback = "1", .min = -1000, .max = 1000,

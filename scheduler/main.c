@@ -14,6 +14,7 @@
 #include "scheduler/config.h"
 #include "scheduler/dispatch.h"
 #include "scheduler/flows/drain.h"
+#include "scheduler/flows/power.h"
 #include "scheduler/flows/relocate.h"
 #include "scheduler/metrics.h"
 #include "scheduler/questions.h"
@@ -27,10 +28,25 @@ struct scheduler {
     struct scheduler_config config;
     struct dispatch dispatch;
     struct room room;
+    struct power power;
     struct wake *wake;
     struct loop *loop;
     int64_t alive_checked_us;
 };
+
+static struct power_settings power_settings(const struct scheduler_config *c)
+{
+    return (struct power_settings){.scripts = c->power_scripts,
+                                   .master_key = c->master_key,
+                                   .fence = c->fence,
+                                   .fence_after_us = c->fence_after_ms * 1000,
+                                   .fence_share_percent = c->fence_share,
+                                   .limit_us = c->power_limit_ms * 1000,
+                                   .settle_us = c->power_settle_ms * 1000,
+                                   .retry_us = c->power_retry_ms * 1000,
+                                   .evacuate_parallel = c->evacuate_parallel,
+                                   .poll_us = c->poll_ms * 1000};
+}
 
 static void work(void *arg)
 {
@@ -65,6 +81,12 @@ static void work(void *arg)
     rc = rc ? rc : relocate_run(&s->dispatch, &moves, &e);
     if (rc) {
         log_error("migrations stand still", "code=%s error=\"%s\"", error_name(rc), error_text(&e));
+    }
+    error_clear(&e);
+    struct power_settings power = power_settings(&s->config);
+    rc = power_run(&s->power, &s->dispatch, &power, &e);
+    if (rc) {
+        log_error("hosts' power is left alone", "code=%s error=\"%s\"", error_name(rc), error_text(&e));
     }
     metrics_write(s->config.metrics_file, &s->dispatch);
 }
@@ -152,6 +174,7 @@ static void stop(struct scheduler *s)
 {
     struct error e = {0};
     wake_close(&s->wake);
+    power_stop(&s->power);
     if (s->dispatch.leader && db_transact(s->dispatch.conn, release, &s->dispatch, &e)) {
         log_warn("lease not released", "error=\"%s\"", error_text(&e));
     }
@@ -178,6 +201,12 @@ int main(int argc, char **argv)
     }
     if (!s.config.metrics_file) {
         s.config.metrics_file = config_place(s.config.prefix, "/run/virga/virga-scheduler.prom");
+    }
+    if (!s.config.master_key) {
+        s.config.master_key = config_place(s.config.prefix, "/etc/virga/master.key");
+    }
+    if (!s.config.power_scripts) {
+        s.config.power_scripts = config_place(s.config.prefix, "/usr/lib/virga/power");
     }
     log_level_parse(s.config.log_level, &level);
     log_init("virga-scheduler", s.config.log_file, level);

@@ -187,10 +187,9 @@ static int apply_all_tenants(struct servers_filter *f, const char *name, const c
 static int apply_status(struct servers_filter *f, const char *name, const char *value)
 {
     static const char *const known[] = {
-        "ACTIVE",  "BUILD",         "SHUTOFF", "PAUSED",        "SUSPENDED",         "REBOOT",
-        "ERROR",   "HARD_REBOOT",   "RESIZE",  "VERIFY_RESIZE", "MIGRATING",         "PASSWORD",
-        "REBUILD", "REVERT_RESIZE", "RESCUE",  "SHELVED",       "SHELVED_OFFLOADED", "SOFT_DELETED",
-        "UNKNOWN"};
+        "ACTIVE",      "BUILD",   "SHUTOFF",           "PAUSED",       "SUSPENDED", "REBOOT",  "ERROR",
+        "HARD_REBOOT", "RESIZE",  "VERIFY_RESIZE",     "MIGRATING",    "PASSWORD",  "REBUILD", "REVERT_RESIZE",
+        "RESCUE",      "SHELVED", "SHELVED_OFFLOADED", "SOFT_DELETED", "UNKNOWN"};
     (void)name;
     if (strcasecmp(value, "DELETED") == 0) {
         f->deleted = true;

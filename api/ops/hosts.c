@@ -3,12 +3,13 @@
 #include "common/clock.h"
 #include "db/store_host.h"
 #include "db/store_host_admin.h"
+#include "db/store_host_power.h"
 #include "db/store_host_work.h"
 #include "db/store_migration.h"
 #include "db/store_resource.h"
 #include "db/store_server.h"
 
-static int find(struct request *request, struct host_row *ret)
+int ops_host_find(struct request *request, struct host_row *ret)
 {
     const char *name = request_param(request, "host"), *id = name;
     struct error none = {0};
@@ -19,7 +20,7 @@ static int find(struct request *request, struct host_row *ret)
     return rc ? rc : store_host_get(request->conn, id, &request->arena, ret, &request->error);
 }
 
-static void write_time(struct json_out *out, const char *key, int64_t us)
+void ops_write_time(struct json_out *out, const char *key, int64_t us)
 {
     char text[CLOCK_TEXT_SIZE];
     json_out_text(out, key, us ? clock_text(us, CLOCK_ISO_MICRO_Z, text) : NULL);
@@ -50,7 +51,7 @@ static int write_failure(void *arg, const struct migration_row *row, struct erro
     json_out_text(out, "server", row->server_id);
     json_out_text(out, "kind", migration_kind_name(row->kind));
     json_out_text(out, "reason", row->message);
-    write_time(out, "at", row->updated_us);
+    ops_write_time(out, "at", row->updated_us);
     json_out_object_end(out);
     return 0;
 }
@@ -77,8 +78,8 @@ static int write_drain(struct request *request, struct json_out *out, const char
     json_out_int(out, "moving", figures.moving);
     json_out_int(out, "failed", figures.failed);
     json_out_int(out, "left", figures.left);
-    write_time(out, "started_at", drain.started_us);
-    write_time(out, "updated_at", drain.updated_us);
+    ops_write_time(out, "started_at", drain.started_us);
+    ops_write_time(out, "updated_at", drain.updated_us);
     if (whole && !rc) {
         json_out_array(out, "servers_left");
         rc = store_server_list(request->conn, &q, write_left, out, &request->error);
@@ -117,7 +118,7 @@ static int write_host(struct request *request, struct json_out *out, const char 
     json_out_text(out, "hypervisor", host->hypervisor);
     json_out_text(out, "architecture", host->architecture);
     json_out_text(out, "address", host->address);
-    write_time(out, "seen_at", host->seen_us);
+    ops_write_time(out, "seen_at", host->seen_us);
     json_out_object(out, "resources");
     for (int r = 0; r < RESOURCE_COUNT; r++) {
         json_out_object(out, resource_name((enum resource)r));
@@ -139,6 +140,8 @@ static int write_host(struct request *request, struct json_out *out, const char 
     json_out_int(out, "servers", host->server_count);
     json_out_raw(out, "traits", host->traits);
     rc = rc ? rc : write_drain(request, out, "drain", host, whole);
+    if (whole)
+        rc = rc ? rc : ops_power_write(request, out, "power", host->id);
     json_out_object_end(out);
     return rc;
 }
@@ -146,7 +149,7 @@ static int write_host(struct request *request, struct json_out *out, const char 
 static int answer(struct request *request, struct reply *reply)
 {
     struct host_row host;
-    int rc = find(request, &host);
+    int rc = ops_host_find(request, &host);
     if (rc)
         return rc;
     json_out_object(&reply->out, NULL);
@@ -276,7 +279,7 @@ static int hosts_change(struct request *request, struct reply *reply)
     const struct change *b = request->body;
     struct host_row host;
     bool enabled = (b->seen.present & SEEN_ENABLED) != 0;
-    int rc = find(request, &host);
+    int rc = ops_host_find(request, &host);
     if (!rc && b->disabled_reason && (!enabled || b->enabled))
         rc = error_set(&request->error, ERR_INVALID, "disabled_reason goes with \"enabled\": false");
     if (!rc && enabled)
@@ -303,7 +306,7 @@ static int hosts_drain(struct request *request, struct reply *reply)
 {
     const struct drain_wish *b = request->body;
     struct host_row host;
-    int rc = find(request, &host);
+    int rc = ops_host_find(request, &host);
     struct host_drain_row row = {.host_id = host.id,
                                  .user_id = request->credential.user_id,
                                  .project_id = request->credential.project_id,
@@ -318,7 +321,7 @@ static int hosts_drain(struct request *request, struct reply *reply)
 static int hosts_cancel(struct request *request, struct reply *reply)
 {
     struct host_row host;
-    int rc = find(request, &host);
+    int rc = ops_host_find(request, &host);
     if (!rc)
         rc = store_host_work_cancel_drain(request->conn, host.id, request->now_us, &request->error);
     return rc ? rc : answer(request, reply);
@@ -328,18 +331,42 @@ struct fence_wish {
     bool confirmed;
 };
 static const struct json_field fence_fields[] = {
-    {.name = "confirmed", .kind = JSON_BOOL, .offset = offsetof(struct fence_wish, confirmed), .flags = JSON_REQUIRED},
+    {.name = "confirmed", .kind = JSON_BOOL, .offset = offsetof(struct fence_wish, confirmed)},
 };
 static const struct json_table fence_table = {
     .fields = fence_fields, .count = JSON_COUNT(fence_fields), .seen_offset = JSON_NO_SEEN};
+
+/* The scheduler does it by the host's script. */
+static int ask_fence(struct request *request, struct reply *reply, const struct host_row *host)
+{
+    struct host_power_row how;
+    bool found = false;
+    int rc = store_host_power_get(request->conn, host->id, &request->arena, &how, &found, &request->error);
+    if (!rc && !found)
+        rc =
+            error_set(&request->error, ERR_INVALID, "no script is set for the host: only \"confirmed\": true is proof");
+    if (!rc && request->now_us - host->seen_us <= STORE_HOST_ALIVE_US)
+        rc = error_set(&request->error, ERR_CONFLICT, "the host is heard: it is not off");
+    rc = rc ? rc : store_host_power_ask(request->conn, host->id, "off", "fence", request->now_us, &request->error);
+    reply->status = 202;
+    return rc ? rc : answer(request, reply);
+}
+
+static int hosts_unfence(struct request *request, struct reply *reply)
+{
+    struct host_row host;
+    int rc = ops_host_find(request, &host);
+    rc = rc ? rc : store_host_power_cancel(request->conn, host.id, request->now_us, &request->error);
+    return rc ? rc : answer(request, reply);
+}
 
 static int hosts_fence(struct request *request, struct reply *reply)
 {
     const struct fence_wish *b = request->body;
     struct host_row host;
-    int rc = find(request, &host);
+    int rc = ops_host_find(request, &host);
     if (!rc && !b->confirmed)
-        rc = error_set(&request->error, ERR_INVALID, "confirmed: only true is proof");
+        return ask_fence(request, reply, &host);
     if (!rc)
         rc = store_host_work_fence(request->conn, host.id,
                                    arena_printf(&request->arena, "user %s", request->credential.user_id),
@@ -350,7 +377,7 @@ static int hosts_fence(struct request *request, struct reply *reply)
 static int hosts_remove(struct request *request, struct reply *reply)
 {
     struct host_row host;
-    int rc = find(request, &host);
+    int rc = ops_host_find(request, &host);
     reply->status = 204;
     return rc ? rc : store_host_work_remove(request->conn, host.id, request->now_us, &request->error);
 }
@@ -384,6 +411,11 @@ static const struct route rows[] = {
      .body = &fence_table,
      .body_size = sizeof(struct fence_wish),
      .handler = hosts_fence},
+    {.method = "DELETE",
+     .pattern = "/hosts/{host}/fence",
+     .permission = PERMISSION_ADMIN,
+     .kind = ROUTE_WRITE,
+     .handler = hosts_unfence},
     {.method = "DELETE",
      .pattern = "/hosts/{host}",
      .permission = PERMISSION_ADMIN,

@@ -13,9 +13,10 @@
 #include <string.h>
 
 #define DRAIN_LOOK 1000 /* servers of a host that one turn looks at */
-/* Metadata of a server: what becomes of it when its host is dead. */
-#define POLICY_KEY  "virga:on_host_failure"
-#define POLICY_STAY "stay_down"
+/* Metadata of a server, extra spec of a flavor, property of an image: what becomes of it when its host is dead. */
+#define POLICY_KEY   "virga:on_host_failure"
+#define POLICY_IMAGE "virga_on_host_failure"
+#define POLICY_STAY  "stay_down"
 
 struct drain {
     struct dispatch *dispatch;
@@ -37,19 +38,31 @@ static int collect(void *arg, const struct server_row *row, struct error *e)
     *s = *row;
     s->id = arena_strdup(&d->arena, row->id);
     s->metadata = arena_strdup(&d->arena, row->metadata);
+    s->flavor_extra = arena_strdup(&d->arena, row->flavor_extra);
     return 0;
 }
 
-static bool stays_down(const struct server_row *row)
+static const char *member(struct arena *a, const char *json, const char *key)
 {
     struct json_doc doc;
-    bool stays = false;
-    if (json_in_parse(row->metadata, strlen(row->metadata), &doc, NULL))
-        return false;
-    const char *policy = json_in_text(json_in_member(doc.root, POLICY_KEY));
-    stays = policy && strcmp(policy, POLICY_STAY) == 0;
+    if (json == NULL || json_in_parse(json, strlen(json), &doc, NULL))
+        return NULL;
+    const char *text = json_in_text(json_in_member(doc.root, key));
+    text = text ? arena_strdup(a, text) : NULL;
     json_in_done(&doc);
-    return stays;
+    return text;
+}
+
+/* What its tenant says of the server counts, then what is said of its flavor, then of its image. */
+static int stays_down(struct drain *d, const struct server_row *row, bool *ret, struct error *e)
+{
+    const char *properties = NULL;
+    const char *policy = member(&d->arena, row->metadata, POLICY_KEY);
+    policy = policy ? policy : member(&d->arena, row->flavor_extra, POLICY_KEY);
+    int rc = policy ? 0 : store_server_image_properties(d->dispatch->conn, row->id, &d->arena, &properties, e);
+    policy = policy ? policy : member(&d->arena, properties, POLICY_IMAGE);
+    *ret = policy && strcmp(policy, POLICY_STAY) == 0;
+    return rc;
 }
 
 /* How it may go now: false when it cannot. */
@@ -68,7 +81,10 @@ static int choose(struct drain *d, const struct server_row *row, struct migratio
     if (d->evacuates) {
         *ret = (struct migration_wish){
             .kind = MIGRATION_EVACUATION, .action = SERVER_ACTION_EVACUATE, .operation = OPERATION_EVACUATE};
-        *ret_can = !rc && !fresh && !stays_down(row);
+        bool stays = false;
+        if (!rc && !fresh)
+            rc = stays_down(d, row, &stays, e);
+        *ret_can = !rc && !fresh && !stays;
         return rc;
     }
     if (fresh && kind == 1) /* live has just failed */
@@ -152,11 +168,12 @@ static int turn(struct drain *d, struct error *e)
     int rc = store_host_work_is_off(d->dispatch->conn, d->row.host_id, d->now_us, &d->evacuates, NULL, &d->arena, e);
     rc = rc ? rc : store_server_list(d->dispatch->conn, &q, collect, d, e);
     rc = rc ? rc : store_host_work_figures(d->dispatch->conn, &d->row, &figures, e);
-    rc = rc ? rc : begin_some(d, d->row.parallel - figures.moving, &begun, e);
+    if (!rc && (d->evacuates || !d->row.while_off))
+        rc = begin_some(d, d->row.parallel - figures.moving, &begun, e);
     if (rc)
         return rc;
     struct ending x = {.drain = d, .state = HOST_DRAIN_RUNNING};
-    if (figures.left == 0 && figures.moving == 0)
+    if (figures.moving == 0 && (figures.left == 0 || (d->row.while_off && !d->evacuates)))
         x.state = HOST_DRAIN_DONE;
     else if (figures.moving == 0 && begun == 0)
         x.state = HOST_DRAIN_STUCK;

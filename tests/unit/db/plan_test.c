@@ -44,6 +44,7 @@ static const struct exception may_scan[] = {
     {"migration_*", "migrations are few"},
     {"host_cost_*", "the report by host looks at all hosts and all that was said of their costs"},
     {"host_drain_*", "a row per host at most, and the migrations of one"},
+    {"host_power_*", "a row per host at most, looked at every other second"},
     {"host_busy", "hosts are removed seldom"},
     {"host_remove*", "hosts are removed seldom"},
     {"billing_books", "price books are few"},
