@@ -4,6 +4,7 @@
 #include "common/file.h"
 #include "common/log.h"
 #include "common/memory.h"
+#include "compute-agent/cells.h"
 #include "compute-agent/fake.h"
 #include "compute-agent/fake_rules.h"
 #include "compute-agent/identity.h"
@@ -37,6 +38,8 @@ struct agent {
     struct worker_pool *files;
     struct agent_host *hosts;
     struct fake_rules *rules; /* NULL: none */
+    char *fake_topology;      /* of each fake host; NULL: not needed yet */
+    struct cells_sums fake_sums;
     size_t count, ready;
     void (*done)(void *arg, int code, const struct error *error);
     void *arg;
@@ -66,9 +69,24 @@ static enum fake_fault agent_fault(void *arg, const char *call, const char *id)
     return fake_rules_choose(h->agent->rules, (size_t)(h - h->agent->hosts) + 1, call);
 }
 
+static void agent_make_fake_cells(struct agent *a)
+{
+    const struct settings *s = a->settings;
+    struct numa_topology *t = memory_new(sizeof(*t));
+    struct strbuf text;
+    strbuf_init(&text, 0);
+    cells_fake(s, s->fake_vcpus, s->fake_memory_bytes / MIB, t);
+    cells_divide(t, s, &a->fake_sums);
+    numa_topology_print(t, &text);
+    a->fake_topology = strbuf_take(&text);
+    free(t);
+}
+
 static int agent_make_fake(struct agent_host *h, struct hypervisor **ret, struct error *e)
 {
     const struct settings *s = h->agent->settings;
+    if (!h->agent->fake_topology)
+        agent_make_fake_cells(h->agent);
     struct fake_setup setup = {.loop = h->agent->loop, .delay_ms = s->fake_delay_ms, .vcpus = s->fake_vcpus};
     struct strbuf file;
     strbuf_init(&file, 0);
@@ -76,7 +94,10 @@ static int agent_make_fake(struct agent_host *h, struct hypervisor **ret, struct
     setup.memory_mib = s->fake_memory_bytes / MIB;
     setup.disk_gib = s->fake_disk_bytes / GIB;
     setup.reserved_vcpus = s->reserved_vcpus;
-    setup.reserved_memory_mib = s->reserved_memory_bytes / MIB;
+    setup.reserved_memory_mib = s->reserved_memory_bytes / MIB + h->agent->fake_sums.huge_mib;
+    setup.topology = h->agent->fake_topology;
+    if (s->dedicated_cpus || s->shared_cpus)
+        setup.vcpus = h->agent->fake_sums.shared;
     setup.reserved_disk_gib = s->reserved_disk_bytes / GIB;
     setup.address = s->address;
     setup.file = s->fake_persist ? file.data : NULL;
@@ -259,6 +280,7 @@ void agent_free(struct agent **agent)
         free(a->hosts[i].token);
     }
     free(a->hosts);
+    free(a->fake_topology);
     fake_rules_free(&a->rules);
     free(a);
 }

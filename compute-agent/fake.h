@@ -12,6 +12,7 @@ struct fake_setup {
     struct loop *loop;
     int64_t delay_ms; /* of every call */
     int64_t vcpus, memory_mib, disk_gib, reserved_vcpus, reserved_memory_mib, reserved_disk_gib;
+    const char *topology; /* JSON of its NUMA cells, stays the caller's; NULL: none is told */
     const char *address;
     const char *file; /* domains are kept here over restarts; NULL: they are not */
 };

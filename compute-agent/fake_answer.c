@@ -77,6 +77,7 @@ static void fake_print_inventory(const struct fake *f, struct strbuf *to)
     json_out_object_end(&o);
     json_out_array(&o, "traits");
     json_out_array_end(&o);
+    json_out_raw(&o, "topology", f->setup.topology ? f->setup.topology : "{}");
     json_out_object_end(&o);
 }
 

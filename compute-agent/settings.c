@@ -2,6 +2,7 @@
 #include "compute-agent/settings.h"
 #include "common/memory.h"
 #include "common/strbuf.h"
+#include "compute-agent/cells.h"
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -78,6 +79,12 @@ static const struct config_option settings_options[] = {
             "/etc/pki/qemu, where one of them holds server-cert.pem."},
     {OPTION(reserved_vcpus, reserved_vcpus), .type = CONFIG_INT, .fallback = "0", .max = 4096,
      .doc = "Processors kept from servers."},
+    {OPTION(dedicated_cpus, dedicated_cpus), .type = CONFIG_TEXT,
+     .doc = "Processors for servers that ask for their own (hw:cpu_policy=dedicated), such as 2-15,^8. Unset: none."},
+    {OPTION(shared_cpus, shared_cpus), .type = CONFIG_TEXT,
+     .doc = "Processors for all other servers. Default: those that are not dedicated."},
+    {OPTION(reserved_huge_pages, reserved_huge_pages), .type = CONFIG_TEXT,
+     .doc = "Huge pages kept from servers, as CELL:KIB:COUNT between commas: 0:2048:64,1:1048576:1."},
     {OPTION(reserved_memory, reserved_memory_bytes), .type = CONFIG_SIZE, .fallback = "512m", .max = EXABYTE,
      .doc = "Memory kept from servers."},
     {OPTION(reserved_disk, reserved_disk_bytes), .type = CONFIG_SIZE, .fallback = "1g", .max = EXABYTE,
@@ -121,6 +128,10 @@ static const struct config_option settings_options[] = {
      .doc = "Memory of each fake host."},
     {OPTION(fake_disk, fake_disk_bytes), .type = CONFIG_SIZE, .fallback = "4096g", .max = EXABYTE,
      .doc = "Disk of each fake host."},
+    {OPTION(fake_cells, fake_cells), .type = CONFIG_INT, .fallback = "1", .min = 1, .max = 32,
+     .doc = "NUMA cells of each fake host."},
+    {OPTION(fake_huge_pages, fake_huge_pages), .type = CONFIG_TEXT,
+     .doc = "Huge pages of each cell of a fake host, as KIB:COUNT between commas."},
     {OPTION(fake_delay, fake_delay_ms), .type = CONFIG_DURATION, .fallback = "0ms", .max = DAY_MS,
      .doc = "How long each action of a fake host takes."},
     {OPTION(fake_persist, fake_persist), .type = CONFIG_BOOL, .fallback = "yes",
@@ -146,6 +157,8 @@ static void settings_place(char **place, const char *prefix, const char *path)
 int settings_load(struct settings *s, int argc, char **argv, enum config_outcome *ret_outcome, struct error *e)
 {
     int code = config_load(&settings_spec, s, "/etc/virga/virga-agent.conf", argc, argv, NULL, ret_outcome, e);
+    if (!code && *ret_outcome != CONFIG_EXIT)
+        code = cells_check(s, e);
     if (code || *ret_outcome == CONFIG_EXIT)
         return code;
     settings_place(&s->state_dir, s->prefix, "/var/lib/virga/agent");

@@ -17,12 +17,15 @@ struct settings {
     char *hypervisor, *hypervisor_uri, *virt_type, *cpu_model, *vnc_listen, *address, *emulator;
     char *move_listen, *move_uri, *move_tls, *move_pki;
     int64_t tcg_cache_bytes;
+    char *dedicated_cpus, *shared_cpus, *reserved_huge_pages;
     int64_t reserved_vcpus, reserved_memory_bytes, reserved_disk_bytes;
     int64_t poll_wait_ms, report_interval_ms, sample_interval_ms, resync_interval_ms;
     int64_t stop_grace_ms, reboot_grace_ms, call_deadline_ms, start_deadline_ms, image_deadline_ms;
     int64_t workers, retries, retry_pause_ms;
     char *log_level, *log_file;
     int64_t fake_hosts, fake_vcpus, fake_memory_bytes, fake_disk_bytes, fake_delay_ms;
+    int64_t fake_cells;
+    char *fake_huge_pages;
     bool fake_persist;
     char *fake_faults;
 };

@@ -94,6 +94,7 @@ struct spec_wire {
     struct spec_key key;
     struct spec_operation operation;
     struct json_list nics;
+    json_value *topology;
 };
 static const struct json_field spec_fields[] = {
     FIELD(spec_wire, image, JSON_OBJECT, JSON_NULLABLE, .sub = &image_table), /* 0 to 2: looked up in the mask */
@@ -121,6 +122,7 @@ static const struct json_field spec_fields[] = {
     FIELD(spec_wire, flavor_extra, JSON_MAP, JSON_NULLABLE),
     FIELD(spec_wire, nics, JSON_LIST, JSON_NULLABLE, .sub = &nic_table, .item_size = sizeof(struct spec_nic)),
     FIELD(spec_wire, metadata, JSON_MAP, JSON_NULLABLE),
+    FIELD(spec_wire, topology, JSON_ANY, JSON_NULLABLE),
     FIELD(spec_wire, user_data, JSON_TEXT, JSON_NULLABLE),
 };
 static const struct json_table spec_table = TABLE(spec_fields, offsetof(struct spec_wire, seen));
@@ -279,6 +281,18 @@ static void spec_copy(struct spec *spec, struct spec_wire *w)
     spec->key = there & SPEC_SEEN_KEY ? &w->key : NULL;
 }
 
+/* Every processor of the guest has its place, or none is told. */
+static int spec_take_cells(struct spec *spec, json_value *topology, struct error *e)
+{
+    if (!json_in_is_object(topology))
+        return 0;
+    spec->cells = arena_alloc(&spec->arena, sizeof(*spec->cells));
+    int code = numa_given_read_json(topology, spec->cells, e);
+    if (!code && (spec->cells->vcpus != spec->vcpus || spec->cells->cell_count < 1))
+        code = error_set(e, ERR_INVALID, "topology: it is not that of %lld vcpus", (long long)spec->vcpus);
+    return code;
+}
+
 static int spec_check(struct spec *spec, struct spec_wire *w, struct error *e)
 {
     if (!spec->exists)
@@ -295,6 +309,8 @@ static int spec_check(struct spec *spec, struct spec_wire *w, struct error *e)
     int code = spec->image ? spec_check_image(spec->image, e) : 0;
     if (!code)
         code = spec_check_nics(spec, e);
+    if (!code)
+        code = spec_take_cells(spec, w->topology, e);
     bool operates = w->seen.present & ~w->seen.null & SPEC_SEEN_OPERATION;
     return code || !operates ? code : spec_take_operation(spec, &w->operation, e);
 }

@@ -4,6 +4,7 @@
 #include "common/arena.h"
 #include "common/error.h"
 #include "common/json_in.h"
+#include "common/model/numa.h"
 #include "common/model/server.h"
 #include "common/uuid.h"
 #include <stdbool.h>
@@ -67,6 +68,7 @@ struct spec {
     struct spec_image *image; /* NULL: none */
     struct spec_key *key;     /* NULL: none */
     struct json_list nics;    /* struct spec_nic */
+    struct numa_given *cells; /* what it has of the host's NUMA cells, NULL: it may be anywhere */
     const char *user_data;    /* base64, NULL: none */
     struct spec_operation operation;
 };

@@ -187,7 +187,7 @@ static bool read_given_cell(json_value *item, struct numa_given *g, int32_t at)
     size_t next = 0;
     g->host[at] = (int32_t)number(item, "host");
     g->memory_mib[at] = number(item, "memory_mib");
-    if (!read_set(item, "vcpus", &vcpus))
+    if (!read_set(item, "vcpus", &vcpus) || !read_set(item, "floats", &g->floats[at]))
         return false;
     for (int v = cpuset_next(&vcpus, 0); v >= 0 && v < NUMA_VCPUS_MAX; v = cpuset_next(&vcpus, v + 1)) {
         int64_t cpu = -1;
@@ -200,7 +200,7 @@ static bool read_given_cell(json_value *item, struct numa_given *g, int32_t at)
     return true;
 }
 
-static int read_given(json_value *root, struct numa_given *ret, struct error *e)
+int numa_given_read_json(json_value *root, struct numa_given *ret, struct error *e)
 {
     json_value *cells = json_in_member(root, "cells");
     memset(ret, 0, sizeof(*ret));
@@ -219,7 +219,7 @@ int numa_given_read(const char *json, struct numa_given *ret, struct error *e)
     int rc = json_in_parse(json, strlen(json), &doc, e);
     if (rc)
         return rc;
-    rc = read_given(doc.root, ret, e);
+    rc = numa_given_read_json(doc.root, ret, e);
     json_in_done(&doc);
     return rc;
 }
@@ -232,7 +232,7 @@ int numa_given_each(const char *json, numa_given_fn fn, void *arg, struct error 
     if (rc)
         return rc;
     for (size_t i = 0; !rc && i < json_in_count(doc.root); i++) {
-        rc = read_given(json_in_item(doc.root, i), &g, e);
+        rc = numa_given_read_json(json_in_item(doc.root, i), &g, e);
         if (!rc)
             fn(arg, &g);
     }
@@ -255,6 +255,8 @@ static void print_given_cell(struct json_out *o, const struct numa_given *g, int
         if (g->cell_of[v] == at)
             json_out_int(o, NULL, g->pin[v]);
     json_out_array_end(o);
+    if (g->shared_vcpus[at] > 0)
+        print_set(o, "floats", &g->floats[at]);
     json_out_object_end(o);
 }
 

@@ -6,6 +6,7 @@
  * floats. Names and meanings of what is asked for are Nova's (nova/virt/hardware.py). */
 #pragma once
 #include "common/error.h"
+#include "common/json_in.h"
 #include "common/model/cpuset.h"
 #include "common/strbuf.h"
 
@@ -85,9 +86,10 @@ struct numa_given {
     int64_t shared_vcpus[NUMA_GUEST_CELLS_MAX];
     int32_t vcpus;
     int16_t pin[NUMA_VCPUS_MAX]; /* per guest processor: the host's, -1: it floats over the shared ones of its cell */
-    int8_t cell_of[NUMA_VCPUS_MAX]; /* per guest processor: its guest cell */
-    struct cpuset held;             /* host processors that nobody else gets: pins, idle siblings, the emulator's */
-    struct cpuset emulator;         /* host processors of the emulator's threads; empty: those of the pins */
+    int8_t cell_of[NUMA_VCPUS_MAX];             /* per guest processor: its guest cell */
+    struct cpuset floats[NUMA_GUEST_CELLS_MAX]; /* per guest cell: the host's processors for those that float */
+    struct cpuset held;     /* host processors that nobody else gets: pins, idle siblings, the emulator's */
+    struct cpuset emulator; /* host processors of the emulator's threads; empty: those of the pins */
     bool explicit_cells;
 };
 /* How many host processors it holds. */
@@ -119,9 +121,10 @@ void numa_use_change(const struct numa_topology *t, struct numa_use *use, const 
  * "total"}]}]}. Returns 0 or ERR_INVALID; no cells for {}. */
 int numa_topology_read(const char *json, struct numa_topology *ret, struct error *e);
 void numa_topology_print(const struct numa_topology *t, struct strbuf *ret);
-/* {"page_kib", "cells": [{"host", "vcpus": "0-1", "memory_mib", "pins": [2, 3]}], "held": "2-3", "emulator": "2-3",
- * "explicit"}; a pin of -1 floats. */
+/* {"page_kib", "cells": [{"host", "vcpus": "0-1", "memory_mib", "pins": [2, -1], "floats": "0-1"}], "held": "2",
+ * "emulator": "", "explicit"}; a pin of -1 floats over `floats`. */
 int numa_given_read(const char *json, struct numa_given *ret, struct error *e);
+int numa_given_read_json(json_value *value, struct numa_given *ret, struct error *e);
 void numa_given_print(const struct numa_given *g, struct strbuf *ret);
 /* The same for each of a JSON array of them; others' text is passed over. */
 typedef void (*numa_given_fn)(void *arg, const struct numa_given *g);

@@ -316,6 +316,8 @@ static void give_cell(const struct trial *x, int32_t g, int32_t h, struct numa_g
         ret->cell_of[v] = (int8_t)g;
         ret->shared_vcpus[g] += !pinned;
     }
+    if (ret->shared_vcpus[g] > 0)
+        ret->floats[g] = x->t->cells[h].shared;
     if (emulator_is_here(r, g)) {
         int16_t cpu;
         if (r->threads == NUMA_THREADS_ISOLATE)

@@ -1,6 +1,7 @@
 /* The inside of the libvirt hypervisor, for this folder: the connection, and calls that run on workers. */
 #pragma once
 #include "common/arena.h"
+#include "common/model/cpuset.h"
 #include "compute-agent/idmap.h"
 #include "compute-agent/libvirt/libvirt_hypervisor.h"
 #include "compute-agent/names.h"
@@ -21,9 +22,11 @@ struct libvirt_call;
 /* Found out when the connection was made; never changed afterwards. */
 struct libvirt_facts {
     bool known, kvm;
-    bool uefi;      /* libvirt has firmware for it */
-    bool filters;   /* what guests send is filtered; looked at with every connection */
-    char *emulator; /* for kvm's probe */
+    bool uefi;            /* libvirt has firmware for it */
+    bool divided;         /* some processors are dedicated: */
+    struct cpuset shared; /* where servers without cells may run */
+    bool filters;         /* what guests send is filtered; looked at with every connection */
+    char *emulator;       /* for kvm's probe */
 };
 struct libvirt {
     struct hypervisor base; /* first */
@@ -175,3 +178,5 @@ int libvirt_stats_single(virDomainPtr domain, virDomainStatsRecord *ret);
 void libvirt_stats_sample(struct libvirt_call *c);
 void libvirt_stats_diagnose(struct libvirt_call *c);
 void libvirt_inventory_read(struct libvirt_call *c);
+/* Which processors are left for servers without cells, into the call's facts. */
+void libvirt_inventory_divide(struct libvirt_call *c, virConnectPtr conn);

@@ -192,6 +192,8 @@ static void libvirt_connect_find_facts(struct libvirt_call *c)
     c->facts.known = true;
     if (c->profile->accelerated)
         libvirt_connect_find_kvm(c);
+    if (c->profile->cells)
+        libvirt_inventory_divide(c, c->made);
     c->facts.uefi = c->profile->virt_type && libvirt_connect_has_uefi(c->made, c->profile->virt_type);
 }
 

@@ -62,8 +62,9 @@ static bool libvirt_hypervisor_defines(enum hypervisor_action action, const stru
 static const char *libvirt_hypervisor_xml(struct libvirt_call *c, const struct libvirt *lv, const struct spec *spec)
 {
     const struct settings *s = lv->setup.settings;
-    char *folder = storage_folder(s, spec->id);
+    char *folder = storage_folder(s, spec->id), shared[CPUSET_TEXT_SIZE];
     struct domain_xml_host host = {.version = VIRGA_VERSION,
+                                   .shared_cpus = lv->facts.divided ? cpuset_print(&lv->facts.shared, shared) : NULL,
                                    .kvm = lv->facts.kvm,
                                    .emulator = s->emulator,
                                    .machine = "q35",

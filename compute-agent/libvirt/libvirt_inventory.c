@@ -2,8 +2,11 @@
  * some containers), disk from the file system of the instances. */
 #include "common/file.h"
 #include "common/json_out.h"
+#include "common/memory.h"
+#include "compute-agent/cells.h"
 #include "compute-agent/libvirt/libvirt_call.h"
 #include "compute-agent/settings.h"
+#include "compute-agent/xml/topology_xml.h"
 #include "compute-agent/xml/xml.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,7 +76,7 @@ static void libvirt_inventory_print_trait(void *arg, const char *trait)
     json_out_text(arg, NULL, trait);
 }
 
-static void libvirt_inventory_print_traits(struct json_out *o, const struct libvirt_call *c)
+static void libvirt_inventory_print_traits(struct json_out *o, const struct libvirt_call *c, bool hyperthreading)
 {
     json_out_array(o, "traits");
     profile_each_trait(c->profile, c->facts.kvm, libvirt_inventory_print_trait, o);
@@ -81,31 +84,74 @@ static void libvirt_inventory_print_traits(struct json_out *o, const struct libv
         json_out_text(o, NULL, "CUSTOM_PORT_SECURITY");
     if (c->facts.uefi)
         json_out_text(o, NULL, "CUSTOM_FIRMWARE_UEFI");
+    if (hyperthreading)
+        json_out_text(o, NULL, "HW_CPU_HYPERTHREADING");
     json_out_array_end(o);
+}
+
+/* Memory of a machine with one cell: libvirt's own figure is wrong in some containers. */
+static void libvirt_inventory_cells(const struct libvirt_call *c, const char *capabilities, struct numa_topology *t,
+                                    struct cells_sums *sums)
+{
+    topology_xml_read(c->profile->cells ? capabilities : NULL, t);
+    int64_t memory_mib = libvirt_inventory_memory_mib();
+    if (t->cell_count == 1 && memory_mib < t->cells[0].memory_mib)
+        t->cells[0].memory_mib = memory_mib;
+    cells_divide(t, c->settings, sums);
+}
+
+void libvirt_inventory_divide(struct libvirt_call *c, virConnectPtr conn)
+{
+    char *capabilities = virConnectGetCapabilities(conn);
+    struct numa_topology *t = memory_new(sizeof(*t));
+    struct cells_sums sums;
+    libvirt_inventory_cells(c, capabilities, t, &sums);
+    c->facts.divided =
+        t->cell_count > 0 && (c->settings->dedicated_cpus || c->settings->shared_cpus) && sums.shared > 0;
+    c->facts.shared = (struct cpuset){{0}};
+    for (int32_t h = 0; h < t->cell_count; h++)
+        cpuset_join(&c->facts.shared, &t->cells[h].shared);
+    free(t);
+    free(capabilities);
+}
+
+static void libvirt_inventory_print_topology(struct json_out *o, const struct numa_topology *t)
+{
+    struct strbuf text;
+    strbuf_init(&text, 0);
+    numa_topology_print(t, &text);
+    json_out_raw(o, "topology", t->cell_count > 0 ? text.data : "{}");
+    strbuf_done(&text);
 }
 
 static void libvirt_inventory_print(struct libvirt_call *c, const virNodeInfo *node, unsigned long version,
                                     const char *capabilities)
 {
+    struct numa_topology *t = memory_new(sizeof(*t));
+    struct cells_sums sums;
     const struct settings *s = c->settings;
     struct utsname kernel;
     struct json_out o;
     uname(&kernel);
+    libvirt_inventory_cells(c, capabilities, t, &sums);
+    bool divided = t->cell_count > 0 && (s->dedicated_cpus || s->shared_cpus);
     json_out_init(&o, &c->text);
     json_out_object(&o, NULL);
     json_out_text(&o, "hypervisor", profile_type(c->profile, c->facts.kvm));
     json_out_int(&o, "hypervisor_version", (int64_t)version);
     json_out_text(&o, "architecture", kernel.machine);
     json_out_text(&o, "address", c->xml); /* the caller's choice */
-    json_out_int(&o, "vcpus", node->cpus);
+    json_out_int(&o, "vcpus", divided ? sums.shared : (int64_t)node->cpus);
     json_out_int(&o, "memory_mib", libvirt_inventory_memory_mib());
     json_out_int(&o, "disk_gib", libvirt_inventory_disk_gib(s->instances_dir));
     json_out_int(&o, "reserved_vcpus", s->reserved_vcpus);
-    json_out_int(&o, "reserved_memory_mib", s->reserved_memory_bytes / MIB);
+    json_out_int(&o, "reserved_memory_mib", s->reserved_memory_bytes / MIB + sums.huge_mib);
     json_out_int(&o, "reserved_disk_gib", s->reserved_disk_bytes / GIB);
     libvirt_inventory_print_cpu(&o, capabilities);
-    libvirt_inventory_print_traits(&o, c);
+    libvirt_inventory_print_traits(&o, c, t->threads > 1);
+    libvirt_inventory_print_topology(&o, t);
     json_out_object_end(&o);
+    free(t);
 }
 
 void libvirt_inventory_read(struct libvirt_call *c)

@@ -277,9 +277,12 @@ static void work_ready(struct libvirt_call *c)
     bool shared = fetch(c, true);
     if (c->code)
         return;
-    char *folder = storage_folder(c->settings, c->id);
+    char *folder = storage_folder(c->settings, c->id), cpus[CPUSET_TEXT_SIZE];
+    struct domain_xml_host host = {.shared_cpus = c->facts.divided ? cpuset_print(&c->facts.shared, cpus) : NULL};
+    char *tuning = c->profile->cells ? domain_xml_tuning(c->move->spec, &host) : NULL;
     json_out_init(&o, &c->text);
     json_out_object(&o, NULL);
+    json_out_text(&o, "tuning", tuning);
     json_out_text(&o, "uri", c->xml);
     json_out_text(&o, "folder", folder);
     json_out_text(&o, "name", names_domain(&c->names, c->id, name));
@@ -287,6 +290,7 @@ static void work_ready(struct libvirt_call *c)
     json_out_bool(&o, "shared", shared);
     json_out_bool(&o, "tls", libvirt_send_can_encrypt(c->settings));
     json_out_object_end(&o);
+    free(tuning);
     free(folder);
 }
 

@@ -17,7 +17,7 @@
 #define SEND_PARALLEL_MOST 255
 
 struct destination {
-    const char *uri, *folder, *name, *host;
+    const char *uri, *folder, *name, *host, *tuning; /* tuning: NULL from agents of the version before */
     bool shared, tls;
 };
 
@@ -32,6 +32,7 @@ static int read_destination(struct libvirt_call *c, struct destination *ret)
     ret->folder = arena_strdup(&c->arena, json_in_text(json_in_member(doc.root, "folder")));
     ret->name = arena_strdup(&c->arena, json_in_text(json_in_member(doc.root, "name")));
     ret->host = arena_strdup(&c->arena, json_in_text(json_in_member(doc.root, "host")));
+    ret->tuning = arena_strdup(&c->arena, json_in_text(json_in_member(doc.root, "tuning")));
     json_in_bool(json_in_member(doc.root, "shared"), &ret->shared);
     json_in_bool(json_in_member(doc.root, "tls"), &ret->tls);
     json_in_done(&doc);
@@ -50,6 +51,7 @@ static char *redefine(struct libvirt_call *c, virDomainPtr domain, const struct 
                               .to_folder = to->folder,
                               .from_name = names_domain(&c->names, c->id, name),
                               .to_name = to->name,
+                              .tuning = to->tuning,
                               .to_host = to->host};
     char *moved = xml ? domain_move_rewrite(xml, &how) : NULL;
     if (!xml)

@@ -44,6 +44,7 @@ struct profile {
     unsigned actions;                            /* bits of enum hypervisor_action */
     unsigned moves;
     unsigned keeps;
+    bool cells;           /* guests are fitted to the host's NUMA cells and processors */
     bool power_button;    /* shutdown and reboot press it; else the driver has its own way */
     bool shutdown_signal; /* shutdown tells the first process */
     enum profile_root root;

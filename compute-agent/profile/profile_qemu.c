@@ -17,6 +17,7 @@ const struct profile profile_qemu = {
     .actions = PROFILE_ACTIONS_BASIC | PROFILE_ACTIONS_PAUSE | PROFILE_ACTIONS_SAVE | PROFILE_ACTION(HYPERVISOR_ADJUST),
     .moves = PROFILE_MOVES_OFF | PROFILE_MOVES_LIVE,
     .keeps = PROFILE_KEEPS_SNAPSHOTS | PROFILE_KEEPS_CHECKPOINTS | PROFILE_KEEPS_FIRMWARE,
+    .cells = true,
     .power_button = true,
     .root = PROFILE_ROOT_DISK,
     .console = PROFILE_CONSOLE_LOGGED,

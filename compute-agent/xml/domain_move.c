@@ -58,11 +58,42 @@ static void move_node(xmlNodePtr node, const struct domain_move *m)
     }
 }
 
+static void drop_all(xmlNodePtr domain, const char *name)
+{
+    for (xmlNodePtr node; (node = xml_first(domain, name));) {
+        xmlUnlinkNode(node);
+        xmlFreeNode(node);
+    }
+}
+
+static bool move_tuning(xmlNodePtr domain, const char *text)
+{
+    xmlDocPtr doc = xml_parse(text, NULL);
+    if (!doc)
+        return false;
+    xmlNodePtr tuning = xmlDocGetRootElement(doc), vcpu = xml_first(domain, "vcpu"), behind = vcpu;
+    char *cpuset = xml_get(tuning, "cpuset");
+    drop_all(domain, "cputune");
+    drop_all(domain, "numatune");
+    xmlUnsetProp(vcpu, BAD_CAST "cpuset");
+    xml_set(vcpu, "cpuset", cpuset);
+    for (xmlNodePtr node = tuning->children; node && vcpu; node = node->next)
+        if (node->type == XML_ELEMENT_NODE)
+            behind = xmlAddNextSibling(behind, xmlDocCopyNode(node, domain->doc, 1));
+    free(cpuset);
+    xmlFreeDoc(doc);
+    return true;
+}
+
 char *domain_move_rewrite(const char *xml, const struct domain_move *how)
 {
     xmlDocPtr doc = xml_parse(xml, NULL);
     if (!doc)
         return NULL;
     move_node(xmlDocGetRootElement(doc), how);
+    if (how->tuning && !move_tuning(xmlDocGetRootElement(doc), how->tuning)) {
+        xmlFreeDoc(doc);
+        return NULL;
+    }
     return xml_print(doc);
 }

@@ -109,9 +109,7 @@ static void domain_xml_cpu(xmlNodePtr domain, const struct spec *spec, const str
         xml_set(xml_add_text(cpu, "model", host->cpu_model ? host->cpu_model : DOMAIN_XML_TCG_MODEL), "fallback",
                 "allow");
     }
-    xmlNodePtr topology = xml_add(cpu, "topology");
-    xml_setf(topology, "sockets", "%lld", (long long)spec->vcpus);
-    xml_set(xml_set(xml_set(topology, "dies", "1"), "cores", "1"), "threads", "1");
+    domain_xml_shape(cpu, spec);
 }
 
 static void domain_xml_clock(xmlNodePtr domain, const struct domain_xml_host *host)
@@ -239,6 +237,11 @@ char *domain_xml_make(const struct spec *spec, const struct names *names, const 
     xmlNodePtr domain = xml_root(&doc, "domain");
     xml_set(domain, "type", host->kvm ? "kvm" : "qemu");
     domain_xml_head(domain, spec, names);
+    if (host->shared_cpus && !spec->cells)
+        xml_set(xml_first(domain, "vcpu"), "cpuset", host->shared_cpus);
+    domain_xml_back_memory(domain, spec);
+    domain_xml_tune_cpus(domain, spec);
+    domain_xml_tune_memory(domain, spec);
     domain_xml_sysinfo(domain, spec, host->version);
     domain_xml_os(domain, spec, host);
     domain_xml_features(domain, host);

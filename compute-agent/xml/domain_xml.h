@@ -14,9 +14,10 @@ struct domain_xml_host {
     const char *cpu_model; /* NULL: host-passthrough under kvm, DOMAIN_XML_TCG_MODEL else */
     int64_t tcg_cache_mib; /* 0: the emulator's own */
     const char *vnc_listen;
-    const char *folder; /* of this server's files */
-    bool direct_io;     /* the folder's file system can do O_DIRECT */
-    bool filters;       /* nics with port security are filtered: FILTER_XML_NAME is defined */
+    const char *folder;      /* of this server's files */
+    bool direct_io;          /* the folder's file system can do O_DIRECT */
+    const char *shared_cpus; /* for servers that were given no cells; NULL: all */
+    bool filters;            /* nics with port security are filtered: FILTER_XML_NAME is defined */
 };
 /* How many devices may be plugged into a running guest at least. */
 #define DOMAIN_XML_SPARE_PORTS 8
@@ -40,6 +41,10 @@ struct domain_xml_host {
 char *domain_xml_make(const struct spec *spec, const struct names *names, const struct domain_xml_host *host);
 char *domain_xml_make_lxc(const struct spec *spec, const struct names *names, const struct domain_xml_host *host);
 char *domain_xml_make_test(const struct spec *spec, const struct names *names, const struct domain_xml_host *host);
+
+/* What of a QEMU domain depends on the host's processors and cells: <tuning cpuset=""><cputune/><numatune/></tuning>,
+ * each only if it has some. Caller frees. */
+char *domain_xml_tuning(const struct spec *spec, const struct domain_xml_host *host);
 
 /* Our marks inside a domain's metadata element. */
 struct domain_xml_marks {

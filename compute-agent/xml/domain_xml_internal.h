@@ -7,3 +7,10 @@
 const char *domain_xml_property(const struct spec *spec, const char *name, const char *fallback);
 /* Name, UUID, our marks, memory and processors: the first children of every domain. */
 void domain_xml_head(xmlNodePtr domain, const struct spec *spec, const struct names *names);
+
+/* ---- domain_xml_numa.c: what the server was given of the host's cells; nothing for servers without ---- */
+void domain_xml_back_memory(xmlNodePtr domain, const struct spec *spec);
+void domain_xml_tune_cpus(xmlNodePtr domain, const struct spec *spec);
+void domain_xml_tune_memory(xmlNodePtr domain, const struct spec *spec);
+/* Sockets, cores and threads of every server, and the guest's cells. */
+void domain_xml_shape(xmlNodePtr cpu, const struct spec *spec);

@@ -214,7 +214,7 @@ TEST("pins follow the policy for threads")
     r = wish("{\"hw:cpu_policy\":\"dedicated\",\"hw:cpu_thread_policy\":\"isolate\"}", "{}", 4, 1024);
     CHECK_TEXT(given_text(&t, NULL, &r, &g), "lacks 1 idle cores in one NUMA cell");
     r = wish("{\"hw:cpu_policy\":\"mixed\",\"hw:cpu_dedicated_mask\":\"^0\"}", "{}", 2, 1024);
-    CHECK_CONTAINS(given_text(&t, NULL, &r, &g), "\"pins\":[-1,1]}],\"held\":\"1\"");
+    CHECK_CONTAINS(given_text(&t, NULL, &r, &g), "\"pins\":[-1,1],\"floats\":\"0,4\"}],\"held\":\"1\"");
 }
 
 TEST("emulator threads get a processor of their own, or the shared ones")
