@@ -191,6 +191,11 @@ void db_rest_readers(struct db *db)
     pthread_mutex_unlock(&db->lock);
 }
 
+uint64_t db_generation(struct db_conn *c)
+{
+    return c->engine->generation && c->handle && c->txn == ENGINE_TXN_NONE ? c->engine->generation(c) : 0;
+}
+
 void db_fail_at(struct db_conn *c, int64_t n, int code, bool repeat)
 {
     c->fail_at = n ? c->statements + n : 0;

@@ -45,6 +45,10 @@ struct db_conn *db_reader(struct db *db);
  * those that nobody uses, so that they do not keep the WAL from being started over. Nothing on PostgreSQL. */
 void db_keep_snapshots(struct db *db);
 void db_rest_readers(struct db *db);
+/* A number that stays the same as long as nobody, in any process, commits anything: what was read from this connection
+ * after it was asked for is still so when it is the same again. Costs next to nothing. 0 when this cannot be told: on
+ * PostgreSQL, on connections that keep no snapshots, before the first statement, within a transaction or rows. */
+uint64_t db_generation(struct db_conn *c);
 /* Runs `fn` inside one read snapshot. Returns what fn returns. */
 typedef int (*db_fn)(struct db_conn *c, void *arg, struct error *e);
 int db_snapshot(struct db_conn *c, db_fn fn, void *arg, struct error *e);

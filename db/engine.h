@@ -83,6 +83,8 @@ struct engine {
     int (*script)(struct db_conn *c, const char *sql, struct error *e);
     /* Ends what c->resting says; called under the database's lock, from any thread. NULL where nothing is left open. */
     void (*rest)(struct db_conn *c);
+    /* See db_generation; outside transactions only. NULL where it cannot be told. */
+    uint64_t (*generation)(struct db_conn *c);
     /* Keeps other processes from migrating at the same time, where the write transaction alone does not. */
     int (*schema_lock)(struct db_conn *c, struct error *e);
     void (*schema_unlock)(struct db_conn *c);

@@ -298,6 +298,7 @@ const struct engine engine_sqlite = {
     .get_bytes = sqlite_statement_get_bytes,
     .script = sqlite_script,
     .rest = sqlite_handle_rest,
+    .generation = sqlite_handle_generation,
     .schema_lock = sqlite_schema_lock,
     .schema_unlock = sqlite_schema_unlock,
     .wake = &wake_transport_socket,

@@ -88,3 +88,9 @@ void sqlite_handle_rest(struct db_conn *c)
     if (h)
         sqlite_snapshot_end(h->sqlite, h->control[SQLITE_CONTROL_COMMIT]);
 }
+
+uint64_t sqlite_handle_generation(struct db_conn *c)
+{
+    struct sqlite_handle *h = sqlite_handle_of(c);
+    return h->cursors ? 0 : sqlite_snapshot_generation(&h->snapshot); /* open rows are of a state that may be old */
+}

@@ -51,5 +51,6 @@ void sqlite_handle_leave(struct db_conn *c);
 void sqlite_handle_own(struct db_conn *c);
 /* Ends the snapshot that was left open, if any. */
 void sqlite_handle_end(struct db_conn *c);
-/* The engine's `rest`. */
+/* The engine's `rest` and `generation`. */
 void sqlite_handle_rest(struct db_conn *c);
+uint64_t sqlite_handle_generation(struct db_conn *c);

@@ -75,3 +75,16 @@ void sqlite_snapshot_enter(struct sqlite_snapshot *s, sqlite3 *sqlite, sqlite3_s
     if (is_short(s))
         run(begin);
 }
+
+uint64_t sqlite_snapshot_generation(struct sqlite_snapshot *s)
+{
+    unsigned char now[SQLITE_SNAPSHOT_HEADER];
+    if (!s->header)
+        return 0;
+    copy_header(s, now);
+    if (!s->generation || memcmp(now, s->last, sizeof(now)) != 0) {
+        memcpy(s->last, now, sizeof(now));
+        s->generation++;
+    }
+    return s->generation;
+}

@@ -5,6 +5,7 @@
  * it is acknowledged (sqlite.org/walformat.html, section 2.1). */
 #pragma once
 #include <stdbool.h>
+#include <stdint.h>
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -13,6 +14,8 @@ struct sqlite3_stmt;
 struct sqlite_snapshot {
     const volatile unsigned char *header;       /* in the shared memory, NULL while not looked for */
     unsigned char seen[SQLITE_SNAPSHOT_HEADER]; /* as it was before the open snapshot began */
+    unsigned char last[SQLITE_SNAPSHOT_HEADER]; /* as it was when `generation` became what it is */
+    uint64_t generation;
 };
 
 /* Called before a statement outside a transaction: ends a snapshot that is not the newest any more, and opens one if it
@@ -21,5 +24,8 @@ void sqlite_snapshot_enter(struct sqlite_snapshot *s, struct sqlite3 *sqlite, st
                            struct sqlite3_stmt *commit);
 /* True while one is open, that is between BEGIN and COMMIT. */
 bool sqlite_snapshot_is_open(struct sqlite3 *sqlite);
+/* A number that grows when the header is another than the last time; 0 while it is not known. A statement that starts
+ * after this was asked reads this state of the database or a newer one. */
+uint64_t sqlite_snapshot_generation(struct sqlite_snapshot *s);
 /* Ends the open one, if any. */
 void sqlite_snapshot_end(struct sqlite3 *sqlite, struct sqlite3_stmt *commit);

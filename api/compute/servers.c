@@ -9,7 +9,8 @@
 struct show {
     struct request *request;
     struct reply *reply;
-    const struct server_kept *kept;
+    struct server_kept *kept;
+    uint64_t generation; /* asked for before any row was read */
     bool done;
 };
 
@@ -20,14 +21,32 @@ static int check_project(const struct request *request, const char *project_id, 
     return error_set(e, ERR_NOT_FOUND, "Instance %s could not be found.", id);
 }
 
+static void write_kept(const struct show *show)
+{
+    size_t size;
+    const char *body = server_kept_body(show->kept, &size);
+    strbuf_append(&show->reply->body, body, size);
+}
+
 /* The answer of before, if the row says that it still is the answer. */
 static int show_kept(void *arg, const struct server_stamp *stamp, struct error *e)
 {
     struct show *show = arg;
     int rc = check_project(show->request, stamp->project_id, request_param(show->request, "id"), e);
     show->done = !rc && server_kept_fits(show->kept, stamp, show->request->now_us);
-    if (show->done)
-        json_out_raw(&show->reply->out, NULL, server_kept_body(show->kept));
+    if (show->done) {
+        server_kept_confirm(show->kept, stamp, show->generation);
+        write_kept(show);
+    }
+    return rc;
+}
+
+/* The answer of before: nothing was committed since. */
+static int show_current(struct show *show, const char *id)
+{
+    int rc = check_project(show->request, server_kept_project(show->kept), id, &show->request->error);
+    if (!rc)
+        write_kept(show);
     return rc;
 }
 
@@ -44,14 +63,19 @@ static int show_row(void *arg, const struct server_row *row, struct error *e)
     json_out_object(&show->reply->out, NULL);
     server_view_write(&view, &show->reply->out, "server", row);
     json_out_object_end(&show->reply->out);
-    server_kept_put(request, row, show->reply->body.data, show->reply->body.size);
+    server_kept_put(request, row, show->generation, show->reply->body.data, show->reply->body.size);
     return 0;
 }
 
 static int servers_show(struct request *request, struct reply *reply)
 {
     const char *id = request_param(request, "id");
-    struct show show = {.request = request, .reply = reply, .kept = server_kept_find(request, id)};
+    struct show show = {.request = request,
+                        .reply = reply,
+                        .kept = server_kept_find(request, id),
+                        .generation = db_generation(request->conn)};
+    if (show.kept && server_kept_is_current(show.kept, show.generation, request->now_us))
+        return show_current(&show, id);
     int rc = show.kept ? store_server_stamp(request->conn, id, show_kept, &show, &request->error) : 0;
     if (rc || show.done)
         return rc;

@@ -4,6 +4,7 @@
 #include "api/http/exchange.h"
 #include "api/http/http_thread.h"
 #include "api/http/peer.h"
+#include "api/http/response.h"
 #include "api/http/upload.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -65,10 +66,13 @@ void exchange_watch(struct exchange *x)
 void exchange_free(struct exchange *x)
 {
     struct http_server *s = x->server;
+    struct http_thread *self = http_thread_self(s);
     if (x->timed)
         MHD_set_connection_option(x->connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
     park_forget(s->park, &x->ticket);
     upload_free(&x->upload);
+    if (x->response)
+        response_give_back(http_thread_responses(self), x->response);
     if (x->has_doc)
         json_in_done(&x->doc);
     reply_done(&x->reply);
@@ -79,7 +83,7 @@ void exchange_free(struct exchange *x)
     int64_t mono_us = clock_mono_us();
     peer_set_idle(x->peer, mono_us, mono_us + s->options.idle_timeout_ms * 1000);
     exchange_clear(x);
-    if (!http_thread_keep(http_thread_self(s), x))
+    if (!http_thread_keep(self, x))
         exchange_destroy(x);
     atomic_fetch_sub_explicit(&s->active, 1, memory_order_acq_rel);
 }

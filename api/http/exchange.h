@@ -18,8 +18,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#define EXCHANGE_ID_HEADER "x-openstack-request-id"
+
 struct upload;
 struct peer;
+struct response;
 
 enum exchange_phase { EXCHANGE_NEW, EXCHANGE_BODY, EXCHANGE_RUN, EXCHANGE_WAITING, EXCHANGE_ANSWER, EXCHANGE_SENT };
 
@@ -55,6 +58,7 @@ struct exchange {
     struct strbuf body;
     int64_t body_limit, body_bytes;
     struct upload *upload;
+    struct response *response; /* that serves the client, when it goes back to the thread's pool */
     struct writer_job job;
     struct workers_job work;
     struct park_ticket ticket;

@@ -6,6 +6,7 @@
 #include "api/http/http_thread.h"
 #include "api/http/metrics.h"
 #include "api/http/peer.h"
+#include "api/http/response.h"
 #include "api/http/upload.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -84,11 +85,7 @@ static struct MHD_Response *exchange_response(struct exchange *x)
             reply->file = -1; /* closed with the response */
         return response;
     }
-    bool gzip = exchange_gzip(x);
-    response = MHD_create_response_from_buffer(reply->body.size, reply->body.data, MHD_RESPMEM_PERSISTENT);
-    if (response && gzip)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
-    return response;
+    return MHD_create_response_from_buffer(reply->body.size, reply->body.data, MHD_RESPMEM_PERSISTENT);
 }
 
 static void exchange_response_headers(struct exchange *x, struct MHD_Response *response, bool has_body)
@@ -96,11 +93,26 @@ static void exchange_response_headers(struct exchange *x, struct MHD_Response *r
     struct reply *reply = &x->reply;
     if (has_body)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type);
-    MHD_add_response_header(response, "x-openstack-request-id", x->request.id);
+    MHD_add_response_header(response, EXCHANGE_ID_HEADER, x->request.id);
     for (size_t i = 0; i < reply->field_count; i++)
         MHD_add_response_header(response, reply->fields[i].name, reply->fields[i].value);
-    if (atomic_load_explicit(&x->server->stopping, memory_order_relaxed))
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+}
+
+static enum MHD_Result exchange_queue(struct exchange *x, bool has_body)
+{
+    unsigned status = (unsigned)x->reply.status;
+    x->response = x->reply.file >= 0
+                      ? NULL
+                      : response_take(http_thread_responses(http_thread_self(x->server)), &x->reply, x->request.id);
+    if (x->response)
+        return MHD_queue_response(x->connection, status, response_built(x->response));
+    struct MHD_Response *response = exchange_response(x);
+    if (!response)
+        return MHD_NO;
+    exchange_response_headers(x, response, has_body);
+    enum MHD_Result result = MHD_queue_response(x->connection, status, response);
+    MHD_destroy_response(response);
+    return result;
 }
 
 static void exchange_record(struct exchange *x)
@@ -130,15 +142,12 @@ enum MHD_Result exchange_answer(struct exchange *x)
         error_set(&x->request.error, ERR_NOT_ACCEPTABLE, "Only application/json is served");
         exchange_fault(x);
     }
-    bool has_body = reply->file >= 0 || reply->body.size;
     x->phase = EXCHANGE_SENT;
     exchange_record(x);
-    upload_free(&x->upload); /* what the handler did not keep is gone before the client hears of it */
-    struct MHD_Response *response = exchange_response(x);
-    if (!response)
-        return MHD_NO;
-    exchange_response_headers(x, response, has_body);
-    enum MHD_Result result = MHD_queue_response(x->connection, (unsigned)reply->status, response);
-    MHD_destroy_response(response);
-    return result;
+    bool has_body = reply->file >= 0 || reply->body.size;
+    if (reply->file < 0 && exchange_gzip(x))
+        reply_header_kept(reply, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
+    if (atomic_load_explicit(&x->server->stopping, memory_order_relaxed))
+        reply_header_kept(reply, MHD_HTTP_HEADER_CONNECTION, "close");
+    return exchange_queue(x, has_body);
 }

@@ -2,6 +2,7 @@
  * and are looked at. */
 #include "api/http/http_thread.h"
 #include "api/http/exchange.h"
+#include "api/http/response.h"
 #include "common/memory.h"
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@ struct http_thread {
     _Atomic int64_t since_us;
     struct exchange *spare;
     size_t spare_count;
+    struct response_pool *responses;
     bool has_gzip;
     z_stream gzip;
     struct strbuf squeezed;
@@ -37,6 +39,7 @@ static void http_thread_free(void *value)
         t->spare = x->next;
         exchange_destroy(x);
     }
+    response_pool_free(&t->responses);
     if (t->has_gzip)
         deflateEnd(&t->gzip);
     strbuf_done(&t->squeezed);
@@ -56,6 +59,7 @@ struct http_thread *http_thread_self(struct http_server *s)
         return t;
     t = memory_new(sizeof(*t));
     t->server = s;
+    t->responses = response_pool_new();
     strbuf_init(&t->squeezed, 0);
     pthread_setspecific(http_thread_key, t);
     pthread_mutex_lock(&s->threads_lock);
@@ -83,6 +87,11 @@ bool http_thread_keep(struct http_thread *t, struct exchange *x)
     t->spare = x;
     t->spare_count++;
     return true;
+}
+
+struct response_pool *http_thread_responses(struct http_thread *t)
+{
+    return t->responses;
 }
 
 void http_thread_enter(struct http_thread *t, int64_t mono_us)

@@ -10,6 +10,7 @@
 struct http_server;
 struct exchange;
 struct http_thread;
+struct response_pool;
 
 /* The calling thread's; made on first use and freed when the thread ends. `s`: the server whose thread it is. */
 struct http_thread *http_thread_self(struct http_server *s);
@@ -17,6 +18,8 @@ struct http_thread *http_thread_self(struct http_server *s);
 struct exchange *http_thread_take(struct http_thread *t);
 /* Keeps an exchange for later; false when there are enough. */
 bool http_thread_keep(struct http_thread *t, struct exchange *x);
+/* Its spare responses. */
+struct response_pool *http_thread_responses(struct http_thread *t);
 /* Around work in a handler. */
 void http_thread_enter(struct http_thread *t, int64_t mono_us);
 void http_thread_leave(struct http_thread *t);

@@ -28,13 +28,14 @@ struct credential {
     char host_id[40];  /* PERMISSION_AGENT: whose certificate */
 };
 
+#define REQUEST_ID_SIZE 48
 struct request {
     struct arena arena; /* lives until the answer is sent */
     struct error error; /* where the handler says what went wrong; its code decides the HTTP status */
     const struct service *service;
     const struct route *route;
     struct credential credential;
-    char id[48];               /* "req-<uuid>" */
+    char id[REQUEST_ID_SIZE];  /* "req-<uuid>" */
     int microversion;          /* minor number: 93 for 2.93; 1 by default */
     const char *method, *path; /* path without the query, decoded by segment */
     bool path_slash;           /* the path ended with a slash, which `path` does not show */

@@ -410,6 +410,41 @@ TEST("a server that was shown before is shown as it is now, whatever changed it"
     end();
 }
 
+TEST("every answer has its own version and the request's id twice")
+{
+    begin();
+    const char *path = at(BASE "/servers/%s", run_server());
+    char last[64] = "";
+    for (int i = 0; i < 60; i++) {
+        int version = i % 3 == 0 ? 1 : i % 3 == 1 ? 89 : 90;
+        const char *headers = at("OpenStack-API-Version: compute 2.%d\r\n", version);
+        struct http_answer answer = http_ask("GET", path, i % 2 ? admin : http_token, headers, NULL);
+        CHECK_INT(answer.status, 200);
+        CHECK_TEXT(http_field(&answer, "OpenStack-API-Version"), at("compute 2.%d", version));
+        CHECK_TEXT(http_field(&answer, "X-OpenStack-Nova-API-Version"), at("2.%d", version));
+        CHECK_TEXT(http_field(&answer, "x-compute-request-id"), http_field(&answer, "x-openstack-request-id"));
+        CHECK(strcmp(http_field(&answer, "x-compute-request-id"), last) != 0);
+        snprintf(last, sizeof(last), "%s", http_field(&answer, "x-compute-request-id"));
+        http_answer_done(&answer);
+    }
+    end();
+}
+
+TEST("a host that is not heard of any more shows without anything being committed")
+{
+    begin();
+    const char *id = run_server();
+    int64_t now = clock_now_us();
+    fixture_script(api.db, at("UPDATE host SET seen_us = %lld;", (long long)now));
+    clock_fake(now);
+    sees(id, 90, admin, "\"host_status\":\"UP\"");
+    clock_advance(STORE_HOST_ALIVE_US + 1);
+    sees(id, 90, admin, "\"host_status\":\"UNKNOWN\"");
+    clock_real();
+    sees(id, 90, admin, "\"host_status\":\"UP\"");
+    end();
+}
+
 TEST("each microversion shows its keys and no others")
 {
     begin();

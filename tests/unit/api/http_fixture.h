@@ -52,6 +52,7 @@ __attribute__((unused)) static void http_begin(void)
     snprintf(path, sizeof(path), "%s/master.key", http_folder);
     CHECK_OK(seal_key_create(path, &e), &e);
     CHECK_OK(db_open(fixture_url, 0, &api.db, &e), &e);
+    db_keep_snapshots(api.db);
     fixture_script(api.db, FIXTURE_SQL);
     CHECK_OK(writer_new(api.db, 0, 0, &api.writer, &e), &e);
     CHECK_OK(token_keys_new(api.db, path, &api.tokens, &e), &e);

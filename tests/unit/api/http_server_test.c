@@ -386,6 +386,46 @@ TEST("a large answer is compressed for who asks for it")
     http_end();
 }
 
+/* Several of the same size and headers at once, so that what serves one is used again for another. */
+TEST("answers that look alike have each their own body and id")
+{
+    enum { CLIENTS = 8, ROUNDS = 40 };
+    http_begin();
+    int fds[CLIENTS];
+    struct strbuf got[CLIENTS];
+    char seen[CLIENTS * ROUNDS][64];
+    for (int i = 0; i < CLIENTS; i++) {
+        fds[i] = http_connect();
+        strbuf_init(&got[i], 0);
+    }
+    fixture_script(api.db, "INSERT INTO thing (id) VALUES (10), (11), (12), (13), (14), (15), (16), (17);");
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < CLIENTS; i++)
+            http_send(fds[i], "GET /t/v1/things/%d HTTP/1.1\r\nHost: test\r\nX-Auth-Token: %s\r\n\r\n",
+                      10 + (i + round) % CLIENTS + (round % 4 ? 0 : 100), http_token);
+        for (int i = 0; i < CLIENTS; i++) {
+            struct http_answer answer;
+            char id[32];
+            http_receive_n(fds[i], &got[i], false, &answer);
+            CHECK_INT(answer.status, round % 4 ? 200 : 404);
+            snprintf(id, sizeof(id), round % 4 ? "\"id\":\"%d\"" : "%d",
+                     10 + (i + round) % CLIENTS + (round % 4 ? 0 : 100));
+            CHECK(strstr(answer.body, id));
+            char *mine = seen[round * CLIENTS + i];
+            snprintf(mine, sizeof(seen[0]), "%s", http_field(&answer, "x-openstack-request-id"));
+            CHECK_INT(strlen(mine), 40);
+            for (int k = 0; k < round * CLIENTS + i; k++)
+                CHECK(strcmp(seen[k], mine) != 0);
+            http_answer_done(&answer);
+        }
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        strbuf_done(&got[i]);
+        close(fds[i]);
+    }
+    http_end();
+}
+
 TEST("a connection serves many requests, also those sent ahead")
 {
     http_begin();
