@@ -7,6 +7,7 @@
  *
  * Failure modes: a lost connection is noticed by the call that finds it, marked broken and opened anew before the next
  * transaction. The outcome of a COMMIT whose answer was lost is unknown and reported as a failure. */
+#include "common/library.h"
 #include "common/memory.h"
 #include "db/engine.h"
 #include "db/wake_internal.h"
@@ -29,6 +30,20 @@
     "SET idle_in_transaction_session_timeout = '60s';"
 #define SETTINGS_READ SETTINGS "SET default_transaction_read_only = on;"
 #define SETTINGS_WAKE SETTINGS "SET synchronous_commit = off;"
+
+#define PQ_FUNCTIONS(X)                                                                                                \
+    X(clear)                                                                                                           \
+    X(cmdStatus) X(cmdTuples) X(connectdbParams) X(conninfoFree) X(conninfoParse) X(consumeInput) X(errorMessage)      \
+        X(exec) X(execParams) X(execPrepared) X(finish) X(freemem) X(getisnull) X(getlength) X(getvalue) X(notifies)   \
+            X(ntuples) X(prepare) X(resultAlloc) X(resultErrorField) X(resultStatus) X(setNoticeProcessor) X(socket)   \
+                X(status)
+#define PQ_MEMBER(name) __typeof__(PQ##name) *name;
+#define PQ_NAME(name)   "PQ" #name,
+/* libpq's functions. It brings some twenty libraries with it and is loaded by who uses PostgreSQL. */
+static struct {
+    PQ_FUNCTIONS(PQ_MEMBER)
+} pq;
+static const char *const pq_names[] = {PQ_FUNCTIONS(PQ_NAME)};
 
 struct handle {
     PGconn *pg;
@@ -81,42 +96,53 @@ static bool breaks_connection(const char *state, int code)
 static int fail(struct db_conn *c, const char *what, PGresult *result, struct error *e)
 {
     struct handle *h = handle_of(c);
-    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *state = pq.resultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *message = pq.resultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     /* Without a state it is libpq that speaks: the connection broke, whatever its status says yet. */
-    bool lost = !state || PQstatus(h->pg) != CONNECTION_OK;
+    bool lost = !state || pq.status(h->pg) != CONNECTION_OK;
     int code = state ? code_of(state) : ERR_UNAVAILABLE;
     if (code == ERR_UNAVAILABLE && c->access == ENGINE_READ && state && !strcmp(state, "25006"))
         code = ERR_DATABASE; /* a write through a reader is a mistake, not a server that became a standby */
     if (lost || (state && breaks_connection(state, code)))
         h->broken = true;
-    int rc = error_set(e, code, "%s: %s", what, message ? message : PQerrorMessage(h->pg));
-    PQclear(result);
+    int rc = error_set(e, code, "%s: %s", what, message ? message : pq.errorMessage(h->pg));
+    pq.clear(result);
     return rc;
 }
 
 static bool succeeded(const PGresult *result)
 {
-    ExecStatusType status = PQresultStatus(result);
+    ExecStatusType status = pq.resultStatus(result);
     return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
 }
 
 static int run_text(struct db_conn *c, const char *sql, struct error *e)
 {
-    PGresult *result = PQexec(handle_of(c)->pg, sql);
+    PGresult *result = pq.exec(handle_of(c)->pg, sql);
     if (!succeeded(result))
         return fail(c, "transaction", result, e);
-    PQclear(result);
+    pq.clear(result);
     return 0;
+}
+
+static int pq_load(struct error *e)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&lock);
+    int rc = pq.connectdbParams ? 0 : library_load(VIRGA_LIBPQ, pq_names, sizeof(pq_names) / sizeof(*pq_names), &pq, e);
+    pthread_mutex_unlock(&lock);
+    return rc;
 }
 
 static int postgres_attach(struct db *db, struct error *e)
 {
     char *why = NULL;
-    PQconninfoOption *options = PQconninfoParse(db->target, &why);
+    if (pq_load(e))
+        return ERR_UNAVAILABLE;
+    PQconninfoOption *options = pq.conninfoParse(db->target, &why);
     int rc = options ? 0 : error_set(e, ERR_INVALID, "the database's address is not valid: %s", why ? why : "");
-    PQconninfoFree(options);
-    PQfreemem(why);
+    pq.conninfoFree(options);
+    pq.freemem(why);
     return rc;
 }
 
@@ -137,16 +163,16 @@ static PGconn *pg_open(const char *target, const char *settings, struct error *e
     const char *const keys[] = {"connect_timeout", "tcp_user_timeout", "fallback_application_name",
                                 "dbname",          "client_encoding",  NULL};
     const char *const values[] = {"10", "30000", "virga", target, "UTF8", NULL};
-    PGconn *pg = PQconnectdbParams(keys, values, 1);
+    PGconn *pg = pq.connectdbParams(keys, values, 1);
     assert(pg);
-    PQsetNoticeProcessor(pg, notice_drop, NULL);
-    PGresult *result = PQstatus(pg) == CONNECTION_OK ? PQexec(pg, settings) : NULL;
+    pq.setNoticeProcessor(pg, notice_drop, NULL);
+    PGresult *result = pq.status(pg) == CONNECTION_OK ? pq.exec(pg, settings) : NULL;
     if (!succeeded(result)) {
-        error_set(e, ERR_UNAVAILABLE, "cannot connect to PostgreSQL: %s", PQerrorMessage(pg));
-        PQfinish(pg);
+        error_set(e, ERR_UNAVAILABLE, "cannot connect to PostgreSQL: %s", pq.errorMessage(pg));
+        pq.finish(pg);
         pg = NULL;
     }
-    PQclear(result);
+    pq.clear(result);
     return pg;
 }
 
@@ -165,7 +191,7 @@ static int postgres_connect(struct db_conn *c, struct error *e)
 static void postgres_disconnect(struct db_conn *c)
 {
     struct handle *h = handle_of(c);
-    PQfinish(h->pg);
+    pq.finish(h->pg);
     free(h->prepared);
     free(h);
     c->handle = NULL;
@@ -187,11 +213,11 @@ static int postgres_begin(struct db_conn *c, enum engine_txn kind, struct error 
 
 static int postgres_commit(struct db_conn *c, struct error *e)
 {
-    PGresult *result = PQexec(handle_of(c)->pg, "COMMIT");
+    PGresult *result = pq.exec(handle_of(c)->pg, "COMMIT");
     if (!succeeded(result))
         return fail(c, "commit", result, e);
-    bool committed = !strcmp(PQcmdStatus(result), "COMMIT");
-    PQclear(result);
+    bool committed = !strcmp(pq.cmdStatus(result), "COMMIT");
+    pq.clear(result);
     return committed ? 0 : error_set(e, ERR_DATABASE, "the transaction was rolled back instead of committed");
 }
 
@@ -234,10 +260,10 @@ static int postgres_prepare(struct db_conn *c, const struct db_statement *s, str
     if (h->prepared[index])
         return 0;
     char label[INTEGER_TEXT];
-    PGresult *result = PQprepare(h->pg, statement_label(index, label), s->postgres ? s->postgres : s->sql, 0, NULL);
+    PGresult *result = pq.prepare(h->pg, statement_label(index, label), s->postgres ? s->postgres : s->sql, 0, NULL);
     if (!succeeded(result))
         return fail(c, s->name, result, e);
-    PQclear(result);
+    pq.clear(result);
     h->prepared[index] = true;
     return 0;
 }
@@ -278,8 +304,8 @@ static int run_prepared(struct db_conn *c, const struct db_statement *s, PGresul
     for (size_t i = 0; i < count; i++)
         parameter_set(&p, i, &args[i]);
     char label[INTEGER_TEXT];
-    PGresult *result = PQexecPrepared(handle_of(c)->pg, statement_label(engine_statement_index(s), label), (int)count,
-                                      p.values, p.sizes, p.formats, 0);
+    PGresult *result = pq.execPrepared(handle_of(c)->pg, statement_label(engine_statement_index(s), label), (int)count,
+                                       p.values, p.sizes, p.formats, 0);
     if (!succeeded(result))
         return fail(c, s->name, result, e);
     *ret = result;
@@ -294,8 +320,8 @@ static int postgres_exec(struct db_conn *c, const struct db_statement *s, int64_
     if (rc)
         return rc;
     if (ret_changed)
-        *ret_changed = !strncmp(PQcmdStatus(result), "SELECT", 6) ? 0 : strtoll(PQcmdTuples(result), NULL, 10);
-    PQclear(result);
+        *ret_changed = !strncmp(pq.cmdStatus(result), "SELECT", 6) ? 0 : strtoll(pq.cmdTuples(result), NULL, 10);
+    pq.clear(result);
     return 0;
 }
 
@@ -305,7 +331,7 @@ static int postgres_query(struct db_conn *c, const struct db_statement *s, struc
     PGresult *result;
     int rc = run_prepared(c, s, &result, e, args, count);
     if (!rc)
-        *ret_rows = (struct db_rows){.conn = c, .cursor = result, .row = -1, .status = PQntuples(result)};
+        *ret_rows = (struct db_rows){.conn = c, .cursor = result, .row = -1, .status = pq.ntuples(result)};
     return rc;
 }
 
@@ -317,20 +343,20 @@ static bool postgres_next(struct db_rows *rows)
 static int postgres_finish(struct db_rows *rows, struct error *e)
 {
     (void)e;
-    PQclear(rows->cursor);
+    pq.clear(rows->cursor);
     rows->cursor = NULL;
     return 0;
 }
 
 static bool postgres_is_null(const struct db_rows *rows, int column)
 {
-    return PQgetisnull(rows->cursor, (int)rows->row, column);
+    return pq.getisnull(rows->cursor, (int)rows->row, column);
 }
 
 /* Also of a boolean, which SQLite gives as 0 or 1. */
 static int64_t postgres_get_int(const struct db_rows *rows, int column)
 {
-    const char *text = PQgetvalue(rows->cursor, (int)rows->row, column);
+    const char *text = pq.getvalue(rows->cursor, (int)rows->row, column);
     return *text == 't' ? 1 : strtoll(text, NULL, 10);
 }
 
@@ -338,8 +364,8 @@ static const char *postgres_get_text(const struct db_rows *rows, int column, siz
 {
     bool null = postgres_is_null(rows, column);
     if (ret_size)
-        *ret_size = null ? 0 : (size_t)PQgetlength(rows->cursor, (int)rows->row, column);
-    return null ? NULL : PQgetvalue(rows->cursor, (int)rows->row, column);
+        *ret_size = null ? 0 : (size_t)pq.getlength(rows->cursor, (int)rows->row, column);
+    return null ? NULL : pq.getvalue(rows->cursor, (int)rows->row, column);
 }
 
 static unsigned char hex_digit(char c)
@@ -355,7 +381,7 @@ static const void *postgres_get_bytes(const struct db_rows *rows, int column, si
     *ret_size = 0;
     if (!text || size < 2 || text[0] != '\\' || text[1] != 'x')
         return text ? (*ret_size = size, text) : NULL;
-    unsigned char *bytes = PQresultAlloc(rows->cursor, size / 2);
+    unsigned char *bytes = pq.resultAlloc(rows->cursor, size / 2);
     assert(bytes);
     for (size_t i = 2; i + 1 < size; i += 2)
         bytes[(*ret_size)++] = (unsigned char)(hex_digit(text[i]) << 4 | hex_digit(text[i + 1]));
@@ -364,10 +390,10 @@ static const void *postgres_get_bytes(const struct db_rows *rows, int column, si
 
 static int postgres_script(struct db_conn *c, const char *sql, struct error *e)
 {
-    PGresult *result = PQexec(handle_of(c)->pg, sql);
-    if (!succeeded(result) && PQresultStatus(result) != PGRES_EMPTY_QUERY)
+    PGresult *result = pq.exec(handle_of(c)->pg, sql);
+    if (!succeeded(result) && pq.resultStatus(result) != PGRES_EMPTY_QUERY)
         return fail(c, "script", result, e);
-    PQclear(result);
+    pq.clear(result);
     return 0;
 }
 
@@ -415,7 +441,7 @@ static void *notifier_new(struct db *db)
 static void notifier_free(void *sender)
 {
     struct notifier *n = sender;
-    PQfinish(n->pg);
+    pq.finish(n->pg);
     free(n);
 }
 
@@ -428,12 +454,12 @@ static void notifier_send(void *sender, const char *message, size_t size)
     if (!n->pg)
         return;
     PGresult *result =
-        PQexecParams(n->pg, "SELECT pg_notify('virga', $1)", 1, NULL, (const char *const[]){message}, NULL, NULL, 0);
+        pq.execParams(n->pg, "SELECT pg_notify('virga', $1)", 1, NULL, (const char *const[]){message}, NULL, NULL, 0);
     if (!succeeded(result)) {
-        PQfinish(n->pg);
+        pq.finish(n->pg);
         n->pg = NULL;
     }
-    PQclear(result);
+    pq.clear(result);
 }
 
 static int listener_open(struct db *db, void **ret_listener, struct error *e)
@@ -451,17 +477,17 @@ static int listener_open(struct db *db, void **ret_listener, struct error *e)
 /* False when the connection is lost. */
 static bool listener_read(struct notifier *n, struct wake *w)
 {
-    if (!PQconsumeInput(n->pg))
+    if (!pq.consumeInput(n->pg))
         return false;
-    for (PGnotify *notify; (notify = PQnotifies(n->pg)); PQfreemem(notify))
+    for (PGnotify *notify; (notify = pq.notifies(n->pg)); pq.freemem(notify))
         wake_deliver(w, notify->extra, strlen(notify->extra));
-    return PQstatus(n->pg) == CONNECTION_OK;
+    return pq.status(n->pg) == CONNECTION_OK;
 }
 
 /* Opens the connection again; what was said meanwhile is lost, so everything may have changed. */
 static void listener_reopen(struct notifier *n, struct wake *w)
 {
-    PQfinish(n->pg);
+    pq.finish(n->pg);
     n->pg = pg_open(n->target, SETTINGS "LISTEN virga;", NULL);
     if (n->pg)
         wake_deliver(w, (char[]){"*\n"}, 2);
@@ -472,7 +498,7 @@ static void listener_run(void *listener, int stop_fd, struct wake *w)
     struct notifier *n = listener;
     for (;;) {
         struct pollfd fds[] = {{.fd = stop_fd, .events = POLLIN},
-                               {.fd = n->pg ? PQsocket(n->pg) : -1, .events = POLLIN}};
+                               {.fd = n->pg ? pq.socket(n->pg) : -1, .events = POLLIN}};
         poll(fds, 2, n->pg ? -1 : LISTEN_RECONNECT_MS);
         if (fds[0].revents)
             return;

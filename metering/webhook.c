@@ -1,5 +1,6 @@
 /* Webhooks through curl's multi interface, driven from the meter's timer. Redirects are not followed. */
 #include "metering/webhook.h"
+#include "common/library.h"
 #include "common/memory.h"
 #include "common/strbuf.h"
 #include <curl/curl.h>
@@ -9,9 +10,31 @@
 
 #define TIMEOUT_MS 10000
 
+#define CURL_FUNCTIONS(X)                                                                                              \
+    X(easy_cleanup)                                                                                                    \
+    X(easy_getinfo)                                                                                                    \
+    X(easy_init)                                                                                                       \
+    X(easy_setopt)                                                                                                     \
+    X(global_init)                                                                                                     \
+    X(multi_add_handle)                                                                                                \
+    X(multi_cleanup)                                                                                                   \
+    X(multi_info_read)                                                                                                 \
+    X(multi_init)                                                                                                      \
+    X(multi_perform)                                                                                                   \
+    X(multi_remove_handle)                                                                                             \
+    X(slist_append)                                                                                                    \
+    X(slist_free_all)
+#define CURL_MEMBER(name) __typeof__(curl_##name) *name;
+#define CURL_NAME(name)   "curl_" #name,
+/* libcurl's functions. It brings some twenty libraries with it and is loaded when there is something to tell. */
+static struct {
+    CURL_FUNCTIONS(CURL_MEMBER)
+} curl;
+static const char *const curl_names[] = {CURL_FUNCTIONS(CURL_NAME)};
+
 struct webhook {
-    CURLM *multi;
-    CURL *easy; /* NULL while idle */
+    CURLM *multi; /* NULL until the first is sent */
+    CURL *easy;   /* NULL while idle */
     struct curl_slist *headers;
     char *secret, *body;
 };
@@ -19,19 +42,20 @@ struct webhook {
 struct webhook *webhook_new(const char *secret)
 {
     struct webhook *w = memory_new(sizeof(*w));
-    curl_global_init(CURL_GLOBAL_DEFAULT);
-    w->multi = curl_multi_init();
     w->secret = secret && *secret ? memory_strdup(secret) : NULL;
     return w;
 }
 
 static void drop(struct webhook *w)
 {
-    if (w->easy) {
-        curl_multi_remove_handle(w->multi, w->easy);
-        curl_easy_cleanup(w->easy);
+    if (!w->multi) {
+        return;
     }
-    curl_slist_free_all(w->headers);
+    if (w->easy) {
+        curl.multi_remove_handle(w->multi, w->easy);
+        curl.easy_cleanup(w->easy);
+    }
+    curl.slist_free_all(w->headers);
     free(w->body);
     w->easy = NULL;
     w->headers = NULL;
@@ -44,7 +68,9 @@ void webhook_free(struct webhook **w)
         return;
     }
     drop(*w);
-    curl_multi_cleanup((*w)->multi);
+    if ((*w)->multi) {
+        curl.multi_cleanup((*w)->multi);
+    }
     if ((*w)->secret) {
         sodium_memzero((*w)->secret, strlen((*w)->secret));
     }
@@ -69,7 +95,7 @@ static void add_header(struct webhook *w, const char *name, const char *value)
     struct strbuf text;
     strbuf_init(&text, 4096);
     strbuf_appendf(&text, "%s: %s", name, value);
-    w->headers = curl_slist_append(w->headers, text.data);
+    w->headers = curl.slist_append(w->headers, text.data);
     strbuf_done(&text);
 }
 
@@ -88,24 +114,38 @@ static void sign(struct webhook *w)
     add_header(w, "X-Virga-Signature", text);
 }
 
+static int begin(struct webhook *w, struct error *e)
+{
+    int rc = w->multi ? 0 : library_load(VIRGA_LIBCURL, curl_names, sizeof(curl_names) / sizeof(*curl_names), &curl, e);
+    if (!rc && !w->multi) {
+        curl.global_init(CURL_GLOBAL_DEFAULT);
+        w->multi = curl.multi_init();
+    }
+    return rc;
+}
+
 int webhook_send(struct webhook *w, const char *url, const char *id, const char *body, struct error *e)
 {
     if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0) {
         return error_set(e, ERR_INVALID, "\"%s\" is not a URL of http or https", url);
     }
-    w->easy = curl_easy_init();
+    int rc = begin(w, e);
+    if (rc) {
+        return rc;
+    }
+    w->easy = curl.easy_init();
     w->body = memory_strdup(body);
     add_header(w, "Content-Type", "application/json");
     add_header(w, "X-Virga-Delivery", id);
     sign(w);
-    curl_easy_setopt(w->easy, CURLOPT_URL, url);
-    curl_easy_setopt(w->easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(w->easy, CURLOPT_HTTPHEADER, w->headers);
-    curl_easy_setopt(w->easy, CURLOPT_POSTFIELDS, w->body);
-    curl_easy_setopt(w->easy, CURLOPT_WRITEFUNCTION, ignore);
-    curl_easy_setopt(w->easy, CURLOPT_TIMEOUT_MS, (long)TIMEOUT_MS);
-    curl_easy_setopt(w->easy, CURLOPT_NOSIGNAL, 1L);
-    curl_multi_add_handle(w->multi, w->easy);
+    curl.easy_setopt(w->easy, CURLOPT_URL, url);
+    curl.easy_setopt(w->easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl.easy_setopt(w->easy, CURLOPT_HTTPHEADER, w->headers);
+    curl.easy_setopt(w->easy, CURLOPT_POSTFIELDS, w->body);
+    curl.easy_setopt(w->easy, CURLOPT_WRITEFUNCTION, ignore);
+    curl.easy_setopt(w->easy, CURLOPT_TIMEOUT_MS, (long)TIMEOUT_MS);
+    curl.easy_setopt(w->easy, CURLOPT_NOSIGNAL, 1L);
+    curl.multi_add_handle(w->multi, w->easy);
     return 0;
 }
 
@@ -116,12 +156,12 @@ bool webhook_step(struct webhook *w, long *ret_status)
     if (!w->easy) {
         return false;
     }
-    curl_multi_perform(w->multi, &running);
-    while ((message = curl_multi_info_read(w->multi, &left))) {
+    curl.multi_perform(w->multi, &running);
+    while ((message = curl.multi_info_read(w->multi, &left))) {
         if (message->msg == CURLMSG_DONE) {
             *ret_status = 0;
             if (message->data.result == CURLE_OK) {
-                curl_easy_getinfo(w->easy, CURLINFO_RESPONSE_CODE, ret_status);
+                curl.easy_getinfo(w->easy, CURLINFO_RESPONSE_CODE, ret_status);
             }
             drop(w);
             return true;

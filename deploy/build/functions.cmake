@@ -22,6 +22,18 @@ function(virga_library name)
     endif()
 endfunction()
 
+# virga_loads(library module definition)
+# The library is compiled with the headers of a pkg-config module but not linked with it: it loads what `definition` names, the soname.
+function(virga_loads name module definition)
+    list(GET ${module}_LINK_LIBRARIES 0 file)
+    execute_process(COMMAND ${CMAKE_READELF} -d ${file} OUTPUT_VARIABLE dynamic COMMAND_ERROR_IS_FATAL ANY)
+    if(NOT dynamic MATCHES "\\(SONAME\\)[^[]*\\[([^]]+)\\]")
+        message(FATAL_ERROR "${file} has no soname")
+    endif()
+    target_compile_definitions(${name} PRIVATE ${definition}="${CMAKE_MATCH_1}")
+    target_include_directories(${name} SYSTEM PRIVATE $<TARGET_PROPERTY:PkgConfig::${module},INTERFACE_INCLUDE_DIRECTORIES>)
+endfunction()
+
 # virga_page(program flag page): a target that keeps `page` as what the program prints for the flag.
 function(virga_page program flag page)
     add_custom_command(OUTPUT ${page}
