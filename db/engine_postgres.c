@@ -32,11 +32,30 @@
 #define SETTINGS_WAKE SETTINGS "SET synchronous_commit = off;"
 
 #define PQ_FUNCTIONS(X)                                                                                                \
-    X(clear)                                                                                                           \
-    X(cmdStatus) X(cmdTuples) X(connectdbParams) X(conninfoFree) X(conninfoParse) X(consumeInput) X(errorMessage)      \
-        X(exec) X(execParams) X(execPrepared) X(finish) X(freemem) X(getisnull) X(getlength) X(getvalue) X(notifies)   \
-            X(ntuples) X(prepare) X(resultAlloc) X(resultErrorField) X(resultStatus) X(setNoticeProcessor) X(socket)   \
-                X(status)
+    X(cmdStatus)                                                                                                       \
+    X(cmdTuples)                                                                                                       \
+    X(connectdbParams)                                                                                                 \
+    X(conninfoFree)                                                                                                    \
+    X(conninfoParse)                                                                                                   \
+    X(consumeInput)                                                                                                    \
+    X(errorMessage)                                                                                                    \
+    X(exec)                                                                                                            \
+    X(execParams)                                                                                                      \
+    X(execPrepared)                                                                                                    \
+    X(finish)                                                                                                          \
+    X(freemem)                                                                                                         \
+    X(getisnull)                                                                                                       \
+    X(getlength)                                                                                                       \
+    X(getvalue)                                                                                                        \
+    X(notifies)                                                                                                        \
+    X(ntuples)                                                                                                         \
+    X(prepare)                                                                                                         \
+    X(resultAlloc)                                                                                                     \
+    X(resultErrorField)                                                                                                \
+    X(resultStatus)                                                                                                    \
+    X(setNoticeProcessor)                                                                                              \
+    X(socket)                                                                                                          \
+    X(status)
 #define PQ_MEMBER(name) __typeof__(PQ##name) *name;
 #define PQ_NAME(name)   "PQ" #name,
 /* libpq's functions. It brings some twenty libraries with it and is loaded by who uses PostgreSQL. */

@@ -32,13 +32,14 @@ def run_load(build, port, *, path="/", paths=None, method="GET", headers=None, b
 
 
 class Hello:
-    """The bare libmicrohttpd server, as a context."""
+    """The bare libmicrohttpd server, as a context. In a session of its own as a daemon is: the kernel shares processors among sessions."""
 
     def __init__(self, build, threads, size=6):
         self.command = [f"{build}/bench/load/hello", str(threads), str(size)]
 
     def __enter__(self):
-        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        start_new_session=True)
         self.port = int(self.process.stdout.readline())
         return self
 
