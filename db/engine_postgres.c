@@ -32,6 +32,7 @@
 #define SETTINGS_WAKE SETTINGS "SET synchronous_commit = off;"
 
 #define PQ_FUNCTIONS(X)                                                                                                \
+    X(clear)                                                                                                           \
     X(cmdStatus)                                                                                                       \
     X(cmdTuples)                                                                                                       \
     X(connectdbParams)                                                                                                 \
