@@ -220,7 +220,7 @@ static void guest_take_over(struct guest *g)
         g->stale = true;
         g->connected = false;
     }
-    g->given_up = false;
+    g->given_up = g->restart = false;
     spec_free(&g->spec);
     g->spec = g->incoming;
     g->incoming = NULL;
@@ -250,7 +250,7 @@ void guest_found(struct guest *g, enum hypervisor_domain domain, bool traces, in
     if (g->domain != domain) {
         g->domain = domain;
         g->changed_us = at_us;
-        g->prepared = false;
+        g->prepared = g->restart = false;
     }
     guest_work(g);
 }
@@ -290,6 +290,7 @@ static struct reconcile_situation guest_situation(const struct guest *g)
     s.exists = g->spec->exists;
     s.stale = g->stale && !g->given_up;
     s.connected = g->connected;
+    s.restart = g->restart;
     s.power = g->spec->power;
     s.fresh = guest_is_fresh(g);
     if (g->spec->operation.action != SPEC_NO_ACTION && strcmp(g->spec->operation.id, g->done_operation) != 0)

@@ -183,7 +183,7 @@ static void guest_note_domain(struct guest *g, enum hypervisor_domain domain)
         g->domain = domain;
         g->changed_us = g->event_seen && g->event_domain == domain ? g->event_us : clock_now_us();
         if (domain == HYPERVISOR_SHUTOFF || domain == HYPERVISOR_CRASHED || domain == HYPERVISOR_SAVED)
-            g->prepared = false;
+            g->prepared = g->restart = false;
     }
     if (domain != HYPERVISOR_ABSENT)
         g->traces = true;
@@ -202,6 +202,10 @@ static void guest_step_failed(struct guest *g, const struct hypervisor_result *r
         g->patience_over = true;
     } else if (g->incoming) {
         g->attempts = 0; /* the newer specification decides */
+    } else if (result->restart) {
+        log_info("the server is restarted", "server=%s reason=\"%s\"", g->id, error_text(result->error));
+        g->restart = true;
+        g->attempts = 0;
     } else if (ever || (result->transient && g->attempts < (unsigned)g->host->settings->retries)) {
         int64_t pause = g->host->settings->retry_pause_ms << (g->attempts < 8 ? g->attempts : 8);
         log_info("step is tried again", "server=%s step=%s attempt=%u error=\"%s\"", g->id,

@@ -97,14 +97,26 @@ static enum reconcile_step reconcile_reboot(const struct reconcile_situation *s)
     }
 }
 
+/* Off it goes; on again it does as whatever is desired of one that is off. */
+static enum reconcile_step reconcile_restart(const struct reconcile_situation *s)
+{
+    if (s->domain == HYPERVISOR_PAUSED)
+        return RECONCILE_FORCE_OFF;
+    if (s->asked != RECONCILE_ASKED_SHUTDOWN)
+        return RECONCILE_ASK_SHUTDOWN;
+    return s->patience_over ? RECONCILE_FORCE_OFF : RECONCILE_WAIT;
+}
+
 enum reconcile_step reconcile_next(const struct reconcile_situation *s)
 {
     if (!s->exists)
         return s->domain != HYPERVISOR_ABSENT || s->traces ? RECONCILE_REMOVE : RECONCILE_REST;
     if (!s->fresh)
         return RECONCILE_REST;
-    enum reconcile_step step = s->action != SPEC_NO_ACTION ? reconcile_reboot(s) : reconcile_power(s);
     bool on = s->domain == HYPERVISOR_RUNNING || s->domain == HYPERVISOR_PAUSED;
+    if (s->restart && on)
+        return reconcile_restart(s);
+    enum reconcile_step step = s->action != SPEC_NO_ACTION ? reconcile_reboot(s) : reconcile_power(s);
     if (step == RECONCILE_REST && on && s->stale)
         return s->connected ? RECONCILE_ADJUST : RECONCILE_CONNECT;
     return step;

@@ -24,6 +24,7 @@ struct reconcile_situation {
     bool traces;                /* something of it is on disk */
     bool prepared;              /* image, disk, config drive and networks are ready for a start */
     bool stale;                 /* what can be changed while it is on may differ from the specification */
+    bool restart;               /* ... and only a restart helps */
     bool connected;             /* the networks that its nics need are there */
     enum reconcile_asked asked; /* what the guest was asked to do by itself ... */
     bool patience_over;         /* ... and that it has had its time */

@@ -257,6 +257,23 @@ int store_migration_exchange(struct db_conn *c, const struct migration_row *row,
     return rc ? rc : db_exec(c, &migration_rename, NULL, e, DB_ARGS(db_text("exchanged"), db_text(row->uuid)));
 }
 
+DB_STATEMENT(migration_shift, "UPDATE allocation SET vcpus = vcpus + $2, memory_mib = memory_mib + $3, "
+                              "disk_gib = disk_gib + $4 WHERE server_id = $1");
+static int shift(struct db_conn *c, const char *consumer, const struct resources *more, int sign, struct error *e)
+{
+    return db_exec(c, &migration_shift, NULL, e,
+                   DB_ARGS(db_text(consumer), db_int(sign * more->amount[RESOURCE_VCPU]),
+                           db_int(sign * more->amount[RESOURCE_MEMORY_MIB]),
+                           db_int(sign * more->amount[RESOURCE_DISK_GIB])));
+}
+
+int store_migration_shift(struct db_conn *c, const struct migration_row *row, const struct resources *more, int sign,
+                          struct error *e)
+{
+    int rc = shift(c, row->server_id, more, sign, e);
+    return rc ? rc : shift(c, row->uuid, more, -sign, e);
+}
+
 /* ---- the server ---- */
 
 struct flavor {

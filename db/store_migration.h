@@ -59,6 +59,10 @@ int store_migration_hold(struct db_conn *c, const struct migration_row *row, con
                          const char *project_id, const struct store_holding *holding, int64_t now_us, struct error *e);
 /* Exchanges the server's allocation with the migration's. */
 int store_migration_exchange(struct db_conn *c, const struct migration_row *row, struct error *e);
+/* For a resize in place: `more` of the migration's allocation becomes the server's (negative: goes back); both are of
+ * one host, whose sums stay. */
+int store_migration_shift(struct db_conn *c, const struct migration_row *row, const struct resources *more, int sign,
+                          struct error *e);
 
 /* The server becomes `host_id`'s, with that flavor (a JSON object as in the migration); its row's revision is compared.
  * Keeps `row` up to date; texts are in the arena. */

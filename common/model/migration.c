@@ -168,11 +168,11 @@ static bool next_without_server(const struct migration_view *v, struct migration
     return true;
 }
 
-static enum migration_step first_step(enum migration_kind kind)
+static enum migration_step first_step(const struct migration_view *v)
 {
-    if (kind == MIGRATION_LIVE)
+    if (v->kind == MIGRATION_LIVE)
         return MIGRATION_READYING;
-    return kind == MIGRATION_EVACUATION ? MIGRATION_STARTING : MIGRATION_STOPPING;
+    return v->kind == MIGRATION_EVACUATION || v->in_place ? MIGRATION_STARTING : MIGRATION_STOPPING;
 }
 
 static void next_queued(const struct migration_view *v, struct migration_move *m)
@@ -180,8 +180,8 @@ static void next_queued(const struct migration_view *v, struct migration_move *m
     if (v->request == MIGRATION_ABORT || !v->server_wanted || v->refused || v->overdue) {
         give_up(v, m);
     } else if (v->placed) {
-        go(m, first_step(v->kind));
-        m->switches = v->kind == MIGRATION_EVACUATION;
+        go(m, first_step(v));
+        m->switches = m->step == MIGRATION_STARTING;
     }
 }
 

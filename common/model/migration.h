@@ -4,6 +4,7 @@
  * source until `switched`, which one transaction writes together with the server's host: from then on the target owns
  * it. What the other host holds is never run, and is removed last.
  *
+ *   resize in place  QUEUED =switch= STARTING - VERIFYING - DONE: the guest grows while it runs
  *   cold, resize     QUEUED - STOPPING - RELEASING - RECEIVING =switch= STARTING - VERIFYING - CLEARING - DONE
  *   live             QUEUED - READYING - SENDING - ARRIVING =switch= CLEARING - DONE
  *   evacuation       QUEUED =switch= STARTING - CLEARING - DONE
@@ -80,6 +81,7 @@ struct migration_view {
     enum migration_outcome outcome;
     enum migration_request request;
     bool same_host;     /* a resize that stays where it is */
+    bool in_place;      /* ... under the running guest */
     bool placed;        /* a target was found and holds room */
     bool refused;       /* no host can take it */
     bool server_gone;   /* the row is history */

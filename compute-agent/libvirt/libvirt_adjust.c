@@ -53,6 +53,60 @@ static int libvirt_adjust_check(struct libvirt_call *c, virDomainPtr domain)
     return code;
 }
 
+/* ---- processors and memory ---- */
+
+static int libvirt_adjust_restart(struct libvirt_call *c, const char *what, long long from, long long to)
+{
+    c->restart = true;
+    return c->code = error_set(&c->error, ERR_HYPERVISOR, "The guest must be restarted to have %lld %s instead of %lld",
+                               to, what, from);
+}
+
+/* What the hypervisor refuses comes with a restart; what is away is tried again. */
+static int libvirt_adjust_refused(struct libvirt_call *c, const char *what)
+{
+    int code = libvirt_call_fail(c, what);
+    c->restart = code == ERR_HYPERVISOR;
+    return code;
+}
+
+static int libvirt_adjust_memory(struct libvirt_call *c, virDomainPtr domain, int64_t more_mib)
+{
+    char *piece = domain_diff_memory(more_mib);
+    log_info("memory is plugged", "server=%s more_mib=%lld", c->id, (long long)more_mib);
+    int rc = virDomainAttachDeviceFlags(domain, piece, VIR_DOMAIN_AFFECT_LIVE);
+    free(piece);
+    return rc < 0 ? libvirt_adjust_refused(c, "Memory cannot be plugged") : 0;
+}
+
+static int libvirt_adjust_vcpus(struct libvirt_call *c, virDomainPtr domain, int64_t count)
+{
+    log_info("processors are plugged", "server=%s vcpus=%lld", c->id, (long long)count);
+    return virDomainSetVcpusFlags(domain, (unsigned)count, VIR_DOMAIN_VCPU_LIVE) < 0
+               ? libvirt_adjust_refused(c, "Processors cannot be plugged")
+               : 0;
+}
+
+static int libvirt_adjust_sizes(struct libvirt_call *c, virDomainPtr domain)
+{
+    struct domain_diff_sizes has = {0}, wanted = {0};
+    char *live = virDomainGetXMLDesc(domain, 0);
+    if (!live)
+        return libvirt_call_fail(c, "The domain's size cannot be read");
+    int code = domain_diff_read_sizes(live, &has, &c->error);
+    free(live);
+    code = c->code = code ? code : domain_diff_read_sizes(c->xml, &wanted, &c->error);
+    if (!code && wanted.vcpus < has.vcpus)
+        return libvirt_adjust_restart(c, "processors", (long long)has.vcpus, (long long)wanted.vcpus);
+    if (!code && wanted.memory_mib < has.memory_mib)
+        return libvirt_adjust_restart(c, "MiB of memory", (long long)has.memory_mib, (long long)wanted.memory_mib);
+    if (!code && wanted.memory_mib > has.memory_mib)
+        code = libvirt_adjust_memory(c, domain, wanted.memory_mib - has.memory_mib);
+    if (!code && wanted.vcpus > has.vcpus)
+        code = libvirt_adjust_vcpus(c, domain, wanted.vcpus);
+    return code;
+}
+
 static int libvirt_adjust_define(struct libvirt_call *c)
 {
     virDomainPtr defined = c->redefine ? virDomainDefineXMLFlags(c->conn, c->xml, 0) : NULL;
@@ -68,7 +122,8 @@ int libvirt_adjust(struct libvirt_call *c, virDomainPtr domain)
     struct domain_diff diff = {0};
     if (virDomainIsActive(domain) == 0)
         return 0;
-    int code = libvirt_adjust_compare(c, domain, &diff);
+    int code = libvirt_adjust_sizes(c, domain);
+    code = code ? code : libvirt_adjust_compare(c, domain, &diff);
     for (size_t i = 0; i < diff.count && !code; i++)
         code = libvirt_adjust_device(c, domain, &diff.devices[i]);
     if (!code && diff.unplugs)

@@ -77,7 +77,7 @@ struct libvirt_call {
     struct libvirt_facts facts; /* also output of connecting */
     /* Output: */
     int code;
-    bool transient;
+    bool transient, restart;
     struct error error;
     enum hypervisor_domain domain;
     virConnectPtr made; /* by connecting */

@@ -83,6 +83,8 @@ void profile_each_trait(const struct profile *p, bool accelerated, profile_trait
     profile_traits_of(each, arg, "COMPUTE_STORAGE_BUS_", p->disk_buses);
     profile_trait(each, arg, "CUSTOM_VIRT_", profile_type(p, accelerated));
     profile_trait(each, arg, "CUSTOM_VM_MODE_", p->vm_mode);
+    if (p->grows)
+        each(arg, "CUSTOM_LIVE_RESIZE");
     for (size_t i = 0; i < sizeof(profile_lacks) / sizeof(profile_lacks[0]); i++) {
         if (!profile_can(p, profile_lacks[i].action))
             each(arg, profile_lacks[i].trait);

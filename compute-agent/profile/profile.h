@@ -46,6 +46,7 @@ struct profile {
     unsigned keeps;
     bool cells;           /* guests are fitted to the host's NUMA cells and processors */
     bool power_button;    /* shutdown and reboot press it; else the driver has its own way */
+    bool grows;           /* processors and memory may be added to a running guest */
     bool shutdown_signal; /* shutdown tells the first process */
     enum profile_root root;
     enum profile_console console;

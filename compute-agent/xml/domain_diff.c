@@ -74,3 +74,42 @@ void domain_diff_done(struct domain_diff *diff)
     free(diff->devices);
     *diff = (struct domain_diff){0};
 }
+
+static int64_t number_of(char *text)
+{
+    int64_t number = text ? strtoll(text, NULL, 10) : 0;
+    free(text);
+    return number;
+}
+
+/* libvirt itself prints KiB; ours are MiB. */
+static int64_t mib_of(xmlNodePtr memory)
+{
+    char *unit = xml_get(memory, "unit");
+    int64_t amount = number_of(memory ? xml_get_text(memory) : NULL);
+    bool mib = unit && strcmp(unit, "MiB") == 0;
+    free(unit);
+    return mib ? amount : amount / 1024;
+}
+
+int domain_diff_read_sizes(const char *domain, struct domain_diff_sizes *ret, struct error *e)
+{
+    xmlDocPtr doc = xml_parse(domain, e);
+    if (!doc)
+        return ERR_CORRUPT;
+    xmlNodePtr root = xmlDocGetRootElement(doc), vcpu = xml_first(root, "vcpu");
+    char *current = xml_get(vcpu, "current");
+    ret->vcpus = number_of(current ? current : vcpu ? xml_get_text(vcpu) : NULL);
+    ret->memory_mib = mib_of(xml_first(root, "memory"));
+    xmlFreeDoc(doc);
+    return 0;
+}
+
+char *domain_diff_memory(int64_t size_mib)
+{
+    xmlDocPtr doc;
+    xmlNodePtr target = xml_add(xml_set(xml_root(&doc, "memory"), "model", "dimm"), "target");
+    xml_set(xml_add_int(target, "size", size_mib), "unit", "MiB");
+    xml_add_int(target, "node", 0);
+    return xml_print(doc);
+}

@@ -2,6 +2,7 @@
 #pragma once
 #include "common/error.h"
 #include <stddef.h>
+#include <stdint.h>
 
 enum domain_diff_kind {
     DOMAIN_DIFF_UNPLUG, /* text is the device as the domain has it */
@@ -20,4 +21,11 @@ struct domain_diff {
 /* Compares the nics of what libvirt says of the domain with those of our definition: a nic is the same when its MAC
  * address and its network are. ERR_CORRUPT when either is no XML. The caller frees *ret with domain_diff_done. */
 int domain_diff_nics(const char *live, const char *wanted, struct domain_diff *ret, struct error *e);
+/* What a domain has now, or starts with. ERR_CORRUPT. */
+struct domain_diff_sizes {
+    int64_t vcpus, memory_mib;
+};
+int domain_diff_read_sizes(const char *domain, struct domain_diff_sizes *ret, struct error *e);
+/* A piece of memory to be plugged. Caller frees. */
+char *domain_diff_memory(int64_t size_mib);
 void domain_diff_done(struct domain_diff *diff);

@@ -1,5 +1,6 @@
 /* One function per part of the domain, in the order of libvirt's own output. */
 #include "common/memory.h"
+#include "compute-agent/xml/domain_room.h"
 #include "compute-agent/xml/domain_xml_internal.h"
 #include "compute-agent/xml/filter_xml.h"
 #include <assert.h>
@@ -43,15 +44,23 @@ static void domain_xml_metadata(xmlNodePtr domain, const struct spec *spec, cons
     xml_set(server, "name", spec->name);
 }
 
-void domain_xml_head(xmlNodePtr domain, const struct spec *spec, const struct names *names)
+void domain_xml_head(xmlNodePtr domain, const struct spec *spec, const struct names *names,
+                     const struct domain_room *room)
 {
     char name[NAMES_DOMAIN_SIZE];
     xml_add_text(domain, "name", names_domain(names, spec->id, name));
     xml_add_text(domain, "uuid", spec->id);
     domain_xml_metadata(domain, spec, names);
+    if (room && room->memory) {
+        xmlNodePtr most = xml_add_int(domain, "maxMemory", room->max_memory_mib);
+        xml_setf(xml_set(most, "unit", "MiB"), "slots", "%d", DOMAIN_ROOM_SLOTS);
+    }
     xml_set(xml_add_int(domain, "memory", spec->memory_mib), "unit", "MiB");
     xml_set(xml_add_int(domain, "currentMemory", spec->memory_mib), "unit", "MiB");
-    xml_set(xml_add_int(domain, "vcpu", spec->vcpus), "placement", "static");
+    int64_t most_vcpus = room ? room->max_vcpus : spec->vcpus;
+    xmlNodePtr vcpu = xml_set(xml_add_int(domain, "vcpu", most_vcpus), "placement", "static");
+    if (most_vcpus > spec->vcpus)
+        xml_setf(vcpu, "current", "%lld", (long long)spec->vcpus);
 }
 
 static void domain_xml_entry(xmlNodePtr system, const char *name, const char *text)
@@ -99,7 +108,16 @@ static void domain_xml_features(xmlNodePtr domain, const struct domain_xml_host 
         xml_set(xml_add_int(xml_add(features, "tcg"), "tb-cache", host->tcg_cache_mib), "unit", "MiB");
 }
 
-static void domain_xml_cpu(xmlNodePtr domain, const struct spec *spec, const struct domain_xml_host *host)
+/* Memory can only be plugged into a cell. */
+static void domain_xml_cell(xmlNodePtr cpu, const struct spec *spec, const struct domain_room *room)
+{
+    xmlNodePtr cell = xml_set(xml_add(xml_add(cpu, "numa"), "cell"), "id", "0");
+    xml_setf(cell, "cpus", "0-%lld", (long long)room->max_vcpus - 1);
+    xml_set(xml_setf(cell, "memory", "%lld", (long long)spec->memory_mib), "unit", "MiB");
+}
+
+static void domain_xml_cpu(xmlNodePtr domain, const struct spec *spec, const struct domain_xml_host *host,
+                           const struct domain_room *room)
 {
     xmlNodePtr cpu = xml_add(domain, "cpu");
     if (host->kvm && !host->cpu_model) {
@@ -109,7 +127,9 @@ static void domain_xml_cpu(xmlNodePtr domain, const struct spec *spec, const str
         xml_set(xml_add_text(cpu, "model", host->cpu_model ? host->cpu_model : DOMAIN_XML_TCG_MODEL), "fallback",
                 "allow");
     }
-    domain_xml_shape(cpu, spec);
+    domain_xml_shape(cpu, spec, room->max_vcpus);
+    if (room->memory)
+        domain_xml_cell(cpu, spec, room);
 }
 
 static void domain_xml_clock(xmlNodePtr domain, const struct domain_xml_host *host)
@@ -235,8 +255,9 @@ char *domain_xml_make(const struct spec *spec, const struct names *names, const 
 {
     xmlDocPtr doc;
     xmlNodePtr domain = xml_root(&doc, "domain");
+    const struct domain_room room = domain_room_of(spec);
     xml_set(domain, "type", host->kvm ? "kvm" : "qemu");
-    domain_xml_head(domain, spec, names);
+    domain_xml_head(domain, spec, names, &room);
     if (host->shared_cpus && !spec->cells)
         xml_set(xml_first(domain, "vcpu"), "cpuset", host->shared_cpus);
     domain_xml_back_memory(domain, spec);
@@ -245,7 +266,7 @@ char *domain_xml_make(const struct spec *spec, const struct names *names, const 
     domain_xml_sysinfo(domain, spec, host->version);
     domain_xml_os(domain, spec, host);
     domain_xml_features(domain, host);
-    domain_xml_cpu(domain, spec, host);
+    domain_xml_cpu(domain, spec, host, &room);
     domain_xml_clock(domain, host);
     xml_add_text(domain, "on_poweroff", "destroy");
     xml_add_text(domain, "on_reboot", "restart");

@@ -64,7 +64,7 @@ char *domain_xml_make_lxc(const struct spec *spec, const struct names *names, co
     xmlDocPtr doc;
     xmlNodePtr domain = xml_root(&doc, "domain");
     xml_set(domain, "type", "lxc");
-    domain_xml_head(domain, spec, names);
+    domain_xml_head(domain, spec, names, NULL);
     domain_xml_limits(domain, spec);
     xmlNodePtr os = xml_add(domain, "os");
     xml_add_text(os, "type", "exe");

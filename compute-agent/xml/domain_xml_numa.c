@@ -92,7 +92,7 @@ static void domain_xml_cells(xmlNodePtr cpu, const struct numa_given *g)
     }
 }
 
-void domain_xml_shape(xmlNodePtr cpu, const struct spec *spec)
+void domain_xml_shape(xmlNodePtr cpu, const struct spec *spec, int64_t vcpus)
 {
     struct json_map none = {NULL, 0}, flavor = spec->flavor_extra;
     struct json_map image = spec->image ? spec->image->properties : none;
@@ -100,11 +100,11 @@ void domain_xml_shape(xmlNodePtr cpu, const struct spec *spec)
                              .image = numa_wish_from_map,
                              .flavor_arg = &flavor,
                              .image_arg = &image,
-                             .vcpus = spec->vcpus,
+                             .vcpus = vcpus,
                              .memory_mib = spec->memory_mib};
     struct numa_shape shape;
     if (numa_wish_shape(&wish, &shape, NULL)) /* the API refuses what cannot be; a flavor may be older */
-        shape = (struct numa_shape){(int32_t)spec->vcpus, 1, 1};
+        shape = (struct numa_shape){(int32_t)vcpus, 1, 1};
     xmlNodePtr topology = xml_add(cpu, "topology");
     xml_setf(topology, "sockets", "%d", (int)shape.sockets);
     xml_set(topology, "dies", "1");

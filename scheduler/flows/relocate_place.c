@@ -4,6 +4,7 @@
 #include "db/lease.h"
 #include "db/store_host.h"
 #include "db/store_image.h"
+#include "scheduler/flows/relocate_in_place.h"
 #include "scheduler/flows/relocate_internal.h"
 #include "scheduler/requirements.h"
 #include <string.h>
@@ -16,6 +17,8 @@ struct search {
     size_t busy_count;
     struct placement_request request;
     int32_t slot;
+    bool in_place; /* with `more` beyond what the server holds */
+    struct resources more;
 };
 
 static int note_busy(void *arg, const struct migration_row *row, struct error *e)
@@ -91,6 +94,28 @@ static void avoid(struct placement_request *r, const char *host)
         r->avoid_hosts[i] = host;
 }
 
+/* Under the running guest, where it is. */
+static void ask_in_place(struct search *s)
+{
+    struct relocate *m = s->m;
+    struct placement_request here = s->request;
+    size_t count = 0;
+    bool runs = m->row.power == SERVER_POWER_RUNNING && m->server.observed_state == SERVER_STATE_RUNNING;
+    if (m->row.kind != MIGRATION_RESIZE || m->row.wanted_host || !runs ||
+        !relocate_in_place_fits(m->row.old_flavor, m->row.new_flavor, &s->more))
+        return;
+    while (count < PLACEMENT_NAMES_MAX && here.required[count])
+        count++;
+    if (count == PLACEMENT_NAMES_MAX)
+        return;
+    here.required[count] = RELOCATE_IN_PLACE_TRAIT;
+    here.only_host = m->row.source_host;
+    here.need = s->more;
+    here.extra.count = 0;
+    s->slot = placement_choose(m->dispatch->feed.placement, &here);
+    s->in_place = s->slot != PLACEMENT_NO_SLOT;
+}
+
 static int ask(struct search *s, const char **ret_reason, struct error *e)
 {
     struct relocate *m = s->m;
@@ -113,6 +138,9 @@ static int ask(struct search *s, const char **ret_reason, struct error *e)
         avoid(&s->request, s->busy[i]);
     struct placement_request elsewhere = s->request;
     avoid(&elsewhere, m->row.source_host);
+    ask_in_place(s);
+    if (s->in_place)
+        return 0;
     s->slot = placement_choose(p, &elsewhere);
     bool may_stay = m->row.kind == MIGRATION_RESIZE && m->settings->same_host && !m->row.wanted_host;
     if (s->slot == PLACEMENT_NO_SLOT && may_stay) {
@@ -137,10 +165,16 @@ static int hold(struct db_conn *c, void *arg, struct error *e)
     struct migration_row row = m->row;
     struct store_holding holding;
     requirements_holding(d->feed.placement, &s->request, &holding);
+    if (s->in_place) { /* what it holds already stays its own */
+        holding.need = s->more;
+        holding.count = 0;
+    }
     int rc = lease_check(c, "scheduler", d->holder, d->epoch, e);
     row.target_host = placement_host_id(d->feed.placement, s->slot);
     row.updated_us = m->now_us;
     rc = rc ? rc : store_migration_move(c, &row, MIGRATION_QUEUED, e);
+    if (!rc && s->in_place)
+        rc = store_migration_set_options(c, row.id, RELOCATE_IN_PLACE_OPTIONS, e);
     return rc ? rc
               : store_migration_hold(c, &row, row.target_host, placement_host_revision(d->feed.placement, s->slot),
                                      m->server.project_id, &holding, m->now_us, e);

@@ -7,6 +7,7 @@
 #include "db/store_host.h"
 #include "db/store_operation.h"
 #include "db/store_quota.h"
+#include "scheduler/flows/relocate_in_place.h"
 #include "scheduler/flows/relocate_internal.h"
 #include <string.h>
 
@@ -58,12 +59,21 @@ static int charge_quota(struct db_conn *c, const struct server_row *before, cons
     return store_quota_add(c, after->project_id, &grown, 1, e);
 }
 
+/* Server and migration exchange what they hold; in place, only what the server grew by changes hands. */
+static int change_hands(struct db_conn *c, const struct migration_row *row, bool back, struct error *e)
+{
+    struct resources more;
+    bool in_place =
+        relocate_in_place_chosen(row->options) && relocate_in_place_fits(row->old_flavor, row->new_flavor, &more);
+    return in_place ? store_migration_shift(c, row, &more, back ? -1 : 1, e) : store_migration_exchange(c, row, e);
+}
+
 static int change_owner(struct db_conn *c, struct relocate *m, const struct migration_move *move, struct error *e)
 {
     struct migration_row *row = &m->row;
     bool back = move->step == MIGRATION_BACK_STARTING;
     struct server_row before = m->server;
-    int rc = store_migration_exchange(c, row, e);
+    int rc = change_hands(c, row, back, e);
     if (row->kind == MIGRATION_EVACUATION) { /* it is built anew, whatever was wrong with it before */
         m->server.observed_state = SERVER_STATE_NONE;
         m->server.fault_code = m->server.fault_us = 0;

@@ -214,6 +214,31 @@ TEST("a hypervisor that cannot change what a running server may send is no fault
     world_close();
 }
 
+static enum fake_fault adjust_needs_restart(void *arg, const char *call, const char *id)
+{
+    int *left = arg;
+    (void)id;
+    return strcmp(call, "adjust") == 0 && (*left)-- > 0 ? FAKE_NEEDS_RESTART : FAKE_GOOD;
+}
+
+TEST("what a running server cannot be given comes with a restart")
+{
+    int left = 1;
+    world_open();
+    fake_set_faults(world.fake, adjust_needs_restart, &left);
+    host_start(world.host);
+    struct cloud_server *s = cloud_add(1, "running", NETWORK_1);
+    WAIT(all_settled);
+    s->pair = "10.0.0.77";
+    cloud_want(s, true, "running", NULL);
+    WAIT(all_settled);
+    CHECK_TEXT(s->state, "running");
+    CHECK_TEXT(s->error, "");
+    CHECK_INT(fake_figures(world.fake).starts, 2);
+    CHECK_INT(fake_figures(world.fake).adjustments, 1);
+    world_close();
+}
+
 TEST("a server that is to be off from the start is defined and not started")
 {
     world_open();

@@ -6,6 +6,7 @@
 #include "compute-agent/child.h"
 #include "compute-agent/xml/domain_diff.h"
 #include "compute-agent/xml/domain_move.h"
+#include "compute-agent/xml/domain_room.h"
 #include "compute-agent/xml/domain_xml.h"
 #include "compute-agent/xml/filter_xml.h"
 #include "compute-agent/xml/network_xml.h"
@@ -87,6 +88,49 @@ TEST("a container has its own users, hard limits, few capabilities and a termina
 TEST("a nic with port security may send from its own addresses and the pairs that it is allowed")
 {
     check_domain(GOLDEN "domain-filtered.xml", SAMPLE(""), (struct domain_xml_host){.kvm = true, .filters = true});
+}
+
+#define ROOM "\"virga:live_max_vcpus\":\"8\",\"virga:live_max_memory_mib\":\"2048\""
+
+TEST("a flavor with headroom gives processors, memory slots and a cell to grow into")
+{
+    check_domain(GOLDEN "domain-room.xml", SAMPLE("\"flavor_extra\":{" ROOM "},"),
+                 (struct domain_xml_host){.tcg_cache_mib = 32});
+}
+
+TEST("headroom that is none, or of a guest that is tied to parts of the host, changes nothing")
+{
+    static const char *const extras[] = {"\"virga:live_max_vcpus\":\"1\",\"virga:live_max_memory_mib\":\"much\"",
+                                         ROOM ",\"hw:cpu_policy\":\"dedicated\""};
+    for (size_t i = 0; i < sizeof(extras) / sizeof(extras[0]); i++) {
+        char sample[4096];
+        snprintf(sample, sizeof(sample), SAMPLE("\"flavor_extra\":{%s},"), extras[i]);
+        struct spec *spec = sample_read(sample);
+        struct domain_room room = domain_room_of(spec);
+        CHECK_INT(room.max_vcpus, spec->vcpus);
+        CHECK_INT(room.max_memory_mib, spec->memory_mib);
+        CHECK(!room.memory);
+        spec_free(&spec);
+    }
+}
+
+TEST("what a domain has is read from libvirt's text and from ours")
+{
+    struct domain_diff_sizes sizes;
+    struct error e = {0};
+    CHECK_OK(domain_diff_read_sizes("<domain><memory unit='KiB'>786432</memory><vcpu placement='static' "
+                                    "current='3'>8</vcpu></domain>",
+                                    &sizes, &e),
+             &e);
+    CHECK_INT(sizes.vcpus, 3);
+    CHECK_INT(sizes.memory_mib, 768);
+    CHECK_OK(domain_diff_read_sizes("<domain><memory unit='MiB'>512</memory><vcpu>2</vcpu></domain>", &sizes, &e), &e);
+    CHECK_INT(sizes.vcpus, 2);
+    CHECK_INT(sizes.memory_mib, 512);
+    CHECK_INT(domain_diff_read_sizes("<", &sizes, &e), ERR_CORRUPT);
+    char *piece = domain_diff_memory(128);
+    CHECK_CONTAINS(piece, "<size unit=\"MiB\">128</size>");
+    free(piece);
 }
 
 /* Kinds and MAC addresses, and the last device. */

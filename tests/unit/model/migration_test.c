@@ -53,6 +53,7 @@ static void happen(struct world *w, bool calm)
         v->placed = calm || draw(w, 4);
         v->refused = !v->placed;
         v->same_host = v->placed && v->kind == MIGRATION_RESIZE && draw(w, 4) == 0;
+        v->in_place = v->same_host && draw(w, 2);
     }
     if (draw(w, 2))
         v->server_rests = true;
@@ -97,6 +98,26 @@ TEST("in good weather a migration moves its server once and is completed")
         CHECK_INT(w.v.outcome, MIGRATION_COMPLETED);
         CHECK_INT(w.switches, 1);
     }
+}
+
+TEST("a resize in place goes on under the running guest, and back by a restart")
+{
+    struct migration_view v = {
+        .kind = MIGRATION_RESIZE, .placed = true, .same_host = true, .in_place = true, .server_wanted = true};
+    struct migration_move m;
+    migration_next(&v, &m);
+    CHECK(m.step == MIGRATION_STARTING && m.switches);
+    v.step = m.step;
+    v.server_rests = true;
+    migration_next(&v, &m);
+    CHECK(m.step == MIGRATION_VERIFYING && !m.switches);
+    v.step = m.step;
+    v.request = MIGRATION_CONFIRM;
+    migration_next(&v, &m);
+    CHECK(m.step == MIGRATION_DONE && m.outcome == MIGRATION_COMPLETED);
+    v.request = MIGRATION_REVERT;
+    migration_next(&v, &m);
+    CHECK(m.step == MIGRATION_BACK_STOPPING && m.outcome == MIGRATION_REVERTED);
 }
 
 TEST("a reverted one moves its server there and back")

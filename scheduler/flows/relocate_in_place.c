@@ -1,0 +1,88 @@
+/* Both flavors are read and compared member by member. What is placed by NUMA cells, pages or processors of its own has
+ * no headroom there. */
+#include "scheduler/flows/relocate_in_place.h"
+#include "common/arena.h"
+#include "common/json_in.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct sizes {
+    int64_t vcpus, memory_mib, root_gib, ephemeral_gib, swap_mib;
+    int64_t max_vcpus, max_memory_mib; /* 0: no headroom */
+    bool plain;                        /* no extra spec that pins it to parts of the host */
+    const char *extra;                 /* as text */
+};
+
+static int64_t number_of(json_value *object, const char *name)
+{
+    json_value *value = json_in_member(object, name);
+    int64_t number = 0;
+    if (!json_in_int(value, &number) && json_in_text(value))
+        number = strtoll(json_in_text(value), NULL, 10);
+    return number;
+}
+
+static int look_at_spec(void *arg, const char *name, json_value *value)
+{
+    struct sizes *s = arg;
+    (void)value;
+    if (strncmp(name, "hw:", 3) == 0 || strncmp(name, "resources", 9) == 0 || strncmp(name, "pci_", 4) == 0)
+        s->plain = false;
+    return 0;
+}
+
+static bool read_sizes(const char *flavor, struct arena *a, struct sizes *ret)
+{
+    struct json_doc doc;
+    if (json_in_parse(flavor, strlen(flavor), &doc, NULL))
+        return false;
+    json_value *extra = json_in_member(doc.root, "extra");
+    *ret = (struct sizes){.vcpus = number_of(doc.root, "vcpus"),
+                          .memory_mib = number_of(doc.root, "memory_mib"),
+                          .root_gib = number_of(doc.root, "root_gib"),
+                          .ephemeral_gib = number_of(doc.root, "ephemeral_gib"),
+                          .swap_mib = number_of(doc.root, "swap_mib"),
+                          .max_vcpus = number_of(extra, RELOCATE_MAX_VCPUS),
+                          .max_memory_mib = number_of(extra, RELOCATE_MAX_MEMORY_MIB),
+                          .plain = true,
+                          .extra = json_in_print(extra, a)};
+    json_in_each(extra, look_at_spec, ret);
+    json_in_done(&doc);
+    return true;
+}
+
+/* Grows from `a` to `b`, or stays; a maximum of 0 only lets it stay. */
+static bool grows(int64_t a, int64_t b, int64_t most)
+{
+    return a == b || (a < b && b <= most);
+}
+
+bool relocate_in_place_fits(const char *old_flavor, const char *new_flavor, struct resources *ret_more)
+{
+    struct arena a;
+    struct sizes x, y;
+    arena_init(&a);
+    bool fits = read_sizes(old_flavor, &a, &x) && read_sizes(new_flavor, &a, &y) && x.plain &&
+                strcmp(x.extra, y.extra) == 0 && x.root_gib == y.root_gib && x.ephemeral_gib == y.ephemeral_gib &&
+                x.swap_mib == y.swap_mib && grows(x.vcpus, y.vcpus, x.max_vcpus) &&
+                grows(x.memory_mib, y.memory_mib, x.max_memory_mib) &&
+                (y.memory_mib - x.memory_mib) % RELOCATE_MEMORY_STEP_MIB == 0;
+    if (fits) {
+        *ret_more = (struct resources){{0}};
+        ret_more->amount[RESOURCE_VCPU] = y.vcpus - x.vcpus;
+        ret_more->amount[RESOURCE_MEMORY_MIB] = y.memory_mib - x.memory_mib;
+    }
+    arena_done(&a);
+    return fits;
+}
+
+bool relocate_in_place_chosen(const char *options)
+{
+    struct json_doc doc;
+    bool chosen = false;
+    if (json_in_parse(options, strlen(options), &doc, NULL) == 0) {
+        chosen = json_in_bool(json_in_member(doc.root, "in_place"), &chosen) && chosen;
+        json_in_done(&doc);
+    }
+    return chosen;
+}
