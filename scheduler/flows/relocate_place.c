@@ -101,7 +101,7 @@ static void ask_in_place(struct search *s)
     struct placement_request here = s->request;
     size_t count = 0;
     bool runs = m->row.power == SERVER_POWER_RUNNING && m->server.observed_state == SERVER_STATE_RUNNING;
-    if (m->row.kind != MIGRATION_RESIZE || m->row.wanted_host || !runs ||
+    if (m->row.kind != MIGRATION_RESIZE || m->row.wanted_host || !runs || s->request.extra.numa ||
         !relocate_in_place_fits(m->row.old_flavor, m->row.new_flavor, &s->more))
         return;
     while (count < PLACEMENT_NAMES_MAX && here.required[count])
