@@ -314,6 +314,11 @@ static struct slot *slot_at(const struct placement *p, int32_t slot)
     return &p->slots[slot];
 }
 
+bool placement_is_alive(const struct placement *p, int32_t slot)
+{
+    return slot_at(p, slot)->alive;
+}
+
 void placement_set_alive(struct placement *p, int32_t slot, bool alive)
 {
     struct slot *s = slot_at(p, slot);

@@ -130,6 +130,7 @@ void placement_set_goal(struct placement *p, enum placement_goal goal);
 int32_t placement_set_host(struct placement *p, const struct placement_host *host);
 void placement_remove_host(struct placement *p, const char *id);
 void placement_set_alive(struct placement *p, int32_t slot, bool alive);
+bool placement_is_alive(const struct placement *p, int32_t slot);
 /* How much of the host's use is foreseen to stay (lifetime.h); PLACEMENT_STAY_WHOLE: all of a full host. Forgotten when
  * the host becomes empty. Only PLACEMENT_GOAL_LIFETIME reads it. */
 #define PLACEMENT_STAY_WHOLE (1 << 20)
