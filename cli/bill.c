@@ -86,6 +86,18 @@ static int add_project(struct report *r, const char *project, const struct book_
     return rc;
 }
 
+/* What was committed and not used. */
+static int add_unused(struct report *r, const struct book_versions *books, struct error *e)
+{
+    struct bill_lines lines = {0};
+    arena_reset(&r->lines);
+    int rc = bill_unused(&r->bill, &r->periods[r->which], books, &r->lines, &lines, e);
+    for (size_t i = 0; !rc && i < lines.count; i++) {
+        add(r, group_name(r, "", &lines.items[i]), lines.items[i].amount_nano);
+    }
+    return rc;
+}
+
 /* A payer's months are those of its time zone. */
 static int add_payer(struct report *r, const char *payer, struct error *e)
 {
@@ -102,13 +114,14 @@ static int add_payer(struct report *r, const char *payer, struct error *e)
         p->to_us = p->to_us > r->now_us ? r->now_us : p->to_us;
         p->from_us = p->from_us > p->to_us ? p->to_us : p->from_us;
         rc = rc ? rc : close_inputs(r->bill.conn, payer, p, a, &in, e);
-        rc = rc ? rc : book_load(r->bill.conn, in.book, &r->bill.resources, a, &books, e);
+        rc = rc ? rc : invoice_prices(&r->bill, &in, p, a, &books, e);
         if (!rc && books.count > 0) {
             r->currency = books.items[0].currency;
         }
         for (size_t i = 0; !rc && i < in.project_count; i++) {
             rc = !only || strcmp(only, in.projects[i]) == 0 ? add_project(r, in.projects[i], &books, e) : 0;
         }
+        rc = rc || only ? rc : add_unused(r, &books, e);
     }
     return rc;
 }

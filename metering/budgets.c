@@ -69,11 +69,16 @@ static int spend(struct look *l, const struct budget_row *row, int64_t *ret_nano
         payer = payer ? payer : row->project_id;
     }
     rc = rc ? rc : close_inputs(l->b->reader, payer, &l->period, &l->arena, &in, e);
-    rc = rc ? rc : book_load(l->b->reader, in.book, &l->bill.resources, &l->arena, &books, e);
+    rc = rc ? rc : invoice_prices(&l->bill, &in, &l->period, &l->arena, &books, e);
     for (size_t i = 0; !rc && i < in.project_count; i++) {
         if (!*row->project_id || strcmp(row->project_id, in.projects[i]) == 0) {
             rc = spend_project(l, in.projects[i], &books, ret_nano, e);
         }
+    }
+    struct bill_lines unused = {0};
+    rc = rc ? rc : bill_unused(&l->bill, &l->period, &books, &l->arena, &unused, e);
+    if (!rc && !*row->project_id) {
+        *ret_nano += bill_sum(&unused);
     }
     return rc;
 }

@@ -63,7 +63,7 @@ static int find_next(struct pass *p, bool *ret_found, bool *ret_skip, struct err
     }
     rc = store_billing_invoice(p->r->reader, row.number, &p->arena, &row, e);
     rc = rc ? rc : invoice_read_inputs(row.inputs, &p->arena, &p->in, e);
-    rc = rc ? rc : book_load(p->r->reader, p->in.book, &p->bill.resources, &p->arena, &p->books, e);
+    rc = rc ? rc : invoice_books(&p->bill, &p->in, &p->arena, &p->books, e);
     if (!rc && p->policy->bucket_us == 0) {
         rc = store_billing_invoices(p->r->reader, p->in.account_id, INT64_MIN, INT64_MAX, p->number, NEWER_MIN * 2,
                                     count_one, &p->account_newer, e);

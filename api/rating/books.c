@@ -144,7 +144,7 @@ static int books_dry_run(struct request *request, struct reply *reply)
     struct charges x = {.request = request};
     struct book_resources resources;
     struct rate_book book;
-    const struct book_versions only = {&book, 1};
+    struct book_versions only = {.count = 0};
     const char *project = NULL;
     struct period period;
     char text[CLOCK_TEXT_SIZE];
@@ -153,6 +153,7 @@ static int books_dry_run(struct request *request, struct reply *reply)
     rc = rc ? rc : read_book(request, &resources, &book);
     rc = rc ? rc : rated_each(request, project, &period, false, NULL, add_charge, &x);
     book.from_us = period.from_us;
+    book_expand(&book, rc ? 0 : 1, &request->arena, &only);
     x.which = 1;
     rc = rc ? rc : rated_each(request, project, &period, false, &only, add_charge, &x);
     if (rc) {

@@ -1,9 +1,10 @@
-/* Rated usage. Books are loaded once per name; each project's lines live in an arena of their own. */
+/* Rated usage. Books are loaded once per account; each project's lines live in an arena of their own. */
 #include "api/rating/rated.h"
+#include "metering/bill/close.h"
 #include <string.h>
 
 struct loaded {
-    const char *name;
+    const char *account; /* "" for projects without */
     struct book_versions books;
     struct loaded *next;
 };
@@ -52,29 +53,44 @@ static void count_only(struct walk *w, struct book_versions *ret)
     }
     *book = (struct rate_book){
         .name = "", .currency = "", .digest = "", .rules = rules, .rule_count = count, .rounding_count = 1};
-    *ret = (struct book_versions){book, 1};
+    *ret = (struct book_versions){.items = book, .count = 1};
+}
+
+/* An account has its own prices; projects without one share those of the book "default". */
+static int load_books(struct walk *w, struct db_conn *c, const char *account, struct book_versions *ret)
+{
+    struct arena *a = &w->request->arena;
+    struct invoice_inputs in;
+    int rc = 0;
+    if (account) {
+        rc = close_inputs(c, account, &w->period, a, &in, &w->request->error);
+        rc = rc ? rc : invoice_prices(&w->rated.bill, &in, &w->period, a, ret, &w->request->error);
+    } else {
+        rc = book_load(c, "default", &w->rated.bill.resources, a, ret, &w->request->error);
+    }
+    if (!rc && ret->count == 0) {
+        count_only(w, ret);
+    }
+    return rc;
 }
 
 static int books_of(struct walk *w, struct db_conn *c, const char *project, const struct book_versions **ret)
 {
-    const char *name = NULL;
-    int rc = rated_book(w->request, c, project, &name);
+    const char *account = NULL;
+    int rc = store_billing_account_of(c, project, &w->request->arena, &account, &w->request->error);
     if (rc) {
         return rc;
     }
     struct loaded *l = w->loaded;
-    while (l && strcmp(l->name, name) != 0) {
+    while (l && strcmp(l->account, account ? account : "") != 0) {
         l = l->next;
     }
     if (!l) {
         l = arena_alloc(&w->request->arena, sizeof(*l));
-        l->name = name;
+        l->account = account ? account : "";
         l->next = w->loaded;
         w->loaded = l;
-        rc = book_load(c, name, &w->rated.bill.resources, &w->request->arena, &l->books, &w->request->error);
-        if (!rc && l->books.count == 0) {
-            count_only(w, &l->books);
-        }
+        rc = load_books(w, c, account, &l->books);
     }
     *ret = &l->books;
     return rc;

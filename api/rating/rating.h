@@ -5,8 +5,8 @@
 
 extern const struct service rating_service;
 extern const struct route_table rating_root_routes, summary_routes, dataframes_routes, rating_books_routes,
-    rating_accounts_routes, rating_invoices_routes, rating_v1_routes, rating_forecast_routes, rating_budgets_routes,
-    rating_closes_routes, rating_corrections_routes, rating_hosts_routes;
+    rating_accounts_routes, rating_commitments_routes, rating_invoices_routes, rating_v1_routes, rating_forecast_routes,
+    rating_budgets_routes, rating_closes_routes, rating_corrections_routes, rating_hosts_routes;
 
 /* The project a request is about: the caller's own; for administrators the one named by "project_id" or "tenant_id", or
  * NULL for all when they ask for "all_projects". ERR_FORBIDDEN when somebody else's is asked for. */

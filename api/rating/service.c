@@ -58,18 +58,12 @@ static const struct route rows[] = {
 const struct route_table rating_root_routes = ROUTE_TABLE(rows);
 
 static const struct route_table *const tables[] = {
-    &rating_root_routes,
-    &summary_routes,
-    &dataframes_routes,
-    &rating_books_routes,
-    &rating_accounts_routes,
-    &rating_invoices_routes,
-    &rating_v1_routes,
-    &rating_forecast_routes,
-    &rating_budgets_routes,
-    &rating_closes_routes,
-    &rating_corrections_routes,
-    &rating_hosts_routes,
-    NULL,
+    &rating_root_routes,     &summary_routes,
+    &dataframes_routes,      &rating_books_routes,
+    &rating_accounts_routes, &rating_commitments_routes,
+    &rating_invoices_routes, &rating_v1_routes,
+    &rating_forecast_routes, &rating_budgets_routes,
+    &rating_closes_routes,   &rating_corrections_routes,
+    &rating_hosts_routes,    NULL,
 };
 const struct service rating_service = {.name = "rating", .prefix = "/rating", .tables = tables, .fault = fault};

@@ -45,6 +45,19 @@ const struct rate_rule *rate_match(const struct rate_book *book, size_t resource
     return NULL;
 }
 
+bool rate_covers(const struct rate_commitment *c, size_t resource, const char *project, const char *flavor,
+                 int64_t at_us)
+{
+    return c->resource == resource && is(c->project, project) && like(c->flavor, flavor) && c->from_us <= at_us &&
+           at_us < c->to_us;
+}
+
+__int128 rate_committed(const struct rate_commitment *c, int64_t from_us, int64_t to_us)
+{
+    int64_t begin = c->from_us > from_us ? c->from_us : from_us, end = c->to_us < to_us ? c->to_us : to_us;
+    return end > begin ? (__int128)c->units * (end - begin) : 0;
+}
+
 int64_t rate_surplus_us(const struct rate_rounding *r, int64_t run_us)
 {
     int64_t charged = run_us < r->minimum_us ? r->minimum_us : run_us;

@@ -35,6 +35,10 @@ enum rate_tiers {
 struct rate_rounding {
     int64_t minimum_us, granularity_us;
 };
+/* A price that holds from an instant to the next one's. */
+struct rate_spot {
+    int64_t from_us, nano;
+};
 struct rate_rule {
     size_t resource;                                    /* index of the resources it was read with */
     const char *label;                                  /* shown on lines; tiers of equal labels count together */
@@ -44,7 +48,18 @@ struct rate_rule {
     enum rate_tiers kind;
     const struct rate_tier *tiers;
     size_t tier_count;
-    size_t rounding; /* index into the book's roundings */
+    const struct rate_spot *spots; /* ascending; books have them as versions of their own (book_expand) */
+    size_t spot_count;
+    size_t rounding;  /* index into the book's roundings */
+    bool per_account; /* tiers count over all projects of the account; else each project by itself */
+};
+/* Somebody has bound himself to pay for so much of a resource from one instant to another, whether he uses it or not.
+ * What is used is paid by this price up to the time committed, before any rule is asked. */
+struct rate_commitment {
+    const char *id, *label, *project, *flavor; /* project, flavor NULL: any; a flavor may end with '*' */
+    size_t resource;                           /* a timed one */
+    int64_t units, nano;                       /* base units held; price of a unit and hour */
+    int64_t from_us, to_us;                    /* [from, to) */
 };
 struct rate_discount {
     const char *label, *project; /* project NULL: any */
@@ -56,7 +71,7 @@ struct rate_discount {
 /* Prices of one version, from its date to the next version's. */
 struct rate_book {
     const char *name, *currency, *digest;
-    int64_t version, from_us;
+    int64_t version, version_us, from_us; /* version_us: when the version took effect; from_us: this part of it */
     const struct rate_rule *rules;
     size_t rule_count;
     struct rate_rounding roundings[RATE_ROUNDINGS_MAX];
@@ -73,6 +88,12 @@ struct rate_facts {
 };
 /* The first rule that matches, or NULL: not priced. */
 const struct rate_rule *rate_match(const struct rate_book *book, size_t resource, const struct rate_facts *facts);
+
+/* Whether what is used from at_us on falls under the commitment. */
+bool rate_covers(const struct rate_commitment *c, size_t resource, const char *project, const char *flavor,
+                 int64_t at_us);
+/* The quantity committed for the part of its term within [from_us, to_us). */
+__int128 rate_committed(const struct rate_commitment *c, int64_t from_us, int64_t to_us);
 
 /* Microseconds that are charged at the end of a run beyond its length. */
 int64_t rate_surplus_us(const struct rate_rounding *r, int64_t run_us);

@@ -4,6 +4,7 @@
 #include "common/model/usage.h"
 #include "db/store_amount.h"
 #include "db/store_counter.h"
+#include "metering/bill/bill_internal.h"
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -127,6 +128,7 @@ struct run {
     const char *project;
     const struct bill_period *period;
     const struct book_versions *books;
+    size_t first, end; /* the versions that hold in the period */
     bool by_host;
     struct arena *arena;
     struct sum *sums;
@@ -134,6 +136,18 @@ struct run {
     struct bill_line *lines;
     size_t count, room;
 };
+
+static void find_segments(struct run *r)
+{
+    const struct book_versions *b = r->books;
+    while (r->first + 1 < b->count && b->items[r->first + 1].from_us <= r->period->from_us) {
+        r->first++;
+    }
+    r->end = r->first;
+    while (r->end < b->count && (r->end == r->first || b->items[r->end].from_us < r->period->to_us)) {
+        r->end++;
+    }
+}
 
 static struct sum *sum_of(struct run *r, int64_t subject_no, int64_t shape_no, int64_t host_no)
 {
@@ -143,8 +157,8 @@ static struct sum *sum_of(struct run *r, int64_t subject_no, int64_t shape_no, i
     if (!s) {
         s = arena_alloc(r->arena, sizeof(*s));
         s->key = key;
-        s->us = arena_array(r->arena, r->books->count, sizeof(*s->us));
-        s->surplus = arena_array(r->arena, r->books->count * RATE_ROUNDINGS_MAX, sizeof(*s->surplus));
+        s->us = arena_array(r->arena, r->end - r->first, sizeof(*s->us));
+        s->surplus = arena_array(r->arena, (r->end - r->first) * RATE_ROUNDINGS_MAX, sizeof(*s->surplus));
         HASH_ADD(hh, r->sums, key, sizeof(key), s);
     }
     return s;
@@ -164,8 +178,9 @@ static int add_row(void *arg, const struct ledger_row *row, struct error *e)
     struct usage_interval i = {.begin_us = row->begin_us, .end_us = row->end_us};
     bool ends = row->run_us >= 0 && row->end_us >= r->period->from_us && row->end_us < r->period->to_us;
     struct sum *s = NULL;
-    for (size_t k = 0; k < r->books->count; k++) {
+    for (size_t k = r->first; k < r->end && r->books->items[k].from_us <= row->end_us; k++) {
         const struct rate_book *b = &r->books->items[k];
+        size_t segment = k - r->first;
         int64_t begin = b->from_us > r->period->from_us ? b->from_us : r->period->from_us;
         int64_t end = segment_end(r, k), us = end > begin ? usage_within(&i, begin, end) : 0;
         bool ends_here = ends && row->end_us >= begin && row->end_us < end;
@@ -173,9 +188,10 @@ static int add_row(void *arg, const struct ledger_row *row, struct error *e)
             continue;
         }
         s = s ? s : sum_of(r, row->subject_no, row->shape_no, row->host_no);
-        s->us[k] += us;
+        s->us[segment] += us;
         for (size_t n = 0; ends_here && n < b->rounding_count; n++) {
-            s->surplus[k * RATE_ROUNDINGS_MAX + n] += rate_surplus_us(&b->roundings[n], row->end_us - row->run_us);
+            s->surplus[segment * RATE_ROUNDINGS_MAX + n] +=
+                rate_surplus_us(&b->roundings[n], row->end_us - row->run_us);
         }
     }
     return 0;
@@ -189,13 +205,13 @@ static int add_amount(void *arg, const struct amount_row *row, struct error *e)
     if (resource < 0) {
         return error_set(e, ERR_CORRUPT, "\"%s\" was counted and is no resource", row->resource);
     }
-    for (size_t k = 0; k < r->books->count; k++) {
+    for (size_t k = r->first; k < r->end; k++) {
         if (row->hour_us >= r->books->items[k].from_us && row->hour_us < segment_end(r, k)) {
             struct sum *s = sum_of(r, row->subject_no, row->shape_no, row->host_no);
             if (!s->amounts) {
-                s->amounts = arena_array(r->arena, r->books->count * r->bill->resources.count, sizeof(*s->amounts));
+                s->amounts = arena_array(r->arena, (r->end - r->first) * r->bill->resources.count, sizeof(*s->amounts));
             }
-            s->amounts[k * r->bill->resources.count + (size_t)resource] += row->amount;
+            s->amounts[(k - r->first) * r->bill->resources.count + (size_t)resource] += row->amount;
         }
     }
     return 0;
@@ -251,25 +267,25 @@ static void add_line(struct run *r, const struct bill_line *line)
     r->lines[r->count++] = *line;
 }
 
-static void price_segment(struct run *r, const struct sum *s, size_t k, struct bill_line *line)
+static void price_segment(struct run *r, const struct sum *s, size_t segment, struct bill_line *line)
 {
     const struct bill_shape *shape = line->shape;
     const struct rate_facts facts = {r->project,          shape->facts.state, shape->facts.flavor, shape->facts.zone,
                                      shape->facts.region, shape->tags,        shape->tag_count};
     size_t resources = r->bill->resources.count;
-    line->book = &r->books->items[k];
+    line->book = &r->books->items[r->first + segment];
     for (size_t i = 0; i < shape->unit_count; i++) {
         line->resource = shape->units[i].resource;
         line->rule = rate_match(line->book, line->resource, &facts);
         if (line->rule && r->bill->resources.items[line->resource].timed) {
-            int64_t surplus = s->surplus[k * RATE_ROUNDINGS_MAX + line->rule->rounding];
-            line->quantity = (__int128)shape->units[i].units * (s->us[k] + surplus);
+            int64_t surplus = s->surplus[segment * RATE_ROUNDINGS_MAX + line->rule->rounding];
+            line->quantity = (__int128)shape->units[i].units * (s->us[segment] + surplus);
             add_line(r, line);
         }
     }
     for (size_t i = 0; s->amounts && i < resources; i++) {
         line->resource = i;
-        line->quantity = s->amounts[k * resources + i];
+        line->quantity = s->amounts[segment * resources + i];
         line->rule = line->quantity > 0 ? rate_match(line->book, i, &facts) : NULL;
         if (line->rule) {
             add_line(r, line);
@@ -287,7 +303,7 @@ static int price_sums(struct run *r, struct error *e)
         if (!rc && r->by_host) {
             rc = text_of(r, s->key.host_no, &line.host, e);
         }
-        for (size_t k = 0; !rc && k < r->books->count; k++) {
+        for (size_t k = 0; !rc && k < r->end - r->first; k++) {
             price_segment(r, s, k, &line);
         }
     }
@@ -313,6 +329,9 @@ int bill_order(const struct bill_line *a, const struct bill_line *b)
     by = by || x == y ? by : strcmp(x->tags, y->tags);
     by = by ? by : strcmp(a->subject, b->subject);
     by = by || !a->host ? by : strcmp(a->host, b->host);
+    if (!by && a->commitment != b->commitment) { /* those come before the rest */
+        return !b->commitment || (a->commitment && a->commitment < b->commitment) ? -1 : 1;
+    }
     return by || a->tier == b->tier ? by : a->tier < b->tier ? -1 : 1;
 }
 
@@ -340,81 +359,13 @@ static void merge_equal(struct run *r)
     r->count = kept;
 }
 
-/* What of a label was used before the line, or in all. Few labels have tiers. */
-struct tiered {
-    size_t resource;
-    const char *label;
-    __int128 used, total;
-    struct tiered *next;
-};
-
-static struct tiered *tiered_of(struct run *r, struct tiered **list, const struct bill_line *line)
-{
-    struct tiered *t = *list;
-    while (t && (t->resource != line->resource || strcmp(t->label, line->rule->label) != 0)) {
-        t = t->next;
-    }
-    if (!t) {
-        t = arena_alloc(r->arena, sizeof(*t));
-        t->resource = line->resource;
-        t->label = line->rule->label;
-        t->next = *list;
-        *list = t;
-    }
-    return t;
-}
-
-static int emit(struct run *r, struct bill_line *line, size_t tier, __int128 quantity, struct error *e)
-{
-    int64_t base = rate_unit_base(&r->bill->resources.items[line->resource]);
-    struct bill_line l = *line;
-    l.tier = tier;
-    l.quantity = quantity;
-    l.price_nano = l.rule->tiers[tier].nano;
-    if (!rate_amount(l.quantity, l.price_nano, base, &l.amount_nano)) {
-        return error_set(e, ERR_TOO_LARGE, "the charge for %s of %s is beyond 64 bits",
-                         r->bill->resources.items[l.resource].name, l.subject);
-    }
-    add_line(r, &l);
-    return 0;
-}
-
-/* Splits lines by the tiers of their rules and gives them their amounts. */
-static int price_lines(struct run *r, struct error *e)
-{
-    struct bill_line *lines = r->lines;
-    size_t count = r->count;
-    struct tiered *list = NULL;
-    int rc = 0;
-    r->lines = NULL;
-    r->count = r->room = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (lines[i].rule->kind != RATE_LINEAR) {
-            tiered_of(r, &list, &lines[i])->total += lines[i].quantity;
-        }
-    }
-    for (size_t i = 0; !rc && i < count; i++) {
-        const struct rate_rule *rule = lines[i].rule;
-        struct tiered *t = rule->kind == RATE_LINEAR ? NULL : tiered_of(r, &list, &lines[i]);
-        if (rule->kind != RATE_GRADUATED) {
-            rc = emit(r, &lines[i], t ? rate_volume_tier(rule, t->total) : 0, lines[i].quantity, e);
-            continue;
-        }
-        for (size_t k = 0; !rc && k < rule->tier_count; k++) {
-            __int128 part = rate_in_tier(rule, k, t->used, lines[i].quantity);
-            rc = part > 0 ? emit(r, &lines[i], k, part, e) : 0;
-        }
-        t->used += lines[i].quantity;
-    }
-    return rc;
-}
-
-int bill_project(struct bill *b, const char *project, const struct bill_period *period,
-                 const struct book_versions *books, bool by_host, struct arena *a, struct bill_lines *ret,
-                 struct error *e)
+int bill_quantities(struct bill *b, const char *project, const struct bill_period *period,
+                    const struct book_versions *books, bool by_host, struct arena *a, struct bill_lines *ret,
+                    struct error *e)
 {
     struct run r = {.bill = b, .project = project, .period = period, .books = books, .by_host = by_host, .arena = a};
     int64_t no = 0;
+    find_segments(&r);
     int rc = books->count > 0 ? store_ledger_find(b->conn, "project", project, &no, e) : 0;
     if (!rc && no > 0) {
         rc = add_usage(&r, no, e);
@@ -422,14 +373,20 @@ int bill_project(struct bill *b, const char *project, const struct bill_period *
     }
     if (!rc) {
         merge_equal(&r);
-        rc = price_lines(&r, e);
+        *ret = (struct bill_lines){r.lines, r.count};
     }
     HASH_CLEAR(hh, r.sums);
     HASH_CLEAR(hh, r.texts);
-    if (!rc) {
-        *ret = (struct bill_lines){r.lines, r.count};
-    }
     return rc;
+}
+
+int bill_project(struct bill *b, const char *project, const struct bill_period *period,
+                 const struct book_versions *books, bool by_host, struct arena *a, struct bill_lines *ret,
+                 struct error *e)
+{
+    struct bill_lines lines = {0};
+    int rc = bill_quantities(b, project, period, books, by_host, a, &lines, e);
+    return rc ? rc : bill_price(b, project, period, books, &lines, a, ret, e);
 }
 
 int64_t bill_sum(const struct bill_lines *lines)
@@ -448,7 +405,7 @@ int64_t bill_discount(const struct rate_discount *d, const char *project, const 
         return 0;
     }
     for (size_t i = 0; i < lines->count; i++) {
-        if (d->any_resource || lines->items[i].resource == d->resource) {
+        if (!lines->items[i].commitment && (d->any_resource || lines->items[i].resource == d->resource)) {
             sum += lines->items[i].amount_nano;
         }
     }

@@ -35,7 +35,8 @@ struct bill_period {
 struct bill_line {
     size_t resource, tier;
     const struct rate_book *book;
-    const struct rate_rule *rule;
+    const struct rate_rule *rule;             /* NULL: a commitment's unused part */
+    const struct rate_commitment *commitment; /* that pays for it; NULL: the rule's price does */
     const struct bill_shape *shape; /* its state, flavor, zone, region and tags count; sizes may vary within a line */
     const char *subject, *host;     /* host NULL unless asked for */
     __int128 quantity;              /* base, exact */
@@ -52,9 +53,19 @@ struct bill_lines {
 int bill_project(struct bill *b, const char *project, const struct bill_period *period,
                  const struct book_versions *books, bool by_host, struct arena *a, struct bill_lines *ret,
                  struct error *e);
+/* What counts over all projects of an account, into books->terms: what each has used of the commitments and of tiers
+ * per account, in the order in which they are given. Of one period, position and generation; the books were cut
+ * (book_cut). Without commitments and such tiers it reads nothing. In the arena. */
+int bill_terms(struct bill *b, const char *const *projects, size_t count, const struct bill_period *period,
+               struct book_versions *books, struct arena *a, struct error *e);
+/* Lines of what was committed and not used, of state "unused", by commitment; of `books` with terms. */
+int bill_unused(struct bill *b, const struct bill_period *period, const struct book_versions *books, struct arena *a,
+                struct bill_lines *ret, struct error *e);
+/* The price's name on a line. */
+const char *bill_label(const struct bill_line *line);
 /* The order of lines, the tier last: below, equal to or above 0. Of runs with the same books. */
 int bill_order(const struct bill_line *a, const struct bill_line *b);
 /* The sum of the lines' amounts. */
 int64_t bill_sum(const struct bill_lines *lines);
-/* What a discount by percentage takes from these lines. */
+/* What a discount by percentage takes from these lines; commitments are paid in full. */
 int64_t bill_discount(const struct rate_discount *d, const char *project, const struct bill_lines *lines);

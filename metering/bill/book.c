@@ -6,6 +6,7 @@
 #include "common/model/server.h"
 #include "db/store_ledger.h"
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define STATE_HELD "held"
@@ -47,9 +48,12 @@ int book_resource(const struct book_resources *r, const char *name)
 struct tier_in {
     const char *up_to, *price;
 };
+struct spot_in {
+    const char *from, *price;
+};
 struct price_in {
-    const char *resource, *price, *flavor, *zone, *region, *project, *tag, *name, *free, *tiering;
-    struct json_list states, tiers;
+    const char *resource, *price, *flavor, *zone, *region, *project, *tag, *name, *free, *tiering, *per;
+    struct json_list states, tiers, spot;
     int64_t minimum, granularity;
 };
 struct discount_in {
@@ -61,6 +65,7 @@ struct book_in {
 };
 
 static const char *const tierings[] = {"graduated", "volume", NULL};
+static const char *const scopes[] = {"project", "account", NULL};
 #define TEXT(type, member, flag)                                                                                       \
     {                                                                                                                  \
         .name = #member, .kind = JSON_TEXT, .offset = offsetof(type, member), .flags = (flag), .min = 1, .max = 255    \
@@ -71,6 +76,12 @@ static const struct json_field tier_fields[] = {
 };
 static const struct json_table tier_table = {
     .fields = tier_fields, .count = JSON_COUNT(tier_fields), .seen_offset = JSON_NO_SEEN};
+static const struct json_field spot_fields[] = {
+    TEXT(struct spot_in, from, JSON_REQUIRED),
+    TEXT(struct spot_in, price, JSON_REQUIRED),
+};
+static const struct json_table spot_table = {
+    .fields = spot_fields, .count = JSON_COUNT(spot_fields), .seen_offset = JSON_NO_SEEN};
 static const struct json_field price_fields[] = {
     TEXT(struct price_in, resource, JSON_REQUIRED),
     TEXT(struct price_in, price, 0),
@@ -82,6 +93,14 @@ static const struct json_field price_fields[] = {
     TEXT(struct price_in, name, 0),
     TEXT(struct price_in, free, 0),
     {.name = "tiering", .kind = JSON_TEXT, .offset = offsetof(struct price_in, tiering), .choices = tierings},
+    {.name = "per", .kind = JSON_TEXT, .offset = offsetof(struct price_in, per), .choices = scopes},
+    {.name = "spot",
+     .kind = JSON_LIST,
+     .offset = offsetof(struct price_in, spot),
+     .sub = &spot_table,
+     .item_size = sizeof(struct spot_in),
+     .min = 1,
+     .max = 10000},
     {.name = "states", .kind = JSON_TEXTS, .offset = offsetof(struct price_in, states), .min = 1, .max = 16},
     {.name = "tiers",
      .kind = JSON_LIST,
@@ -259,12 +278,37 @@ static int read_rounding(struct reading *r, const struct price_in *in, struct ra
     return 0;
 }
 
+/* Prices that follow "price" at their instants. */
+static int read_spots(struct reading *r, const struct price_in *in, struct rate_rule *rule)
+{
+    const struct spot_in *from = in->spot.items;
+    struct rate_spot *spots = arena_array(r->arena, in->spot.count + 1, sizeof(*spots));
+    int rc = 0;
+    if (in->spot.count > 0 && (rule->kind != RATE_LINEAR || in->tiers.count > 0)) {
+        return error_set(r->error, ERR_INVALID, "\"spot\" goes with a plain \"price\": it has no tiers");
+    }
+    for (size_t i = 0; !rc && i < in->spot.count; i++) {
+        rc = read_price(r, from[i].price, &spots[i].nano);
+        if (!rc && !clock_parse(from[i].from, &spots[i].from_us)) {
+            rc = error_set(r->error, ERR_INVALID, "\"%s\" is not a time", from[i].from);
+        }
+        if (!rc && i > 0 && spots[i].from_us <= spots[i - 1].from_us) {
+            rc = error_set(r->error, ERR_INVALID, "spot prices go by ascending \"from\"");
+        }
+    }
+    rule->spots = spots;
+    rule->spot_count = in->spot.count;
+    return rc;
+}
+
 static int read_rule(struct reading *r, const struct price_in *in, struct rate_rule *rule)
 {
     int rc = read_resource(r, in->resource, &rule->resource);
     rc = rc ? rc : read_states(r, in, rule);
     rc = rc ? rc : read_tiers(r, in, rule);
     rc = rc ? rc : read_rounding(r, in, rule);
+    rc = rc ? rc : read_spots(r, in, rule);
+    rule->per_account = in->per && strcmp(in->per, "account") == 0;
     rule->label = in->name ? in->name : in->resource;
     rule->flavor = in->flavor;
     rule->zone = in->zone;
@@ -372,9 +416,114 @@ static int load_version(const struct billing_book_row *row, const struct book_re
                          error_text(&detail));
     }
     ret->version = row->version;
-    ret->from_us = row->from_us;
+    ret->from_us = ret->version_us = row->from_us;
     ret->digest = row->digest;
     return 0;
+}
+
+/* ---- cutting ---- */
+
+struct cuts {
+    int64_t *items;
+    size_t count, room;
+    struct arena *arena;
+};
+
+static int ascending(const void *a, const void *b)
+{
+    const int64_t *x = a, *y = b;
+    return *x < *y ? -1 : *x > *y;
+}
+
+static void add_cut(struct cuts *c, int64_t at_us)
+{
+    c->items = arena_more(c->arena, c->items, c->count, &c->room, sizeof(*c->items));
+    c->items[c->count++] = at_us;
+}
+
+/* The prices that hold from at_us on. */
+static const struct rate_rule *rules_at(const struct rate_book *b, int64_t at_us, struct arena *a)
+{
+    struct rate_rule *rules = arena_array(a, b->rule_count + 1, sizeof(*rules));
+    for (size_t i = 0; i < b->rule_count; i++) {
+        rules[i] = b->rules[i];
+        for (size_t k = rules[i].spot_count; k > 0; k--) {
+            if (rules[i].spots[k - 1].from_us <= at_us) {
+                struct rate_tier *tier = arena_alloc(a, sizeof(*tier));
+                *tier = (struct rate_tier){.last = true, .nano = rules[i].spots[k - 1].nano};
+                rules[i].tiers = tier;
+                break;
+            }
+        }
+    }
+    return rules;
+}
+
+/* The version from each cut within its time on, those of `cuts` and its own begin. */
+static void cut_version(const struct rate_book *b, int64_t end_us, struct cuts *cuts, bool spot,
+                        struct book_versions *to, size_t *room, struct arena *a)
+{
+    int64_t at_us = b->from_us;
+    if (cuts->count > 1) {
+        qsort(cuts->items, cuts->count, sizeof(*cuts->items), ascending);
+    }
+    for (size_t i = 0; i <= cuts->count; i++) {
+        bool again = i > 0 && (cuts->items[i - 1] <= at_us || cuts->items[i - 1] >= end_us);
+        if (again) {
+            continue;
+        }
+        at_us = i > 0 ? cuts->items[i - 1] : at_us;
+        to->items = arena_more(a, to->items, to->count, room, sizeof(*to->items));
+        to->items[to->count] = *b;
+        to->items[to->count].from_us = at_us;
+        to->items[to->count].rules = spot ? rules_at(b, at_us, a) : b->rules;
+        to->count++;
+    }
+}
+
+void book_expand(const struct rate_book *list, size_t count, struct arena *a, struct book_versions *ret)
+{
+    size_t room = 0;
+    *ret = (struct book_versions){.count = 0};
+    for (size_t i = 0; i < count; i++) {
+        struct cuts cuts = {.arena = a};
+        for (size_t k = 0; k < list[i].rule_count; k++) {
+            for (size_t n = 0; n < list[i].rules[k].spot_count; n++) {
+                add_cut(&cuts, list[i].rules[k].spots[n].from_us);
+            }
+        }
+        cut_version(&list[i], i + 1 < count ? list[i + 1].from_us : INT64_MAX, &cuts, cuts.count > 0, ret, &room, a);
+    }
+}
+
+void book_cut(struct book_versions *books, struct arena *a)
+{
+    struct book_versions result = *books;
+    size_t count = books->commitment_count;
+    size_t room = 0;
+    result.items = NULL;
+    result.count = 0;
+    for (size_t i = 0; count > 0 && i < books->count; i++) {
+        struct cuts cuts = {.arena = a};
+        for (size_t k = 0; k < count; k++) {
+            add_cut(&cuts, books->commitments[k].from_us);
+            add_cut(&cuts, books->commitments[k].to_us);
+        }
+        cut_version(&books->items[i], i + 1 < books->count ? books->items[i + 1].from_us : INT64_MAX, &cuts, false,
+                    &result, &room, a);
+    }
+    if (count > 0) {
+        *books = result;
+    }
+}
+
+const struct rate_book *book_last(const struct book_versions *books, int64_t to_us)
+{
+    const struct rate_book *last = NULL;
+    for (size_t i = 0; i < books->count && books->items[i].from_us < to_us; i++) {
+        last = &books->items[i];
+    }
+    return last;
 }
 
 int book_load(struct db_conn *c, const char *name, const struct book_resources *resources, struct arena *a,
@@ -388,7 +537,7 @@ int book_load(struct db_conn *c, const char *name, const struct book_resources *
         rc = load_version(&rows[i], resources, a, &items[i], e);
     }
     if (!rc) {
-        *ret = (struct book_versions){items, count};
+        book_expand(items, count, a, ret);
     }
     return rc;
 }

@@ -4,7 +4,10 @@
  *         {"resource": "vcpu", "price": "0.008", "states": ["running", "paused"], "flavor": "m1.*", "zone": "az1",
  *          "region": "RegionOne", "project": "<id>", "tag": "spot", "name": "label on the bill",
  *          "minimum_seconds": "60", "granularity_seconds": "1",
- *          "free": "100", "tiers": [{"up_to": "1000", "price": "0.01"}, {"price": "0.008"}], "tiering": "volume"}],
+ *          "free": "100", "tiers": [{"up_to": "1000", "price": "0.01"}, {"price": "0.008"}], "tiering": "volume",
+ *          "per": "account"},
+ *         {"resource": "vcpu", "flavor": "spot.*", "price": "0.003",
+ *          "spot": [{"from": "2026-01-01T10:00:00Z", "price": "0.0028"}, ...]}],
  *      "discounts": [{"name": "partner", "percent": "10", "resource": "vcpu", "project": "<id>"},
  *                    {"name": "welcome", "amount": "5"}]}
  *
@@ -31,10 +34,22 @@ void book_row(json_value *value, const struct rate_book *book, struct arena *a, 
 /* A digest as rows hold it: SHA-256 of the texts, hex; in the arena. */
 const char *book_digest(const char *first, const char *second, struct arena *a);
 
-/* All versions of a book (none: an empty list), ascending by from_us; in the arena. ERR_CORRUPT. */
+/* All versions of a book (none: an empty list), ascending by from_us; in the arena. A version whose prices change
+ * within its time ("spot") is several, with its number and digest. ERR_CORRUPT. */
+struct bill_terms;
 struct book_versions {
     struct rate_book *items;
     size_t count;
+    const struct rate_commitment *commitments; /* of the account; versions are cut where their terms begin and end */
+    size_t commitment_count;
+    const struct bill_terms *terms; /* what counts over all projects of the account (bill_terms); NULL: nothing does */
 };
 int book_load(struct db_conn *c, const char *name, const struct book_resources *resources, struct arena *a,
               struct book_versions *ret, struct error *e);
+/* Versions as they were read, ascending, as rating wants them: cut where spot prices change. In the arena. */
+void book_expand(const struct rate_book *list, size_t count, struct arena *a, struct book_versions *ret);
+/* Cuts the versions where a commitment's term begins or ends, so that it holds for the whole of a version or not at
+ * all. */
+void book_cut(struct book_versions *books, struct arena *a);
+/* The version in effect just before to_us, or NULL: its discounts hold for a period that ends then. */
+const struct rate_book *book_last(const struct book_versions *books, int64_t to_us);

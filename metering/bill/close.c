@@ -4,6 +4,7 @@
 #include "metering/bill/close.h"
 #include "db/store_amount.h"
 #include "db/store_close.h"
+#include "db/store_commitment.h"
 #include "db/store_counter.h"
 #include "db/store_usage.h"
 #include "metering/bill/zone.h"
@@ -100,6 +101,22 @@ static int read_corrections(struct db_conn *c, const char *payer, struct arena *
     return rc;
 }
 
+static int read_commitments(struct db_conn *c, const char *payer, const struct bill_period *period, struct arena *a,
+                            struct invoice_inputs *ret, struct error *e)
+{
+    struct commitment_row *rows = NULL;
+    size_t count = 0;
+    int rc = store_commitment_list(c, payer, period->from_us, period->to_us, a, &rows, &count, e);
+    ret->commitments = arena_array(a, count + 1, sizeof(*ret->commitments));
+    for (size_t i = 0; !rc && i < count; i++) {
+        const struct commitment_row *r = &rows[i];
+        ret->commitments[i] = (struct invoice_commitment){r->id,    r->label, r->resource, r->project_id, r->flavor,
+                                                          r->units, r->nano,  r->from_us,  r->to_us};
+    }
+    ret->commitment_count = rc ? 0 : count;
+    return rc;
+}
+
 int close_inputs(struct db_conn *c, const char *payer, const struct bill_period *period, struct arena *a,
                  struct invoice_inputs *ret, struct error *e)
 {
@@ -130,6 +147,7 @@ int close_inputs(struct db_conn *c, const char *payer, const struct bill_period 
     ret->projects = projects.items;
     ret->project_count = projects.count;
     rc = rc ? rc : read_corrections(c, payer, a, ret, e);
+    rc = rc ? rc : read_commitments(c, payer, period, a, ret, e);
     return rc ? rc : read_credits(c, payer, period->to_us, a, ret, e);
 }
 

@@ -56,6 +56,51 @@ int64_t invoice_minor_unit(const char *currency)
     return MONEY_UNIT / 100;
 }
 
+/* ---- prices ---- */
+
+static int read_commitments(struct bill *b, const struct invoice_inputs *in, struct arena *a,
+                            struct book_versions *books, struct error *e)
+{
+    struct rate_commitment *list = arena_array(a, in->commitment_count + 1, sizeof(*list));
+    for (size_t i = 0; i < in->commitment_count; i++) {
+        const struct invoice_commitment *c = &in->commitments[i];
+        int resource = book_resource(&b->resources, c->resource);
+        if (resource < 0) {
+            return error_set(e, ERR_CORRUPT, "\"%s\" was committed and is no resource", c->resource);
+        }
+        list[i] = (struct rate_commitment){.id = c->id,
+                                           .label = c->label,
+                                           .project = *c->project ? c->project : NULL,
+                                           .flavor = *c->flavor ? c->flavor : NULL,
+                                           .resource = (size_t)resource,
+                                           .units = c->units,
+                                           .nano = c->nano,
+                                           .from_us = c->from_us,
+                                           .to_us = c->to_us};
+    }
+    books->commitments = list;
+    books->commitment_count = in->commitment_count;
+    return 0;
+}
+
+int invoice_books(struct bill *b, const struct invoice_inputs *in, struct arena *a, struct book_versions *ret,
+                  struct error *e)
+{
+    int rc = book_load(b->conn, in->book, &b->resources, a, ret, e);
+    rc = rc ? rc : read_commitments(b, in, a, ret, e);
+    if (!rc) {
+        book_cut(ret, a);
+    }
+    return rc;
+}
+
+int invoice_prices(struct bill *b, const struct invoice_inputs *in, const struct bill_period *period, struct arena *a,
+                   struct book_versions *ret, struct error *e)
+{
+    int rc = invoice_books(b, in, a, ret, e);
+    return rc ? rc : bill_terms(b, (const char *const *)in->projects, in->project_count, period, ret, a, e);
+}
+
 /* ---- usage ---- */
 
 static void write_quantity(struct json_out *o, __int128 quantity)
@@ -78,7 +123,7 @@ static void write_line(struct json_out *o, const struct bill *b, const char *pro
     json_out_text(o, NULL, l->subject);
     json_out_raw(o, NULL, f->tags);
     json_out_int(o, NULL, l->book->version);
-    json_out_text(o, NULL, l->rule->label);
+    json_out_text(o, NULL, bill_label(l));
     json_out_uint(o, NULL, l->tier);
     write_quantity(o, quantity);
     json_out_int(o, NULL, l->price_nano);
@@ -99,16 +144,6 @@ static void write_columns(struct json_out *o)
     json_out_array_end(o);
 }
 
-/* The version in effect at the end of a period: its discounts hold. */
-static const struct rate_book *last_book(const struct book_versions *books, int64_t to_us)
-{
-    const struct rate_book *last = NULL;
-    for (size_t i = 0; i < books->count && books->items[i].from_us < to_us; i++) {
-        last = &books->items[i];
-    }
-    return last;
-}
-
 static void add_discount(struct render *r, const char *name, const char *project, int64_t nano)
 {
     if (nano == 0) {
@@ -123,7 +158,7 @@ static void add_discount(struct render *r, const char *name, const char *project
 
 static void discount_project(struct render *r, const char *project, const struct bill_lines *lines)
 {
-    const struct rate_book *book = last_book(&r->books, r->in->period.to_us);
+    const struct rate_book *book = book_last(&r->books, r->in->period.to_us);
     int64_t left = bill_sum(lines);
     for (size_t i = 0; book && i < book->discount_count; i++) {
         int64_t nano = bill_discount(&book->discounts[i], project, lines);
@@ -149,10 +184,23 @@ static int write_project(struct render *r, const char *project, struct error *e)
     return rc;
 }
 
+static int write_unused(struct render *r, struct error *e)
+{
+    struct bill_lines lines = {0};
+    arena_reset(&r->project);
+    int rc = bill_unused(r->bill, &r->in->period, &r->books, &r->project, &lines, e);
+    for (size_t i = 0; !rc && i < lines.count; i++) {
+        write_line(&r->out, r->bill, "", &lines.items[i], lines.items[i].quantity, lines.items[i].amount_nano);
+        r->net += lines.items[i].amount_nano;
+    }
+    r->result->lines += rc ? 0 : lines.count;
+    return rc;
+}
+
 /* Fixed amounts come off the whole invoice, as far as there is something. */
 static void discount_invoice(struct render *r)
 {
-    const struct rate_book *book = last_book(&r->books, r->in->period.to_us);
+    const struct rate_book *book = book_last(&r->books, r->in->period.to_us);
     for (size_t i = 0; book && i < book->discount_count; i++) {
         int64_t nano = book->discounts[i].nano < r->net ? book->discounts[i].nano : r->net;
         add_discount(r, book->discounts[i].label, NULL, nano > 0 ? nano : 0);
@@ -178,7 +226,7 @@ static void write_discounts(struct render *r)
 struct again {
     struct render *render;
     const struct invoice_inputs *in;
-    const struct book_versions *books;
+    struct book_versions *books;
     struct bill_lines before, after;
     int64_t changed; /* lines */
 };
@@ -216,7 +264,7 @@ static void write_changes(struct again *x, const char *project)
 /* A percentage off what has changed. */
 static void discount_changes(struct again *x, const char *project)
 {
-    const struct rate_book *book = last_book(x->books, x->in->period.to_us);
+    const struct rate_book *book = book_last(x->books, x->in->period.to_us);
     for (size_t i = 0; book && i < book->discount_count; i++) {
         int64_t before = bill_discount(&book->discounts[i], project, &x->before);
         int64_t after = bill_discount(&book->discounts[i], project, &x->after);
@@ -224,26 +272,51 @@ static void discount_changes(struct again *x, const char *project)
     }
 }
 
-static int rate_again(struct again *x, const struct invoice_earlier *known, struct error *e)
+static int rate_projects(struct again *x, const struct bill_period *before, const struct bill_period *after,
+                         const struct book_versions *now, struct error *e)
 {
     struct render *r = x->render;
-    struct bill_period before = x->in->period, after = x->in->period;
     int rc = 0;
-    before.position = known->position;
-    before.generation = known->generation;
-    after.position = r->in->period.position;
-    after.generation = r->in->period.generation;
     for (size_t i = 0; !rc && i < x->in->project_count; i++) {
         const char *project = x->in->projects[i];
         arena_reset(&r->project);
-        rc = bill_project(r->bill, project, &before, x->books, false, &r->project, &x->before, e);
-        rc = rc ? rc : bill_project(r->bill, project, &after, x->books, false, &r->project, &x->after, e);
+        rc = bill_project(r->bill, project, before, x->books, false, &r->project, &x->before, e);
+        rc = rc ? rc : bill_project(r->bill, project, after, now, false, &r->project, &x->after, e);
         if (!rc) {
             write_changes(x, project);
             discount_changes(x, project);
         }
     }
     return rc;
+}
+
+/* What is used later of a commitment was charged as unused. */
+static int rate_unused(struct again *x, const struct bill_period *before, const struct bill_period *after,
+                       const struct book_versions *now, struct error *e)
+{
+    struct render *r = x->render;
+    int rc = bill_unused(r->bill, before, x->books, &r->project, &x->before, e);
+    rc = rc ? rc : bill_unused(r->bill, after, now, &r->project, &x->after, e);
+    if (!rc) {
+        write_changes(x, "");
+    }
+    return rc;
+}
+
+static int rate_again(struct again *x, const struct invoice_earlier *known, struct error *e)
+{
+    struct render *r = x->render;
+    struct bill_period before = x->in->period, after = x->in->period;
+    before.position = known->position;
+    before.generation = known->generation;
+    after.position = r->in->period.position;
+    after.generation = r->in->period.generation;
+    int rc = invoice_prices(r->bill, x->in, &before, r->arena, x->books, e);
+    struct book_versions now = *x->books;
+    const char *const *projects = (const char *const *)x->in->projects;
+    rc = rc ? rc : bill_terms(r->bill, projects, x->in->project_count, &after, &now, r->arena, e);
+    rc = rc ? rc : rate_projects(x, &before, &after, &now, e);
+    return rc ? rc : rate_unused(x, &before, &after, &now, e);
 }
 
 static int write_earlier(struct render *r, size_t index, struct error *e)
@@ -256,7 +329,6 @@ static int write_earlier(struct render *r, size_t index, struct error *e)
     char number[INVOICE_NUMBER_SIZE], text[CLOCK_TEXT_SIZE];
     int rc = store_billing_invoice(r->bill->conn, known->number, r->arena, &row, e);
     rc = rc ? rc : invoice_read_inputs(row.inputs, r->arena, &in, e);
-    rc = rc ? rc : book_load(r->bill->conn, in.book, &r->bill->resources, r->arena, &books, e);
     if (rc) {
         return rc;
     }
@@ -347,6 +419,9 @@ static void write_units(struct render *r)
         for (size_t k = 0; !shown && k < r->books.count; k++) {
             shown = holds(r, k) && is_priced(&r->books.items[k], i);
         }
+        for (size_t k = 0; !shown && k < r->books.commitment_count; k++) {
+            shown = r->books.commitments[k].resource == i;
+        }
         if (!shown) {
             continue;
         }
@@ -362,16 +437,18 @@ static void write_units(struct render *r)
 static void write_books(struct render *r)
 {
     char text[CLOCK_TEXT_SIZE];
+    int64_t shown = -1; /* a version may be cut into several */
     json_out_array(&r->out, "books");
     for (size_t i = 0; i < r->books.count; i++) {
         const struct rate_book *b = &r->books.items[i];
-        if (!holds(r, i)) {
+        if (!holds(r, i) || b->version == shown) {
             continue;
         }
+        shown = b->version;
         json_out_object(&r->out, NULL);
         json_out_text(&r->out, "name", b->name);
         json_out_int(&r->out, "version", b->version);
-        json_out_text(&r->out, "from", clock_text(b->from_us, CLOCK_ISO_Z, text));
+        json_out_text(&r->out, "from", clock_text(b->version_us, CLOCK_ISO_Z, text));
         json_out_text(&r->out, "sha256", b->digest);
         json_out_object_end(&r->out);
     }
@@ -426,6 +503,7 @@ static int write_body(struct render *r, int64_t number, int64_t issued_us, struc
     for (size_t i = 0; !rc && i < r->in->project_count; i++) {
         rc = write_project(r, r->in->projects[i], e);
     }
+    rc = rc ? rc : write_unused(r, e);
     json_out_array_end(&r->out);
     discount_invoice(r);
     json_out_array(&r->out, "adjustments");
@@ -448,7 +526,7 @@ int invoice_render(struct bill *b, const struct invoice_inputs *in, int64_t numb
     *ret = (struct invoice_result){.currency = "",
                                    .credits_used = arena_array(a, in->credit_count + 1, sizeof(int64_t)),
                                    .adjusted = arena_array(a, in->earlier_count + 1, sizeof(bool))};
-    int rc = book_load(b->conn, in->book, &b->resources, a, &r.books, e);
+    int rc = invoice_prices(b, in, &in->period, a, &r.books, e);
     if (rc) {
         return rc;
     }

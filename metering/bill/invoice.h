@@ -18,6 +18,11 @@ struct invoice_correction {
     const char *id, *reason;
     int64_t about, amount_nano;
 };
+/* As rate_commitment; project, flavor "" for any. */
+struct invoice_commitment {
+    const char *id, *label, *resource, *project, *flavor;
+    int64_t units, nano, from_us, to_us;
+};
 struct invoice_inputs {
     const char *account_id, *name, *address, *book, *timezone;
     int64_t tax_ppm;
@@ -30,7 +35,16 @@ struct invoice_inputs {
     size_t earlier_count;
     struct invoice_correction *corrections; /* in the order in which they were made */
     size_t correction_count;
+    struct invoice_commitment *commitments; /* in the order in which they are used */
+    size_t commitment_count;
 };
+/* The versions of the account's book, cut where its commitments begin and end. In the arena. */
+int invoice_books(struct bill *b, const struct invoice_inputs *in, struct arena *a, struct book_versions *ret,
+                  struct error *e);
+/* The prices for the account's projects in a period, with its commitments and what counts over all of its projects. In
+ * the arena. Run it in the snapshot in which bill_project is run with them. */
+int invoice_prices(struct bill *b, const struct invoice_inputs *in, const struct bill_period *period, struct arena *a,
+                   struct book_versions *ret, struct error *e);
 /* Inputs as their row's JSON, and back (ERR_CORRUPT); in the arena. */
 char *invoice_write_inputs(const struct invoice_inputs *in, struct arena *a);
 int invoice_read_inputs(const char *json, struct arena *a, struct invoice_inputs *ret, struct error *e);

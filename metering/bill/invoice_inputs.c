@@ -53,6 +53,22 @@ char *invoice_write_inputs(const struct invoice_inputs *in, struct arena *a)
         json_out_object_end(&o);
     }
     json_out_array_end(&o);
+    json_out_array(&o, "commitments");
+    for (size_t i = 0; i < in->commitment_count; i++) {
+        const struct invoice_commitment *c = &in->commitments[i];
+        json_out_object(&o, NULL);
+        json_out_text(&o, "id", c->id);
+        json_out_text(&o, "label", c->label);
+        json_out_text(&o, "resource", c->resource);
+        json_out_text(&o, "project", c->project);
+        json_out_text(&o, "flavor", c->flavor);
+        json_out_int(&o, "units", c->units);
+        json_out_int(&o, "nano", c->nano);
+        json_out_int(&o, "from_us", c->from_us);
+        json_out_int(&o, "to_us", c->to_us);
+        json_out_object_end(&o);
+    }
+    json_out_array_end(&o);
     json_out_object_end(&o);
     char *copy = arena_strdup(a, text.data);
     strbuf_done(&text);
@@ -70,7 +86,7 @@ char *invoice_write_inputs(const struct invoice_inputs *in, struct arena *a)
 struct stored {
     const char *account_id, *name, *address, *book, *timezone;
     int64_t tax_ppm, from_us, to_us, position, generation;
-    struct json_list projects, credits, earlier, corrections;
+    struct json_list projects, credits, earlier, corrections, commitments;
 };
 static const struct json_field credit_fields[] = {
     {.name = "id", .kind = JSON_TEXT, .offset = offsetof(struct invoice_credit, id), .flags = JSON_REQUIRED},
@@ -97,6 +113,19 @@ static const struct json_field correction_fields[] = {
 };
 static const struct json_table correction_table = {
     .fields = correction_fields, .count = JSON_COUNT(correction_fields), .seen_offset = JSON_NO_SEEN};
+#define WORD(type, member)                                                                                             \
+    {                                                                                                                  \
+        .name = #member, .kind = JSON_TEXT, .offset = offsetof(type, member), .flags = JSON_REQUIRED                   \
+    }
+static const struct json_field commitment_fields[] = {
+    WORD(struct invoice_commitment, id),       WORD(struct invoice_commitment, label),
+    WORD(struct invoice_commitment, resource), WORD(struct invoice_commitment, project),
+    WORD(struct invoice_commitment, flavor),   INT(struct invoice_commitment, units),
+    INT(struct invoice_commitment, nano),      INT(struct invoice_commitment, from_us),
+    INT(struct invoice_commitment, to_us),
+};
+static const struct json_table commitment_table = {
+    .fields = commitment_fields, .count = JSON_COUNT(commitment_fields), .seen_offset = JSON_NO_SEEN};
 static const struct json_field fields[] = {
     TEXT(account_id),
     TEXT(name),
@@ -126,6 +155,11 @@ static const struct json_field fields[] = {
      .offset = offsetof(struct stored, corrections),
      .sub = &correction_table,
      .item_size = sizeof(struct invoice_correction)},
+    {.name = "commitments", /* likewise */
+     .kind = JSON_LIST,
+     .offset = offsetof(struct stored, commitments),
+     .sub = &commitment_table,
+     .item_size = sizeof(struct invoice_commitment)},
 };
 static const struct json_table table = {.fields = fields, .count = JSON_COUNT(fields), .seen_offset = JSON_NO_SEEN};
 
@@ -156,6 +190,8 @@ int invoice_read_inputs(const char *json, struct arena *a, struct invoice_inputs
                                    .earlier = in.earlier.items,
                                    .earlier_count = in.earlier.count,
                                    .corrections = in.corrections.items,
-                                   .correction_count = in.corrections.count};
+                                   .correction_count = in.corrections.count,
+                                   .commitments = in.commitments.items,
+                                   .commitment_count = in.commitments.count};
     return 0;
 }

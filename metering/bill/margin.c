@@ -88,15 +88,6 @@ static struct entry *entry_of(struct report *r, const char *host)
     return x;
 }
 
-static const struct rate_book *last_book(const struct book_versions *books, int64_t to_us)
-{
-    const struct rate_book *last = NULL;
-    for (size_t i = 0; i < books->count && books->items[i].from_us < to_us; i++) {
-        last = &books->items[i];
-    }
-    return last;
-}
-
 /* A line less the percentages that apply to it. */
 static int64_t net_of(const struct rate_book *book, const char *project, const struct bill_line *line)
 {
@@ -112,7 +103,7 @@ static int64_t net_of(const struct rate_book *book, const char *project, const s
 static int add_project(struct report *r, const char *project, const struct book_versions *books, struct error *e)
 {
     struct bill_lines lines = {0};
-    const struct rate_book *book = last_book(books, r->period->to_us);
+    const struct rate_book *book = book_last(books, r->period->to_us);
     arena_reset(&r->lines);
     int rc = bill_project(&r->bill, project, r->period, books, true, &r->lines, &lines, e);
     for (size_t i = 0; !rc && i < lines.count; i++) {
@@ -128,7 +119,7 @@ static int add_payer(struct report *r, const char *payer, struct error *e)
     struct arena a;
     arena_init(&a);
     int rc = close_inputs(r->bill.conn, payer, r->period, &a, &in, e);
-    rc = rc ? rc : book_load(r->bill.conn, in.book, &r->bill.resources, &a, &books, e);
+    rc = rc ? rc : invoice_prices(&r->bill, &in, r->period, &a, &books, e);
     bool counts = !rc && books.count > 0;
     if (counts && !r->currency) {
         r->currency = arena_strdup(r->arena, books.items[0].currency);

@@ -12,6 +12,7 @@ HOUR = 3600 * 10**6
 NANO = 10**9
 FOREVER = float("inf")
 UNIT = {"server": 1, "vcpu": 1, "memory_mib": 1, "disk_gib": 1, "image_gib": 1048576, "address": 1}
+UNIT.update(snapshot_gib=1048576, backup_gib=1048576, volume_gib=1)
 COUNTER_UNIT = {"cpu_seconds": 10**9, "disk_read_gb": 10**9, "disk_write_gb": 10**9, "disk_read_requests": 1, "disk_write_requests": 1,
                 "net_in_gb": 10**9, "net_out_gb": 10**9}
 
@@ -63,6 +64,16 @@ class Book:
     def __init__(self, version, text):
         self.version, self.begin, self.prices, self.discounts = version, instant(text["from"]), text["prices"], text.get("discounts", [])
 
+    def at(self, instant_us):
+        """The same from a later instant on, with the spot prices of then."""
+        later = Book(self.version, {"from": "1970-01-01", "prices": [dict(p) for p in self.prices], "discounts": self.discounts})
+        later.begin = instant_us
+        for price in later.prices:
+            for spot in price.get("spot", []):
+                if instant(spot["from"]) <= instant_us:
+                    price["price"] = spot["price"]
+        return later
+
     def price(self, resource, project, piece):
         for number, p in enumerate(self.prices):
             if p["resource"] == resource and ("flavor" not in p or fnmatch.fnmatchcase(piece.flavor, p["flavor"])) and \
@@ -70,6 +81,32 @@ class Book:
                     ("states" not in p or piece.state in p["states"]) and ("tag" not in p or p["tag"] in piece.tags):
                 return number, p
         return None, None
+
+
+class Commitment(collections.namedtuple("Commitment", "id label resource project flavor units price begin end")):
+    """Of an account: `units` of a resource (base units) from begin to end, at a price of a unit and hour (text)."""
+
+    def covers(self, resource, project, flavor, at):
+        return self.resource == resource and self.project in ("", project) and (not self.flavor or fnmatch.fnmatchcase(flavor, self.flavor)) and \
+            self.begin <= at < self.end
+
+    def quantity(self, begin, end):
+        return self.units * max(0, min(end, self.end) - max(begin, self.begin))
+
+
+class Line(tuple):
+    """(project, resource, flavor, state, zone, server, tags, version, label, tier, quantity, price, amount)"""
+    committed = False
+
+
+def parts_of(books, commitments=()):
+    """The books as spans in which all prices and commitments stay the same."""
+    result = []
+    for index, book in enumerate(books):
+        end = books[index + 1].begin if index + 1 < len(books) else FOREVER
+        instants = {instant(s["from"]) for p in book.prices for s in p.get("spot", [])} | {at for c in commitments for at in (c.begin, c.end)}
+        result += [book.at(at) for at in sorted({book.begin} | {at for at in instants if book.begin < at < end})]
+    return result
 
 
 def surplus(price, length):
@@ -126,44 +163,69 @@ def tag_text(tags):
     return "[" + ",".join(f'"{t}"' for t in tags) + "]"
 
 
-def project_lines(project, servers, books, begin, end, counters=()):
-    """[(project, resource, flavor, state, zone, server, tags, version, label, tier, quantity, price, amount)], as an invoice has them."""
-    quantities = project_quantities(project, servers, books, begin, end, counters)
-    order = sorted(quantities, key=lambda k: (k[0], k[1], k[2], k[3], k[4], k[5], tag_text(k[6]), k[7]))
+def account_lines(projects, servers, books, begin, end, counters=(), commitments=()):
+    """Project -> its lines, as an invoice has them; the lines of the project '' are what was committed and not used."""
+    books = parts_of(books, commitments)
+    left = [c.quantity(begin, end) for c in commitments]
+    rests, total, used, lines = {}, collections.Counter(), collections.Counter(), collections.defaultdict(list)
+
     def rule_of(key):
         return books[key[1]].prices[key[2]]
+
     def label_of(key):
         return rule_of(key).get("name", key[0])
-    total, used, lines = collections.Counter(), collections.Counter(), []
+
     def is_tiered(rule):
         return "tiers" in rule or "free" in rule or rule.get("tiering") == "volume"
-    for key in order:
-        if is_tiered(rule_of(key)):
-            total[key[0], label_of(key)] += quantities[key]
-    for key in order:
-        rule, base = rule_of(key), unit_of(key[0])
-        rows = tiers(rule)
-        limits = [(None if limit is None else limit * base, nano) for limit, nano in rows]
-        counted = (key[0], label_of(key))
-        parts = []
+
+    def counted(project, key):
+        return (None if rule_of(key).get("per") == "account" else project, key[0], label_of(key))
+
+    def line(project, key, label, tier, quantity, nano, committed):
+        amount = half_even(Fraction(quantity) * nano / unit_of(key[0]))
+        made = Line((project, key[0], key[3], key[4], key[5], key[7], tag_text(key[6]), books[key[1]].version, label, tier, int(quantity), nano, amount))
+        made.committed = committed
+        lines[project].append(made)
+
+    for project in projects:
+        quantities = project_quantities(project, servers, books, begin, end, counters)
+        for key in sorted(quantities, key=lambda k: (k[0], k[1], k[2], k[3], k[4], k[5], tag_text(k[6]), k[7])):
+            rest, parts = quantities[key], []
+            for number, c in enumerate(commitments):
+                if c.covers(key[0], project, key[3], max(begin, books[key[1]].begin)):
+                    parts.append((c, min(rest, left[number])))
+                    rest -= parts[-1][1]
+                    left[number] -= parts[-1][1]
+            rests[project, key] = rest, parts
+            if is_tiered(rule_of(key)):
+                total[counted(project, key)] += rest
+    for (project, key), (rest, parts) in rests.items():
+        for c, quantity in parts:
+            if quantity:
+                line(project, key, c.label, 0, quantity, int(Fraction(c.price) * NANO), True)
+        rule = rule_of(key)
+        limits = [(None if limit is None else limit * unit_of(key[0]), nano) for limit, nano in tiers(rule)]
+        who = counted(project, key)
+        if not rest:
+            continue
         if not is_tiered(rule):
-            parts = [(0, quantities[key])]
+            line(project, key, label_of(key), 0, rest, limits[0][1], False)
         elif rule.get("tiering") == "volume":
-            tier = next(i for i, (limit, _) in enumerate(limits) if limit is None or total[counted] <= limit)
-            parts = [(tier, quantities[key])]
+            tier = next(i for i, (limit, _) in enumerate(limits) if limit is None or total[who] <= limit)
+            line(project, key, label_of(key), tier, rest, limits[tier][1], False)
         else:
-            low, at, rest = Fraction(0), used[counted], quantities[key]
-            for tier, (limit, _) in enumerate(limits):
+            low, at = Fraction(0), used[who]
+            for tier, (limit, nano) in enumerate(limits):
                 high = FOREVER if limit is None else limit
                 take = max(0, min(at + rest, high) - max(at, low))
                 if take:
-                    parts.append((tier, take))
+                    line(project, key, label_of(key), tier, take, nano, False)
                 low = high
-            used[counted] += rest
-        for tier, quantity in parts:
-            amount = half_even(Fraction(quantity) * limits[tier][1] / base)
-            lines.append((project, key[0], key[3], key[4], key[5], key[7], tag_text(key[6]), books[key[1]].version, label_of(key), tier,
-                          int(quantity), limits[tier][1], amount))
+            used[who] += rest
+    last = [i for i, b in enumerate(books) if b.begin < end][-1]
+    for c, quantity in zip(commitments, left):
+        if quantity:
+            line("", (c.resource, last, 0, "", "unused", "", (), c.id), c.label, 0, quantity, int(Fraction(c.price) * NANO), True)
     return lines
 
 
@@ -174,7 +236,7 @@ def discounts(books, end, project, lines):
     for d in book.discounts:
         if "percent" not in d or d.get("project", project) != project:
             continue
-        part = sum(line[-1] for line in lines if d.get("resource", line[1]) == line[1])
+        part = sum(line[-1] for line in lines if d.get("resource", line[1]) == line[1] and not line.committed)
         nano = min(left, half_even(Fraction(part) * Fraction(d["percent"]) / 100))
         left -= nano
         if nano:

@@ -221,6 +221,14 @@ TEST("a price file with a mistake is refused and names it")
         {"currency: EUR\nbooks:\n  - from: 2026-01-01\n    prices:\n      - {resource: vcpu, price: '1', states: "
          "[gone]}\n",
          "gone"},
+        {"currency: EUR\nbooks:\n  - from: 2026-01-01\n    prices:\n      - {resource: vcpu, price: '1', spot: "
+         "[{from: 2026-01-02, price: '2'}, {from: 2026-01-02, price: '3'}]}\n",
+         "ascending"},
+        {"currency: EUR\nbooks:\n  - from: 2026-01-01\n    prices:\n      - {resource: vcpu, free: '1', price: '1', "
+         "spot: [{from: 2026-01-02, price: '2'}]}\n",
+         "no tiers"},
+        {"currency: EUR\nbooks:\n  - from: 2026-01-01\n    prices:\n      - {resource: vcpu, price: '1', per: host}\n",
+         "per"},
     };
     struct fixture f;
     fixture_open(&f);
