@@ -37,19 +37,27 @@ static void read_host(const struct db_rows *rows, struct placement_host_row *ret
     ret->dedicated_project_id = db_get_text(rows, 22);
     ret->aggregates = db_get_text(rows, 23);
     ret->resources = db_get_text(rows, 24);
+    ret->topology = db_get_text(rows, 25);
+    ret->given = db_get_text(rows, 26);
 }
 
 #define RESOURCE_TEXT                                                                                                  \
     "r.name || ' ' || CAST(r.total AS TEXT) || ' ' || CAST(r.reserved AS TEXT) || ' ' || "                             \
     "CAST(r.ratio_permille AS TEXT) || ' ' || CAST(r.used AS TEXT), ','"
+#define CELLS(concat)                                                                                                  \
+    "topology, (SELECT '[' || " concat "(l.topology, ',') || ']' FROM allocation l WHERE l.host_id = host.id AND "     \
+    "l.topology IS NOT NULL)"
 #define OF_HOST "FROM aggregate a JOIN aggregate_host m ON m.aggregate_id = a.id WHERE m.host_id = host.id), "
-DB_STATEMENT2(placement_hosts,
-              "SELECT " HOST_COLUMNS ", (SELECT '[' || group_concat(a.metadata, ',') || ']' " OF_HOST
-              "(SELECT group_concat(" RESOURCE_TEXT ") FROM host_resource r WHERE r.host_id = host.id) FROM host "
-              "WHERE feed > $1 ORDER BY feed",
-              "SELECT " HOST_COLUMNS ", (SELECT '[' || string_agg(a.metadata, ',') || ']' " OF_HOST
-              "(SELECT string_agg(" RESOURCE_TEXT ") FROM host_resource r WHERE r.host_id = host.id) FROM host "
-              "WHERE feed > $1 ORDER BY feed");
+DB_STATEMENT2(
+    placement_hosts,
+    "SELECT " HOST_COLUMNS ", (SELECT '[' || group_concat(a.metadata, ',') || ']' " OF_HOST
+    "(SELECT group_concat(" RESOURCE_TEXT
+    ") FROM host_resource r WHERE r.host_id = host.id), " CELLS("group_concat") " FROM host "
+                                                                                "WHERE feed > $1 ORDER BY feed",
+    "SELECT " HOST_COLUMNS ", (SELECT '[' || string_agg(a.metadata, ',') || ']' " OF_HOST
+    "(SELECT string_agg(" RESOURCE_TEXT
+    ") FROM host_resource r WHERE r.host_id = host.id), " CELLS("string_agg") " FROM host "
+                                                                              "WHERE feed > $1 ORDER BY feed");
 int store_placement_hosts(struct db_conn *c, int64_t feed, placement_host_fn fn, void *arg, struct error *e)
 {
     struct db_rows rows;

@@ -12,14 +12,14 @@ bool store_resource_valid(const char *name)
     for (int r = 0; r < RESOURCE_COUNT; r++)
         if (strcmp(resource_name((enum resource)r), name) == 0)
             return false;
-    return length > 0 && length <= STORE_RESOURCE_NAME_MAX &&
+    return length > 0 && length <= STORE_RESOURCE_NAME_MAX && strcmp(name, "PCPU") != 0 &&
            strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == length;
 }
 
 /* ---- what allocations hold ---- */
 
 DB_STATEMENT(resource_allocate, "INSERT INTO allocation (server_id, host_id, project_id, vcpus, memory_mib, disk_gib, "
-                                "created_us, resources) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
+                                "created_us, resources, topology) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
 DB_STATEMENT(resource_count, "UPDATE host_resource SET used = used + $3 WHERE host_id = $1 AND name = $2");
 
 static void write_holding(const struct store_holding *holding, struct strbuf *text)
@@ -44,7 +44,7 @@ int store_resource_hold(struct db_conn *c, const char *consumer_id, const char *
     int rc = db_exec(c, &resource_allocate, NULL, e,
                      DB_ARGS(db_text(consumer_id), db_text(host_id), db_text(project_id), db_int(need[RESOURCE_VCPU]),
                              db_int(need[RESOURCE_MEMORY_MIB]), db_int(need[RESOURCE_DISK_GIB]), db_int(now_us),
-                             db_text(holding->count > 0 ? text.data : NULL)));
+                             db_text(holding->count > 0 ? text.data : NULL), db_text(holding->topology)));
     for (size_t i = 0; !rc && i < holding->count; i++) {
         rc = db_exec(c, &resource_count, &changed, e,
                      DB_ARGS(db_text(host_id), db_text(holding->item[i].name), db_int(holding->item[i].amount)));

@@ -16,10 +16,11 @@ struct store_holding {
         const char *name;
         int64_t amount;
     } item[STORE_RESOURCE_CLASSES_MAX];
+    const char *topology; /* what it has of the host's NUMA cells, as JSON (common/model/numa.h); NULL: nothing */
 };
 
 /* Upper case letters, digits and underscores, at most STORE_RESOURCE_NAME_MAX, and none of the three that every host
- * has. */
+ * has, nor PCPU, which hosts have by their topology. */
 bool store_resource_valid(const char *name);
 /* Writes an allocation and counts what it holds beside the three, within the transaction that counts those. The host's
  * server_count and used_* are the caller's. */

@@ -122,13 +122,14 @@ static int decide(struct batch *b, size_t index, struct arena *a, struct error *
         return rc;
     }
     int64_t start = clock_mono_us();
+    x->need = r.need;
     x->extra = r.extra;
-    requirements_holding(d->feed.placement, &r, &x->holding);
     x->slot = placement_choose(d->feed.placement, &r);
     if (x->slot == PLACEMENT_NO_SLOT) {
         x->refusal = explain(d, &r, a);
     } else {
-        placement_take(d->feed.placement, x->slot, &x->holding.need, &x->extra);
+        placement_take(d->feed.placement, x->slot, &x->need, &x->extra);
+        requirements_holding(d->feed.placement, &x->need, &x->extra, a, &x->holding);
     }
     d->placing_us += clock_mono_us() - start;
     return 0;
@@ -141,6 +142,7 @@ static size_t choose_lot(struct batch *b, struct lot *lot, struct placement_requ
     struct placement *p = b->d->feed.placement;
     struct placement_group_host *members = arena_array(a, r->member_count + lot->count + 1, sizeof(*members));
     int64_t start = clock_mono_us();
+    requirements_make_room(r, lot->count, a);
     size_t count = placement_choose_batch(p, r, 0, lot->count, members, slots);
     if (count < lot->count) {
         r->members = members;
@@ -153,7 +155,8 @@ static size_t choose_lot(struct batch *b, struct lot *lot, struct placement_requ
                                                  reason, count, lot->count, lot->least);
     }
     for (size_t i = 0; count < lot->least && i < count; i++) {
-        placement_release(p, slots[i], &r->need, &r->extra);
+        struct placement_extra extra = placement_extra_at(r, i);
+        placement_release(p, slots[i], &r->need, &extra);
     }
     b->d->placing_us += clock_mono_us() - start;
     return count < lot->least ? 0 : count;
@@ -179,12 +182,14 @@ static int decide_lot(struct batch *b, struct lot *lot, struct arena *a, struct 
             continue;
         }
         x->decided = true;
-        x->extra = r.extra;
-        if (!refusal || lot->chosen > 0) {
-            requirements_holding(b->d->feed.placement, &r, &x->holding);
+        if (k == lot->chosen) {
+            x->refusal = refusal;
+            continue;
         }
-        x->slot = k < lot->chosen ? slots[k++] : PLACEMENT_NO_SLOT;
-        x->refusal = x->slot == PLACEMENT_NO_SLOT ? refusal : NULL;
+        x->need = r.need;
+        x->extra = placement_extra_at(&r, k);
+        x->slot = slots[k++];
+        requirements_holding(b->d->feed.placement, &x->need, &x->extra, a, &x->holding);
     }
     return 0;
 }
@@ -214,7 +219,7 @@ static bool settle_one(struct batch *b, struct decision *x)
         d->placed++;
         return false;
     }
-    placement_release(d->feed.placement, x->slot, &x->holding.need, &x->extra);
+    placement_release(d->feed.placement, x->slot, &x->need, &x->extra);
     d->conflicts += x->fate == FATE_CHANGED;
     return x->fate == FATE_CHANGED;
 }
@@ -242,7 +247,7 @@ static void give_back(struct batch *b)
     for (size_t i = 0; i < b->count; i++) {
         const struct decision *x = &b->decisions[i];
         if (x->slot != PLACEMENT_NO_SLOT) {
-            placement_release(b->d->feed.placement, x->slot, &x->holding.need, &x->extra);
+            placement_release(b->d->feed.placement, x->slot, &x->need, &x->extra);
         }
     }
 }

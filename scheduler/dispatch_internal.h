@@ -20,6 +20,7 @@ struct decision {
     enum fate fate;
     char *refusal;                /* sentence */
     struct store_holding holding; /* what it takes of the host */
+    struct resources need;        /* what was asked for, with: */
     struct placement_extra extra;
 };
 

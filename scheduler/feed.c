@@ -168,6 +168,8 @@ static int take_over(void *arg, const struct placement_host_row *row, struct err
         .tenants = tenants.count ? tenants.items : NULL,
         .classes = classes.items,
         .class_count = classes.count,
+        .topology = row->topology,
+        .given = row->given,
     };
     memcpy(host.inventory, row->inventory, sizeof(host.inventory));
     placement_set_host(r->feed->placement, &host);

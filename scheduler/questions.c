@@ -105,6 +105,7 @@ static void write_placed(struct placement *p, const struct question *q, struct p
     int32_t *slots = arena_array(a, (size_t)q->most, sizeof(*slots));
     struct placement_group_host *members = arena_array(a, r->member_count + (size_t)q->most, sizeof(*members));
     struct placement_explanation x;
+    requirements_make_room(r, (size_t)q->most, a);
     size_t count = placement_choose_batch(p, r, 1, (size_t)q->most, members, slots);
     json_out_array(o, "placed");
     for (size_t i = 0; i < count; i++) {
@@ -120,7 +121,8 @@ static void write_placed(struct placement *p, const struct question *q, struct p
         }
     }
     for (size_t i = 0; !short_of_room && i < count; i++) {
-        placement_release(p, slots[i], &r->need, &r->extra);
+        struct placement_extra extra = placement_extra_at(r, i);
+        placement_release(p, slots[i], &r->need, &extra);
     }
     placement_explain(p, r, &x);
     write_removed(o, &x);
@@ -130,7 +132,8 @@ static void write_placed(struct placement *p, const struct question *q, struct p
     }
     json_out_array_end(o);
     for (size_t i = 0; short_of_room && i < count; i++) {
-        placement_release(p, slots[i], &r->need, &r->extra);
+        struct placement_extra extra = placement_extra_at(r, i);
+        placement_release(p, slots[i], &r->need, &extra);
     }
 }
 

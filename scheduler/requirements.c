@@ -1,8 +1,10 @@
 /* Requirements: flavor extra specs "trait:NAME" = required|forbidden, "resources:CLASS" = amount and
- * "aggregate_instance_extra_specs:KEY" = VALUE, image properties "trait:NAME", "hypervisor_type", "vm_mode",
- * "architecture", "hw_firmware_type", hints "same_host" and "different_host", the server group. Names are Nova's. */
+ * "aggregate_instance_extra_specs:KEY" = VALUE, "hw:..." of NUMA cells (common/model/numa_wish.h), image properties
+ * "trait:NAME", "hypervisor_type", "vm_mode", "architecture", "hw_firmware_type", hints "same_host" and
+ * "different_host", the server group. Names are Nova's. */
 #include "scheduler/requirements.h"
 #include "common/json_in.h"
+#include "common/model/numa_wish.h"
 #include "scheduler/feed.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -90,6 +92,10 @@ static int read_resource(struct reading *r, const char *class, const char *text)
             r->request->need.amount[i] = amount;
             return 0;
         }
+    }
+    if (strcmp(class, PLACEMENT_PCPU) == 0) {
+        return error_set(r->error, ERR_NO_VALID_HOST,
+                         "dedicated processors are asked for by hw:cpu_policy, not by resources:" PLACEMENT_PCPU);
     }
     if (!store_resource_valid(class)) {
         return error_set(r->error, ERR_NO_VALID_HOST, "%.64s is no resource class", class);
@@ -301,6 +307,53 @@ static int read_group(struct db_conn *c, const struct placement *p, struct readi
     return 0;
 }
 
+static bool says(const char *json, const char *prefix)
+{
+    return json && strstr(json, prefix);
+}
+
+static int read_cells(struct reading *r, const struct numa_wish *wish)
+{
+    struct numa_request *asked = arena_alloc(r->arena, sizeof(*asked));
+    bool any = false;
+    int rc = numa_wish_read(wish, asked, &any, r->error);
+    if (rc || !any) {
+        return rc;
+    }
+    r->request->extra.numa = asked;
+    requirements_make_room(r->request, 1, r->arena);
+    int64_t dedicated = numa_request_dedicated(asked);
+    return dedicated > 0 ? add_class(r, PLACEMENT_PCPU, dedicated) : 0;
+}
+
+/* NUMA cells, pages and dedicated processors, as the flavor and the image together say. */
+static int read_topology(struct reading *r, const struct placement_waiting_row *row)
+{
+    if (!says(row->flavor_extra, "\"hw:") && !says(row->image_properties, "\"hw_")) {
+        return 0;
+    }
+    const char *flavor = row->flavor_extra ? row->flavor_extra : "{}";
+    const char *image = row->image_properties ? row->image_properties : "{}";
+    struct json_doc specs, properties;
+    int rc = json_in_parse(flavor, strlen(flavor), &specs, r->error);
+    if (rc) {
+        return rc;
+    }
+    rc = json_in_parse(image, strlen(image), &properties, r->error);
+    if (!rc) {
+        struct numa_wish wish = {.flavor = numa_wish_from_json,
+                                 .image = numa_wish_from_json,
+                                 .flavor_arg = specs.root,
+                                 .image_arg = properties.root,
+                                 .vcpus = row->need.amount[RESOURCE_VCPU],
+                                 .memory_mib = row->need.amount[RESOURCE_MEMORY_MIB]};
+        rc = read_cells(r, &wish);
+        json_in_done(&properties);
+    }
+    json_in_done(&specs);
+    return rc;
+}
+
 int requirements_read(struct db_conn *c, struct placement *p, const struct placement_waiting_row *row, struct arena *a,
                       struct placement_request *ret, struct error *e)
 {
@@ -312,6 +365,7 @@ int requirements_read(struct db_conn *c, struct placement *p, const struct place
     int rc = each_member(row->image_properties, read_image_property, &r);
     rc = rc ? rc : each_member(row->flavor_extra, read_extra_spec, &r);
     rc = rc ? rc : finish_vm_mode(&r, row->image_kind);
+    rc = rc ? rc : read_topology(&r, row);
     if (!rc && row->hints && strcmp(row->hints, "{}") != 0) {
         rc = read_hints(c, &r, row->hints);
     }
@@ -321,11 +375,29 @@ int requirements_read(struct db_conn *c, struct placement *p, const struct place
     return rc;
 }
 
-void requirements_holding(const struct placement *p, const struct placement_request *r, struct store_holding *ret)
+void requirements_make_room(struct placement_request *r, size_t count, struct arena *a)
 {
-    *ret = (struct store_holding){.need = r->need, .count = r->extra.count};
-    for (size_t i = 0; i < r->extra.count; i++) {
-        ret->item[i].name = placement_class_name(p, r->extra.item[i].class);
-        ret->item[i].amount = r->extra.item[i].amount;
+    if (r->extra.numa) {
+        r->extra.given = arena_array(a, count, sizeof(*r->extra.given));
+    }
+}
+
+void requirements_holding(const struct placement *p, const struct resources *need, const struct placement_extra *extra,
+                          struct arena *a, struct store_holding *ret)
+{
+    *ret = (struct store_holding){.need = placement_held(need, extra)};
+    for (size_t i = 0; i < extra->count; i++) {
+        const char *name = placement_class_name(p, extra->item[i].class);
+        if (strcmp(name, PLACEMENT_PCPU) != 0) { /* the topology says which */
+            ret->item[ret->count].name = name;
+            ret->item[ret->count++].amount = extra->item[i].amount;
+        }
+    }
+    if (extra->numa) {
+        struct strbuf text;
+        strbuf_init(&text, 0);
+        numa_given_print(extra->given, &text);
+        ret->topology = arena_strdup(a, text.data);
+        strbuf_done(&text);
     }
 }

@@ -10,5 +10,8 @@
  * database errors as they come. */
 int requirements_read(struct db_conn *c, struct placement *p, const struct placement_waiting_row *row, struct arena *a,
                       struct placement_request *ret, struct error *e);
-/* What the server holds of its host once it is placed; names live in the library. */
-void requirements_holding(const struct placement *p, const struct placement_request *r, struct store_holding *ret);
+/* Makes room for what `count` servers of the request are given; requirements_read makes it for one. */
+void requirements_make_room(struct placement_request *r, size_t count, struct arena *a);
+/* What a server holds of its host once it is taken there; names live in the library, text in the arena. */
+void requirements_holding(const struct placement *p, const struct resources *need, const struct placement_extra *extra,
+                          struct arena *a, struct store_holding *ret);

@@ -39,8 +39,6 @@ static int64_t revision_before(const struct holding *h, size_t i)
 static int write_slots(struct db_conn *c, void *arg, struct error *e)
 {
     struct holding *h = arg;
-    struct store_holding holding;
-    requirements_holding(h->d->feed.placement, &h->request, &holding);
     int rc = lease_check(c, DISPATCH_LEASE, h->d->holder, h->d->epoch, e);
     rc = rc ? rc : db_counter_next(c, "host_feed", 1, &h->feed_number, e);
     for (size_t i = 0; !rc && i < h->count; i++) {
@@ -48,6 +46,9 @@ static int write_slots(struct db_conn *c, void *arg, struct error *e)
         struct error changed = {0};
         char id[UUID_SIZE];
         int64_t revision;
+        struct placement_extra extra = placement_extra_at(&h->request, i);
+        struct store_holding holding;
+        requirements_holding(h->d->feed.placement, &h->request.need, &extra, h->arena, &holding);
         rc = store_placement_take(c, host_id, revision_before(h, i), &holding.need, 1, h->feed_number, &revision,
                                   &changed);
         if (rc) {
@@ -87,6 +88,7 @@ static int choose(struct holding *h, struct error *e)
     }
     h->slots = arena_array(h->arena, (size_t)row->count, sizeof(*h->slots));
     struct placement_group_host *members = arena_array(h->arena, (size_t)row->count, sizeof(*members));
+    requirements_make_room(&h->request, (size_t)row->count, h->arena);
     h->count = placement_choose_batch(p, &h->request, (size_t)row->count, (size_t)row->count, members, h->slots);
     if (h->count == 0) {
         placement_explain(p, &h->request, &x);
@@ -102,7 +104,8 @@ static void settle(struct holding *h, bool committed)
         if (committed) {
             placement_set_revision(p, h->slots[i], placement_host_revision(p, h->slots[i]) + 1);
         } else {
-            placement_release(p, h->slots[i], &h->request.need, &h->request.extra);
+            struct placement_extra extra = placement_extra_at(&h->request, i);
+            placement_release(p, h->slots[i], &h->request.need, &extra);
         }
     }
     if (committed) {

@@ -91,6 +91,9 @@ static int try_some(struct look *l, const struct placement_waiting_row *const *r
     int32_t *slots = arena_array(&l->arena, count, sizeof(*slots));
     size_t room = (rc ? 0 : r.member_count) + count;
     struct placement_group_host *members = arena_array(&l->arena, room, sizeof(*members));
+    if (!rc) {
+        requirements_make_room(&r, count, &l->arena);
+    }
     size_t fit = rc ? 0 : placement_choose_batch(p, &r, least, count, members, slots);
     if (fit == 0) {
         refuse(shapes, row);
@@ -98,8 +101,8 @@ static int try_some(struct look *l, const struct placement_waiting_row *const *r
     }
     for (size_t i = 0; i < count; i++) {
         int32_t slot = i < fit ? slots[i] : PLACEMENT_NO_SLOT;
-        l->fits[l->count++] =
-            (struct fit){.row = rows[i], .first = i == 0, .slot = slot, .need = r.need, .extra = r.extra};
+        l->fits[l->count++] = (struct fit){
+            .row = rows[i], .first = i == 0, .slot = slot, .need = r.need, .extra = placement_extra_at(&r, i)};
     }
     return 0;
 }

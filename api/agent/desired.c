@@ -27,7 +27,7 @@ struct answer {
 static int write_server(void *arg, const struct server_row *row, struct error *e)
 {
     struct answer *a = arg;
-    int rc = desired_view_write(a->request->conn, NULL, row, a->host.zone, a->out, &a->request->arena, e);
+    int rc = desired_view_write(a->request->conn, NULL, row, row->id, a->host.zone, a->out, &a->request->arena, e);
     if (rc)
         return rc;
     a->servers++;

@@ -1,6 +1,7 @@
 /* A server's specification as JSON. Its members are docs/agent-protocol.md's. */
 #include "api/agent/desired_view.h"
 #include "common/json_out.h"
+#include "db/store_cells.h"
 #include "db/store_image.h"
 #include "db/store_migration.h"
 #include "db/store_port.h"
@@ -96,11 +97,13 @@ static int read_held(struct db_conn *c, const struct server_row *row, struct are
     return rc && rc != ERR_NOT_FOUND ? error_set(e, rc, "%s", error_text(&none)) : 0;
 }
 
-int desired_view_write(struct db_conn *c, const char *key, const struct server_row *row, const char *zone,
-                       struct json_out *out, struct arena *arena, struct error *e)
+int desired_view_write(struct db_conn *c, const char *key, const struct server_row *row, const char *consumer,
+                       const char *zone, struct json_out *out, struct arena *arena, struct error *e)
 {
+    const char *topology = NULL;
     bool held;
     int rc = read_held(c, row, arena, &held, e);
+    rc = rc ? rc : store_cells_held(c, consumer, arena, &topology, e);
     if (rc)
         return rc;
     json_out_object(out, key);
@@ -121,6 +124,7 @@ int desired_view_write(struct db_conn *c, const char *key, const struct server_r
         rc = store_port_write_nics(c, row->id, out, arena, e);
     if (rc)
         return rc;
+    json_out_raw(out, "topology", topology);
     json_out_raw(out, "metadata", row->metadata);
     write_key(out, row);
     json_out_text(out, "user_data", row->user_data);

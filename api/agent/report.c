@@ -6,7 +6,9 @@
 #include "api/agent/agent.h"
 #include "api/compute/server_life.h"
 #include "common/log.h"
+#include "common/model/numa.h"
 #include "common/uuid.h"
+#include "db/store_cells.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -105,6 +107,18 @@ static int apply_samples(struct work *w, const struct json_list *list)
     return store_counter_accept(w->conn, w->host->id, samples, count, w->now_us, w->error);
 }
 
+/* What cannot be read counts as not told, for nothing that needs it must go there. */
+static const char *print_topology(struct work *w, json_value *topology)
+{
+    struct numa_topology *t = arena_alloc(w->arena, sizeof(*t));
+    const char *text = json_in_is_object(topology) ? json_in_print(topology, w->arena) : "{}";
+    struct error bad = {0};
+    if (numa_topology_read(text, t, &bad) == 0)
+        return text;
+    log_warn("a host's NUMA cells cannot be read", "host=%s error=\"%s\"", w->host->id, error_text(&bad));
+    return "{}";
+}
+
 static int apply_inventory(struct work *w, const struct report_inventory *from)
 {
     struct host_row row = *w->host;
@@ -116,7 +130,8 @@ static int apply_inventory(struct work *w, const struct report_inventory *from)
     row.reserved = (struct resources){{from->reserved_vcpus, from->reserved_memory_mib, from->reserved_disk_gib}};
     row.cpu = json_in_is_object(from->cpu) ? json_in_print(from->cpu, w->arena) : "{}";
     row.traits = json_in_is_array(from->traits) ? json_in_print(from->traits, w->arena) : "[]";
-    return store_host_write_inventory(w->conn, &row, w->error);
+    int rc = store_cells_set(w->conn, row.id, print_topology(w, from->topology), w->error);
+    return rc ? rc : store_host_write_inventory(w->conn, &row, w->error);
 }
 
 static bool differs(const char *old, const char *new)

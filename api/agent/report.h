@@ -23,7 +23,7 @@ struct report_sample {
 struct report_inventory {
     const char *hypervisor, *architecture, *address;
     int64_t hypervisor_version, vcpus, memory_mib, disk_gib, reserved_vcpus, reserved_memory_mib, reserved_disk_gib;
-    json_value *cpu, *traits;
+    json_value *cpu, *traits, *topology;
 };
 
 struct report_body {

@@ -75,6 +75,7 @@ static const struct json_field inventory_fields[] = {
     AMOUNT("reserved_disk_gib", reserved_disk_gib),
     {.name = "cpu", .kind = JSON_ANY, .offset = IN(cpu), .flags = JSON_NULLABLE},
     {.name = "traits", .kind = JSON_ANY, .offset = IN(traits), .flags = JSON_NULLABLE},
+    {.name = "topology", .kind = JSON_ANY, .offset = IN(topology), .flags = JSON_NULLABLE},
 };
 static const struct json_table inventory_table = {
     .fields = inventory_fields, .count = JSON_COUNT(inventory_fields), .open = true, .seen_offset = JSON_NO_SEEN};

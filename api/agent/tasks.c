@@ -52,7 +52,8 @@ static int write_server(struct writing *w, const struct host_task_row *task, con
     server.desired_power = m->power;
     server.desired_revision = task->revision;
     server.operation = SERVER_OPERATION_NONE;
-    return desired_view_write(w->conn, "server", &server, w->host->zone, w->out, &request->arena, &request->error);
+    return desired_view_write(w->conn, "server", &server, m->uuid, w->host->zone, w->out, &request->arena,
+                              &request->error);
 }
 
 static int write_task(void *arg, const struct host_task_row *task, struct error *e)

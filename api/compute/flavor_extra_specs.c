@@ -1,6 +1,7 @@
 /* Extra specs of flavors: free keys with text, which placement and hosts read. */
 #include "api/compute/compute.h"
 #include "api/compute/flavors.h"
+#include "common/model/numa_wish.h"
 #include <ctype.h>
 #include <string.h>
 
@@ -37,6 +38,8 @@ static int set_one(void *arg, const char *name, json_value *value)
     struct setting *s = arg;
     const char *text = NULL;
     int rc = check_pair(s->request, name, value, &text);
+    if (!rc && compute_since(s->request, 86)) /* from there on Nova looks at the values */
+        rc = numa_wish_check_spec(name, text, &s->request->error);
     if (rc)
         return rc;
     return store_flavor_set_spec(s->request->conn, s->flavor_id, name, text, &s->request->error);

@@ -1,6 +1,7 @@
 /* resize, migrate, os-migrateLive, confirmResize, revertResize: bodies by microversion, Nova's refusals, and the rows
  * that make the scheduler go. */
 #include "api/compute/server_moves.h"
+#include "api/compute/server_cells.h"
 #include "db/store_flavor.h"
 #include "db/store_host.h"
 #include "db/store_host_admin.h"
@@ -213,7 +214,7 @@ int server_moves_resize(struct request *request, struct reply *reply, struct ser
         .kind = MIGRATION_RESIZE, .action = SERVER_ACTION_RESIZE, .operation = OPERATION_RESIZE};
     struct server_row as;
     struct flavor_row flavor;
-    const char *id = json_in_text(json_in_member(value, "flavorRef"));
+    const char *id = json_in_text(json_in_member(value, "flavorRef")), *image = NULL;
     bool disk = json_in_has(value, "OS-DCF:diskConfig");
     (void)reply;
     if (!json_in_is_object(value) || id == NULL || *id == '\0' || json_in_count(value) != (disk ? 2u : 1u))
@@ -225,6 +226,8 @@ int server_moves_resize(struct request *request, struct reply *reply, struct ser
         return error_set(&request->error, ERR_INVALID, "Flavor %s could not be found.", id);
     }
     rc = rc ? rc : check_flavor(request, row, &flavor);
+    rc = rc ? rc : store_server_image_properties(request->conn, row->id, &request->arena, &image, &request->error);
+    rc = rc ? rc : server_cells_check(request, &flavor, image);
     if (!rc && disk)
         rc = set_disk_config(request, row, json_in_member(value, "OS-DCF:diskConfig"));
     if (rc)

@@ -1,6 +1,7 @@
 /* POST /servers. Everything that must hold is looked up in the transaction that inserts: flavor, image, key, zone,
  * group, quota, network. The server then waits for the scheduler. A refusal writes nothing: its savepoint is undone. */
 #include "api/compute/servers_create.h"
+#include "api/compute/server_cells.h"
 #include "api/compute/server_view.h"
 #include "common/model/operation.h"
 #include "common/uuid.h"
@@ -121,6 +122,8 @@ int servers_create_look_up(struct request *request, const struct servers_wish *w
                         "Can not find requested image");
     if (!rc)
         rc = check_image(request, &ret->image, &ret->flavor);
+    if (!rc)
+        rc = server_cells_check(request, &ret->flavor, ret->image.properties);
     if (!rc && wish->body->key_name != NULL)
         rc = as_invalid(request,
                         store_keypair_get(request->conn, who->user_id, wish->body->key_name, &request->arena, &ret->key,
@@ -240,8 +243,9 @@ static bool is_bound(const struct servers_wish *wish)
 /* An image that says where it can run was not asked when the room was held. */
 static int check_free_image(struct request *request, const struct image_row *image)
 {
-    static const char *const bound[] = {"\"trait:", "\"hypervisor_type\"", "\"img_hv_type\"", "\"architecture\"",
-                                        "\"hw_architecture\""};
+    static const char *const bound[] = {"\"trait:",         "\"hypervisor_type\"", "\"img_hv_type\"",
+                                        "\"architecture\"", "\"hw_architecture\"", "\"hw_cpu_",
+                                        "\"hw_numa_",       "\"hw_mem_page_size\""};
     for (size_t i = 0; image->properties != NULL && i < sizeof(bound) / sizeof(bound[0]); i++)
         if (strstr(image->properties, bound[i]) != NULL)
             return invalid(request, "An image with properties that choose hosts cannot use a reservation.");

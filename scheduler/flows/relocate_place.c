@@ -2,6 +2,7 @@
  * among hosts of the same kind as its own. */
 #include "common/clock.h"
 #include "db/lease.h"
+#include "db/store_cells.h"
 #include "db/store_host.h"
 #include "db/store_image.h"
 #include "scheduler/flows/relocate_in_place.h"
@@ -16,6 +17,7 @@ struct search {
     const char *busy[PLACEMENT_NAMES_MAX]; /* hosts of migrations of this server that have not ended */
     size_t busy_count;
     struct placement_request request;
+    struct store_holding holding; /* what it will hold there */
     int32_t slot;
     bool in_place; /* with `more` beyond what the server holds */
     struct resources more;
@@ -44,6 +46,10 @@ static int read_image(struct search *s, struct error *e)
     if (!rc) {
         s->waiting.image_properties = image.properties;
         s->waiting.image_kind = store_image_kind(&image);
+    } else if (rc == ERR_NOT_FOUND && server->image_id) { /* gone: what it asked for holds on */
+        error_clear(&none);
+        rc = store_server_image_properties(s->m->dispatch->conn, server->id, s->m->arena, &s->waiting.image_properties,
+                                           &none);
     }
     return rc && rc != ERR_NOT_FOUND ? error_set(e, rc, "%s", error_text(&none)) : 0;
 }
@@ -114,6 +120,26 @@ static void ask_in_place(struct search *s)
     here.extra.count = 0;
     s->slot = placement_choose(m->dispatch->feed.placement, &here);
     s->in_place = s->slot != PLACEMENT_NO_SLOT;
+    s->holding = (struct store_holding){.need = s->more}; /* what it holds already stays its own */
+}
+
+/* A guest that runs on keeps the size of its pages, and its cells. */
+static int keep_pages(struct search *s, struct error *e)
+{
+    struct relocate *m = s->m;
+    const char *held = NULL;
+    if (m->row.kind != MIGRATION_LIVE || !s->request.extra.numa)
+        return 0;
+    struct numa_given *given = arena_alloc(m->arena, sizeof(*given));
+    struct numa_request *same = arena_alloc(m->arena, sizeof(*same));
+    int rc = store_cells_held(m->dispatch->conn, m->server.id, m->arena, &held, e);
+    rc = rc || !held ? rc : numa_given_read(held, given, e);
+    if (rc || !held)
+        return rc;
+    *same = *s->request.extra.numa;
+    same->page_kib = given->page_kib == NUMA_BASE_KIB ? NUMA_PAGE_SMALL : given->page_kib;
+    s->request.extra.numa = same;
+    return 0;
 }
 
 static int ask(struct search *s, const char **ret_reason, struct error *e)
@@ -129,6 +155,9 @@ static int ask(struct search *s, const char **ret_reason, struct error *e)
     }
     if (rc)
         return error_set(e, rc, "%s", error_text(&reason));
+    rc = keep_pages(s, e);
+    if (rc)
+        return rc;
     forget_self(s);
     s->request.hypervisor = feed_hypervisor(s->source.hypervisor, lower, sizeof(lower));
     s->request.architecture = s->source.architecture;
@@ -153,7 +182,12 @@ static int ask(struct search *s, const char **ret_reason, struct error *e)
         char *text = arena_alloc(m->arena, 480);
         placement_explain(p, &elsewhere, &x);
         *ret_reason = placement_sentence(&x, text, 480);
+        return 0;
     }
+    /* Only for the answer: the library learns of it when the row has it. */
+    placement_take(p, s->slot, &s->request.need, &s->request.extra);
+    requirements_holding(p, &s->request.need, &s->request.extra, m->arena, &s->holding);
+    placement_release(p, s->slot, &s->request.need, &s->request.extra);
     return 0;
 }
 
@@ -163,12 +197,6 @@ static int hold(struct db_conn *c, void *arg, struct error *e)
     struct relocate *m = s->m;
     struct dispatch *d = m->dispatch;
     struct migration_row row = m->row;
-    struct store_holding holding;
-    requirements_holding(d->feed.placement, &s->request, &holding);
-    if (s->in_place) { /* what it holds already stays its own */
-        holding.need = s->more;
-        holding.count = 0;
-    }
     int rc = lease_check(c, "scheduler", d->holder, d->epoch, e);
     row.target_host = placement_host_id(d->feed.placement, s->slot);
     row.updated_us = m->now_us;
@@ -177,7 +205,7 @@ static int hold(struct db_conn *c, void *arg, struct error *e)
         rc = store_migration_set_options(c, row.id, RELOCATE_IN_PLACE_OPTIONS, e);
     return rc ? rc
               : store_migration_hold(c, &row, row.target_host, placement_host_revision(d->feed.placement, s->slot),
-                                     m->server.project_id, &holding, m->now_us, e);
+                                     m->server.project_id, &s->holding, m->now_us, e);
 }
 
 int relocate_place(struct relocate *m, bool *ret_placed, const char **ret_reason, struct error *e)

@@ -161,6 +161,8 @@ void placement_take(struct placement *p, int32_t slot, const struct resources *n
                     const struct placement_extra *extra);
 void placement_release(struct placement *p, int32_t slot, const struct resources *need,
                        const struct placement_extra *extra);
+/* `extra` of the i-th server of a batch. */
+struct placement_extra placement_extra_at(const struct placement_request *r, size_t index);
 /* What is held of the three by whoever took it. */
 struct resources placement_held(const struct resources *need, const struct placement_extra *extra);
 /* Likewise, how much of extra->item[index]. */

@@ -179,6 +179,15 @@ struct resources placement_numa_least(const struct resources *need, const struct
     return least;
 }
 
+struct placement_extra placement_extra_at(const struct placement_request *r, size_t index)
+{
+    struct placement_extra extra = r->extra;
+    if (extra.numa) {
+        extra.given += index;
+    }
+    return extra;
+}
+
 struct resources placement_held(const struct resources *need, const struct placement_extra *extra)
 {
     struct resources held = *need;
