@@ -8,6 +8,7 @@
 #include "api/identity/identity.h"
 #include "api/image/image_service.h"
 #include "api/network/network_service.h"
+#include "api/network/relabel.h"
 #include "api/ops/ops.h"
 #include "api/placement/placement_service.h"
 #include "api/rating/rating.h"
@@ -30,10 +31,7 @@ const struct service *const services_all[] = {
 };
 
 static int (*const starters[])(struct api *api, struct error *e) = {
-    root_start,
-    background_start,
-    image_service_start,
-    driver_start,
+    root_start, background_start, image_service_start, relabel_start, driver_start,
 };
 
 int services_start(struct api *api, struct error *e)

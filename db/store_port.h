@@ -43,8 +43,6 @@ int store_port_addresses(struct db_conn *c, const char *server_id, struct arena 
  */
 int store_port_group_names(struct db_conn *c, const char *server_id, struct arena *a, const char **ret_json,
                            struct error *e);
-/* A group has another name: the servers whose ports have it show that. */
-int store_port_rename_group(struct db_conn *c, const char *group_id, struct arena *a, struct error *e);
 
 /* The ports of this server changed: writes its `addresses` and `security_groups` anew and gives its host a new
  * revision. Nothing happens when there is no such server. */

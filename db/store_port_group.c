@@ -30,30 +30,3 @@ int store_port_group_names(struct db_conn *c, const char *server_id, struct aren
     strbuf_done(&text);
     return rc;
 }
-
-DB_STATEMENT(port_group_servers,
-             "SELECT DISTINCT s.id FROM port_security_group x JOIN port p ON p.id = x.port_id JOIN server s "
-             "ON s.id = p.device_id WHERE x.group_id = $1 AND s.id > $2 ORDER BY s.id LIMIT 1");
-DB_STATEMENT(port_server_groups, "UPDATE server SET security_groups = $2, revision = revision + 1 WHERE id = $1");
-int store_port_rename_group(struct db_conn *c, const char *group_id, struct arena *a, struct error *e)
-{
-    const char *server = "";
-    for (;;) {
-        struct db_rows rows;
-        const char *next = NULL, *groups = NULL;
-        int rc = db_query(c, &port_group_servers, &rows, e, DB_ARGS(db_text(group_id), db_text(server)));
-        if (rc != 0)
-            return rc;
-        while (db_next(&rows))
-            next = db_dup_text(&rows, 0, a);
-        rc = db_rows_done(&rows, e);
-        if (rc != 0 || next == NULL)
-            return rc;
-        rc = store_port_group_names(c, next, a, &groups, e);
-        if (rc == 0)
-            rc = db_exec(c, &port_server_groups, NULL, e, DB_ARGS(db_text(next), db_text(groups)));
-        if (rc != 0)
-            return rc;
-        server = next;
-    }
-}

@@ -2,6 +2,7 @@
  * refused. */
 #include "api/network/network_service.h"
 #include "common/json_in.h"
+#include "db/store_relabel.h"
 #include <string.h>
 
 #define AT(member) offsetof(struct network_row, member)
@@ -153,7 +154,10 @@ static int update(struct request *request, const void *before, void *arg, uint64
         if (rc != 0)
             return rc;
     }
-    return save(request, row);
+    int rc = save(request, row);
+    if (rc == 0 && strcmp(old->name, row->name) != 0)
+        rc = store_relabel_start(request->conn, STORE_RELABEL_NETWORK, row->id, &request->error);
+    return rc;
 }
 
 static int remove_row(struct request *request, void *arg)

@@ -3,7 +3,7 @@
 #include "api/api.h"
 #include "api/network/network_service.h"
 #include "common/json_in.h"
-#include "db/store_port.h"
+#include "db/store_relabel.h"
 #include "db/store_secgroup.h"
 #include <string.h>
 #include <strings.h>
@@ -128,7 +128,7 @@ static int update(struct request *request, const void *before, void *arg, uint64
         return default_exists(request);
     int rc = save(request, row);
     if (rc == 0 && strcmp(old->name, row->name) != 0)
-        rc = store_port_rename_group(request->conn, row->id, &request->arena, &request->error);
+        rc = store_relabel_start(request->conn, STORE_RELABEL_GROUP, row->id, &request->error);
     return rc;
 }
 

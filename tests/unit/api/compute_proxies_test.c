@@ -3,6 +3,8 @@
 #include "api/compute/compute.h"
 #include "api/image/image_service.h"
 #include "api/network/network_service.h"
+#include "api/network/relabel.h"
+#include "db/store_relabel.h"
 #include "tests/unit/api/api_steps.h"
 #include "tests/unit/db/compute_fixture.h"
 
@@ -307,6 +309,65 @@ TEST("images are seen, filtered and deleted until 2.35")
           {A, "GET", C "/images?limit=x", NULL, 400}, {A, "GET", C "/images?marker=" NONE, NULL, 400},
           {B, "DELETE", C "/images/" IMAGE, NULL, 403, "You are not allowed to delete the image."},
           {A, "DELETE", C "/images/" IMAGE, NULL, 204}, {A, "GET", C "/images/" IMAGE, NULL, 404});
+    steps_end();
+}
+
+DB_STATEMENT(proxies_show, "SELECT count(*) FROM server WHERE addresses LIKE $1 AND security_groups LIKE $2");
+
+/* How many servers show a network and a group of these names. */
+static int64_t showing(const char *network, const char *group)
+{
+    struct error e = {0};
+    int64_t count = -1;
+    CHECK_OK(db_query_int(db_reader(api.db), &proxies_show, &count, &e, DB_ARGS(db_text(network), db_text(group))), &e);
+    return count;
+}
+
+TEST("a network's new name is on its servers, however many they are")
+{
+    struct error e = {0};
+    enum { MORE = 2 * STORE_RELABEL_BATCH + 10 };
+    begin_server();
+    STEPS({A, "PUT", V "/networks/$n", "{\"network\":{\"name\":\"wan\"}}", 200});
+    CHECK_INT(showing("{\"wan\":[%", "%"), 1);
+    STEPS({ADMIN, "PUT", C "/os-quota-sets/" PROJECT_A,
+           "{\"quota_set\":{\"instances\":-1,\"cores\":-1,\"ram\":-1,\"force\":true}}", 200},
+          {A, "POST", C "/servers",
+           "{\"server\":{\"name\":\"many\",\"flavorRef\":\"1\",\"imageRef\":\"" IMAGE
+           "\",\"min_count\":110,\"networks\":[{\"uuid\":\"$n\"}]}}",
+           202});
+    CHECK_INT(showing("%wan%", "%"), MORE + 1);
+    STEPS({A, "PUT", V "/networks/$n", "{\"network\":{\"name\":\"far\"}}", 200});
+    CHECK_INT(showing("%far%", "%"), STORE_RELABEL_BATCH);
+    CHECK_OK(relabel_run(&api, 0, &e), &e); /* at most a batch or two */
+    STEPS({A, "PUT", V "/networks/$n", "{\"network\":{\"name\":\"near\"}}", 200});
+    CHECK_OK(relabel_run(&api, 60000, &e), &e);
+    CHECK_INT(showing("{\"near\":%", "%"), MORE + 1);
+    CHECK_INT(showing("%wan%", "%") + showing("%far%", "%"), 0);
+    bool waits = true;
+    CHECK_OK(store_relabel_waits(db_reader(api.db), &waits, &e), &e);
+    CHECK(!waits);
+    steps_end();
+}
+
+TEST("a group's new name is on its servers, however many they are and by whichever service it was given")
+{
+    struct error e = {0};
+    begin_server();
+    STEPS({ADMIN, "PUT", C "/os-quota-sets/" PROJECT_A,
+           "{\"quota_set\":{\"instances\":-1,\"cores\":-1,\"ram\":-1,\"force\":true}}", 200},
+          {A, "POST", V "/security-groups", "{\"security_group\":{\"name\":\"web\"}}", 201, NULL, NULL, "g"},
+          {A, "POST", C "/servers",
+           "{\"server\":{\"name\":\"many\",\"flavorRef\":\"1\",\"imageRef\":\"" IMAGE
+           "\",\"min_count\":110,\"networks\":[{\"uuid\":\"$n\"}],\"security_groups\":[{\"name\":\"web\"}]}}",
+           202},
+          {A, "PUT", V "/security-groups/$g", "{\"security_group\":{\"name\":\"www\"}}", 200});
+    CHECK_INT(showing("%", "%www%"), STORE_RELABEL_BATCH);
+    CHECK_OK(relabel_run(&api, 60000, &e), &e);
+    CHECK_INT(showing("%", "%www%"), 110);
+    STEPS({A, "PUT", C "/os-security-groups/$g", "{\"security_group\":{\"name\":\"old\",\"description\":\"\"}}", 200});
+    CHECK_OK(relabel_run(&api, 60000, &e), &e);
+    CHECK_INT(showing("%", "%old%"), 110);
     steps_end();
 }
 
