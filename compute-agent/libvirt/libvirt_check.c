@@ -1,14 +1,12 @@
 /* Whether a guest that runs elsewhere could run here, by its definition and by what this host's hypervisor says of
  * itself. The sentence names what is missing. On a worker. */
 #include "compute-agent/libvirt/libvirt_call.h"
+#include "compute-agent/xml/domain_move.h"
 #include "compute-agent/xml/xml.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* What a guest holds of the host it is on, and cannot take along. */
-static const char *const tied[] = {"hostdev", "filesystem", "shmem", "redirdev", NULL};
 
 struct checked {
     struct libvirt_call *c;
@@ -38,13 +36,11 @@ static int check_kind(struct checked *k)
 static int check_devices(struct checked *k)
 {
     struct libvirt_call *c = k->c;
-    xmlNodePtr devices = xml_first(k->domain, "devices");
-    for (size_t i = 0; tied[i]; i++) {
-        if (xml_first(devices, tied[i]))
-            return check_refuse(
-                c, arena_printf(&c->arena, "The guest holds a device of its host (%s) and cannot leave it", tied[i]));
-    }
-    return 0;
+    const char *device = domain_move_tied(k->domain);
+    return device
+               ? check_refuse(c, arena_printf(&c->arena,
+                                              "The guest holds a device of its host (%s) and cannot leave it", device))
+               : 0;
 }
 
 /* The server's own files come along; others must be reached from here by the same name. */

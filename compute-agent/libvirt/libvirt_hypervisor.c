@@ -81,6 +81,13 @@ static const char *libvirt_hypervisor_xml(struct libvirt_call *c, const struct l
     return copy;
 }
 
+/* After these the server is this host's own again, or nobody's; others may be done while it moves. */
+static bool libvirt_hypervisor_keeps(enum hypervisor_action action)
+{
+    return action == HYPERVISOR_CREATE || action == HYPERVISOR_START || action == HYPERVISOR_RESET ||
+           action == HYPERVISOR_REMOVE;
+}
+
 static void libvirt_hypervisor_act(struct hypervisor *h, enum hypervisor_action action, const char *server_id,
                                    const struct spec *spec, hypervisor_done_fn done, void *arg)
 {
@@ -90,7 +97,7 @@ static void libvirt_hypervisor_act(struct hypervisor *h, enum hypervisor_action 
                                               libvirt_hypervisor_deliver, arg);
     c->action = action;
     c->done = done;
-    if (action != HYPERVISOR_LOOK)
+    if (libvirt_hypervisor_keeps(action))
         http_files_deny(lv->files, server_id); /* it does not move away, whatever it was to do */
     if (libvirt_hypervisor_defines(action, spec))
         c->xml = libvirt_hypervisor_xml(c, lv, spec);

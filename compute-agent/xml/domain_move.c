@@ -97,3 +97,21 @@ char *domain_move_rewrite(const char *xml, const struct domain_move *how)
     }
     return xml_print(doc);
 }
+
+const char *domain_move_tied(xmlNodePtr domain)
+{
+    static const char *const tied[] = {"hostdev", "filesystem", "shmem", "redirdev"};
+    xmlNodePtr devices = xml_first(domain, "devices");
+    for (size_t i = 0; i < sizeof(tied) / sizeof(tied[0]); i++) {
+        if (xml_first(devices, tied[i]))
+            return tied[i];
+    }
+    for (xmlNodePtr nic = xml_first(devices, "interface"); nic; nic = xml_next(nic, "interface")) {
+        char *type = xml_get(nic, "type");
+        bool bound = type && strcmp(type, "hostdev") == 0;
+        free(type);
+        if (bound)
+            return "interface of type hostdev";
+    }
+    return NULL;
+}

@@ -1,5 +1,6 @@
 /* A domain's definition as it is to be on another host. Pure. */
 #pragma once
+#include "compute-agent/xml/xml.h"
 
 struct domain_move {
     const char *from_folder, *to_folder; /* of the server's files */
@@ -12,3 +13,5 @@ struct domain_move {
  * addresses of devices above all: the guest must not notice. (The domain's own name is changed by libvirt.) NULL when
  * it is no XML. Caller frees. */
 char *domain_move_rewrite(const char *xml, const struct domain_move *how);
+/* What of its devices binds a guest to its host ("hostdev" ...), because it cannot be taken along; NULL for nothing. */
+const char *domain_move_tied(xmlNodePtr domain);

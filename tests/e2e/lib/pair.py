@@ -4,6 +4,7 @@ import re
 import shlex
 import signal
 import subprocess
+import time
 
 from client import Ledger, Tenant
 from cloud import BUILD, Cloud, seed, shell, wait_for
@@ -109,6 +110,36 @@ class Pair:
                 if len(words) == 3 and words[1].endswith(server_id[-12:]):
                     found[host.name] = words[2]
         return found
+
+    def crash(self, server_id):
+        """Something dies at some moment of a live migration, and comes back. One copy is left, where it belongs."""
+        source = self.place(server_id)
+        target = next(name for name in self.hosts if name != source)
+        victim = self.rng.choice(("source agent", "target agent", "source libvirtd", "target libvirtd", "api", "scheduler"))
+        forced = self.rng.random() < 0.5
+        self.live(server_id)
+        pause = self.rng.random() * 4
+        time.sleep(pause)
+        if forced:
+            number = self.migration(server_id)["id"]
+            self.api.call("POST", f"/compute/v2.1/servers/{server_id}/migrations/{number}/action", {"force_complete": None}, expect=(202, 400, 404), microversion="2.22")
+        host = self.hosts[source if victim.startswith("source") else target]
+        if victim.endswith("agent"):
+            host.kill_agent()
+            time.sleep(self.rng.random())
+            host.start_agent()
+        elif victim.endswith("libvirtd"):
+            os.kill(host.node.libvirtd(), signal.SIGKILL)
+            time.sleep(self.rng.random())
+            host.node.shell(f"libvirt_node_start_daemons {host.node.name}")
+        else:
+            self.cloud.signal(victim, signal.SIGKILL)
+        done = self.ended(server_id, "completed", "error", "failed", "cancelled", seconds=240)
+        self.cloud.wait_quiet()
+        domains = self.domains(server_id)
+        what = f"{victim} killed {pause:.1f} s after the beginning{', forced' if forced else ''}"
+        say.check(f"one copy runs, where it belongs ({what})", done and domains == {self.place(server_id): "running"}, [done, domains, self.place(server_id)])
+        self.cloud.check(self.ledger, f" ({what})")
 
     def end(self):
         for host in self.hosts.values():

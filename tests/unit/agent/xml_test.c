@@ -343,3 +343,23 @@ TEST("a domain that moves keeps everything but the places of its files, its netw
     free(xml);
     CHECK(domain_move_rewrite("no xml", &how) == NULL);
 }
+
+static bool check_tied(const char *devices, const char *expected)
+{
+    char text[256];
+    snprintf(text, sizeof(text), "<domain><devices>%s</devices></domain>", devices);
+    xmlDocPtr doc = xml_parse(text, NULL);
+    const char *found = domain_move_tied(xmlDocGetRootElement(doc));
+    xmlFreeDoc(doc);
+    return found && expected ? strcmp(found, expected) == 0 : found == expected;
+}
+
+TEST("devices that a guest cannot take to another host are found")
+{
+    CHECK(check_tied("<disk type='file'/><interface type='network'/><tpm/>", NULL));
+    CHECK(check_tied("<disk/><hostdev mode='subsystem' type='pci'/>", "hostdev"));
+    CHECK(check_tied("<filesystem type='mount'/>", "filesystem"));
+    CHECK(check_tied("<shmem name='x'/>", "shmem"));
+    CHECK(check_tied("<redirdev bus='usb'/>", "redirdev"));
+    CHECK(check_tied("<interface type='network'/><interface type='hostdev'/>", "interface of type hostdev"));
+}
