@@ -14,7 +14,7 @@
 struct frames {
     struct json_out *out;
     const struct period *period;
-    const char *only_id;
+    const char *only_id, *only_type;
     int64_t offset, limit, seen;
 };
 
@@ -69,7 +69,8 @@ static int write_lines(void *arg, const struct rated *r)
     struct frames *f = arg;
     for (size_t i = 0; i < r->lines.count; i++) {
         const struct bill_line *l = &r->lines.items[i];
-        if (f->only_id && strcmp(f->only_id, l->subject) != 0) {
+        const char *type = r->bill.resources.items[l->resource].name;
+        if ((f->only_id && strcmp(f->only_id, l->subject) != 0) || (f->only_type && strcmp(f->only_type, type) != 0)) {
             continue;
         }
         f->seen++;
@@ -80,26 +81,18 @@ static int write_lines(void *arg, const struct rated *r)
     return 0;
 }
 
-static int read_offset(struct request *request, int64_t *ret)
-{
-    const char *text = request_query(request, "offset");
-    char *end = NULL;
-    *ret = text ? strtoll(text, &end, 10) : 0;
-    if (text && (!*text || *end || *ret < 0)) {
-        return error_set(&request->error, ERR_INVALID, "offset: \"%s\" is not a number of frames", text);
-    }
-    return 0;
-}
-
 static int dataframes_list(struct request *request, struct reply *reply)
 {
     struct period period;
-    struct frames f = {.out = &reply->out, .period = &period, .only_id = request_query(request, "id")};
+    struct frames f = {.out = &reply->out,
+                       .period = &period,
+                       .only_id = rating_filter(request, "id"),
+                       .only_type = rating_filter(request, "type")};
     const char *project = NULL, *marker;
     int rc = period_read(request, &period);
     rc = rc ? rc : rating_project(request, &project);
     rc = rc ? rc : request_page(request, FRAMES_MAX, &f.limit, &marker);
-    rc = rc ? rc : read_offset(request, &f.offset);
+    rc = rc ? rc : rating_offset(request, &f.offset);
     if (rc) {
         return rc;
     }

@@ -9,6 +9,7 @@
 #include <uthash.h>
 
 #define GROUPS_MAX 8
+#define ROWS_MAX   10000
 
 enum group_by { BY_TYPE, BY_PROJECT, BY_SERVER, BY_FLAVOR, BY_STATE, BY_ZONE, BY_TAGS, BY_HOST, BY_COUNT };
 static const char *const group_names[BY_COUNT] = {"type",  "project_id", "id",   "flavor_name",
@@ -31,6 +32,7 @@ struct summary {
     const char *only_type; /* NULL: all */
     struct line *lines;
     size_t count;
+    int64_t offset, limit; /* rows that are shown */
 };
 
 static const char *group_value(enum group_by g, const struct rated *r, const struct bill_line *l)
@@ -169,8 +171,11 @@ static void write_summary(struct json_out *out, struct summary *s)
     json_out_array_end(out);
     json_out_array(out, "results");
     HASH_SORT(s->lines, by_key);
-    for (const struct line *line = s->lines; line; line = line->hh.next) {
-        write_line(out, s, line);
+    int64_t seen = 0;
+    for (const struct line *line = s->lines; line; line = line->hh.next, seen++) {
+        if (seen >= s->offset && seen < s->offset + s->limit) {
+            write_line(out, s, line);
+        }
     }
     json_out_array_end(out);
     json_out_object_end(out);
@@ -189,11 +194,13 @@ static bool has_group(const struct summary *s, enum group_by g)
 static int summary_show(struct request *request, struct reply *reply)
 {
     struct summary s = {
-        .request = request, .only_type = request_query(request, "type"), .only_id = request_query(request, "id")};
-    const char *project = NULL;
+        .request = request, .only_type = rating_filter(request, "type"), .only_id = rating_filter(request, "id")};
+    const char *project = NULL, *marker;
     int rc = period_read(request, &s.period);
     rc = rc ? rc : rating_project(request, &project);
     rc = rc ? rc : read_groups(&s);
+    rc = rc ? rc : request_page(request, ROWS_MAX, &s.limit, &marker);
+    rc = rc ? rc : rating_offset(request, &s.offset);
     rc = rc ? rc : rated_each(request, project, &s.period, has_group(&s, BY_HOST), NULL, add_project, &s);
     if (!rc) {
         write_summary(&reply->out, &s);

@@ -1,6 +1,6 @@
 /* CloudKitty's v1, as the stock `openstack rating` commands ask for it, and what of v2 is no summary: what is metered,
- * sums by project and resource, frames, and the price book shown as the one rating module that there is. Prices are
- * changed by adding a book (/v3/books), so the module's rows are read-only. */
+ * sums by project and resource, frames, and the price book as the one rating module that there is; what it holds is in
+ * hashmap_*.c. */
 #include "api/rating/rated.h"
 #include "api/rating/rating.h"
 #include "common/clock.h"
@@ -9,6 +9,7 @@
 
 #define MODULE      "hashmap"
 #define MODULE_RANK 1
+#define FRAMES_MAX  10000 /* v1 knows no pages */
 
 /* ---- info ---- */
 
@@ -196,6 +197,8 @@ struct v1_frames {
     struct json_out *out;
     const struct period *period;
     const char *only_resource;
+    struct error *error;
+    size_t count;
 };
 
 static int write_frames(void *arg, const struct rated *r)
@@ -213,6 +216,12 @@ static int write_frames(void *arg, const struct rated *r)
         const struct rate_resource *resource = &r->bill.resources.items[l->resource];
         if (x->only_resource && strcmp(x->only_resource, resource->name) != 0) {
             continue;
+        }
+        if (x->count++ == FRAMES_MAX) {
+            return error_set(x->error, ERR_TOO_LARGE,
+                             "more than %d rows: ask for a shorter period, one project or one resource_type, or page "
+                             "through /rating/v2/dataframes",
+                             FRAMES_MAX);
         }
         json_out_object(out, NULL);
         json_out_text(out, "service", resource->name);
@@ -234,7 +243,10 @@ static int storage_frames(struct request *request, struct reply *reply)
 {
     struct period period;
     const char *project = NULL;
-    struct v1_frames x = {&reply->out, &period, request_query(request, "resource_type")};
+    struct v1_frames x = {.out = &reply->out,
+                          .period = &period,
+                          .only_resource = request_query(request, "resource_type"),
+                          .error = &request->error};
     int rc = period_read(request, &period);
     rc = rc ? rc : rating_project(request, &project);
     if (rc) {
@@ -254,7 +266,7 @@ static void write_module(struct json_out *out)
 {
     json_out_object(out, NULL);
     json_out_text(out, "module_id", MODULE);
-    json_out_text(out, "description", "The price book in effect; change it by adding a version (/rating/v3/books).");
+    json_out_text(out, "description", "The price book in effect; each change is a new version (/rating/v3/books).");
     json_out_bool(out, "enabled", true);
     json_out_bool(out, "hot_config", false);
     json_out_bool(out, "hot-config", false);
@@ -283,157 +295,51 @@ static int modules_show(struct request *request, struct reply *reply)
     return 0;
 }
 
-static int types_list(struct request *request, struct reply *reply)
-{
-    (void)request;
-    json_out_array(&reply->out, NULL);
-    json_out_text(&reply->out, NULL, "flat");
-    json_out_text(&reply->out, NULL, "rate");
-    json_out_array_end(&reply->out);
-    return 0;
-}
+/* The one module cannot be switched off, nor have another rank. */
+struct module_body {
+    bool enabled;
+    int64_t priority;
+    struct json_seen seen;
+};
+static const struct json_field module_fields[] = {
+    {.name = "enabled", .kind = JSON_BOOL, .offset = offsetof(struct module_body, enabled)},
+    {.name = "priority", .kind = JSON_INT, .offset = offsetof(struct module_body, priority)},
+};
+static const struct json_table module_table = {.fields = module_fields,
+                                               .count = JSON_COUNT(module_fields),
+                                               .open = true,
+                                               .seen_offset = offsetof(struct module_body, seen)};
 
-/* The version of the caller's book that holds now; NULL when none does. */
-static int present_book(struct request *request, struct book_resources *resources, const struct rate_book **ret)
+static int modules_change(struct request *request, struct reply *reply)
 {
-    struct book_versions books;
-    const char *name = NULL;
-    int rc = rated_book(request, request->conn, request->credential.project_id, &name);
-    rc = rc ? rc : book_resources_load(request->conn, &request->arena, resources, &request->error);
-    rc = rc ? rc : book_load(request->conn, name, resources, &request->arena, &books, &request->error);
-    *ret = NULL;
-    for (size_t i = 0; !rc && i < books.count && books.items[i].from_us <= request->now_us; i++) {
-        *ret = &books.items[i];
+    const struct module_body *b = request->body;
+    int rc = modules_show(request, reply);
+    if (!rc && (b->seen.present & 1) && !b->enabled) {
+        rc = error_set(&request->error, ERR_CONFLICT,
+                       "the price book is always on; a version without prices charges nothing (/rating/v3/books)");
+    }
+    if (!rc && (b->seen.present & 2) && b->priority != MODULE_RANK) {
+        rc = error_set(&request->error, ERR_CONFLICT, "there is one module: its priority is %d", MODULE_RANK);
     }
     return rc;
 }
 
-static bool is_priced(const struct rate_book *book, size_t resource)
-{
-    for (size_t i = 0; book && i < book->rule_count; i++) {
-        if (book->rules[i].resource == resource) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void write_service(struct json_out *out, const struct rate_resource *r)
-{
-    json_out_object(out, NULL);
-    json_out_text(out, "service_id", r->name);
-    json_out_text(out, "name", r->name);
-    json_out_object_end(out);
-}
-
-static int services_list(struct request *request, struct reply *reply)
-{
-    struct book_resources resources;
-    const struct rate_book *book = NULL;
-    int rc = present_book(request, &resources, &book);
-    if (rc) {
-        return rc;
-    }
-    json_out_object(&reply->out, NULL);
-    json_out_array(&reply->out, "services");
-    for (size_t i = 0; i < resources.count; i++) {
-        if (is_priced(book, i)) {
-            write_service(&reply->out, &resources.items[i]);
-        }
-    }
-    json_out_array_end(&reply->out);
-    json_out_object_end(&reply->out);
-    return 0;
-}
-
-static int services_show(struct request *request, struct reply *reply)
-{
-    struct book_resources resources;
-    const struct rate_book *book = NULL;
-    const char *name = request_param(request, "service");
-    int rc = present_book(request, &resources, &book);
-    int index = rc ? -1 : book_resource(&resources, name);
-    if (!rc && (index < 0 || !is_priced(book, (size_t)index))) {
-        return error_set(&request->error, ERR_NOT_FOUND, "no service %s has a price", name);
-    }
-    if (!rc) {
-        write_service(&reply->out, &resources.items[index]);
-    }
-    return rc;
-}
-
-/* Each price of the book is a mapping of its resource; its value says what else it is for. */
-static void write_mapping(struct json_out *out, const struct rate_rule *rule, size_t index, const char *service)
-{
-    char money[MONEY_TEXT_SIZE];
-    const char *value = rule->flavor ? rule->flavor : rule->tag ? rule->tag : rule->zone ? rule->zone : NULL;
-    json_out_object(out, NULL);
-    json_out_textf(out, "mapping_id", "%s-%zu", service, index + 1);
-    json_out_text(out, "value", value);
-    json_out_text(out, "cost", money_text(rule->tiers[rule->tier_count - 1].nano, money));
-    json_out_text(out, "type", "flat");
-    json_out_null(out, "field_id");
-    json_out_text(out, "service_id", service);
-    json_out_null(out, "group_id");
-    json_out_text(out, "tenant_id", rule->project);
-    json_out_object_end(out);
-}
-
-static int mappings_list(struct request *request, struct reply *reply)
-{
-    struct book_resources resources;
-    const struct rate_book *book = NULL;
-    const char *only = request_query(request, "service_id");
-    int rc = present_book(request, &resources, &book);
-    if (rc) {
-        return rc;
-    }
-    json_out_object(&reply->out, NULL);
-    json_out_array(&reply->out, "mappings");
-    for (size_t i = 0; book && i < book->rule_count; i++) {
-        const char *service = resources.items[book->rules[i].resource].name;
-        if (!only || strcmp(only, service) == 0) {
-            write_mapping(&reply->out, &book->rules[i], i, service);
-        }
-    }
-    json_out_array_end(&reply->out);
-    json_out_object_end(&reply->out);
-    return 0;
-}
-
-/* What the book has no words for is empty. */
-static int nothing(struct reply *reply, const char *list)
-{
-    json_out_object(&reply->out, NULL);
-    json_out_array(&reply->out, list);
-    json_out_array_end(&reply->out);
-    json_out_object_end(&reply->out);
-    return 0;
-}
-
-static int fields_list(struct request *request, struct reply *reply)
+static int modules_reload(struct request *request, struct reply *reply)
 {
     (void)request;
-    return nothing(reply, "fields");
-}
-
-static int groups_list(struct request *request, struct reply *reply)
-{
-    (void)request;
-    return nothing(reply, "groups");
-}
-
-static int thresholds_list(struct request *request, struct reply *reply)
-{
-    (void)request;
-    return nothing(reply, "thresholds");
+    reply->status = 204; /* what is changed holds at once */
+    return 0;
 }
 
 #define READ(path, function)                                                                                           \
     {                                                                                                                  \
         .method = "GET", .pattern = (path), .permission = PERMISSION_BILLED, .handler = (function)                     \
     }
-#define HASHMAP "/v1/rating/module_config/hashmap"
+#define CHANGE(path)                                                                                                   \
+    {                                                                                                                  \
+        .method = "PUT", .pattern = (path), .permission = PERMISSION_BILLING, .body = &module_table,                   \
+        .body_size = sizeof(struct module_body), .handler = modules_change                                             \
+    }
 static const struct route rows[] = {
     READ("/v1/info/metrics", metrics_list),
     READ("/v1/info/metrics/{metric}", metrics_show),
@@ -446,12 +352,11 @@ static const struct route rows[] = {
     READ("/v1/rating/modules/{module}", modules_show),
     READ("/v2/rating/modules", modules_list),
     READ("/v2/rating/modules/{module}", modules_show),
-    READ(HASHMAP "/types", types_list),
-    READ(HASHMAP "/services", services_list),
-    READ(HASHMAP "/services/{service}", services_show),
-    READ(HASHMAP "/fields", fields_list),
-    READ(HASHMAP "/mappings", mappings_list),
-    READ(HASHMAP "/groups", groups_list),
-    READ(HASHMAP "/thresholds", thresholds_list),
+    CHANGE("/v1/rating/modules/{module}"),
+    CHANGE("/v2/rating/modules/{module}"),
+    {.method = "GET",
+     .pattern = "/v1/rating/reload_modules",
+     .permission = PERMISSION_BILLING,
+     .handler = modules_reload},
 };
 const struct route_table rating_v1_routes = ROUTE_TABLE(rows);

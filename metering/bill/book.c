@@ -46,13 +46,13 @@ int book_resource(const struct book_resources *r, const char *name)
 /* ---- the JSON ---- */
 
 struct tier_in {
-    const char *up_to, *price;
+    const char *id, *up_to, *price;
 };
 struct spot_in {
     const char *from, *price;
 };
 struct price_in {
-    const char *resource, *price, *flavor, *zone, *region, *project, *tag, *name, *free, *tiering, *per;
+    const char *id, *resource, *price, *flavor, *zone, *region, *project, *tag, *name, *free, *tiering, *per;
     struct json_list states, tiers, spot;
     int64_t minimum, granularity;
 };
@@ -62,6 +62,7 @@ struct discount_in {
 struct book_in {
     const char *from;
     struct json_list prices, discounts;
+    json_value *hashmap;
 };
 
 static const char *const tierings[] = {"graduated", "volume", NULL};
@@ -71,6 +72,7 @@ static const char *const scopes[] = {"project", "account", NULL};
         .name = #member, .kind = JSON_TEXT, .offset = offsetof(type, member), .flags = (flag), .min = 1, .max = 255    \
     }
 static const struct json_field tier_fields[] = {
+    TEXT(struct tier_in, id, 0),
     TEXT(struct tier_in, up_to, 0),
     TEXT(struct tier_in, price, JSON_REQUIRED),
 };
@@ -83,6 +85,7 @@ static const struct json_field spot_fields[] = {
 static const struct json_table spot_table = {
     .fields = spot_fields, .count = JSON_COUNT(spot_fields), .seen_offset = JSON_NO_SEEN};
 static const struct json_field price_fields[] = {
+    TEXT(struct price_in, id, 0),
     TEXT(struct price_in, resource, JSON_REQUIRED),
     TEXT(struct price_in, price, 0),
     TEXT(struct price_in, flavor, 0),
@@ -133,6 +136,7 @@ static const struct json_table discount_table = {
     .fields = discount_fields, .count = JSON_COUNT(discount_fields), .seen_offset = JSON_NO_SEEN};
 static const struct json_field book_fields[] = {
     TEXT(struct book_in, from, JSON_REQUIRED),
+    {.name = "hashmap", .kind = JSON_ANY, .offset = offsetof(struct book_in, hashmap)},
     {.name = "prices",
      .kind = JSON_LIST,
      .offset = offsetof(struct book_in, prices),

@@ -11,6 +11,7 @@
  *      "discounts": [{"name": "partner", "percent": "10", "resource": "vcpu", "project": "<id>"},
  *                    {"name": "welcome", "amount": "5"}]}
  *
+ * Prices and tiers may have an "id", the book a member "hashmap": the API's view of that name keeps them there.
  * The first price that matches counts. Decimals are text, so that they are exact. */
 #pragma once
 #include "common/json_in.h"
