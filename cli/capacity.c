@@ -1,7 +1,7 @@
 /* virga capacity: how many more servers of each flavor fit, what limits it, and what one more host would add. Hosts
  * that are down or disabled do not count. Traits, groups and zones are the scheduler's business: this is room alone. */
 #include "cli/commands.h"
-#include "cli/table.h"
+#include "cli/listing.h"
 #include "common/clock.h"
 #include "common/model/resources.h"
 #include "db/store_flavor.h"
@@ -13,13 +13,12 @@ struct room {
     struct resources capacity, used;
 };
 struct capacity {
+    struct listing listing; /* first */
     struct cli *cli;
     int64_t now_us;
     struct room *hosts;
     size_t count, space;
     struct resources largest; /* of a host, empty */
-    struct table table;
-    struct json_out *out;
 };
 
 static int add_host(void *arg, const struct host_row *row, struct error *e)
@@ -61,6 +60,7 @@ static int add_flavor(void *arg, const struct flavor_row *row, struct error *e)
 {
     static const struct resources nothing = {{0}};
     struct capacity *c = arg;
+    struct json_out *out = c->listing.out;
     struct resources need = {
         {row->vcpus, row->memory_mib, row->root_gib + row->ephemeral_gib + (row->swap_mib + 1023) / 1024}};
     int64_t fits = 0, limits[RESOURCE_COUNT] = {0};
@@ -73,19 +73,19 @@ static int add_flavor(void *arg, const struct flavor_row *row, struct error *e)
     for (int r = 0; r < RESOURCE_COUNT; r++)
         worst = limits[r] > limits[worst] ? (enum resource)r : worst;
     int64_t more = fit(&c->largest, &nothing, &need, &limit);
-    if (c->out) {
-        json_out_object(c->out, NULL);
-        json_out_text(c->out, "flavor", row->name);
-        json_out_int(c->out, "fits", fits);
-        json_out_text(c->out, "limited_by", resource_name(worst));
-        json_out_int(c->out, "one_more_host", more);
-        json_out_object_end(c->out);
+    if (out) {
+        json_out_object(out, NULL);
+        json_out_text(out, "flavor", row->name);
+        json_out_int(out, "fits", fits);
+        json_out_text(out, "limited_by", resource_name(worst));
+        json_out_int(out, "one_more_host", more);
+        json_out_object_end(out);
         return 0;
     }
-    table_add(&c->table, row->name);
-    table_addf(&c->table, "%" PRId64, fits);
-    table_add(&c->table, c->count ? resource_name(worst) : "no host is up and enabled");
-    table_addf(&c->table, "%" PRId64, more);
+    table_add(&c->listing.table, row->name);
+    table_addf(&c->listing.table, "%" PRId64, fits);
+    table_add(&c->listing.table, c->count ? resource_name(worst) : "no host is up and enabled");
+    table_addf(&c->listing.table, "%" PRId64, more);
     return 0;
 }
 
@@ -97,30 +97,16 @@ static int read_all(struct db_conn *conn, void *arg, struct error *e)
     return rc ? rc : store_flavor_list(conn, &q, &c->cli->arena, add_flavor, c, e);
 }
 
+static int read_snapshot(struct cli *cli, struct listing *l, struct error *e)
+{
+    return db_snapshot(db_reader(cli->db), read_all, l, e);
+}
+
 static int run(struct cli *cli, struct error *e)
 {
     static const char *const headings[] = {"FLAVOR", "FITS", "LIMITED BY", "ONE MORE HOST ADDS", NULL};
     struct capacity c = {.cli = cli, .now_us = clock_now_us()};
-    struct strbuf text;
-    struct json_out out;
-    int rc = command_open(cli, false, e);
-    if (rc)
-        return rc;
-    strbuf_init(&text, 0);
-    json_out_init(&out, &text);
-    table_init(&c.table, &cli->arena, headings);
-    c.out = cli->json ? &out : NULL;
-    if (c.out)
-        json_out_array(&out, NULL);
-    rc = db_snapshot(db_reader(cli->db), read_all, &c, e);
-    if (!rc && c.out) {
-        json_out_array_end(&out);
-        command_print_json(&out);
-    } else if (!rc) {
-        table_print(&c.table);
-    }
-    strbuf_done(&text);
-    return rc;
+    return listing_run(cli, headings, read_snapshot, &c.listing, e);
 }
 
 const struct command capacity_command = {

@@ -1,12 +1,7 @@
 /* virga user list. */
 #include "cli/commands.h"
-#include "cli/table.h"
+#include "cli/listing.h"
 #include "db/store_user.h"
-
-struct listing {
-    struct table table;
-    struct json_out *out; /* NULL: the table */
-};
 
 static int put_user(void *arg, const struct user_row *row, struct error *e)
 {
@@ -28,32 +23,17 @@ static int put_user(void *arg, const struct user_row *row, struct error *e)
     return 0;
 }
 
+static int read_users(struct cli *cli, struct listing *l, struct error *e)
+{
+    struct user_filter filter = {.enabled = -1};
+    return store_user_each(db_reader(cli->db), &filter, NULL, put_user, l, e);
+}
+
 static int user_list_run(struct cli *cli, struct error *e)
 {
     static const char *const headings[] = {"NAME", "ID", "DOMAIN", "ENABLED", NULL};
-    struct user_filter filter = {.enabled = -1};
     struct listing l = {0};
-    struct strbuf text;
-    struct json_out out;
-    int rc = command_open(cli, false, e);
-    if (rc)
-        return rc;
-    strbuf_init(&text, 0);
-    json_out_init(&out, &text);
-    table_init(&l.table, &cli->arena, headings);
-    if (cli->json) {
-        l.out = &out;
-        json_out_array(&out, NULL);
-    }
-    rc = store_user_each(db_reader(cli->db), &filter, NULL, put_user, &l, e);
-    if (!rc && l.out) {
-        json_out_array_end(&out);
-        command_print_json(&out);
-    } else if (!rc) {
-        table_print(&l.table);
-    }
-    strbuf_done(&text);
-    return rc;
+    return listing_run(cli, headings, read_users, &l, e);
 }
 
 const struct command user_list_command = {

@@ -13,6 +13,7 @@
 #include "db/store_billing.h"
 #include "db/store_counter.h"
 #include "db/store_ledger.h"
+#include "metering/batches.h"
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -198,8 +199,9 @@ static int fold_batches(struct db_conn *c, void *arg, struct error *e)
     return rc ? rc : write_streams(f, e);
 }
 
-static int run_batch(struct counters *m, struct arena *a, bool *ret_more, struct error *e)
+static int run_batch(void *arg, struct arena *a, bool *ret_more, struct error *e)
 {
+    struct counters *m = arg;
     struct fold f = {.m = m, .arena = a};
     int rc = db_transact(m->conn, fold_batches, &f, e);
     HASH_CLEAR(hh, f.hours);
@@ -218,16 +220,7 @@ static int run_batch(struct counters *m, struct arena *a, bool *ret_more, struct
 
 int counters_run(struct counters *m, struct error *e)
 {
-    struct arena a;
-    bool more = true;
-    int rc = 0;
-    arena_init(&a);
-    while (!rc && more) {
-        arena_reset(&a);
-        rc = run_batch(m, &a, &more, e);
-    }
-    arena_done(&a);
-    return rc;
+    return batches_run(run_batch, m, e);
 }
 
 void counters_forget(struct counters *m)

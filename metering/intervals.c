@@ -14,6 +14,7 @@
 #include "common/strbuf.h"
 #include "db/store_ledger.h"
 #include "db/store_usage.h"
+#include "metering/batches.h"
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -327,8 +328,9 @@ static int take_batch(struct db_conn *c, void *arg, struct error *e)
     return rc;
 }
 
-static int run_batch(struct intervals *m, struct arena *a, bool *ret_more, struct error *e)
+static int run_batch(void *arg, struct arena *a, bool *ret_more, struct error *e)
 {
+    struct intervals *m = arg;
     struct step s = {.m = m};
     struct usage_event *events = NULL;
     int rc = store_usage_cursor(m->conn, CURSOR, &m->position, e);
@@ -360,14 +362,5 @@ int intervals_position(struct intervals *m, struct error *e)
 
 int intervals_run(struct intervals *m, struct error *e)
 {
-    struct arena a;
-    bool more = true;
-    int rc = 0;
-    arena_init(&a);
-    while (!rc && more) {
-        arena_reset(&a);
-        rc = run_batch(m, &a, &more, e);
-    }
-    arena_done(&a);
-    return rc;
+    return batches_run(run_batch, m, e);
 }

@@ -40,6 +40,23 @@ int elastic_project(struct request *request, const char **ret_project)
     return 0;
 }
 
+int elastic_list(struct request *request, struct reply *reply, const char *name, elastic_read_fn read)
+{
+    const char *project = NULL;
+    struct page page = {0};
+    int rc = elastic_project(request, &project);
+    if (!rc)
+        rc = request_page(request, ELASTIC_PAGE_MAX, &page.limit, &page.after);
+    if (rc)
+        return rc;
+    json_out_object(&reply->out, NULL);
+    json_out_array(&reply->out, name);
+    rc = read(request, project, &page, &reply->out);
+    json_out_array_end(&reply->out);
+    json_out_object_end(&reply->out);
+    return rc;
+}
+
 int elastic_own_project(struct request *request, const char **ret_project)
 {
     if (request->credential.project_id[0] == '\0')

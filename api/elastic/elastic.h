@@ -2,8 +2,10 @@
  * themselves, reservations. */
 #pragma once
 #include "api/http/handler.h"
+#include "db/page.h"
 
-#define ELASTIC_PREFIX "/elastic/v1"
+#define ELASTIC_PREFIX   "/elastic/v1"
+#define ELASTIC_PAGE_MAX 1000
 
 extern const struct service elastic_service;
 extern const struct route_table elastic_dry_run_routes, elastic_queue_routes, elastic_groups_routes,
@@ -14,5 +16,11 @@ bool elastic_is_admin(const struct request *request);
 /* The project that a list is about: the caller's; for administrators the one of "project_id", or NULL (all) with
  * "all_projects". ERR_FORBIDDEN when somebody else's is asked for. */
 int elastic_project(struct request *request, const char **ret_project);
+/* Answers with a page of what the caller may see: {name: [...]}. `read` writes the items into `out`; `project` as
+ * above.
+ */
+typedef int (*elastic_read_fn)(struct request *request, const char *project, const struct page *page,
+                               struct json_out *out);
+int elastic_list(struct request *request, struct reply *reply, const char *name, elastic_read_fn read);
 /* The project that something is made in. ERR_FORBIDDEN for a token without one. */
 int elastic_own_project(struct request *request, const char **ret_project);

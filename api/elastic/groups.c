@@ -12,7 +12,6 @@
 
 #define GROUPS_PER_PROJECT 1000
 #define MEMBERS_MAX        10000
-#define PAGE_MAX           1000
 
 struct group_body {
     const char *name, *spread;
@@ -252,21 +251,14 @@ static int list_one(void *arg, const struct elastic_group_row *row, struct error
     return 0;
 }
 
+static int read_page(struct request *request, const char *project, const struct page *page, struct json_out *out)
+{
+    return store_elastic_list(request->conn, project, page, list_one, out, &request->error);
+}
+
 static int groups_list(struct request *request, struct reply *reply)
 {
-    struct page page = {0};
-    const char *project = NULL;
-    int rc = elastic_project(request, &project);
-    if (!rc)
-        rc = request_page(request, PAGE_MAX, &page.limit, &page.after);
-    if (rc)
-        return rc;
-    json_out_object(&reply->out, NULL);
-    json_out_array(&reply->out, "groups");
-    rc = store_elastic_list(request->conn, project, &page, list_one, &reply->out, &request->error);
-    json_out_array_end(&reply->out);
-    json_out_object_end(&reply->out);
-    return rc;
+    return elastic_list(request, reply, "groups", read_page);
 }
 
 /* Begins a rolling update. */
@@ -413,7 +405,7 @@ static int events_list(struct request *request, struct reply *reply)
     int64_t limit;
     int rc = groups_load(request, &row);
     if (!rc)
-        rc = request_page(request, PAGE_MAX, &limit, &marker);
+        rc = request_page(request, ELASTIC_PAGE_MAX, &limit, &marker);
     if (rc)
         return rc;
     json_out_object(&reply->out, NULL);

@@ -5,8 +5,6 @@
 #include "db/store_queue.h"
 #include <stdlib.h>
 
-#define PAGE_MAX 1000
-
 static int write_row(void *arg, const struct queue_row *row, struct error *e)
 {
     struct json_out *out = arg;
@@ -36,7 +34,7 @@ static int queue_list(struct request *request, struct reply *reply)
     int64_t limit, after = 0;
     int rc = elastic_project(request, &project);
     if (!rc)
-        rc = request_page(request, PAGE_MAX, &limit, &marker);
+        rc = request_page(request, ELASTIC_PAGE_MAX, &limit, &marker);
     if (!rc && marker != NULL) {
         after = strtoll(marker, &end, 10);
         if (end == marker || *end != '\0' || after < 0)

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #define COUNT_MAX 1000
-#define PAGE_MAX  1000
 
 struct reservation_body {
     const char *name, *flavor, *zone, *from, *until;
@@ -146,21 +145,14 @@ static int list_one(void *arg, const struct reservation_row *row, struct error *
     return 0;
 }
 
+static int read_page(struct request *request, const char *project, const struct page *page, struct json_out *out)
+{
+    return store_reservation_list(request->conn, project, page, list_one, out, &request->error);
+}
+
 static int reservations_list(struct request *request, struct reply *reply)
 {
-    const char *project = NULL;
-    struct page page = {0};
-    int rc = elastic_project(request, &project);
-    if (!rc)
-        rc = request_page(request, PAGE_MAX, &page.limit, &page.after);
-    if (rc)
-        return rc;
-    json_out_object(&reply->out, NULL);
-    json_out_array(&reply->out, "reservations");
-    rc = store_reservation_list(request->conn, project, &page, list_one, &reply->out, &request->error);
-    json_out_array_end(&reply->out);
-    json_out_object_end(&reply->out);
-    return rc;
+    return elastic_list(request, reply, "reservations", read_page);
 }
 
 /* Gives back what no server has taken; the row stays as history. */
