@@ -22,6 +22,7 @@
 struct budgets_telling {
     struct arena arena;
     struct budget_crossing crossing;
+    bool told;
 };
 
 struct look {
@@ -105,7 +106,7 @@ static int cross(struct look *l, struct db_conn *c, size_t index, bool note, str
             continue;
         }
         l->reached = true;
-        rc = note ? store_budget_cross(c, &x, *row->webhook, &fresh, e) : 0;
+        rc = note ? store_budget_cross(c, &x, *row->webhook, *row->email, &fresh, e) : 0;
         if (fresh) {
             l->b->crossed++;
             log_info("budget threshold reached", "budget=%s month=%s percent=%s", row->id, l->month, x.threshold);
@@ -127,6 +128,7 @@ static int spend_all(struct db_conn *c, void *arg, struct error *e)
     for (size_t i = 0; !rc && i < l->count; i++) {
         rc = spend(l, &l->rows[i], &l->spent[i], e);
         rc = rc ? rc : cross(l, c, i, false, e);
+        l->reached = l->reached || l->rows[i].hard; /* what it has come to is written down */
     }
     bill_close(&l->bill);
     return rc;
@@ -138,6 +140,9 @@ static int cross_all(struct db_conn *c, void *arg, struct error *e)
     int rc = 0;
     for (size_t i = 0; !rc && i < l->count; i++) {
         rc = cross(l, c, i, true, e);
+        if (!rc && l->rows[i].hard) {
+            rc = store_budget_spent(c, l->rows[i].id, l->month, l->spent[i], e);
+        }
     }
     return rc;
 }
@@ -178,16 +183,50 @@ static void write_body(struct strbuf *text, const struct budget_crossing *x)
 
 static int settle(struct db_conn *c, void *arg, struct error *e)
 {
-    const struct budget_crossing *x = arg;
-    int64_t pause = RETRY_US << (x->attempts < 12 ? x->attempts : 12);
+    const struct budgets_telling *x = arg;
+    int64_t attempts = x->crossing.attempts < 12 ? x->crossing.attempts : 12, pause = RETRY_US << attempts;
     int64_t due = clock_now_us() + (pause < RETRY_MAX_US ? pause : RETRY_MAX_US);
-    return store_budget_told(c, x, x->webhook ? due : 0, e);
+    return store_budget_told(c, &x->crossing, x->told ? 0 : due, e);
+}
+
+static const char *write_mail(struct budgets_telling *t)
+{
+    const struct budget_crossing *x = &t->crossing;
+    char money[MONEY_TEXT_SIZE], time[CLOCK_TEXT_SIZE];
+    return arena_printf(&t->arena,
+                        "The budget %s has reached %s %% of its amount for %s.\r\n\r\n"
+                        "Spent: %s\r\nSeen at: %s (UTC)\r\n",
+                        x->budget_id, x->threshold, x->month, money_text(x->spent_nano, money),
+                        clock_text(x->crossed_us, CLOCK_ISO_Z, time));
+}
+
+/* What it is about is named, so that who gets it twice can see that. */
+static int tell(struct budgets *b, struct budgets_telling *t, struct error *e)
+{
+    const struct budget_crossing *x = &t->crossing;
+    struct strbuf body;
+    const char *id = arena_printf(&t->arena, "%s/%s/%s", x->budget_id, x->month, x->threshold);
+    if (x->email) {
+        const struct webhook_mail mail = {
+            .server = b->mail.server,
+            .from = b->mail.from,
+            .user = b->mail.user,
+            .password = b->mail.password,
+            .to = x->email,
+            .subject = arena_printf(&t->arena, "Budget %s: %s %% of %s", x->budget_id, x->threshold, x->month),
+            .text = write_mail(t)};
+        return webhook_send_mail(b->webhook, &mail, id, e);
+    }
+    strbuf_init(&body, 0);
+    write_body(&body, x);
+    int rc = webhook_send(b->webhook, x->webhook, id, body.data, e);
+    strbuf_done(&body);
+    return rc;
 }
 
 static int start_telling(struct budgets *b, struct error *e)
 {
     struct budgets_telling *t = memory_new(sizeof(*t));
-    struct strbuf body;
     bool found = false;
     arena_init(&t->arena);
     int rc = store_budget_due(b->conn, clock_now_us(), &t->arena, &t->crossing, &found, e);
@@ -196,17 +235,13 @@ static int start_telling(struct budgets *b, struct error *e)
         budgets_done(b);
         return rc;
     }
-    strbuf_init(&body, 0);
-    write_body(&body, &t->crossing);
-    const char *id =
-        arena_printf(&t->arena, "%s/%s/%s", t->crossing.budget_id, t->crossing.month, t->crossing.threshold);
     struct error refused = {0};
-    if (webhook_send(b->webhook, t->crossing.webhook, id, body.data, &refused)) {
-        log_warn("webhook cannot be told", "budget=%s error=\"%s\"", t->crossing.budget_id, error_text(&refused));
-        rc = db_transact(b->conn, settle, &t->crossing, e);
+    if (tell(b, t, &refused)) {
+        log_warn("nobody can be told of a budget", "budget=%s error=\"%s\"", t->crossing.budget_id,
+                 error_text(&refused));
+        rc = db_transact(b->conn, settle, t, e);
         budgets_done(b);
     }
-    strbuf_done(&body);
     return rc;
 }
 
@@ -216,16 +251,15 @@ static int go_on(struct budgets *b, struct error *e)
     if (!webhook_step(b->webhook, &status)) {
         return 0;
     }
-    struct budget_crossing *x = &b->telling->crossing;
-    bool told = status >= 200 && status < 300;
-    if (told) {
-        x->webhook = NULL;
-        b->told++;
-    } else {
-        log_warn("webhook not told", "budget=%s month=%s percent=%s status=%ld attempts=%lld", x->budget_id, x->month,
-                 x->threshold, status, (long long)x->attempts + 1);
+    const struct budget_crossing *x = &b->telling->crossing;
+    b->telling->told = status >= 200 && status < 300;
+    b->told += b->telling->told;
+    if (!b->telling->told) {
+        log_warn(x->email ? "mail not sent" : "webhook not told",
+                 "budget=%s month=%s percent=%s status=%ld attempts=%lld", x->budget_id, x->month, x->threshold, status,
+                 (long long)x->attempts + 1);
     }
-    int rc = db_transact(b->conn, settle, x, e);
+    int rc = db_transact(b->conn, settle, b->telling, e);
     budgets_done(b);
     return rc;
 }

@@ -1,12 +1,17 @@
 /* Budgets: compares what the running month has cost with their thresholds, notes each crossing once, and tells
- * webhooks until they answer with 2xx. */
+ * webhooks and mail addresses until they have it. */
 #pragma once
 #include "db/db.h"
 
 struct webhook;
+/* The mail server that takes mails, "smtp://host:25" or "smtps://host"; NULL: mails wait until there is one. */
+struct budgets_mail {
+    const char *server, *from, *user, *password;
+};
 struct budgets {
     struct db_conn *reader, *conn; /* costs are computed on the one, crossings written on the other */
     struct webhook *webhook;
+    struct budgets_mail mail;
     int64_t period_us;      /* how often costs are looked at */
     int64_t looked_us;      /* by the monotonic clock */
     uint64_t crossed, told; /* since start */

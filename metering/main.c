@@ -40,6 +40,7 @@ struct metering {
     struct db *db;
     struct wake *wake;
     struct loop *loop;
+    char *smtp_password;
     char holder[UUID_SIZE];
     bool leader;
     int64_t epoch, metrics_us, folded_us, closed_us; /* by the monotonic clock */
@@ -228,20 +229,44 @@ static void on_wake(void *arg, const char *topic)
     }
 }
 
-/* What webhooks are signed with: the file's first line. */
-static int read_secret(struct metering *m, struct error *e)
+/* A file's first line, on the heap; NULL for no file. */
+static int read_line(const char *path, char **ret, struct error *e)
 {
     struct strbuf text;
     int rc = 0;
     strbuf_init(&text, 4096);
-    if (m->config.webhook_secret) {
-        rc = file_read(m->config.webhook_secret, &text, e);
+    if (path) {
+        rc = file_read(path, &text, e);
     }
     if (!rc && text.size > 0) {
         text.data[strcspn(text.data, "\r\n")] = '\0';
+        *ret = strdup(text.data);
     }
-    m->budgets.webhook = webhook_new(rc ? NULL : text.data);
     strbuf_done(&text);
+    return rc;
+}
+
+static void forget_line(char **line)
+{
+    if (*line) {
+        explicit_bzero(*line, strlen(*line));
+    }
+    free(*line);
+    *line = NULL;
+}
+
+/* What webhooks are signed with, and who takes mails. */
+static int read_secrets(struct metering *m, struct error *e)
+{
+    char *secret = NULL;
+    int rc = read_line(m->config.webhook_secret, &secret, e);
+    m->budgets.webhook = webhook_new(secret);
+    forget_line(&secret);
+    rc = rc ? rc : read_line(m->config.smtp_password, &m->smtp_password, e);
+    m->budgets.mail = (struct budgets_mail){.server = m->config.smtp_url,
+                                            .from = m->config.smtp_from,
+                                            .user = m->config.smtp_user,
+                                            .password = m->smtp_password};
     return rc;
 }
 
@@ -278,7 +303,7 @@ static int start(struct metering *m, struct error *e)
                                           .days_after_us = m->config.usage_days_ms * 1000,
                                           .months_after_us = m->config.usage_months_ms * 1000,
                                           .forget_after_us = m->config.usage_forget_ms * 1000};
-        rc = read_secret(m, e);
+        rc = read_secrets(m, e);
     }
     if (!rc) {
         load_prices(m);
@@ -303,6 +328,7 @@ static void stop(struct metering *m)
     counters_forget(&m->counters);
     budgets_done(&m->budgets);
     webhook_free(&m->budgets.webhook);
+    forget_line(&m->smtp_password);
     db_conn_close(&m->intervals.conn);
     db_close(&m->db);
     loop_free(&m->loop);

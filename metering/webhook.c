@@ -1,5 +1,6 @@
-/* Webhooks through curl's multi interface, driven from the meter's timer. Redirects are not followed. */
+/* Webhooks and mails through curl's multi interface, driven from the meter's timer. Redirects are not followed. */
 #include "metering/webhook.h"
+#include "common/clock.h"
 #include "common/library.h"
 #include "common/memory.h"
 #include "common/strbuf.h"
@@ -7,6 +8,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define TIMEOUT_MS 10000
 
@@ -36,6 +38,7 @@ struct webhook {
     CURLM *multi; /* NULL until the first is sent */
     CURL *easy;   /* NULL while idle */
     struct curl_slist *headers;
+    size_t body_at; /* of a mail: what was read of it */
     char *secret, *body;
 };
 
@@ -143,6 +146,78 @@ int webhook_send(struct webhook *w, const char *url, const char *id, const char 
     curl.easy_setopt(w->easy, CURLOPT_HTTPHEADER, w->headers);
     curl.easy_setopt(w->easy, CURLOPT_POSTFIELDS, w->body);
     curl.easy_setopt(w->easy, CURLOPT_WRITEFUNCTION, ignore);
+    curl.easy_setopt(w->easy, CURLOPT_TIMEOUT_MS, (long)TIMEOUT_MS);
+    curl.easy_setopt(w->easy, CURLOPT_NOSIGNAL, 1L);
+    curl.multi_add_handle(w->multi, w->easy);
+    return 0;
+}
+
+static size_t read_mail(char *data, size_t size, size_t count, void *arg)
+{
+    struct webhook *w = arg;
+    size_t left = strlen(w->body + w->body_at), room = size * count, most = left < room ? left : room;
+    memcpy(data, w->body + w->body_at, most);
+    w->body_at += most;
+    return most;
+}
+
+static void write_mail(struct webhook *w, const struct webhook_mail *m, const char *id)
+{
+    unsigned char digest[crypto_hash_sha256_BYTES];
+    char name[2 * sizeof(digest) + 1], date[64];
+    time_t now = (time_t)(clock_now_us() / CLOCK_SECOND_US);
+    struct tm tm;
+    struct strbuf text;
+    crypto_hash_sha256(digest, (const unsigned char *)id, strlen(id));
+    sodium_bin2hex(name, sizeof(name), digest, sizeof(digest));
+    strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S +0000", gmtime_r(&now, &tm));
+    strbuf_init(&text, 1 << 20);
+    strbuf_appendf(&text,
+                   "Date: %s\r\nFrom: %s\r\nTo: %s\r\nSubject: %s\r\nMessage-ID: <%.40s@virga>\r\n"
+                   "X-Virga-Delivery: %s\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
+                   "Content-Type: text/plain; charset=utf-8\r\n\r\n%s",
+                   date, m->from, m->to, m->subject, name, id, m->text);
+    w->body = memory_strdup(text.data);
+    w->body_at = 0;
+    strbuf_done(&text);
+}
+
+static void add_recipients(struct webhook *w, const char *to)
+{
+    char *list = memory_strdup(to), *rest = list;
+    for (char *one; (one = strtok_r(rest, ",", &rest));) {
+        w->headers = curl.slist_append(w->headers, one);
+    }
+    free(list);
+}
+
+int webhook_send_mail(struct webhook *w, const struct webhook_mail *m, const char *id, struct error *e)
+{
+    if (!m->server || (strncmp(m->server, "smtp://", 7) != 0 && strncmp(m->server, "smtps://", 8) != 0)) {
+        return error_set(e, ERR_INVALID, "there is no mail server: smtp_url is none of smtp and smtps");
+    }
+    if (!m->from || strpbrk(id, "\r\n")) {
+        return error_set(e, ERR_INVALID, "mail has no sender: smtp_from is not set");
+    }
+    int rc = begin(w, e);
+    if (rc) {
+        return rc;
+    }
+    w->easy = curl.easy_init();
+    write_mail(w, m, id);
+    add_recipients(w, m->to);
+    curl.easy_setopt(w->easy, CURLOPT_URL, m->server);
+    curl.easy_setopt(w->easy, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
+    curl.easy_setopt(w->easy, CURLOPT_USE_SSL, (long)(m->user ? CURLUSESSL_ALL : CURLUSESSL_TRY));
+    curl.easy_setopt(w->easy, CURLOPT_MAIL_FROM, m->from);
+    curl.easy_setopt(w->easy, CURLOPT_MAIL_RCPT, w->headers);
+    if (m->user) {
+        curl.easy_setopt(w->easy, CURLOPT_USERNAME, m->user);
+        curl.easy_setopt(w->easy, CURLOPT_PASSWORD, m->password ? m->password : "");
+    }
+    curl.easy_setopt(w->easy, CURLOPT_UPLOAD, 1L);
+    curl.easy_setopt(w->easy, CURLOPT_READFUNCTION, read_mail);
+    curl.easy_setopt(w->easy, CURLOPT_READDATA, w);
     curl.easy_setopt(w->easy, CURLOPT_TIMEOUT_MS, (long)TIMEOUT_MS);
     curl.easy_setopt(w->easy, CURLOPT_NOSIGNAL, 1L);
     curl.multi_add_handle(w->multi, w->easy);

@@ -1,5 +1,5 @@
 /* /v3/budgets: an amount a month for a project or an account, thresholds in percent of it, and who is told when one is
- * reached. Budgets with a webhook call out of the cloud: only administrators make them. */
+ * reached. Budgets call and write out of the cloud: only administrators make them. A hard one stops new servers. */
 #include "api/rating/rating.h"
 #include "common/clock.h"
 #include "common/model/money.h"
@@ -9,7 +9,8 @@
 #define CROSSINGS_SHOWN 100
 
 struct body {
-    const char *account, *project, *amount, *webhook;
+    const char *account, *project, *amount, *webhook, *email;
+    bool hard;
     struct json_list thresholds;
 };
 static const struct json_field fields[] = {
@@ -17,6 +18,8 @@ static const struct json_field fields[] = {
     {.name = "project_id", .kind = JSON_TEXT, .offset = offsetof(struct body, project), .min = 1, .max = 63},
     {.name = "amount", .kind = JSON_TEXT, .offset = offsetof(struct body, amount), .flags = JSON_REQUIRED},
     {.name = "webhook", .kind = JSON_TEXT, .offset = offsetof(struct body, webhook), .max = 1000},
+    {.name = "email", .kind = JSON_TEXT, .offset = offsetof(struct body, email), .max = 1000},
+    {.name = "hard", .kind = JSON_BOOL, .offset = offsetof(struct body, hard)},
     {.name = "thresholds",
      .kind = JSON_TEXTS,
      .offset = offsetof(struct body, thresholds),
@@ -40,6 +43,8 @@ static int write_budget(struct request *request, struct json_out *out, const str
     json_out_text(out, "amount", money_text(row->amount_nano, money));
     json_out_raw(out, "thresholds", row->thresholds);
     json_out_text(out, "webhook", *row->webhook ? row->webhook : NULL);
+    json_out_text(out, "email", *row->email ? row->email : NULL);
+    json_out_bool(out, "hard", row->hard);
     json_out_array(out, "crossed");
     for (size_t i = 0; i < count; i++) {
         json_out_object(out, NULL);
@@ -49,6 +54,7 @@ static int write_budget(struct request *request, struct json_out *out, const str
         json_out_text(out, "at", clock_text(list[i].crossed_us, CLOCK_ISO_Z, time));
         json_out_int(out, "attempts", list[i].attempts);
         json_out_bool(out, "told", !*list[i].webhook);
+        json_out_bool(out, "mailed", *row->email && !*list[i].email);
         json_out_object_end(out);
     }
     json_out_array_end(out);
@@ -96,6 +102,23 @@ static int read_thresholds(struct request *request, const struct json_list *list
     return rc;
 }
 
+/* "a@b.c,d@e.f", or nothing. What could end a line or an address in a mail is no part of one. */
+static bool are_addresses(const char *text)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.!#$%&'*+/=?^_`{|}~-@";
+    bool good = true;
+    while (good && *text) {
+        size_t size = strcspn(text, ",");
+        const char *at = memchr(text, '@', size);
+        good = at && at > text && at < text + size - 1 && strspn(text, allowed) >= size &&
+               !memchr(at + 1, '@', size - (size_t)(at + 1 - text));
+        text += size;
+        good = good && (!*text || text[1]);
+        text += *text == ',';
+    }
+    return good;
+}
+
 static int budgets_put(struct request *request, struct reply *reply)
 {
     const struct body *b = request->body;
@@ -104,6 +127,8 @@ static int budgets_put(struct request *request, struct reply *reply)
                              .account_id = b->account ? b->account : "",
                              .project_id = b->project ? b->project : "",
                              .webhook = b->webhook ? b->webhook : "",
+                             .email = b->email ? b->email : "",
+                             .hard = b->hard,
                              .created_us = request->now_us};
     if ((b->account != NULL) == (b->project != NULL)) {
         return error_set(&request->error, ERR_INVALID, "a budget is about either a project_id or an account_id");
@@ -113,6 +138,10 @@ static int budgets_put(struct request *request, struct reply *reply)
     }
     if (*row.webhook && strncmp(row.webhook, "https://", 8) != 0 && strncmp(row.webhook, "http://", 7) != 0) {
         return error_set(&request->error, ERR_INVALID, "webhook: \"%s\" is not a URL of http or https", row.webhook);
+    }
+    if (!are_addresses(row.email)) {
+        return error_set(&request->error, ERR_INVALID, "email: \"%s\" is not a list of mail addresses with commas",
+                         row.email);
     }
     int rc = read_thresholds(request, &b->thresholds, &thresholds);
     row.thresholds = thresholds;
