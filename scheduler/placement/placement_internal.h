@@ -139,6 +139,9 @@ struct query {
     int64_t weight[RESOURCE_COUNT], weight_servers;
     int64_t scarcity[RESOURCE_COUNT]; /* how much a share of it counts for packing; SCARCITY_ONE for the scarcest */
     int64_t need_worth;               /* what the request itself takes off the weighers' sum */
+    int64_t worth_most;               /* 0, or the larger weight when the sum is one of VCPU and memory alone, which then
+                                       * tells how little can be left */
+    double worth_factor;              /* likewise for what is left, in pack's terms */
     const uint64_t *excluded;         /* slots to leave out, or NULL */
     const struct numa_request *numa;  /* cells that a host must have free, or NULL */
     const struct placement *placement;

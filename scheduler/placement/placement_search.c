@@ -4,11 +4,15 @@
  *
  * Depth first, the best bound first; what cannot beat the best found so far is left out. */
 #include "scheduler/placement/placement_internal.h"
+#include <math.h>
 #include <string.h>
 
 #define SCARCITY_ONE 4096
 #define STAY_PART    8  /* what stays counts this much less than the fit */
 #define OPENING      16 /* more than any fit is worth */
+#define PACK_UNIT    (1 << 16)
+/* Worth is kept in steps of 2^14, rounded down; what is beyond the range of a dimension says nothing. */
+#define WORTH_SHIFT 14
 
 static const char *const goal_names[PLACEMENT_GOAL_COUNT] = {
     [PLACEMENT_GOAL_DEFAULT] = "default",     [PLACEMENT_GOAL_WEIGHTS] = "weights",
@@ -65,6 +69,24 @@ static void weigh_scarcity(const struct placement *p, struct query *q)
     }
 }
 
+/* Weighers of VCPU and memory alone, both positive, make a host's worth the length of what is free along one diagonal:
+ * with W left along it, w1 x + w2 y >= W, the sum x + y is W / max(w1, w2) at least, and (a x)^2 + (b y)^2 is
+ * W^2 / ((w1 / a)^2 + (w2 / b)^2) at least. */
+static void weigh_worth(const struct placement_weights *w, struct query *q)
+{
+    double vcpu = (double)q->scarcity[RESOURCE_VCPU] / SCARCITY_ONE / PACK_UNIT;
+    double memory = (double)q->scarcity[RESOURCE_MEMORY_MIB] / SCARCITY_ONE / PACK_UNIT;
+    q->worth_most = 0;
+    q->worth_factor = 0;
+    if (w->vcpu <= 0 || w->memory <= 0 || w->disk != 0 || w->servers != 0) {
+        return;
+    }
+    q->worth_most = w->vcpu > w->memory ? w->vcpu : w->memory;
+    if (vcpu > 0 && memory > 0) {
+        q->worth_factor = 1 / sqrt(w->vcpu / vcpu * (w->vcpu / vcpu) + w->memory / memory * (w->memory / memory));
+    }
+}
+
 bool placement_query_begin(const struct placement *p, const struct placement_request *r, struct query *ret)
 {
     const struct placement_weights *w = &p->weights;
@@ -89,6 +111,7 @@ bool placement_query_begin(const struct placement *p, const struct placement_req
     ret->weight[RESOURCE_DISK_GIB] = w->disk;
     ret->weight_servers = w->servers;
     weigh_scarcity(p, ret);
+    weigh_worth(w, ret);
     return can;
 }
 
@@ -101,6 +124,11 @@ bool placement_query_kind(const struct placement *p, const struct placement_requ
         q->need_worth += q->weight[i] * q->unit[i] * (q->need[i] > 0 ? q->need[i] : 0);
     }
     q->asked_count = q->fixed_count;
+    if (q->worth_most > 0) {
+        int64_t worth = q->need_worth >> WORTH_SHIFT;
+        q->need[TREE_WORTH] = worth < INT32_MAX ? (int32_t)worth : INT32_MAX;
+        q->asked[q->asked_count++] = TREE_WORTH;
+    }
     for (size_t i = 0; i < r->extra.count; i++) {
         int32_t d = placement_class_dimension(p->kinds[kind]->key, r->extra.item[i].class);
         if (d >= 0) {
@@ -130,9 +158,6 @@ static inline int32_t at_least(const struct query *q, int r, int32_t low)
 {
     return low > q->need[r] ? low : q->need[r];
 }
-
-/* Worth is kept in steps of 2^14, rounded down; what is beyond the range of a dimension says nothing. */
-#define WORTH_SHIFT 14
 
 int32_t placement_worth(const struct placement *p, int32_t kind, const int32_t *values)
 {
@@ -167,10 +192,19 @@ static int64_t reach_weights(const struct query *q, const int32_t *low, const in
     return score < bound ? score : bound;
 }
 
+/* At least so much worth is left over. */
+static inline int64_t worth_left(const struct query *q, const int32_t *low, size_t stride)
+{
+    int64_t left = (int64_t)low[TREE_WORTH * stride] * (1 << WORTH_SHIFT) - q->need_worth;
+    return q->worth_most > 0 && left > 0 ? left : 0;
+}
+
 static int64_t reach_best_fit(const struct query *q, const int32_t *low, size_t stride)
 {
-    return -left_share(q, RESOURCE_VCPU, at_least(q, RESOURCE_VCPU, low[TREE_VCPU * stride])) -
-           left_share(q, RESOURCE_MEMORY_MIB, at_least(q, RESOURCE_MEMORY_MIB, low[TREE_MEMORY * stride]));
+    int64_t left = left_share(q, RESOURCE_VCPU, at_least(q, RESOURCE_VCPU, low[TREE_VCPU * stride])) +
+                   left_share(q, RESOURCE_MEMORY_MIB, at_least(q, RESOURCE_MEMORY_MIB, low[TREE_MEMORY * stride]));
+    int64_t least = q->worth_most > 0 ? worth_left(q, low, stride) / q->worth_most : 0;
+    return left > least ? -left : -least;
 }
 
 /* The sum of squares of what is left, so that a host left lopsided is worse than one that loses the same in both; and
@@ -180,9 +214,13 @@ static int64_t reach_pack(const struct query *q, const int32_t *low, const int32
     int64_t vcpu = left_share(q, RESOURCE_VCPU, at_least(q, RESOURCE_VCPU, low[TREE_VCPU * stride]));
     int64_t memory = left_share(q, RESOURCE_MEMORY_MIB, at_least(q, RESOURCE_MEMORY_MIB, low[TREE_MEMORY * stride]));
     int64_t opened = high[TREE_SERVERS * stride] > 0 ? 0 : OPENING * SHARE_ONE;
-    vcpu = vcpu * q->scarcity[RESOURCE_VCPU] / SCARCITY_ONE;
-    memory = memory * q->scarcity[RESOURCE_MEMORY_MIB] / SCARCITY_ONE;
-    return -opened - (vcpu >> 16) * (vcpu >> 16) - (memory >> 16) * (memory >> 16);
+    vcpu = vcpu * q->scarcity[RESOURCE_VCPU] / SCARCITY_ONE / PACK_UNIT;
+    memory = memory * q->scarcity[RESOURCE_MEMORY_MIB] / SCARCITY_ONE / PACK_UNIT;
+    int64_t cost = vcpu * vcpu + memory * memory;
+    /* Either side may have lost one by rounding. */
+    double length = (double)worth_left(q, low, stride) * q->worth_factor - 1.5;
+    int64_t least = length > 0 ? (int64_t)(length * length) : 0;
+    return -opened - (cost > least ? cost : least);
 }
 
 static int64_t reach_spread(const struct query *q, const int32_t *high, size_t stride)

@@ -24,13 +24,13 @@ struct path {
     uint64_t low, high; /* keys that belong into the leaf: low <= key < high */
 };
 
-/* Puts three zero bits between the bits of a coordinate. */
+/* Puts a zero bit between the bits of a coordinate. */
 static uint64_t spread_bits(uint64_t x)
 {
-    x = (x | x << 24) & 0x000000ff000000ffULL;
-    x = (x | x << 12) & 0x000f000f000f000fULL;
-    x = (x | x << 6) & 0x0303030303030303ULL;
-    return (x | x << 3) & 0x1111111111111111ULL;
+    x = (x | x << 8) & 0x00ff00ffULL;
+    x = (x | x << 4) & 0x0f0f0f0fULL;
+    x = (x | x << 2) & 0x33333333ULL;
+    return (x | x << 1) & 0x55555555ULL;
 }
 
 static uint64_t coordinate(int32_t value, uint64_t scale)
@@ -42,9 +42,10 @@ static uint64_t coordinate(int32_t value, uint64_t scale)
 static uint64_t key_of(const struct tree *t, int32_t slot, const int32_t *values)
 {
     uint64_t stay = coordinate(values[TREE_STAY], 1ULL << (32 - COORDINATE_BITS));
-    uint64_t key = spread_bits(coordinate(values[TREE_VCPU], t->scale[0])) << 3 |
-                   spread_bits(coordinate(values[TREE_MEMORY], t->scale[1])) << 2 |
-                   spread_bits(coordinate(values[TREE_DISK], t->scale[2])) << 1 | spread_bits(stay);
+    uint64_t shape = spread_bits(coordinate(values[TREE_VCPU], t->scale[0])) << 1 |
+                     spread_bits(coordinate(values[TREE_MEMORY], t->scale[1]));
+    uint64_t rest = spread_bits(coordinate(values[TREE_DISK], t->scale[2])) << 1 | spread_bits(stay);
+    uint64_t key = shape << 2 * COORDINATE_BITS | rest;
     return key << SLOT_BITS | (uint64_t)(uint32_t)slot;
 }
 
