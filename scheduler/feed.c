@@ -67,7 +67,12 @@ static int add_property(void *arg, const char *name, json_value *value)
     if (strncmp(name, "filter_tenant_id", strlen("filter_tenant_id")) == 0) {
         add_tenants(w->arena, w->tenants, text);
     }
-    names_add(w->properties, arena_printf(w->arena, "%s=%s", name, text));
+    /* Nova: a property's value may be several, comma between. */
+    char *copy = arena_strdup(w->arena, text), *rest = NULL;
+    for (char *item = strtok_r(copy, ",", &rest); item; item = strtok_r(NULL, ",", &rest)) {
+        item += strspn(item, " ");
+        names_add(w->properties, arena_printf(w->arena, "%s=%s", name, item));
+    }
     return 0;
 }
 

@@ -1,7 +1,7 @@
-/* Requirements: flavor extra specs "trait:NAME" = required|forbidden, "resources:CLASS" = amount and
- * "aggregate_instance_extra_specs:KEY" = VALUE, "hw:..." of NUMA cells (common/model/numa_wish.h), image properties
- * "trait:NAME", "hypervisor_type", "vm_mode", "architecture", "hw_firmware_type", hints "same_host" and
- * "different_host", the server group. Names are Nova's. */
+/* Requirements: flavor extra specs "trait:NAME" = required|forbidden, "resources:CLASS" = amount,
+ * "placement:policy" = NAME and "aggregate_instance_extra_specs:KEY" = VALUE, "hw:..." of NUMA cells
+ * (common/model/numa_wish.h), image properties "trait:NAME", "hypervisor_type", "vm_mode", "architecture",
+ * "hw_firmware_type", hints "same_host" and "different_host", the server group. Names are Nova's. */
 #include "scheduler/requirements.h"
 #include "common/json_in.h"
 #include "common/model/numa_wish.h"
@@ -116,6 +116,12 @@ static int read_extra_spec(void *arg, const char *name, json_value *value)
     }
     if (class) {
         return read_resource(r, class, text);
+    }
+    if (strcmp(name, "placement:policy") == 0) {
+        r->request->goal = placement_goal_parse(text);
+        return r->request->goal != PLACEMENT_GOAL_DEFAULT
+                   ? 0
+                   : error_set(r->error, ERR_NO_VALID_HOST, "placement:policy %.32s is not known", text);
     }
     const char *key = after(name, "aggregate_instance_extra_specs:");
     if (key) {

@@ -60,12 +60,7 @@ int32_t placement_class_number(struct placement *p, const char *name)
 
 const char *placement_class_name(const struct placement *p, int32_t number)
 {
-    for (const struct name *name = p->names; name; name = name->hh.next) {
-        if (name->number == number) {
-            return name->text;
-        }
-    }
-    return NULL;
+    return placement_name_text(p, number);
 }
 
 static uint32_t id_place(const struct placement *p, const char *id)

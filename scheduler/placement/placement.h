@@ -77,6 +77,9 @@ enum placement_goal {
     PLACEMENT_GOAL_LIFETIME, /* PACK, and of like fits the host where most will stay, so that the others drain */
     PLACEMENT_GOAL_COUNT
 };
+/* A pool's own goal: the property of its aggregate that names it, "placement_policy=pack". It counts for a request that
+ * names no goal when all hosts that pass its filters have the same one. */
+#define PLACEMENT_POLICY_PROPERTY "placement_policy="
 /* "weights", "first-fit", "best-fit", "pack", "spread", "lifetime"; PLACEMENT_GOAL_DEFAULT for another name. */
 enum placement_goal placement_goal_parse(const char *name);
 const char *placement_goal_name(enum placement_goal goal);

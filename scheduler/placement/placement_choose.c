@@ -222,15 +222,42 @@ static bool mark_excluded(struct placement *p, const struct placement_request *r
     return any;
 }
 
+/* The goal that all pools that the request can go to have in common. */
+static enum placement_goal pool_goal(const struct placement *p, const struct class *k)
+{
+    enum placement_goal goal = PLACEMENT_GOAL_DEFAULT;
+    bool any = false;
+    for (int32_t word = 0; word * 64 < p->kind_count; word++) {
+        for (uint64_t bits = k->passing[word]; bits; bits &= bits - 1) {
+            const struct kind *kind = p->kinds[word * 64 + __builtin_ctzll(bits)];
+            if (kind->hosts == 0) {
+                continue;
+            }
+            if (any && kind->goal != goal) {
+                return PLACEMENT_GOAL_DEFAULT;
+            }
+            goal = kind->goal;
+            any = true;
+        }
+    }
+    return goal;
+}
+
 int32_t placement_choose(struct placement *p, const struct placement_request *r)
 {
     struct constraints c;
     struct found best = nothing;
+    struct placement_request own;
     placement_resolve(p, r, &c);
     if (p->host_count == 0) {
         return PLACEMENT_NO_SLOT;
     }
     const struct class *k = placement_class_get(p, &c);
+    if (p->pools > 0 && r->goal == PLACEMENT_GOAL_DEFAULT) {
+        own = *r;
+        own.goal = pool_goal(p, k);
+        r = &own;
+    }
     if (r->only_host) {
         int32_t slot = placement_slot(p, r->only_host);
         try_slot(p, r, k, slot, 0, &best);
@@ -309,7 +336,7 @@ size_t placement_choose_batch(struct placement *p, const struct placement_reques
         memcpy(members, r->members, r->member_count * sizeof(*members));
     }
     one.members = members;
-    if (r->policy == PLACEMENT_AFFINITY && r->member_count == 0 && !r->only_host) {
+    if (r->policy == PLACEMENT_AFFINITY && r->member_count == 0 && !r->only_host && !r->extra.numa) {
         count = choose_together(p, r, least, most, ret_slots);
         if (count > 0) {
             members[0] = (struct placement_group_host){.slot = ret_slots[0], .count = (int32_t)count};

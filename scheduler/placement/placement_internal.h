@@ -46,6 +46,7 @@ struct kind {
     size_t key_size;
     int32_t number;
     int32_t hosts; /* 0: the kind may be used anew */
+    enum placement_goal goal; /* its aggregates'; DEFAULT: none, or several */
     struct tree tree;
     UT_hash_handle hh;
 };
@@ -107,6 +108,7 @@ struct placement {
     struct slot *slots;
     int32_t slot_count, slot_capacity, free_slot;
     int64_t host_count;
+    int32_t pools; /* kinds that had a goal of their own */
     struct resources capacity, used; /* of all hosts that are present */
     int32_t *by_id;                  /* open addressing: slots by id; -1 free */
     uint32_t by_id_size;
@@ -156,6 +158,8 @@ struct found {
 /* placement_kind.c */
 int32_t placement_name_find(const struct placement *p, const char *text);
 int32_t placement_name_intern(struct placement *p, const char *text);
+/* Looks at one name after the other. */
+const char *placement_name_text(const struct placement *p, int32_t number);
 /* The kind of such a host, made when new; counts the host in. */
 struct kind *placement_kind_get(struct placement *p, const struct placement_host *host,
                                 const struct resources *capacity);

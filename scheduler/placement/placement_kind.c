@@ -133,6 +133,34 @@ static struct kind *kind_reuse(struct placement *p)
     return NULL;
 }
 
+const char *placement_name_text(const struct placement *p, int32_t number)
+{
+    for (const struct name *name = p->names; name; name = name->hh.next) {
+        if (name->number == number) {
+            return name->text;
+        }
+    }
+    return NULL;
+}
+
+/* What its aggregates say; several that differ say nothing. */
+static enum placement_goal goal_of(const struct placement *p, const struct kind_key *key)
+{
+    enum placement_goal goal = PLACEMENT_GOAL_DEFAULT;
+    for (int32_t i = 0; i < key->property_count; i++) {
+        const char *text = placement_name_text(p, key->names[key->trait_count + i]);
+        if (strncmp(text, PLACEMENT_POLICY_PROPERTY, strlen(PLACEMENT_POLICY_PROPERTY)) != 0) {
+            continue;
+        }
+        enum placement_goal own = placement_goal_parse(text + strlen(PLACEMENT_POLICY_PROPERTY));
+        if (goal != PLACEMENT_GOAL_DEFAULT && own != goal) {
+            return PLACEMENT_GOAL_DEFAULT;
+        }
+        goal = own;
+    }
+    return goal;
+}
+
 static struct kind *kind_make(struct placement *p, const struct kind_key *key, size_t size)
 {
     struct kind *k = p->kind_count == p->kind_capacity ? kind_reuse(p) : NULL;
@@ -154,6 +182,8 @@ static struct kind *kind_make(struct placement *p, const struct kind_key *key, s
     }
     const int64_t sizes[3] = {key->size[0], key->size[1], key->size[2]};
     tree_init(&k->tree, TREE_FIXED + key->class_count, sizes);
+    k->goal = goal_of(p, key);
+    p->pools += k->goal != PLACEMENT_GOAL_DEFAULT;
     HASH_ADD_KEYPTR(hh, p->kinds_by_key, k->key, k->key_size, k);
     return k;
 }
