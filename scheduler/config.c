@@ -6,6 +6,8 @@
 static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
 static const char *const compressions[] = {"none", "xbzrle", "mt", NULL};
 
+static const char *const policies[] = {"weights", "first-fit", "best-fit", "pack", "spread", "lifetime", NULL};
+
 static const struct config_option options[] = {
     {OPTION(prefix), .type = CONFIG_TEXT, .doc = "Folder under which all default places lie."},
     {OPTION(database), .type = CONFIG_TEXT,
@@ -68,6 +70,15 @@ static const struct config_option options[] = {
      .doc = "Pause after a script that failed; four times as long from the sixth on."},
     {OPTION(evacuate_parallel), .type = CONFIG_INT, .fallback = "10", .min = 0, .max = 1000, .reload = true,
      .doc = "Servers of a host that was switched off by itself built anew elsewhere at a time; 0: none by itself."},
+    {OPTION(policy), .type = CONFIG_CHOICE, .fallback = "weights", .choices = policies,
+     .doc =
+         "How the host is chosen where neither the flavor (extra spec placement:policy) nor the aggregates of the pool "
+         "(property placement_policy) say so: by the weighers; first-fit: the first that fits; best-fit: the least "
+         "left over; pack: processors and memory run out together; spread: the most left over; lifetime: pack, and of "
+         "like fits the host whose servers will stay."},
+    {OPTION(foresee), .type = CONFIG_BOOL, .fallback = "false",
+     .doc =
+         "Learns how long servers live, for flavors and pools whose policy is lifetime. Always on with that policy."},
     {OPTION(weight_memory), .type = CONFIG_INT, .fallback = "2", .min = -1000, .max = 1000,
      .doc = "Weigher: memory left free; positive spreads, negative packs."},
     {OPTION(weight_vcpu), .type = CONFIG_INT, .fallback = "1", .min = -1000, .max = 1000,

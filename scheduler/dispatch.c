@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "db/lease.h"
 #include "scheduler/dispatch_internal.h"
+#include "scheduler/foresight.h"
 #include "scheduler/requirements.h"
 #include <stdlib.h>
 #include <string.h>
@@ -217,6 +218,9 @@ static bool settle_one(struct batch *b, struct decision *x)
     }
     if (x->fate == FATE_PLACED) {
         d->placed++;
+        if (d->foresight) {
+            foresight_placed(d->foresight, d->feed.placement, x->slot, x->server->project_id, &x->holding.need);
+        }
         return false;
     }
     placement_release(d->feed.placement, x->slot, &x->need, &x->extra);

@@ -10,8 +10,9 @@ struct dispatch {
     struct db *db;
     struct db_conn *conn;
     struct feed feed;
-    char holder[40]; /* who this scheduler is, in the lease */
-    int64_t epoch;   /* of the lease */
+    struct foresight *foresight; /* NULL: nobody asks how long servers stay */
+    char holder[40];             /* who this scheduler is, in the lease */
+    int64_t epoch;               /* of the lease */
     bool leader;
     unsigned barren; /* rounds in a row that only met conflicts */
     int64_t batch;   /* servers per transaction */

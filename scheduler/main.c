@@ -16,6 +16,7 @@
 #include "scheduler/flows/drain.h"
 #include "scheduler/flows/power.h"
 #include "scheduler/flows/relocate.h"
+#include "scheduler/foresight.h"
 #include "scheduler/metrics.h"
 #include "scheduler/questions.h"
 #include "scheduler/reservations.h"
@@ -28,6 +29,7 @@ struct scheduler {
     struct scheduler_config config;
     struct dispatch dispatch;
     struct room room;
+    struct foresight *foresight; /* NULL: not asked for */
     struct power power;
     struct wake *wake;
     struct loop *loop;
@@ -62,6 +64,9 @@ static void work(void *arg)
     rc = rc ? rc : dispatch_run(&s->dispatch, &e);
     rc = rc ? rc : reservations_hold(&s->dispatch, &e);
     rc = rc ? rc : questions_answer(&s->dispatch, &e);
+    if (!rc && s->foresight) {
+        rc = foresight_look(s->foresight, &s->dispatch, &e);
+    }
     if (rc) {
         log_error("placing failed", "code=%s error=\"%s\"", error_name(rc), error_text(&e));
     }
@@ -156,7 +161,11 @@ static int start(struct scheduler *s, struct error *e)
     rc = rc ? rc : db_open(database, 0, &d->db, e);
     free(database);
     struct placement_weights w = weights(&s->config);
+    enum placement_goal goal = placement_goal_parse(s->config.policy);
     d->feed.placement = placement_new(&w);
+    placement_set_goal(d->feed.placement, goal);
+    s->foresight = s->config.foresee || goal == PLACEMENT_GOAL_LIFETIME ? foresight_new() : NULL;
+    d->foresight = s->foresight;
     d->feed.alive_limit_us = s->config.alive_ms * 1000;
     d->batch = s->config.batch;
     uuid_random(d->holder);
@@ -179,6 +188,7 @@ static void stop(struct scheduler *s)
         log_warn("lease not released", "error=\"%s\"", error_text(&e));
     }
     placement_free(&s->dispatch.feed.placement);
+    foresight_free(&s->foresight);
     db_conn_close(&s->dispatch.conn);
     db_close(&s->dispatch.db);
     loop_free(&s->loop);

@@ -45,7 +45,7 @@ struct kind {
     struct kind_key *key;
     size_t key_size;
     int32_t number;
-    int32_t hosts; /* 0: the kind may be used anew */
+    int32_t hosts;            /* 0: the kind may be used anew */
     enum placement_goal goal; /* its aggregates'; DEFAULT: none, or several */
     struct tree tree;
     UT_hash_handle hh;
@@ -108,7 +108,7 @@ struct placement {
     struct slot *slots;
     int32_t slot_count, slot_capacity, free_slot;
     int64_t host_count;
-    int32_t pools; /* kinds that had a goal of their own */
+    int32_t pools;                   /* kinds that had a goal of their own */
     struct resources capacity, used; /* of all hosts that are present */
     int32_t *by_id;                  /* open addressing: slots by id; -1 free */
     uint32_t by_id_size;
@@ -141,11 +141,11 @@ struct query {
     int64_t weight[RESOURCE_COUNT], weight_servers;
     int64_t scarcity[RESOURCE_COUNT]; /* how much a share of it counts for packing; SCARCITY_ONE for the scarcest */
     int64_t need_worth;               /* what the request itself takes off the weighers' sum */
-    int64_t worth_most;               /* 0, or the larger weight when the sum is one of VCPU and memory alone, which then
-                                       * tells how little can be left */
-    double worth_factor;              /* likewise for what is left, in pack's terms */
-    const uint64_t *excluded;         /* slots to leave out, or NULL */
-    const struct numa_request *numa;  /* cells that a host must have free, or NULL */
+    int64_t worth_most;              /* 0, or the larger weight when the sum is one of VCPU and memory alone, which then
+                                      * tells how little can be left */
+    double worth_factor;             /* likewise for what is left, in pack's terms */
+    const uint64_t *excluded;        /* slots to leave out, or NULL */
+    const struct numa_request *numa; /* cells that a host must have free, or NULL */
     const struct placement *placement;
 };
 struct found {

@@ -27,6 +27,8 @@ static const struct exception may_scan[] = {
     {"placement_queue_depth", "the queue is short"},
     {"placement_waiting", "the queue is short, and in order"},
     {"assignment_all*", "the list of all assignments has no pages"},
+    {"life_living", "the lifetime policy looks at every server now and then"},
+    {"life_hosts", "likewise at every host"},
     {"resource_*", "operators name resources of hosts"},
     {"aggregate_*", "operators make aggregates"},
     {"endpoint_*", "operators make endpoints"},
