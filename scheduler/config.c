@@ -3,6 +3,7 @@
 
 #define OPTION(member) .name = #member, .offset = offsetof(struct scheduler_config, member)
 
+static const char *const goals[] = {"off", "relieve", "consolidate", NULL};
 static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
 static const char *const compressions[] = {"none", "xbzrle", "mt", NULL};
 
@@ -79,6 +80,27 @@ static const struct config_option options[] = {
     {OPTION(foresee), .type = CONFIG_BOOL, .fallback = "false",
      .doc =
          "Learns how long servers live, for flavors and pools whose policy is lifetime. Always on with that policy."},
+    {OPTION(rebalance), .type = CONFIG_CHOICE, .fallback = "off", .choices = goals, .reload = true,
+     .doc = "Servers are moved by themselves: away from hot hosts (relieve), or together, so that hosts become empty "
+            "(consolidate)."},
+    {OPTION(rebalance_hot), .type = CONFIG_INT, .fallback = "80", .min = 1, .max = 100, .reload = true,
+     .doc = "A host is hot above so many percent of its processors or memory in use, as measured."},
+    {OPTION(rebalance_settle), .type = CONFIG_INT, .fallback = "65", .min = 1, .max = 100, .reload = true,
+     .doc =
+         "Hot hosts are cooled to so many percent, and no host is filled beyond; below rebalance_hot, so that nothing "
+         "moves to and fro."},
+    {OPTION(rebalance_gain), .type = CONFIG_INT, .fallback = "3", .min = 1, .max = 100, .reload = true,
+     .doc = "Least gain of a move away from a hot host, percent of the host."},
+    {OPTION(rebalance_moves), .type = CONFIG_INT, .fallback = "50", .min = 1, .max = 10000, .reload = true,
+     .doc = "Most moves of one plan."},
+    {OPTION(rebalance_parallel), .type = CONFIG_INT, .fallback = "2", .min = 1, .max = 1000, .reload = true,
+     .doc = "Moves of a plan at a time."},
+    {OPTION(rebalance_an_hour), .type = CONFIG_INT, .fallback = "20", .min = 1, .max = 100000, .reload = true,
+     .doc = "Most moves by themselves in an hour."},
+    {OPTION(rebalance_period_ms), .type = CONFIG_DURATION, .fallback = "5m", .min = 1000, .max = 86400000,
+     .reload = true, .doc = "How often the hosts are looked at."},
+    {OPTION(rebalance_rest_ms), .type = CONFIG_DURATION, .fallback = "1h", .min = 0, .max = 86400000, .reload = true,
+     .doc = "A server that was moved is not moved by itself again for so long."},
     {OPTION(weight_memory), .type = CONFIG_INT, .fallback = "2", .min = -1000, .max = 1000,
      .doc = "Weigher: memory left free; positive spreads, negative packs."},
     {OPTION(weight_vcpu), .type = CONFIG_INT, .fallback = "1", .min = -1000, .max = 1000,

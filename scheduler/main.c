@@ -15,6 +15,7 @@
 #include "scheduler/dispatch.h"
 #include "scheduler/flows/drain.h"
 #include "scheduler/flows/power.h"
+#include "scheduler/flows/rebalance_flow.h"
 #include "scheduler/flows/relocate.h"
 #include "scheduler/foresight.h"
 #include "scheduler/metrics.h"
@@ -31,6 +32,7 @@ struct scheduler {
     struct room room;
     struct foresight *foresight; /* NULL: not asked for */
     struct power power;
+    struct rebalance_state rebalance;
     struct wake *wake;
     struct loop *loop;
     int64_t alive_checked_us;
@@ -48,6 +50,20 @@ static struct power_settings power_settings(const struct scheduler_config *c)
                                    .retry_us = c->power_retry_ms * 1000,
                                    .evacuate_parallel = c->evacuate_parallel,
                                    .poll_us = c->poll_ms * 1000};
+}
+
+static struct rebalance_settings rebalance_settings(const struct scheduler_config *c)
+{
+    int64_t settle = c->rebalance_settle < c->rebalance_hot ? c->rebalance_settle : c->rebalance_hot;
+    return (struct rebalance_settings){.automatic = c->rebalance,
+                                       .limits = {.hot_permille = c->rebalance_hot * 10,
+                                                  .settle_permille = settle * 10,
+                                                  .gain_permille = c->rebalance_gain * 10,
+                                                  .moves = (size_t)c->rebalance_moves},
+                                       .parallel = c->rebalance_parallel,
+                                       .an_hour = c->rebalance_an_hour,
+                                       .period_us = c->rebalance_period_ms * 1000,
+                                       .rest_us = c->rebalance_rest_ms * 1000};
 }
 
 static void work(void *arg)
@@ -92,6 +108,12 @@ static void work(void *arg)
     rc = power_run(&s->power, &s->dispatch, &power, &e);
     if (rc) {
         log_error("hosts' power is left alone", "code=%s error=\"%s\"", error_name(rc), error_text(&e));
+    }
+    error_clear(&e);
+    struct rebalance_settings rebalance = rebalance_settings(&s->config);
+    rc = rebalance_flow_run(&s->rebalance, &s->dispatch, &rebalance, &e);
+    if (rc) {
+        log_error("nothing is rebalanced", "code=%s error=\"%s\"", error_name(rc), error_text(&e));
     }
     metrics_write(s->config.metrics_file, &s->dispatch);
 }

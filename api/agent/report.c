@@ -4,6 +4,7 @@
  * written every five seconds at most. */
 #include "api/agent/report.h"
 #include "api/agent/agent.h"
+#include "api/agent/report_load.h"
 #include "api/compute/server_life.h"
 #include "common/log.h"
 #include "common/model/numa.h"
@@ -163,6 +164,8 @@ int report_apply(struct db_conn *c, const struct host_row *host, const struct re
         rc = apply_events(&w, &b->events, &seq);
     if (!rc && b->samples.count > 0)
         rc = apply_samples(&w, &b->samples);
+    if (!rc && b->samples.count > 0)
+        rc = report_load_take(c, host->id, &b->samples, now_us, a, e);
     if (!rc)
         rc = write_seen(&w, b, seq);
     if (!rc)

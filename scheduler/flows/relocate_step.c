@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "db/store_event.h"
 #include "db/store_host.h"
+#include "db/store_host_load.h"
 #include "db/store_operation.h"
 #include "db/store_quota.h"
 #include "scheduler/flows/relocate_in_place.h"
@@ -83,6 +84,7 @@ static int change_owner(struct db_conn *c, struct relocate *m, const struct migr
     rc = rc ? rc
             : store_migration_rehome(c, &m->server, back ? row->source_host : row->target_host,
                                      back ? row->old_flavor : row->new_flavor, m->arena, e);
+    rc = rc ? rc : store_host_load_move(c, m->server.id, before.host_id, m->server.host_id, m->now_us, e);
     rc = rc ? rc : charge_quota(c, &before, &m->server, e);
     rc = rc ? rc : desire(c, m, row->power, e);
     m->server.observed_revision = 0;

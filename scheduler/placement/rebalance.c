@@ -17,6 +17,7 @@ struct plan {
     size_t *first, *count;        /* servers of each host */
     int32_t *by_slot, *order;
     bool *fixed, *hidden, *moved; /* hosts that stay, hosts that placement does not see; servers */
+    bool *cooling;                /* hosts that were hot: they are cooled to the mark */
     struct rebalance_move *moves;
     size_t move_count;
 };
@@ -51,6 +52,7 @@ static void plan_init(struct plan *x, struct placement *p, const struct rebalanc
     x->order = memory_array(n + 1, sizeof(*x->order));
     x->fixed = memory_array(n + 1, sizeof(*x->fixed));
     x->hidden = memory_array(n + 1, sizeof(*x->hidden));
+    x->cooling = memory_array(n + 1, sizeof(*x->cooling));
     x->moved = memory_array(pool->server_count + 1, sizeof(*x->moved));
     x->by_slot = memory_array((size_t)placement_slot_end(p) + 1, sizeof(*x->by_slot));
     for (size_t i = 0; i < n; i++) {
@@ -82,6 +84,7 @@ static void plan_done(struct plan *x)
     free(x->order);
     free(x->fixed);
     free(x->hidden);
+    free(x->cooling);
     free(x->moved);
     free(x->by_slot);
 }
@@ -148,8 +151,8 @@ static int32_t hottest(const struct plan *x)
     int32_t found = -1;
     for (size_t i = 0; i < x->pool->host_count; i++) {
         int64_t load = rebalance_load(&x->hosts[i]);
-        if (!x->fixed[i] && x->hosts[i].gives && load > x->limits->hot_permille &&
-            (found < 0 || load > rebalance_load(&x->hosts[found])))
+        int64_t mark = x->cooling[i] ? x->limits->settle_permille : x->limits->hot_permille;
+        if (!x->fixed[i] && x->hosts[i].gives && load > mark && (found < 0 || load > rebalance_load(&x->hosts[found])))
             found = (int32_t)i;
     }
     return found;
@@ -217,6 +220,7 @@ size_t rebalance_relieve(struct placement *p, const struct rebalance_pool *pool,
     plan_init(&x, p, pool, limits, ret);
     while (x.move_count < limits->moves && (host = hottest(&x)) >= 0) {
         qsort_r(x.order, pool->host_count, sizeof(*x.order), cooler, x.hosts);
+        x.cooling[host] = true;
         x.fixed[host] = !cool(&x, host);
     }
     size_t count = x.move_count;

@@ -46,6 +46,8 @@ static const struct exception may_scan[] = {
     {"migration_*", "migrations are few"},
     {"host_cost_*", "the report by host looks at all hosts and all that was said of their costs"},
     {"host_drain_*", "a row per host at most, and the migrations of one"},
+    {"host_load_each", "the rebalancer looks at all hosts"},
+    {"rebalance_*", "plans are few, and go after a week"},
     {"host_power_*", "a row per host at most, looked at every other second"},
     {"host_busy", "hosts are removed seldom"},
     {"host_remove*", "hosts are removed seldom"},

@@ -212,7 +212,7 @@ TEST("random pools: plans keep to capacity and marks, help, and come to rest")
         while ((count = rebalance_relieve(x.p, &x.pool, &limits, x.moves)) > 0 && ++rounds < 20) {
             for (size_t i = 0; i < count; i++)
                 CHECK(x.moves[i].target_permille <= limits.settle_permille &&
-                      x.moves[i].before_permille > limits.hot_permille);
+                      x.moves[i].before_permille > limits.settle_permille);
             carry_out(&x, count);
             qsort(x.servers, x.pool.server_count, sizeof(*x.servers), by_host);
         }
