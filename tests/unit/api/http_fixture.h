@@ -17,7 +17,8 @@
 #include <strings.h>
 #include <sys/socket.h>
 
-#define HTTP_WAIT_MS 20000
+#define HTTP_WAIT_MS    60000
+#define HTTP_PATIENT_MS 120000 /* of the server, where a test is not about its patience: machines may be busy */
 
 static struct api api;
 static struct http_options http_options; /* for the next http_begin; empty again after http_end */
@@ -65,6 +66,12 @@ __attribute__((unused)) static void http_begin(void)
         http_options.listen = "127.0.0.1:0";
     if (!http_options.upload_dir)
         http_options.upload_dir = http_folder;
+    if (!http_options.header_timeout_ms)
+        http_options.header_timeout_ms = HTTP_PATIENT_MS;
+    if (!http_options.body_timeout_ms)
+        http_options.body_timeout_ms = HTTP_PATIENT_MS;
+    if (!http_options.idle_timeout_ms)
+        http_options.idle_timeout_ms = HTTP_PATIENT_MS;
     CHECK_OK(http_server_start(&api, &http_options, &api.http, &e), &e);
     CHECK_OK(wake_listen(api.db, api_wake, &api, &api.wake, &e), &e);
 }

@@ -190,7 +190,7 @@ static void *rest_on(void *arg)
 
 TEST("many readers that keep their snapshots, and one who ends them, miss nothing")
 {
-    enum { READERS = 3, WRITES = 1500 };
+    enum { READERS = 3, WRITES = 600 };
     struct error e = {0};
     struct crowd crowd = {.db = open_keeping()};
     struct db_conn *c = fixture_conn(crowd.db);
@@ -223,7 +223,7 @@ static int64_t log_bytes(struct db *db)
     return (int64_t)status.st_size;
 }
 
-/* 2,000 transactions of eleven pages: 90 MB of log if it were never started over. */
+/* 1,000 transactions of eleven pages: 45 MB of log if it were never started over. */
 TEST("the log starts over while readers keep snapshots, whether they go on or rest")
 {
     if (on_postgres())
@@ -231,9 +231,9 @@ TEST("the log starts over while readers keep snapshots, whether they go on or re
     struct error e = {0};
     struct db *db = open_keeping();
     struct db_conn *c = fixture_conn(db);
-    for (int64_t i = 1; i <= 2000; i++) {
+    for (int64_t i = 1; i <= 1000; i++) {
         CHECK_OK(db_transact(c, add_data, &i, &e), &e);
-        if (i <= 1000)
+        if (i <= 500)
             CHECK_INT(fixture_things(db), i);
         else if (i % 50 == 0) {
             CHECK_INT(fixture_things(db), i);
