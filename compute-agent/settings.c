@@ -13,6 +13,7 @@
 static const char *const settings_levels[] = {"debug", "info", "warn", "error", NULL};
 static const char *const settings_hypervisors[] = {"libvirt", "fake", NULL};
 static const char *const settings_virt_types[] = {"auto", "kvm", "qemu", NULL};
+static const char *const settings_cpu_modes[] = {"auto", "host-passthrough", "host-model", "custom", NULL};
 
 static const char *const settings_move_tls[] = {"auto", "require", "off", NULL};
 static const char *const settings_port_security[] = {"auto", "require", "off", NULL};
@@ -54,8 +55,17 @@ static const struct config_option settings_options[] = {
     {OPTION(virt_type, virt_type), .type = CONFIG_CHOICE, .fallback = "auto", .choices = settings_virt_types,
      .doc = "kvm, qemu (emulation), or auto: kvm when a probe shows that it really runs a guest."},
     {OPTION(emulator, emulator), .type = CONFIG_TEXT, .doc = "Path of the emulator; unset: libvirt's choice."},
+    {OPTION(cpu_mode, cpu_mode), .type = CONFIG_CHOICE, .fallback = "auto", .choices = settings_cpu_modes,
+     .doc =
+         "The guests' processors, as Nova's [libvirt]cpu_mode: host-passthrough and host-model (under kvm only), "
+         "custom (cpu_model), or auto: custom when cpu_model is set, else host-passthrough under kvm and a model that "
+         "emulates quickly without it."},
     {OPTION(cpu_model, cpu_model), .type = CONFIG_TEXT,
-     .doc = "The guests' CPU model. Default: host-passthrough under kvm, a model that emulates quickly else."},
+     .doc = "The guests' CPU model, for cpu_mode custom; libvirt's names, such as Nehalem or EPYC."},
+    {OPTION(cpu_model_extra_flags, cpu_flags), .type = CONFIG_TEXT,
+     .doc = "Features beyond the model, with commas between them; - before one takes it away: \"pcid,-vmx\"."},
+    {OPTION(tpm_dir, tpm_dir), .type = CONFIG_TEXT, .fallback = "/var/lib/libvirt/swtpm",
+     .doc = "Folder where libvirt keeps what emulated TPMs store: it goes along with servers that move."},
     {OPTION(tcg_cache, tcg_cache_bytes), .type = CONFIG_SIZE, .fallback = "32m", .max = (int64_t)1 << 40,
      .doc = "Memory for translated code of each emulated guest (only without kvm)."},
     {OPTION(vnc_listen, vnc_listen), .type = CONFIG_TEXT, .fallback = "127.0.0.1",

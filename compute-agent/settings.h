@@ -14,7 +14,8 @@ struct settings {
     int64_t image_cache_bytes;
     bool resume_guests;
     char *port_security;
-    char *hypervisor, *hypervisor_uri, *virt_type, *cpu_model, *vnc_listen, *address, *emulator;
+    char *hypervisor, *hypervisor_uri, *virt_type, *cpu_mode, *cpu_model, *cpu_flags, *tpm_dir, *vnc_listen, *address,
+        *emulator;
     char *move_listen, *move_uri, *move_tls, *move_pki;
     int64_t tcg_cache_bytes;
     char *dedicated_cpus, *shared_cpus, *reserved_huge_pages;

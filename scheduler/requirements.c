@@ -1,9 +1,10 @@
 /* Requirements: flavor extra specs "trait:NAME" = required|forbidden, "resources:CLASS" = amount,
  * "placement:policy" = NAME and "aggregate_instance_extra_specs:KEY" = VALUE, "hw:..." of NUMA cells
  * (common/model/numa_wish.h), image properties "trait:NAME", "hypervisor_type", "vm_mode", "architecture",
- * "hw_firmware_type", hints "same_host" and "different_host", the server group. Names are Nova's. */
+ * those of common/model/machine.h, hints "same_host" and "different_host", the server group. Names are Nova's. */
 #include "scheduler/requirements.h"
 #include "common/json_in.h"
+#include "common/model/machine.h"
 #include "common/model/numa_wish.h"
 #include "scheduler/feed.h"
 #include <errno.h>
@@ -185,8 +186,6 @@ static int read_image_property(void *arg, const char *name, json_value *value)
         r->request->architecture = arena_strdup(r->arena, text);
     } else if (strcmp(name, "vm_mode") == 0 || strcmp(name, "hw_vm_mode") == 0) {
         return read_vm_mode(r, text);
-    } else if (strcmp(name, "hw_firmware_type") == 0 && strcmp(text, "uefi") == 0) {
-        return push(r, r->request->required, &r->required, "CUSTOM_FIRMWARE_UEFI");
     }
     return 0;
 }
@@ -203,6 +202,29 @@ static int each_member(const char *json, json_in_each_fn fn, struct reading *r)
     }
     rc = json_in_each(doc.root, fn, r);
     json_in_done(&doc);
+    return rc;
+}
+
+static int push_machine_trait(void *arg, const char *trait)
+{
+    struct reading *r = arg;
+    return push(r, r->request->required, &r->required, trait);
+}
+
+/* Firmware and TPM; what cannot be was refused by the API, or is older than its rules. */
+static int read_machine(struct reading *r, const struct placement_waiting_row *row)
+{
+    struct json_doc flavor = {0}, image = {0};
+    struct machine_wish wish = {.flavor = numa_wish_from_json, .image = numa_wish_from_json};
+    struct machine machine;
+    if (row->flavor_extra && json_in_parse(row->flavor_extra, strlen(row->flavor_extra), &flavor, NULL) == 0)
+        wish.flavor_arg = flavor.root;
+    if (row->image_properties && json_in_parse(row->image_properties, strlen(row->image_properties), &image, NULL) == 0)
+        wish.image_arg = image.root;
+    machine_read(&wish, &machine, NULL);
+    int rc = machine_each_trait(&machine, push_machine_trait, r);
+    json_in_done(&flavor);
+    json_in_done(&image);
     return rc;
 }
 
@@ -370,6 +392,7 @@ int requirements_read(struct db_conn *c, struct placement *p, const struct place
     struct reading r = {.request = ret, .placement = p, .arena = a, .error = e};
     int rc = each_member(row->image_properties, read_image_property, &r);
     rc = rc ? rc : each_member(row->flavor_extra, read_extra_spec, &r);
+    rc = rc ? rc : read_machine(&r, row);
     rc = rc ? rc : finish_vm_mode(&r, row->image_kind);
     rc = rc ? rc : read_topology(&r, row);
     if (!rc && row->hints && strcmp(row->hints, "{}") != 0) {

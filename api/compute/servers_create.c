@@ -2,6 +2,7 @@
  * group, quota, network. The server then waits for the scheduler. A refusal writes nothing: its savepoint is undone. */
 #include "api/compute/servers_create.h"
 #include "api/compute/server_cells.h"
+#include "api/compute/server_machine.h"
 #include "api/compute/server_view.h"
 #include "common/clock.h"
 #include "common/model/operation.h"
@@ -127,6 +128,8 @@ int servers_create_look_up(struct request *request, const struct servers_wish *w
         rc = check_image(request, &ret->image, &ret->flavor);
     if (!rc)
         rc = server_cells_check(request, &ret->flavor, ret->image.properties);
+    if (!rc)
+        rc = server_machine_check(request, ret->flavor.extra_specs, ret->image.properties);
     if (!rc && wish->body->key_name != NULL)
         rc = as_invalid(request,
                         store_keypair_get(request->conn, who->user_id, wish->body->key_name, &request->arena, &ret->key,

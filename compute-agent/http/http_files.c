@@ -12,6 +12,7 @@
 #include "compute-agent/storage/console_log.h"
 #include "compute-agent/storage/image_check.h"
 #include "compute-agent/storage/owner.h"
+#include "compute-agent/storage/tpm_state.h"
 #include "compute-agent/tls/digest.h"
 #include "compute-agent/tls/pki.h"
 #include "compute-agent/xml/domain_xml.h"
@@ -30,7 +31,8 @@
 #define FILES_IDLE_S      120u
 #define FILES_PATH_SIZE   4096
 
-static const char *const file_names[] = {DOMAIN_XML_ROOT, DOMAIN_XML_EPHEMERAL, DOMAIN_XML_SWAP, DOMAIN_XML_CONFIG};
+static const char *const file_names[] = {DOMAIN_XML_ROOT,  DOMAIN_XML_EPHEMERAL, DOMAIN_XML_SWAP,   DOMAIN_XML_CONFIG,
+                                         DOMAIN_XML_NVRAM, TPM_STATE_FILE_1_2,   TPM_STATE_FILE_2_0};
 #define FILE_COUNT (sizeof(file_names) / sizeof(file_names[0]))
 
 struct permission {

@@ -22,11 +22,12 @@ struct libvirt_call;
 /* Found out when the connection was made; never changed afterwards. */
 struct libvirt_facts {
     bool known, kvm;
-    bool uefi;            /* libvirt has firmware for it */
-    bool divided;         /* some processors are dedicated: */
-    struct cpuset shared; /* where servers without cells may run */
-    bool filters;         /* what guests send is filtered; looked at with every connection */
-    char *emulator;       /* for kvm's probe */
+    bool uefi, secure;                       /* libvirt has firmware for it, and for it with enforced signatures */
+    bool tpm_1_2, tpm_2_0, tpm_tis, tpm_crb; /* what its TPM emulator can be */
+    bool divided;                            /* some processors are dedicated: */
+    struct cpuset shared;                    /* where servers without cells may run */
+    bool filters;                            /* what guests send is filtered; looked at with every connection */
+    char *emulator;                          /* for kvm's probe */
 };
 struct libvirt {
     struct hypervisor base; /* first */

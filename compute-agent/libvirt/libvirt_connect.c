@@ -133,10 +133,10 @@ static void libvirt_connect_listen(struct libvirt_call *c)
         libvirt_call_fail(c, "Cannot listen to the hypervisor's events");
 }
 
-/* What libvirt says of domains of this type; NULL when it can make none. */
+/* What libvirt says of domains of this type on q35, where it can do most; NULL when it can make none. */
 static xmlDocPtr libvirt_connect_capabilities(virConnectPtr conn, const char *virt_type)
 {
-    char *text = virConnectGetDomainCapabilities(conn, NULL, NULL, NULL, virt_type, 0);
+    char *text = virConnectGetDomainCapabilities(conn, NULL, NULL, "q35", virt_type, 0);
     xmlDocPtr doc = text ? xml_parse(text, NULL) : NULL;
     free(text);
     return doc;
@@ -152,19 +152,38 @@ static char *libvirt_connect_kvm_emulator(virConnectPtr conn)
     return path;
 }
 
-static bool libvirt_connect_has_uefi(virConnectPtr conn, const char *virt_type)
+/* Whether the <enum name=""> of a part of the capabilities has the value. */
+static bool libvirt_connect_offers(xmlNodePtr part, const char *name, const char *value)
 {
-    xmlDocPtr doc = libvirt_connect_capabilities(conn, virt_type);
-    xmlNodePtr list = doc ? xml_path(xmlDocGetRootElement(doc), "os", "enum", NULL) : NULL;
     bool found = false;
-    for (xmlNodePtr value = xml_first(list, "value"); value && !found; value = xml_next(value, "value")) {
-        char *text = xml_get_text(value);
-        found = text && strcmp(text, "efi") == 0;
-        free(text);
+    for (xmlNodePtr list = xml_first(part, "enum"); list && !found; list = xml_next(list, "enum")) {
+        char *its = xml_get(list, "name");
+        bool fits = its && strcmp(its, name) == 0;
+        free(its);
+        for (xmlNodePtr v = fits ? xml_first(list, "value") : NULL; v && !found; v = xml_next(v, "value")) {
+            char *text = xml_get_text(v);
+            found = text && strcmp(text, value) == 0;
+            free(text);
+        }
     }
-    if (doc)
-        xmlFreeDoc(doc);
     return found;
+}
+
+static void libvirt_connect_find_firmware(struct libvirt_call *c)
+{
+    xmlDocPtr doc = libvirt_connect_capabilities(c->made, c->profile->virt_type);
+    if (!doc)
+        return;
+    xmlNodePtr root = xmlDocGetRootElement(doc), os = xml_first(root, "os");
+    xmlNodePtr tpm = xml_path(root, "devices", "tpm", NULL);
+    bool emulator = libvirt_connect_offers(tpm, "backendModel", "emulator");
+    c->facts.uefi = libvirt_connect_offers(os, "firmware", "efi");
+    c->facts.secure = c->facts.uefi && libvirt_connect_offers(xml_first(os, "loader"), "secure", "yes");
+    c->facts.tpm_1_2 = emulator && libvirt_connect_offers(tpm, "backendVersion", "1.2");
+    c->facts.tpm_2_0 = emulator && libvirt_connect_offers(tpm, "backendVersion", "2.0");
+    c->facts.tpm_tis = emulator && libvirt_connect_offers(tpm, "model", "tpm-tis");
+    c->facts.tpm_crb = emulator && libvirt_connect_offers(tpm, "model", "tpm-crb");
+    xmlFreeDoc(doc);
 }
 
 static void libvirt_connect_find_kvm(struct libvirt_call *c)
@@ -194,7 +213,8 @@ static void libvirt_connect_find_facts(struct libvirt_call *c)
         libvirt_connect_find_kvm(c);
     if (c->profile->cells)
         libvirt_inventory_divide(c, c->made);
-    c->facts.uefi = c->profile->virt_type && libvirt_connect_has_uefi(c->made, c->profile->virt_type);
+    if (c->profile->virt_type)
+        libvirt_connect_find_firmware(c);
 }
 
 static void libvirt_connect_work(struct libvirt_call *c)

@@ -6,6 +6,7 @@
 #include "compute-agent/settings.h"
 #include "compute-agent/storage/owner.h"
 #include "compute-agent/storage/storage.h"
+#include "compute-agent/storage/tpm_state.h"
 #include "compute-agent/storage/tree.h"
 #include "compute-agent/xml/xml.h"
 #include <stdlib.h>
@@ -109,10 +110,12 @@ static int libvirt_domain_define(struct libvirt_call *c, virDomainPtr *domain)
 /* What the driver wants to find before a start. */
 static int libvirt_domain_ready(struct libvirt_call *c)
 {
-    if (c->profile->root != PROFILE_ROOT_TREE)
+    if (c->profile->root == PROFILE_ROOT_NONE)
         return 0;
     char *folder = storage_folder(c->settings, c->id);
-    int code = tree_mount(folder, &c->error);
+    int code = c->profile->root == PROFILE_ROOT_TREE
+                   ? tree_mount(folder, &c->error)
+                   : tpm_state_restore(c->settings->tpm_dir, c->id, folder, &c->error);
     c->transient = code == ERR_IO;
     free(folder);
     return c->code = code;
@@ -150,7 +153,7 @@ static unsigned libvirt_domain_undefine_flags(const struct profile *p)
         unsigned keeps, flag;
     } rows[] = {{PROFILE_KEEPS_SNAPSHOTS, VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA},
                 {PROFILE_KEEPS_CHECKPOINTS, VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA},
-                {PROFILE_KEEPS_FIRMWARE, VIR_DOMAIN_UNDEFINE_NVRAM}};
+                {PROFILE_KEEPS_FIRMWARE, VIR_DOMAIN_UNDEFINE_NVRAM | VIR_DOMAIN_UNDEFINE_TPM}};
     unsigned flags = profile_can(p, HYPERVISOR_SAVE) ? VIR_DOMAIN_UNDEFINE_MANAGED_SAVE : 0;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         flags |= p->keeps & rows[i].keeps ? rows[i].flag : 0;

@@ -3,6 +3,7 @@
 #include "common/file.h"
 #include "common/json_out.h"
 #include "common/memory.h"
+#include "common/model/machine.h"
 #include "compute-agent/cells.h"
 #include "compute-agent/libvirt/libvirt_call.h"
 #include "compute-agent/settings.h"
@@ -82,8 +83,16 @@ static void libvirt_inventory_print_traits(struct json_out *o, const struct libv
     profile_each_trait(c->profile, c->facts.kvm, libvirt_inventory_print_trait, o);
     if (c->facts.filters)
         json_out_text(o, NULL, "CUSTOM_PORT_SECURITY");
-    if (c->facts.uefi)
-        json_out_text(o, NULL, "CUSTOM_FIRMWARE_UEFI");
+    const struct {
+        bool has;
+        const char *trait;
+    } found[] = {{c->facts.uefi, MACHINE_TRAIT_UEFI},       {c->facts.secure, MACHINE_TRAIT_SECURE_BOOT},
+                 {c->facts.tpm_1_2, MACHINE_TRAIT_TPM_1_2}, {c->facts.tpm_2_0, MACHINE_TRAIT_TPM_2_0},
+                 {c->facts.tpm_tis, MACHINE_TRAIT_TPM_TIS}, {c->facts.tpm_crb, MACHINE_TRAIT_TPM_CRB}};
+    for (size_t i = 0; i < sizeof(found) / sizeof(found[0]); i++) {
+        if (found[i].has)
+            json_out_text(o, NULL, found[i].trait);
+    }
     if (hyperthreading)
         json_out_text(o, NULL, "HW_CPU_HYPERTHREADING");
     json_out_array_end(o);

@@ -12,6 +12,7 @@
 #include "compute-agent/storage/owner.h"
 #include "compute-agent/storage/receive.h"
 #include "compute-agent/storage/storage.h"
+#include "compute-agent/storage/tpm_state.h"
 #include "compute-agent/xml/xml.h"
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@
 #define MOVE_PATIENCE_MS 3000
 #define MOVE_UNDEFINE                                                                                                  \
     (VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |                                       \
-     VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA | VIR_DOMAIN_UNDEFINE_KEEP_NVRAM)
+     VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA | VIR_DOMAIN_UNDEFINE_KEEP_NVRAM | VIR_DOMAIN_UNDEFINE_TPM)
 
 /* A move under way, on the loop. */
 struct moving {
@@ -52,6 +53,16 @@ static const char *uri_of(struct libvirt_call *c, const struct libvirt *lv)
 
 /* ---- work ---- */
 
+/* libvirt keeps it elsewhere and forgets it with the domain: it goes with the server's files. */
+static int keep_tpm(struct libvirt_call *c)
+{
+    char *folder = storage_folder(c->settings, c->id);
+    c->code = tpm_state_keep(c->settings->tpm_dir, c->id, folder, &c->error);
+    c->transient = c->code != 0;
+    free(folder);
+    return c->code;
+}
+
 static void work_release(struct libvirt_call *c)
 {
     virDomainPtr domain = NULL;
@@ -62,6 +73,8 @@ static void work_release(struct libvirt_call *c)
     if (!code && domain && virDomainIsActive(domain) == 1 && virDomainDestroyFlags(domain, 0) < 0 &&
         virDomainIsActive(domain) == 1)
         code = libvirt_call_fail(c, "The server cannot be switched off");
+    if (!code && domain)
+        code = keep_tpm(c);
     if (!code && domain && virDomainUndefineFlags(domain, MOVE_UNDEFINE) < 0 &&
         virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
         code = libvirt_call_fail(c, "The domain cannot be removed");

@@ -24,6 +24,17 @@ static void move_path(xmlNodePtr node, const char *attribute, const struct domai
     free(path);
 }
 
+static void move_text(xmlNodePtr node, const struct domain_move *m)
+{
+    char *path = xml_get_text(node);
+    size_t size = strlen(m->from_folder);
+    if (path && strncmp(path, m->from_folder, size) == 0 && path[size] == '/') {
+        xmlNodeSetContent(node, (const xmlChar *)m->to_folder);
+        xmlNodeAddContent(node, (const xmlChar *)path + size);
+    }
+    free(path);
+}
+
 /* Names of ours begin with "virga-TAG-". */
 static void move_name(xmlNodePtr node, const char *attribute, const struct domain_move *m)
 {
@@ -45,6 +56,8 @@ static void move_node(xmlNodePtr node, const struct domain_move *m)
     move_path(node, "path", m);
     move_name(node, "network", m);
     move_name(node, "filter", m);
+    if (strcmp((const char *)node->name, "nvram") == 0)
+        move_text(node, m);
     if (mark)
         replace(node, "host", m->to_host, "");
     for (xmlNodePtr child = node->children, next; child; child = next) {

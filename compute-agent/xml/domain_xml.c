@@ -1,5 +1,6 @@
 /* One function per part of the domain, in the order of libvirt's own output. */
 #include "common/memory.h"
+#include "common/model/machine.h"
 #include "compute-agent/xml/domain_room.h"
 #include "compute-agent/xml/domain_xml_internal.h"
 #include "compute-agent/xml/filter_xml.h"
@@ -13,18 +14,6 @@ const char *domain_xml_property(const struct spec *spec, const char *name, const
     for (size_t i = 0; spec->image && i < spec->image->properties.count; i++) {
         if (strcmp(spec->image->properties.pairs[i].key, name) == 0)
             return spec->image->properties.pairs[i].value;
-    }
-    return fallback;
-}
-
-/* A property that must be one of a few words; others are ignored. */
-static const char *domain_xml_choice(const struct spec *spec, const char *name, const char *const *words,
-                                     const char *fallback)
-{
-    const char *value = domain_xml_property(spec, name, fallback);
-    for (size_t i = 0; words[i]; i++) {
-        if (strcmp(words[i], value) == 0)
-            return words[i];
     }
     return fallback;
 }
@@ -80,65 +69,13 @@ static void domain_xml_sysinfo(xmlNodePtr domain, const struct spec *spec, const
     domain_xml_entry(system, "family", "Virtual Machine");
 }
 
-static const char *domain_xml_machine(const struct spec *spec, const struct domain_xml_host *host)
-{
-    static const char *const machines[] = {"q35", "pc", NULL};
-    return domain_xml_choice(spec, "hw_machine_type", machines, host->machine);
-}
-
-static void domain_xml_os(xmlNodePtr domain, const struct spec *spec, const struct domain_xml_host *host)
-{
-    static const char *const firmwares[] = {"bios", "uefi", NULL};
-    xmlNodePtr os = xml_add(domain, "os");
-    if (strcmp(domain_xml_choice(spec, "hw_firmware_type", firmwares, "bios"), "uefi") == 0)
-        xml_set(os, "firmware", "efi");
-    xmlNodePtr type = xml_add_text(os, "type", "hvm");
-    xml_set(type, "arch", "x86_64");
-    xml_set(type, "machine", domain_xml_machine(spec, host));
-    xml_set(xml_add(os, "boot"), "dev", "hd");
-    xml_set(xml_add(os, "smbios"), "mode", "sysinfo");
-}
-
-static void domain_xml_features(xmlNodePtr domain, const struct domain_xml_host *host)
-{
-    xmlNodePtr features = xml_add(domain, "features");
-    xml_add(features, "acpi");
-    xml_add(features, "apic");
-    if (!host->kvm && host->tcg_cache_mib > 0)
-        xml_set(xml_add_int(xml_add(features, "tcg"), "tb-cache", host->tcg_cache_mib), "unit", "MiB");
-}
-
-/* Memory can only be plugged into a cell. */
-static void domain_xml_cell(xmlNodePtr cpu, const struct spec *spec, const struct domain_room *room)
-{
-    xmlNodePtr cell = xml_set(xml_add(xml_add(cpu, "numa"), "cell"), "id", "0");
-    xml_setf(cell, "cpus", "0-%lld", (long long)room->max_vcpus - 1);
-    xml_set(xml_setf(cell, "memory", "%lld", (long long)spec->memory_mib), "unit", "MiB");
-}
-
-static void domain_xml_cpu(xmlNodePtr domain, const struct spec *spec, const struct domain_xml_host *host,
-                           const struct domain_room *room)
-{
-    xmlNodePtr cpu = xml_add(domain, "cpu");
-    if (host->kvm && !host->cpu_model) {
-        xml_set(xml_set(cpu, "mode", "host-passthrough"), "migratable", "on");
-    } else {
-        xml_set(xml_set(xml_set(cpu, "mode", "custom"), "match", "exact"), "check", "none");
-        xml_set(xml_add_text(cpu, "model", host->cpu_model ? host->cpu_model : DOMAIN_XML_TCG_MODEL), "fallback",
-                "allow");
-    }
-    domain_xml_shape(cpu, spec, room->max_vcpus);
-    if (room->memory)
-        domain_xml_cell(cpu, spec, room);
-}
-
-static void domain_xml_clock(xmlNodePtr domain, const struct domain_xml_host *host)
+static void domain_xml_clock(xmlNodePtr domain, const struct domain_xml_host *host, const struct machine *m)
 {
     xmlNodePtr clock = xml_set(xml_add(domain, "clock"), "offset", "utc");
     xml_set(xml_set(xml_add(clock, "timer"), "name", "rtc"), "tickpolicy", "catchup");
     if (host->kvm)
         xml_set(xml_set(xml_add(clock, "timer"), "name", "pit"), "tickpolicy", "delay");
-    xml_set(xml_set(xml_add(clock, "timer"), "name", "hpet"), "present", "no");
+    xml_set(xml_set(xml_add(clock, "timer"), "name", "hpet"), "present", m->hpet ? "yes" : "no");
 }
 
 static void domain_xml_disk(xmlNodePtr devices, const struct domain_xml_host *host, const char *file,
@@ -164,11 +101,17 @@ static void domain_xml_config_drive(xmlNodePtr devices, const struct domain_xml_
     xml_add_text(disk, "serial", "config-2");
 }
 
-static void domain_xml_disks(xmlNodePtr devices, const struct spec *spec, const struct domain_xml_host *host)
+static void domain_xml_disks(xmlNodePtr devices, const struct spec *spec, const struct domain_xml_host *host,
+                             const struct machine *m)
 {
-    static const char *const buses[] = {"virtio", "sata", NULL};
-    const char *bus = domain_xml_choice(spec, "hw_disk_bus", buses, "virtio");
-    domain_xml_disk(devices, host, DOMAIN_XML_ROOT, strcmp(bus, "virtio") == 0 ? "vda" : "sda", bus);
+    const char *bus = m->disk_bus ? m->disk_bus : "virtio", *first = "sda";
+    if (strcmp(bus, "ide") == 0 && !machine_is(m, "pc", host->machine))
+        bus = "sata";
+    if (strcmp(bus, "virtio") == 0)
+        first = "vda";
+    else if (strcmp(bus, "ide") == 0)
+        first = "hda";
+    domain_xml_disk(devices, host, DOMAIN_XML_ROOT, first, bus);
     char target[] = "vdb";
     if (spec->ephemeral_gib > 0) {
         domain_xml_disk(devices, host, DOMAIN_XML_EPHEMERAL, target, "virtio");
@@ -177,18 +120,20 @@ static void domain_xml_disks(xmlNodePtr devices, const struct spec *spec, const 
     if (spec->swap_mib > 0)
         domain_xml_disk(devices, host, DOMAIN_XML_SWAP, target, "virtio");
     domain_xml_config_drive(devices, host);
+    if (strcmp(bus, "scsi") == 0)
+        xml_set(xml_set(xml_add(devices, "controller"), "type", "scsi"), "model", "virtio-scsi");
 }
 
-static void domain_xml_nics(xmlNodePtr devices, const struct spec *spec, const struct names *names, bool filters)
+static void domain_xml_nics(xmlNodePtr devices, const struct spec *spec, const struct names *names,
+                            const struct machine *m, bool filters)
 {
-    static const char *const models[] = {"virtio", "e1000", "e1000e", "rtl8139", NULL};
     const struct spec_nic *nics = spec->nics.items;
     for (size_t i = 0; i < spec->nics.count; i++) {
         char network[NAMES_DOMAIN_SIZE];
         xmlNodePtr nic = xml_set(xml_add(devices, "interface"), "type", "network");
         xml_set(xml_add(nic, "mac"), "address", nics[i].mac);
         xml_set(xml_add(nic, "source"), "network", names_domain(names, nics[i].network.id, network));
-        xml_set(xml_add(nic, "model"), "type", domain_xml_choice(spec, "hw_vif_model", models, "virtio"));
+        xml_set(xml_add(nic, "model"), "type", m->vif_model ? m->vif_model : "virtio");
         if (nics[i].network.mtu > 0)
             xml_setf(xml_add(nic, "mtu"), "size", "%lld", (long long)nics[i].network.mtu);
         if (filters && nics[i].port_security)
@@ -199,11 +144,10 @@ static void domain_xml_nics(xmlNodePtr devices, const struct spec *spec, const s
 /* On q35 only a port that is there from the start takes a device under the running guest: one for each device that
  * wants one (disks, nics, virtio-serial, tablet, balloon, random numbers), and some to spare. */
 #define DOMAIN_XML_FIXED_DEVICES 4
-static void domain_xml_ports(xmlNodePtr devices, const struct spec *spec, const char *machine)
+static void domain_xml_ports(xmlNodePtr devices, const struct spec *spec, bool express)
 {
     size_t disks = 2 + (spec->ephemeral_gib > 0 ? 1u : 0u) + (spec->swap_mib > 0 ? 1u : 0u);
-    size_t count =
-        strcmp(machine, "q35") == 0 ? disks + spec->nics.count + DOMAIN_XML_FIXED_DEVICES + DOMAIN_XML_SPARE_PORTS : 0;
+    size_t count = express ? disks + spec->nics.count + DOMAIN_XML_FIXED_DEVICES + DOMAIN_XML_SPARE_PORTS : 0;
     if (count)
         xml_set(xml_set(xml_set(xml_add(devices, "controller"), "type", "pci"), "index", "0"), "model", "pcie-root");
     for (size_t i = 1; i <= count; i++) {
@@ -223,32 +167,34 @@ static void domain_xml_console(xmlNodePtr devices, const struct domain_xml_host 
     xml_set(xml_set(xml_add(console, "target"), "type", "serial"), "port", "0");
 }
 
-static void domain_xml_others(xmlNodePtr devices, const struct domain_xml_host *host)
+static void domain_xml_others(xmlNodePtr devices, const struct domain_xml_host *host, const struct machine *m)
 {
     xmlNodePtr channel = xml_set(xml_add(devices, "channel"), "type", "unix");
     xml_set(xml_set(xml_add(channel, "target"), "type", "virtio"), "name", "org.qemu.guest_agent.0");
     xml_set(xml_set(xml_add(devices, "input"), "type", "tablet"), "bus", "virtio");
     xmlNodePtr graphics = xml_set(xml_set(xml_add(devices, "graphics"), "type", "vnc"), "port", "-1");
     xml_set(xml_set(graphics, "autoport", "yes"), "listen", host->vnc_listen);
-    xml_set(xml_set(xml_add(xml_add(devices, "video"), "model"), "type", "virtio"), "heads", "1");
+    domain_xml_tpm(devices, m);
+    domain_xml_video(devices, m);
     xmlNodePtr balloon = xml_set(xml_add(devices, "memballoon"), "model", "virtio");
     xml_set(xml_add(balloon, "stats"), "period", "10");
     xmlNodePtr rng = xml_set(xml_add(devices, "rng"), "model", "virtio");
     xml_set(xml_add_text(rng, "backend", "/dev/urandom"), "model", "random");
+    domain_xml_watchdog(devices, m);
 }
 
 static void domain_xml_devices(xmlNodePtr domain, const struct spec *spec, const struct names *names,
-                               const struct domain_xml_host *host)
+                               const struct domain_xml_host *host, const struct machine *m)
 {
     xmlNodePtr devices = xml_add(domain, "devices");
     if (host->emulator)
         xml_add_text(devices, "emulator", host->emulator);
-    domain_xml_disks(devices, spec, host);
+    domain_xml_disks(devices, spec, host, m);
     xml_set(xml_set(xml_add(devices, "controller"), "type", "usb"), "model", "none");
-    domain_xml_ports(devices, spec, domain_xml_machine(spec, host));
-    domain_xml_nics(devices, spec, names, host->filters);
+    domain_xml_ports(devices, spec, machine_is(m, "q35", host->machine));
+    domain_xml_nics(devices, spec, names, m, host->filters);
     domain_xml_console(devices, host);
-    domain_xml_others(devices, host);
+    domain_xml_others(devices, host, m);
 }
 
 char *domain_xml_make(const struct spec *spec, const struct names *names, const struct domain_xml_host *host)
@@ -256,6 +202,8 @@ char *domain_xml_make(const struct spec *spec, const struct names *names, const 
     xmlDocPtr doc;
     xmlNodePtr domain = xml_root(&doc, "domain");
     const struct domain_room room = domain_room_of(spec);
+    struct machine machine;
+    domain_xml_read_machine(spec, &machine);
     xml_set(domain, "type", host->kvm ? "kvm" : "qemu");
     domain_xml_head(domain, spec, names, &room);
     if (host->shared_cpus && !spec->cells)
@@ -264,14 +212,14 @@ char *domain_xml_make(const struct spec *spec, const struct names *names, const 
     domain_xml_tune_cpus(domain, spec);
     domain_xml_tune_memory(domain, spec);
     domain_xml_sysinfo(domain, spec, host->version);
-    domain_xml_os(domain, spec, host);
-    domain_xml_features(domain, host);
+    domain_xml_os(domain, host, &machine);
+    domain_xml_features(domain, host, &machine);
     domain_xml_cpu(domain, spec, host, &room);
-    domain_xml_clock(domain, host);
+    domain_xml_clock(domain, host, &machine);
     xml_add_text(domain, "on_poweroff", "destroy");
     xml_add_text(domain, "on_reboot", "restart");
     xml_add_text(domain, "on_crash", "destroy");
-    domain_xml_devices(domain, spec, names, host);
+    domain_xml_devices(domain, spec, names, host, &machine);
     return xml_print(doc);
 }
 

@@ -11,7 +11,9 @@ struct domain_xml_host {
     bool kvm;
     const char *emulator;  /* NULL: libvirt's choice */
     const char *machine;   /* "q35", "pc" */
+    const char *cpu_mode;  /* "auto" (also NULL), "host-passthrough", "host-model", "custom" */
     const char *cpu_model; /* NULL: host-passthrough under kvm, DOMAIN_XML_TCG_MODEL else */
+    const char *cpu_flags; /* "pcid,-vmx"; NULL: none */
     int64_t tcg_cache_mib; /* 0: the emulator's own */
     const char *vnc_listen;
     const char *folder;      /* of this server's files */
@@ -27,6 +29,7 @@ struct domain_xml_host {
 #define DOMAIN_XML_SWAP      "swap.qcow2"
 #define DOMAIN_XML_CONFIG    "config.iso"
 #define DOMAIN_XML_CONSOLE   "console.log"
+#define DOMAIN_XML_NVRAM     "nvram.fd" /* what UEFI keeps */
 /* The first model that is x86-64-v2, which today's distributions ask for; it emulates as quickly as qemu64. */
 #define DOMAIN_XML_TCG_MODEL "Nehalem"
 

@@ -11,6 +11,17 @@ struct domain_room;
 void domain_xml_head(xmlNodePtr domain, const struct spec *spec, const struct names *names,
                      const struct domain_room *room);
 
+/* ---- domain_xml_machine.c ---- */
+struct machine;
+void domain_xml_read_machine(const struct spec *spec, struct machine *ret);
+void domain_xml_os(xmlNodePtr domain, const struct domain_xml_host *host, const struct machine *m);
+void domain_xml_features(xmlNodePtr domain, const struct domain_xml_host *host, const struct machine *m);
+void domain_xml_cpu(xmlNodePtr domain, const struct spec *spec, const struct domain_xml_host *host,
+                    const struct domain_room *room);
+void domain_xml_tpm(xmlNodePtr devices, const struct machine *m);
+void domain_xml_video(xmlNodePtr devices, const struct machine *m);
+void domain_xml_watchdog(xmlNodePtr devices, const struct machine *m);
+
 /* ---- domain_xml_numa.c: what the server was given of the host's cells; nothing for servers without ---- */
 void domain_xml_back_memory(xmlNodePtr domain, const struct spec *spec);
 void domain_xml_tune_cpus(xmlNodePtr domain, const struct spec *spec);

@@ -3,6 +3,7 @@
 #
 #   guest_image                        prints the path of the tiny image; builds it if it is missing or older than its sources
 #   guest_cloudinit_image              the same of the image with Debian's cloud-init
+#   guest_uefi_image                   the same of the image that starts by UEFI with secure boot
 #   guest_make_drive LABEL DIR ISO     an ISO 9660 image of DIR, as config drives are
 #   guest_make_disk IMAGE DISK [SIZE]  an overlay of IMAGE, 1G unless told
 #   guest_domain_xml NAME KEY=VALUE... prints a domain that looks like an OpenStack server: machine=pc memory=128 (MiB) disk= drive= bus=virtio|ide|sata
@@ -31,6 +32,10 @@ guest_image() {
 
 guest_cloudinit_image() {
     guest_built "${VIRGA_CLOUDINIT_IMAGE:-/var/cache/virga/virga-cloudinit-guest.qcow2}" build-cloudinit-guest.sh
+}
+
+guest_uefi_image() {
+    guest_built "${VIRGA_UEFI_IMAGE:-/var/cache/virga/virga-uefi-guest.qcow2}" build-uefi-guest.sh rootfs ahci_cdrom.c build-guest.sh
 }
 
 guest_make_drive() {

@@ -363,3 +363,18 @@ TEST("devices that a guest cannot take to another host are found")
     CHECK(check_tied("<redirdev bus='usb'/>", "redirdev"));
     CHECK(check_tied("<interface type='network'/><interface type='hostdev'/>", "interface of type hostdev"));
 }
+
+#define SECURE                                                                                                         \
+    "\"image\":{\"id\":\"01890000-5555-7222-8333-000000000001\",\"disk_format\":\"raw\",\"size_bytes\":1,"             \
+    "\"sha512\":\"" SAMPLE_SHA "\",\"properties\":{\"hw_firmware_type\":\"uefi\",\"os_secure_boot\":\"required\","     \
+    "\"hw_tpm_version\":\"2.0\",\"hw_tpm_model\":\"tpm-crb\",\"hw_disk_bus\":\"scsi\",\"hw_video_model\":\"vga\","     \
+    "\"hw_watchdog_action\":\"reset\",\"hw_time_hpet\":\"true\",\"hw_boot_menu\":\"yes\"}},"
+
+TEST("secure boot, a TPM, a watchdog and other models are as the image says; processors as the host says")
+{
+    check_domain(
+        GOLDEN "domain-secure.xml", SAMPLE(SECURE),
+        (struct domain_xml_host){.kvm = true, .cpu_mode = "custom", .cpu_model = "EPYC", .cpu_flags = "+pcid, -svm"});
+    check_domain(GOLDEN "domain-host-model.xml", SAMPLE(""),
+                 (struct domain_xml_host){.kvm = true, .cpu_mode = "host-model"});
+}
