@@ -145,6 +145,8 @@ DB_STATEMENT(operator_usage_sums,
              "CAST(SUM(vcpus) AS BIGINT) AS v, CAST(SUM(memory_mib) AS BIGINT) AS m FROM server GROUP BY project_id) s "
              "ON s.project_id = u.project_id WHERE CAST($1 AS BIGINT) >= 0 AND (u.instances <> COALESCE(s.n, 0) OR "
              "u.cores <> COALESCE(s.v, 0) OR u.ram <> COALESCE(s.m, 0))");
+DB_STATEMENT(operator_host_clock, "SELECT c.host_id, 'ahead by ' || CAST(c.off_us / 1000000 AS TEXT) || ' s' FROM "
+                                  "host_clock c JOIN host h ON h.id = c.host_id WHERE CAST($1 AS BIGINT) >= 0");
 DB_STATEMENT(operator_port_alone,
              "SELECT p.id, 'made for ' || p.device_id FROM port p LEFT JOIN server s ON s.id = p.device_id "
              "WHERE p.made_for_server = 1 AND p.device_id <> '' AND s.id IS NULL AND CAST($1 AS BIGINT) >= 0");
@@ -180,6 +182,7 @@ static const struct {
     {"the server's transition is past its deadline", &operator_server_overdue},
     {"the server is both alive and in history", &operator_server_twice},
     {"the project's figures are not the sum of its servers", &operator_usage_sums},
+    {"the host's clock is wrong", &operator_host_clock},
     {"the port belongs to a server that is gone", &operator_port_alone},
     {"the address belongs to a port that is gone", &operator_address_alone},
     {"the operation runs for a server that is gone", &operator_operation_alone},

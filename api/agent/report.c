@@ -10,6 +10,7 @@
 #include "common/model/numa.h"
 #include "common/uuid.h"
 #include "db/store_cells.h"
+#include "db/store_host_clock.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -64,6 +65,9 @@ static int apply_event(struct work *w, const struct report_event *from, int64_t 
         return 0;
     }
     event.at_us = not_later(event.at_us, w->now_us);
+    if (event.at_us != from->at_us)
+        log_warn("event from the future set to now", "host=%s seq=%" PRId64 " ahead_us=%" PRId64, w->host->id,
+                 from->seq, from->at_us - w->now_us);
     return server_life_observe(w->conn, &event, id, w->now_us, w->arena, &used, w->error);
 }
 
@@ -140,6 +144,19 @@ static bool differs(const char *old, const char *new)
     return new != NULL && (old == NULL || strcmp(old, new) != 0);
 }
 
+/* What a host with a wrong clock tells is billed by the rule in docs/billing.md; somebody should put it right. */
+static int note_clock(struct work *w, const struct report_body *b)
+{
+    int64_t off_us = b->now_us > 0 ? b->now_us - w->now_us : 0;
+    bool wrong = off_us > STORE_HOST_CLOCK_MOST_US || off_us < -STORE_HOST_CLOCK_MOST_US, turned = false;
+    int rc = store_host_clock_note(w->conn, w->host->id, off_us, w->now_us, &turned, w->error);
+    if (!rc && turned && wrong)
+        log_warn("the clock of a host is wrong", "host=%s ahead_us=%" PRId64, w->host->id, off_us);
+    else if (!rc && turned)
+        log_info("the clock of a host is right again", "host=%s", w->host->id);
+    return rc;
+}
+
 static int write_seen(struct work *w, const struct report_body *b, int64_t seq)
 {
     int64_t silence_us = w->now_us - w->host->seen_us;
@@ -147,6 +164,9 @@ static int write_seen(struct work *w, const struct report_body *b, int64_t seq)
     if (seq == w->host->event_seq && silence_us < HEARTBEAT_US && !differs(w->host->boot_id, b->boot_id) &&
         !differs(w->host->agent_version, b->agent_version))
         return 0;
+    int rc = note_clock(w, b);
+    if (rc)
+        return rc;
     return store_host_write_seen(w->conn, w->host->id, w->now_us, b->boot_id != NULL ? b->boot_id : w->host->boot_id,
                                  b->agent_version != NULL ? b->agent_version : w->host->agent_version, seq, back,
                                  w->error);

@@ -263,9 +263,10 @@ static int apply(struct db_conn *c, struct server_row *row, const struct server_
                         event->details, now_us, e);
 }
 
-int server_life_observe(struct db_conn *c, const struct server_life_event *event, int64_t event_id, int64_t now_us,
+int server_life_observe(struct db_conn *c, const struct server_life_event *told, int64_t event_id, int64_t now_us,
                         struct arena *a, bool *ret_used, struct error *e)
 {
+    struct server_life_event copy = *told, *event = &copy;
     struct server_row row;
     struct error unknown = {0};
     int rc = store_server_get(c, event->server_id, a, &row, &unknown);
@@ -277,6 +278,12 @@ int server_life_observe(struct db_conn *c, const struct server_life_event *event
                  event->server_id, event->host_id, event->seq, server_state_name(event->state));
         *ret_used = false;
         return 0;
+    }
+    if (event->at_us < row.created_us) { /* a clock that is behind */
+        log_warn("event from before its server set to its creation",
+                 "server=%s host=%s seq=%" PRId64 " early_us=%" PRId64, row.id, event->host_id, event->seq,
+                 row.created_us - event->at_us);
+        event->at_us = row.created_us;
     }
     if (tells_nothing(&row, event))
         rc = note_trouble(c, &row, event, e);
