@@ -2,6 +2,7 @@
  * microsecond, with the servers' observed states, and with the hosts' capacity. Changes nothing. */
 #include "cli/commands.h"
 #include "cli/table.h"
+#include "cli/verify_hosts.h"
 #include "common/clock.h"
 #include "db/store_usage.h"
 #include "db/store_verify.h"
@@ -10,13 +11,22 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SETTLED_US ((int64_t)30 * CLOCK_SECOND_US)
+#define SETTLED_S 30
+#define ANSWER_MS 15000
 
 struct verify {
     struct cli *cli;
-    int64_t from_us, to_us, position;
-    struct table hosts;
+    int64_t from_us, to_us, now_us, position, settled_us;
+    int64_t states_us; /* of the server at hand: what its states in the ledger add up to */
+    struct table hosts, states;
     uint64_t servers, intervals, wrong;
+    bool has_hosts;
+    __int128 sold_us, life_us; /* on hosts that are known; of all servers */
+    struct state_sum {
+        const char *state;
+        __int128 us;
+        struct state_sum *next;
+    } * sums;
 };
 
 /* The interval that the events so far have opened; texts in the server's arena. */
@@ -64,6 +74,26 @@ static struct verify_row keep(const struct verify_row *row, struct arena *a)
     return copy;
 }
 
+static void add_state(struct verify *v, const char *state, int64_t us)
+{
+    struct state_sum **at = &v->sums;
+    while (*at && strcmp((*at)->state, state) != 0) {
+        at = &(*at)->next;
+    }
+    if (!*at) {
+        *at = arena_alloc(&v->cli->arena, sizeof(**at));
+        **at = (struct state_sum){.state = arena_strdup(&v->cli->arena, state)};
+    }
+    (*at)->us += us;
+}
+
+/* An interval of the ledger as far as it lies before now. */
+static int64_t length_of(const struct verify *v, const struct verify_row *row)
+{
+    int64_t end = row->end_us < v->now_us ? row->end_us : v->now_us;
+    return end > row->begin_us ? end - row->begin_us : 0;
+}
+
 /* The next interval of the ledger must be the one that events make. */
 static void compare(struct verify *v, struct verify_list *ledger, const struct verify_row *want)
 {
@@ -81,15 +111,47 @@ static void compare(struct verify *v, struct verify_list *ledger, const struct v
                  want->id, ledger->row.state, ledger->row.begin_us, ledger->row.end_us, want->state, want->begin_us,
                  want->end_us);
     }
+    v->states_us += length_of(v, &ledger->row);
+    add_state(v, ledger->row.state, length_of(v, &ledger->row));
     store_verify_next(ledger);
+}
+
+/* From its first use to its end, less the time in which it was built anew: by the events alone, without intervals. */
+struct life {
+    int64_t from_us, used_us;
+    bool used;
+};
+
+static void live(struct life *l, int64_t at_us, bool used)
+{
+    if (l->used && at_us < l->from_us) {
+        at_us = l->from_us; /* a clock that stepped back ends what runs at its begin */
+    }
+    if (l->used) {
+        l->used_us += at_us - l->from_us;
+    }
+    l->from_us = at_us;
+    l->used = used;
+}
+
+static void check_life(struct verify *v, const char *server, struct life *l)
+{
+    live(l, v->now_us > l->from_us ? v->now_us : l->from_us, false);
+    v->life_us += l->used_us;
+    if (l->used_us != v->states_us) {
+        complain(v, server, "its states add up to %" PRId64 " us, its life is %" PRId64 " us", v->states_us,
+                 l->used_us);
+    }
 }
 
 /* One server's events from the first to the last. */
 static void tell_life(struct verify *v, struct verify_list *events, struct verify_list *ledger, struct arena *a)
 {
     struct expected now = {.open = false};
+    struct life life = {0};
     const char *server = arena_strdup(a, events->row.server_id);
     v->servers++;
+    v->states_us = 0;
     for (; events->more && strcmp(events->row.server_id, server) == 0; store_verify_next(events)) {
         struct verify_row x = keep(&events->row, a);
         bool used = is_used(x.state);
@@ -102,6 +164,7 @@ static void tell_life(struct verify *v, struct verify_list *events, struct verif
         if (now.open && x.begin_us < now.row.begin_us) {
             x.begin_us = now.row.begin_us;
         }
+        live(&life, x.begin_us, used);
         if (now.open) {
             now.row.end_us = x.begin_us;
             compare(v, ledger, &now.row);
@@ -113,6 +176,7 @@ static void tell_life(struct verify *v, struct verify_list *events, struct verif
         now.row.end_us = INT64_MAX;
         compare(v, ledger, &now.row);
     }
+    check_life(v, server, &life);
     while (ledger->more && strcmp(ledger->row.server_id, server) == 0) {
         complain(v, server, "no events make the interval of event %" PRId64, ledger->row.id);
         store_verify_next(ledger);
@@ -165,8 +229,10 @@ static int check_host(void *arg, const struct verify_host *h, struct error *e)
 {
     (void)e;
     struct verify *v = arg;
-    __int128 span = v->to_us - v->from_us, capacity = span * h->vcpus * h->ratio_permille / 1000;
+    v->has_hosts = true;
+    __int128 span = h->to_us - h->from_us, capacity = span * h->vcpus * h->ratio_permille / 1000;
     __int128 reserved = span * h->reserved_vcpus * h->ratio_permille / 1000, left = capacity - reserved - h->sold_us;
+    v->sold_us += h->sold_us;
     table_add(&v->hosts, h->name);
     table_addf(&v->hosts, "%.3f", hours(capacity));
     table_addf(&v->hosts, "%.3f", hours(h->sold_us));
@@ -179,6 +245,18 @@ static int check_host(void *arg, const struct verify_host *h, struct error *e)
     return 0;
 }
 
+/* What was used was used on some host. */
+static int check_sold(struct db_conn *c, struct verify *v, struct error *e)
+{
+    int64_t sold = 0;
+    int rc = store_verify_sold(c, v->from_us, v->to_us, &sold, e);
+    if (!rc && v->has_hosts && sold != v->sold_us) {
+        v->wrong++;
+        printf("%.3f VCPU hours were sold on hosts that are not known\n", hours(sold - v->sold_us));
+    }
+    return rc;
+}
+
 static int verify_all(struct db_conn *c, void *arg, struct error *e)
 {
     struct verify *v = arg;
@@ -187,11 +265,12 @@ static int verify_all(struct db_conn *c, void *arg, struct error *e)
     rc = rc ? rc : store_usage_cursor(c, "intervals", &v->position, e);
     rc = rc ? rc : check_events(v, c, e);
     if (!rc && v->position >= newest) {
-        rc = store_verify_states(c, clock_now_us() - SETTLED_US, check_state, v, e);
+        rc = store_verify_states(c, v->now_us - v->settled_us, check_state, v, e);
     } else if (!rc) {
         printf("%" PRId64 " events wait to be metered: the servers' states are not compared\n", newest - v->position);
     }
-    return rc ? rc : store_verify_hosts(c, v->from_us, v->to_us, check_host, v, e);
+    rc = rc ? rc : store_verify_hosts(c, v->from_us, v->to_us, check_host, v, e);
+    return rc ? rc : check_sold(c, v, e);
 }
 
 static int read_time(struct cli *cli, const char *name, int64_t fallback, int64_t *ret, struct error *e)
@@ -201,20 +280,57 @@ static int read_time(struct cli *cli, const char *name, int64_t fallback, int64_
     return text && !clock_parse(text, ret) ? error_set(e, ERR_INVALID, "--%s: \"%s\" is not a time", name, text) : 0;
 }
 
+static void tell_difference(void *arg, const char *server_id, const char *words)
+{
+    complain(arg, server_id, "%s", words);
+}
+
+/* What the hosts themselves say now. */
+static int ask_hosts(struct verify *v, struct error *e)
+{
+    struct verify_hosts said;
+    int rc = verify_hosts(v->cli, ANSWER_MS, v->now_us - v->settled_us, tell_difference, v, &said, e);
+    if (!rc) {
+        printf("%zu of %zu hosts answered for %zu servers; %zu are not heard, %zu journal entries are still to come\n",
+               said.answered, said.asked, said.servers, said.silent, said.pending);
+    }
+    return rc;
+}
+
+static void print_states(struct verify *v)
+{
+    static const char *const headings[] = {"STATE", "SERVER HOURS", NULL};
+    struct table t;
+    table_init(&t, &v->cli->arena, headings);
+    for (const struct state_sum *s = v->sums; s; s = s->next) {
+        table_add(&t, s->state);
+        table_addf(&t, "%.3f", hours(s->us));
+    }
+    table_add(&t, "whole lives");
+    table_addf(&t, "%.3f", hours(v->life_us));
+    table_print(&t);
+}
+
 static int meter_verify_run(struct cli *cli, struct error *e)
 {
     static const char *const headings[] = {"HOST", "VCPU HOURS", "SOLD", "RESERVED", "FREE", NULL};
-    struct verify v = {.cli = cli};
     int64_t now = clock_now_us();
+    struct verify v = {.cli = cli, .now_us = now};
     int rc = read_time(cli, "from", now - (int64_t)86400 * CLOCK_SECOND_US, &v.from_us, e);
     rc = rc ? rc : read_time(cli, "to", now, &v.to_us, e);
+    rc = rc ? rc : command_number(cli, "settled", 0, 86400, SETTLED_S, &v.settled_us, e);
+    v.settled_us *= CLOCK_SECOND_US;
     rc = rc ? rc : command_open(cli, false, e);
     if (rc) {
         return rc;
     }
     table_init(&v.hosts, &cli->arena, headings);
     rc = db_snapshot(db_reader(cli->db), verify_all, &v, e);
+    if (!rc && !command_flag(cli, "offline")) {
+        rc = ask_hosts(&v, e);
+    }
     if (!rc) {
+        print_states(&v);
         table_print(&v.hosts);
         printf("%" PRIu64 " servers with %" PRIu64 " intervals compared with their events up to %" PRId64 ": %" PRIu64
                " differences\n",
@@ -227,6 +343,8 @@ static int meter_verify_run(struct cli *cli, struct error *e)
 static const struct command_option options[] = {
     {"from", "TIME", "Begin of the period that hosts' capacity is looked at for. Default: a day ago."},
     {"to", "TIME", "And its end. Default: now."},
+    {"settled", "SECONDS", "Leave out servers that changed within the last 30, or so many, seconds."},
+    {"offline", NULL, "Do not ask the hosts: compare what the database has alone."},
 };
 const struct command meter_verify_command = {
     .name = "meter verify",

@@ -1,5 +1,7 @@
-/* Questions of the API about a server: the console's log, the hypervisor's figures. Answered once; a question that is
+/* Questions of the API: a server's console log, the hypervisor's figures of it, all servers as hypervisor and journal
+ * have them. Answered once; a question that is
  * repeated while its answer is under way is left. */
+#include "common/clock.h"
 #include "common/json_out.h"
 #include "common/log.h"
 #include "common/memory.h"
@@ -48,6 +50,66 @@ static void host_query_answer(void *arg, const struct hypervisor_result *result,
     strbuf_done(&body);
 }
 
+static void host_query_write_said(struct json_out *o, const struct journal_event *said)
+{
+    if (said == NULL)
+        return;
+    json_out_object(o, "journal");
+    json_out_int(o, "seq", said->seq);
+    json_out_int(o, "at_us", said->at_us);
+    json_out_text(o, "state", server_state_name(said->state));
+    json_out_object_end(o);
+}
+
+static void host_query_write_server(struct json_out *o, const char *id, const char *domain,
+                                    const struct journal_event *said)
+{
+    json_out_object(o, NULL);
+    json_out_text(o, "id", id);
+    json_out_text(o, "domain", domain);
+    host_query_write_said(o, said);
+    json_out_object_end(o);
+}
+
+static bool host_query_is_listed(const struct hypervisor_list *list, const char *id)
+{
+    for (size_t i = 0; i < list->server_count; i++)
+        if (strcmp(list->servers[i].server_id, id) == 0)
+            return true;
+    return false;
+}
+
+/* What the hypervisor has, then what only the journal still knows; domain null: the hypervisor has none. */
+static void host_query_listed(void *arg, const struct hypervisor_list *list)
+{
+    struct host_query *q = arg;
+    const struct journal *j = q->host->journal;
+    const struct journal_event *said;
+    struct strbuf text;
+    struct json_out o;
+    size_t at = 0;
+    strbuf_init(&text, 0);
+    json_out_init(&o, &text);
+    json_out_object(&o, NULL);
+    json_out_int(&o, "now_us", clock_now_us());
+    json_out_int(&o, "accepted_seq", journal_accepted(j));
+    json_out_uint(&o, "pending", journal_pending(j));
+    json_out_array(&o, "servers");
+    for (size_t i = 0; i < list->server_count && !list->result.code; i++) {
+        const struct hypervisor_found *f = &list->servers[i];
+        host_query_write_server(&o, f->server_id,
+                                f->domain == HYPERVISOR_ABSENT ? NULL : hypervisor_domain_name(f->domain),
+                                journal_last(j, f->server_id));
+    }
+    while (!list->result.code && (said = journal_next_last(j, &at)) != NULL)
+        if (!host_query_is_listed(list, said->server_id))
+            host_query_write_server(&o, said->server_id, NULL, said);
+    json_out_array_end(&o);
+    json_out_object_end(&o);
+    host_query_answer(q, &list->result, text.data, text.size);
+    strbuf_done(&text);
+}
+
 /* The id becomes a part of a path. */
 static bool host_query_is_id(const char *id)
 {
@@ -68,7 +130,10 @@ void host_query_take(struct host *h, const struct spec_query *query)
     struct error e = {0};
     struct hypervisor_result refused = {.error = &e};
     const struct guest *g = idmap_get(&h->guests, query->server_id);
-    if (!g) {
+    if (query->kind == SPEC_QUERY_SERVERS) {
+        q->json = true;
+        hv->ops->list(hv, host_query_listed, q);
+    } else if (!g) {
         refused.code = error_set(&e, ERR_NOT_FOUND, "This host has no server %.40s", query->server_id);
         host_query_answer(q, &refused, "", 0);
     } else if (query->kind == SPEC_QUERY_CONSOLE_LOG) {

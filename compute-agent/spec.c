@@ -397,6 +397,8 @@ static void spec_read_query(const struct spec_query_wire *w, struct spec_query *
         ret->kind = SPEC_QUERY_CONSOLE_LOG;
     else if (strcmp(w->kind, "diagnostics") == 0)
         ret->kind = SPEC_QUERY_DIAGNOSTICS;
+    else if (strcmp(w->kind, "servers") == 0)
+        ret->kind = SPEC_QUERY_SERVERS;
     json_in_int(json_in_member(w->args, "lines"), &ret->lines);
 }
 

@@ -83,7 +83,7 @@ void spec_free(struct spec **spec);
  * may send the same. */
 bool spec_live_alike(const struct spec *a, const struct spec *b);
 
-enum spec_query_kind { SPEC_QUERY_UNKNOWN, SPEC_QUERY_CONSOLE_LOG, SPEC_QUERY_DIAGNOSTICS };
+enum spec_query_kind { SPEC_QUERY_UNKNOWN, SPEC_QUERY_CONSOLE_LOG, SPEC_QUERY_DIAGNOSTICS, SPEC_QUERY_SERVERS };
 struct spec_query {
     const char *id, *server_id, *kind_name;
     enum spec_query_kind kind;

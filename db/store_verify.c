@@ -54,13 +54,21 @@ int store_verify_end(struct verify_list *l, struct error *e)
     return db_rows_done(&l->rows, e);
 }
 
-/* The sum is taken by host in whole microseconds of VCPUs. */
-DB_STATEMENT(
-    verify_hosts,
-    "SELECT h.id, h.name, h.vcpus, h.reserved_vcpus, h.ratio_vcpus, CAST(coalesce((SELECT sum(i.vcpus * "
-    "((CASE WHEN i.end_us > $2 THEN $2 ELSE i.end_us END) - (CASE WHEN i.begin_us < $1 THEN $1 ELSE i.begin_us "
-    "END))) FROM usage_interval i WHERE i.host_id = h.id AND i.end_us > $1 AND i.begin_us < $2 AND i.state IN "
-    "('running', 'paused')), 0) AS BIGINT) FROM host h ORDER BY h.name");
+/* What running and paused servers used between $1 and $2. */
+#define SOLD                                                                                                           \
+    "CAST(coalesce(sum(i.vcpus * ((CASE WHEN i.end_us > $2 THEN $2 ELSE i.end_us END) - "                              \
+    "(CASE WHEN i.begin_us < $1 THEN $1 ELSE i.begin_us END))), 0) AS BIGINT) FROM usage_interval i WHERE i.end_us "   \
+    "> $1 AND i.begin_us < $2 AND i.state IN ('running', 'paused')"
+
+/* The sum is taken by host in whole microseconds of VCPUs; of a host that left and came again, in its present life. */
+DB_STATEMENT(verify_hosts,
+             "SELECT h.id, h.name, h.vcpus, h.reserved_vcpus, h.ratio_vcpus, (CASE WHEN h.enrolled_us > $1 THEN "
+             "h.enrolled_us ELSE $1 END), (CASE WHEN h.gone_us < $2 THEN h.gone_us ELSE $2 END), (SELECT " SOLD
+             " AND i.host_id = h.id) FROM (SELECT id, name, vcpus, reserved_vcpus, ratio_vcpus, enrolled_us, "
+             "9223372036854775807 AS gone_us FROM host UNION ALL SELECT p.id, p.name, p.vcpus, p.reserved_vcpus, "
+             "p.ratio_vcpus, p.enrolled_us, p.gone_us FROM host_past p WHERE NOT EXISTS (SELECT 1 FROM host o WHERE "
+             "o.id = p.id) AND NOT EXISTS (SELECT 1 FROM host_past q WHERE q.id = p.id AND q.gone_us > p.gone_us)) h "
+             "WHERE h.enrolled_us < $2 AND h.gone_us > $1 ORDER BY h.name, h.id");
 int store_verify_hosts(struct db_conn *c, int64_t from_us, int64_t to_us, verify_host_fn fn, void *arg, struct error *e)
 {
     struct db_rows rows;
@@ -74,11 +82,69 @@ int store_verify_hosts(struct db_conn *c, int64_t from_us, int64_t to_us, verify
                                 .vcpus = db_get_int(&rows, 2),
                                 .reserved_vcpus = db_get_int(&rows, 3),
                                 .ratio_permille = db_get_int(&rows, 4),
-                                .sold_us = db_get_int(&rows, 5)};
+                                .from_us = db_get_int(&rows, 5),
+                                .to_us = db_get_int(&rows, 6),
+                                .sold_us = db_get_int(&rows, 7)};
         rc = fn(arg, &h, e);
     }
     int end = db_rows_done(&rows, e);
     return rc ? rc : end;
+}
+
+DB_STATEMENT(verify_sold, "SELECT " SOLD);
+int store_verify_sold(struct db_conn *c, int64_t from_us, int64_t to_us, int64_t *ret_us, struct error *e)
+{
+    return db_query_int(c, &verify_sold, ret_us, e, DB_ARGS(db_int(from_us), db_int(to_us)));
+}
+
+DB_STATEMENT(
+    verify_open,
+    "SELECT s.text, f.state FROM usage_open o JOIN usage_name s ON s.no = o.subject_no JOIN usage_name h ON h.no "
+    "= o.host_no JOIN usage_shape f ON f.no = o.shape_no WHERE h.kind = 'host' AND h.text = $1 AND s.kind = "
+    "'server' ORDER BY s.text");
+int store_verify_open(struct db_conn *c, const char *host_id, verify_open_fn fn, void *arg, struct error *e)
+{
+    struct db_rows rows;
+    int rc = db_query(c, &verify_open, &rows, e, DB_ARGS(db_text(host_id)));
+    if (rc) {
+        return rc;
+    }
+    while (!rc && db_next(&rows)) {
+        rc = fn(arg, db_get_text(&rows, 0), db_get_text(&rows, 1), e);
+    }
+    int end = db_rows_done(&rows, e);
+    return rc ? rc : end;
+}
+
+DB_STATEMENT(
+    verify_settled,
+    "SELECT count(*) FROM server s WHERE s.id = $1 AND s.launched_us IS NOT NULL AND s.deadline_us IS NULL AND "
+    "s.updated_us < $2 AND s.desired_exists = 1 AND NOT EXISTS (SELECT 1 FROM migration m WHERE m.server_id = "
+    "s.id AND m.ended = 0)");
+int store_verify_is_settled(struct db_conn *c, const char *server_id, int64_t settled_us, bool *ret, struct error *e)
+{
+    int64_t count = 0;
+    int rc = db_query_int(c, &verify_settled, &count, e, DB_ARGS(db_text(server_id), db_int(settled_us)));
+    *ret = count > 0;
+    return rc;
+}
+
+DB_STATEMENT(
+    verify_event,
+    "SELECT state, at_us, received_us FROM lifecycle_event WHERE host_id = $1 AND host_seq = $2 AND server_id = $3");
+int store_verify_event(struct db_conn *c, const char *host_id, int64_t seq, const char *server_id, struct arena *a,
+                       const char **ret_state, int64_t *ret_at_us, int64_t *ret_received_us, struct error *e)
+{
+    struct db_rows rows;
+    int rc = db_query(c, &verify_event, &rows, e, DB_ARGS(db_text(host_id), db_int(seq), db_text(server_id)));
+    if (rc) {
+        return rc;
+    }
+    bool found = db_next(&rows);
+    *ret_state = found ? db_dup_text(&rows, 0, a) : NULL;
+    *ret_at_us = found ? db_get_int(&rows, 1) : 0;
+    *ret_received_us = found ? db_get_int(&rows, 2) : 0;
+    return db_rows_done(&rows, e);
 }
 
 DB_STATEMENT(verify_states,

@@ -20,13 +20,25 @@ int store_verify_end(struct verify_list *list, struct error *e);
 
 struct verify_host {
     const char *id, *name;
+    int64_t from_us, to_us; /* the part of the period in which it belonged to the cloud */
     int64_t vcpus, reserved_vcpus, ratio_permille;
     int64_t sold_us; /* VCPUs of running and paused servers times microseconds */
 };
 typedef int (*verify_host_fn)(void *arg, const struct verify_host *host, struct error *e);
-/* Each host with what was sold of it in [from_us, to_us). */
+/* Each host that is or was there in [from_us, to_us), with what was sold of it then. */
 int store_verify_hosts(struct db_conn *c, int64_t from_us, int64_t to_us, verify_host_fn fn, void *arg,
                        struct error *e);
+/* What running and paused servers used in [from_us, to_us), whatever host they were on: VCPUs times microseconds. */
+int store_verify_sold(struct db_conn *c, int64_t from_us, int64_t to_us, int64_t *ret_us, struct error *e);
+/* The intervals that run on a host: server and state. */
+typedef int (*verify_open_fn)(void *arg, const char *server_id, const char *state, struct error *e);
+int store_verify_open(struct db_conn *c, const char *host_id, verify_open_fn fn, void *arg, struct error *e);
+/* Whether nothing has been under way with a server since `settled_us`: it is there, has run, and neither an operation
+ * nor a migration waits for anything. */
+int store_verify_is_settled(struct db_conn *c, const char *server_id, int64_t settled_us, bool *ret, struct error *e);
+/* What the controller took of a host's journal by that number; state in the arena, NULL when there is no such event. */
+int store_verify_event(struct db_conn *c, const char *host_id, int64_t seq, const char *server_id, struct arena *a,
+                       const char **ret_state, int64_t *ret_at_us, int64_t *ret_received_us, struct error *e);
 typedef int (*verify_text_fn)(void *arg, const char *server_id, const char *observed, const char *metered,
                               struct error *e);
 /* Servers that have run and whose observed state is not the metered one ("" for no running interval); `settled_us`:

@@ -312,6 +312,12 @@ class Cloud:
         finally:
             view.close()
 
+    def check_bills(self, *words):
+        """Says whether ledger, journals, hypervisors and invoices agree, by the operator's own commands."""
+        for command in (("meter", "verify", "--settled", "0", *words), ("bill", "verify")):
+            done = subprocess.run([os.path.join(BUILD, "virga"), *command, "--database", self.database], capture_output=True, text=True, timeout=120, check=False)
+            say.check(f"virga {' '.join(command[:2])} finds no difference", done.returncode == 0 and " 0 differ" in done.stdout, (done.stdout + done.stderr).splitlines())
+
     def check(self, ledger, suffix="", busy=False):
         """Says for each invariant whether it holds."""
         view = invariants.View(self.database, ledger.promises if ledger else None, self.agent_dirs, self.libvirt_uris)

@@ -1,0 +1,267 @@
+/* One question a host, all at once; the answers come as rows. */
+#include "cli/verify_hosts.h"
+#include "common/clock.h"
+#include "common/json_in.h"
+#include "common/uuid.h"
+#include "db/store_agent_query.h"
+#include "db/store_host.h"
+#include "db/store_verify.h"
+#include <string.h>
+#include <time.h>
+#include <uthash.h>
+
+#define ROUNDS     3 /* an answer may be lost on its way: who has not answered is asked again */
+#define LOOK_NS    (50 * 1000000)
+#define EXPIRES_US (300 * CLOCK_SECOND_US)
+
+struct asked {
+    const char *host_id, *name, *query_id, *answer;
+    struct asked *next;
+};
+/* A server as a host's answer has it. */
+struct held {
+    const char *id, *domain, *state; /* domain NULL: none; state: the journal's last, NULL for none */
+    int64_t seq, at_us;
+    bool metered;
+    UT_hash_handle hh;
+};
+struct asking {
+    struct cli *cli;
+    struct db_conn *writer;
+    struct asked *hosts, **last;
+    struct verify_hosts *result;
+    verify_hosts_fn differs;
+    void *arg;
+    int64_t settled_us;
+    const struct asked *host; /* at hand */
+    struct held *held;
+};
+
+/* ---- asking ---- */
+
+static int add_host(void *arg, const struct host_row *row, struct error *e)
+{
+    (void)e;
+    struct asking *x = arg;
+    struct arena *a = &x->cli->arena;
+    if (row->seen_us < clock_now_us() - STORE_HOST_ALIVE_US) {
+        x->result->silent++;
+        return 0;
+    }
+    struct asked *host = arena_alloc(a, sizeof(*host));
+    *host = (struct asked){.host_id = arena_strdup(a, row->id), .name = arena_strdup(a, row->name)};
+    *x->last = host;
+    x->last = &host->next;
+    return 0;
+}
+
+/* All that have not answered. */
+static int ask(struct db_conn *c, void *arg, struct error *e)
+{
+    struct asking *x = arg;
+    int64_t now = clock_now_us();
+    int rc = 0;
+    for (struct asked *h = x->hosts; !rc && h; h = h->next) {
+        if (h->answer) {
+            continue;
+        }
+        h->query_id = uuid_ordered(arena_alloc(&x->cli->arena, UUID_SIZE));
+        rc = store_agent_query_insert(c, h->query_id, h->host_id, "", "servers", "{}", now, now + EXPIRES_US, e);
+    }
+    return rc;
+}
+
+/* Whether all have answered. */
+static int look(struct asking *x, bool *ret, struct error *e)
+{
+    int rc = 0;
+    *ret = true;
+    for (struct asked *h = x->hosts; !rc && h; h = h->next) {
+        if (!h->answer) {
+            rc = store_agent_query_get(db_reader(x->cli->db), h->query_id, &x->cli->arena, &h->answer, e);
+        }
+        *ret = *ret && h->answer;
+    }
+    return rc;
+}
+
+static int wait_for_answers(struct asking *x, int64_t wait_ms, bool *ret_all, struct error *e)
+{
+    int64_t until = clock_mono_us() + wait_ms * 1000;
+    int rc = look(x, ret_all, e);
+    while (!rc && !*ret_all && clock_mono_us() < until) {
+        nanosleep(&(struct timespec){.tv_nsec = LOOK_NS}, NULL);
+        rc = look(x, ret_all, e);
+    }
+    return rc;
+}
+
+/* ---- comparing ---- */
+
+static void tell(struct asking *x, const char *server_id, const char *words)
+{
+    x->differs(x->arg, server_id, words);
+}
+
+static void read_held(struct asking *x, json_value *servers)
+{
+    struct arena *a = &x->cli->arena;
+    for (size_t i = 0; i < json_in_count(servers); i++) {
+        json_value *item = json_in_item(servers, i), *said = json_in_member(item, "journal");
+        const char *id = json_in_text(json_in_member(item, "id")),
+                   *domain = json_in_text(json_in_member(item, "domain")),
+                   *state = json_in_text(json_in_member(said, "state"));
+        struct held *h = arena_alloc(a, sizeof(*h));
+        if (!id) {
+            continue;
+        }
+        *h = (struct held){.id = arena_strdup(a, id),
+                           .domain = domain ? arena_strdup(a, domain) : NULL,
+                           .state = state ? arena_strdup(a, state) : NULL};
+        json_in_int(json_in_member(said, "seq"), &h->seq);
+        json_in_int(json_in_member(said, "at_us"), &h->at_us);
+        HASH_ADD_KEYPTR(hh, x->held, h->id, strlen(h->id), h);
+    }
+}
+
+/* What the hypervisor has of a server in a metered state; NULL for states without a say in it. */
+static bool fits(const char *state, const char *domain)
+{
+    static const char *const pairs[][2] = {{"running", "running"}, {"paused", "paused"},   {"stopped", "shutoff"},
+                                           {"stopped", "crashed"}, {"suspended", "saved"}, {"crashed", "crashed"},
+                                           {"crashed", "shutoff"}};
+    bool known = false;
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        bool of_state = strcmp(pairs[i][0], state) == 0;
+        known = known || of_state;
+        if (of_state && domain && strcmp(pairs[i][1], domain) == 0) {
+            return true;
+        }
+    }
+    return !known;
+}
+
+static int check_open(void *arg, const char *server_id, const char *state, struct error *e)
+{
+    struct asking *x = arg;
+    struct held *h;
+    bool settled = false;
+    HASH_FIND_STR(x->held, server_id, h);
+    int rc = store_verify_is_settled(db_reader(x->cli->db), server_id, x->settled_us, &settled, e);
+    if (h) {
+        h->metered = true;
+    }
+    if (rc || !settled) {
+        return rc;
+    }
+    x->result->servers++;
+    if (!fits(state, h ? h->domain : NULL)) {
+        tell(x, server_id,
+             arena_printf(&x->cli->arena, "host %s: the ledger says %s, the hypervisor %s", x->host->name, state,
+                          h && h->domain ? h->domain : "that there is none"));
+    }
+    if (h && h->state && strcmp(h->state, state) != 0) {
+        tell(x, server_id,
+             arena_printf(&x->cli->arena, "host %s: the ledger says %s, the journal %s", x->host->name, state,
+                          h->state));
+    }
+    return 0;
+}
+
+/* What runs and is not metered here. */
+static int check_unmetered(struct asking *x, const struct held *h, struct error *e)
+{
+    bool settled = false;
+    bool runs = h->domain && (strcmp(h->domain, "running") == 0 || strcmp(h->domain, "paused") == 0);
+    if (h->metered || !runs) {
+        return 0;
+    }
+    int rc = store_verify_is_settled(db_reader(x->cli->db), h->id, x->settled_us, &settled, e);
+    if (!rc && settled) {
+        tell(x, h->id,
+             arena_printf(&x->cli->arena, "host %s: it is %s there and not metered", x->host->name, h->domain));
+    }
+    return rc;
+}
+
+/* What the journal says and what the controller has of it by the same number. */
+static int check_event(struct asking *x, const struct held *h, int64_t accepted, struct error *e)
+{
+    const char *state = NULL;
+    int64_t at_us = 0, received_us = 0;
+    if (!h->state || h->seq > accepted) {
+        return 0;
+    }
+    int rc = store_verify_event(db_reader(x->cli->db), x->host->host_id, h->seq, h->id, &x->cli->arena, &state, &at_us,
+                                &received_us, e);
+    /* A time in the controller's future was set to the controller's. */
+    int64_t expected = h->at_us > received_us + CLOCK_SECOND_US ? received_us : h->at_us;
+    if (!rc && state && (strcmp(state, h->state) != 0 || at_us != expected)) {
+        tell(x, h->id,
+             arena_printf(&x->cli->arena,
+                          "host %s: entry %lld of its journal is %s at %lld, the controller has it as %s at %lld",
+                          x->host->name, (long long)h->seq, h->state, (long long)h->at_us, state, (long long)at_us));
+    }
+    return rc;
+}
+
+static int compare(struct asking *x, json_value *output, struct error *e)
+{
+    int64_t accepted = 0, pending = 0;
+    json_in_int(json_in_member(output, "accepted_seq"), &accepted);
+    json_in_int(json_in_member(output, "pending"), &pending);
+    x->result->pending += (size_t)pending;
+    x->held = NULL;
+    read_held(x, json_in_member(output, "servers"));
+    int rc = pending > 0 ? 0 : store_verify_open(db_reader(x->cli->db), x->host->host_id, check_open, x, e);
+    for (const struct held *h = x->held; !rc && h; h = h->hh.next) {
+        rc = pending > 0 ? 0 : check_unmetered(x, h, e);
+        rc = rc ? rc : check_event(x, h, accepted, e);
+    }
+    HASH_CLEAR(hh, x->held);
+    return rc;
+}
+
+static int compare_host(struct asking *x, const struct asked *host, struct error *e)
+{
+    struct json_doc doc;
+    x->host = host;
+    if (!host->answer || json_in_parse(host->answer, strlen(host->answer), &doc, NULL)) {
+        tell(x, "-", arena_printf(&x->cli->arena, "host %s: its agent does not answer", host->name));
+        return 0;
+    }
+    const char *fault = json_in_text(json_in_member(doc.root, "error"));
+    int rc = 0;
+    if (fault) {
+        tell(x, "-", arena_printf(&x->cli->arena, "host %s: its agent says: %s", host->name, fault));
+    } else {
+        x->result->answered++;
+        rc = compare(x, json_in_member(doc.root, "output"), e);
+    }
+    json_in_done(&doc);
+    return rc;
+}
+
+int verify_hosts(struct cli *cli, int64_t wait_ms, int64_t settled_us, verify_hosts_fn differs, void *arg,
+                 struct verify_hosts *ret, struct error *e)
+{
+    struct asking x = {.cli = cli, .result = ret, .differs = differs, .arg = arg, .settled_us = settled_us};
+    x.last = &x.hosts;
+    *ret = (struct verify_hosts){0};
+    int rc = store_host_list(db_reader(cli->db), add_host, &x, e);
+    rc = rc ? rc : db_conn_open(cli->db, &x.writer, e);
+    if (rc) {
+        return rc;
+    }
+    bool all = false;
+    for (int i = 0; !rc && !all && i < ROUNDS; i++) {
+        rc = db_transact(x.writer, ask, &x, e);
+        rc = rc ? rc : wait_for_answers(&x, wait_ms / ROUNDS, &all, e);
+    }
+    for (const struct asked *h = x.hosts; !rc && h; h = h->next) {
+        ret->asked++;
+        rc = compare_host(&x, h, e);
+    }
+    db_conn_close(&x.writer);
+    return rc;
+}
