@@ -3,10 +3,12 @@
 #include "cli/host_find.h"
 #include "cli/table.h"
 #include "common/clock.h"
+#include "db/store_cells.h"
 #include "db/store_host.h"
 #include "db/store_host_work.h"
 #include "db/store_resource.h"
 #include <inttypes.h>
+#include <stdio.h>
 
 static void add(struct table *t, const char *name, const char *value)
 {
@@ -43,7 +45,52 @@ struct shown {
     size_t resource_count;
     bool drained, off;
     const char *proof;
+    const char *topology, *given;
 };
+
+static void hold(void *arg, const struct numa_given *g)
+{
+    cpuset_join(arg, &g->held);
+}
+
+static const char *print_free(const struct cpuset *cpus, const struct cpuset *held, char *ret)
+{
+    struct cpuset left = *cpus;
+    cpuset_drop(&left, held);
+    return cpuset_is_empty(&left) ? "none" : cpuset_print(&left, ret);
+}
+
+/* "cell 0 | 15872 MiB; shared 0-1; dedicated 2-7, free 4-7; 2048 KiB pages 512". */
+static void add_cell(struct table *t, const struct numa_cell *cell, const struct cpuset *held)
+{
+    char text[CPUSET_TEXT_SIZE], shared[CPUSET_TEXT_SIZE], left[CPUSET_TEXT_SIZE];
+    struct strbuf line;
+    strbuf_init(&line, 0);
+    strbuf_appendf(&line, "%" PRId64 " MiB; shared %s", cell->memory_mib,
+                   cpuset_is_empty(&cell->shared) ? "none" : cpuset_print(&cell->shared, shared));
+    if (!cpuset_is_empty(&cell->dedicated))
+        strbuf_appendf(&line, "; dedicated %s, free %s", cpuset_print(&cell->dedicated, text),
+                       print_free(&cell->dedicated, held, left));
+    for (int32_t i = 0; i < cell->page_count; i++)
+        if (cell->pages[i].total > 0)
+            strbuf_appendf(&line, "; %" PRId64 " pages of %" PRId64 " KiB", cell->pages[i].total, cell->pages[i].kib);
+    snprintf(text, sizeof(text), "cell %d", (int)cell->id);
+    table_add(t, text);
+    table_addf(t, "%s", line.data);
+    strbuf_done(&line);
+}
+
+static void add_cells(struct table *t, const struct shown *s)
+{
+    struct numa_topology *topology = arena_alloc(&s->cli->arena, sizeof(*topology));
+    struct cpuset held = {{0}};
+    if (!s->topology || numa_topology_read(s->topology, topology, NULL))
+        return;
+    if (s->given)
+        numa_given_each(s->given, hold, &held, NULL);
+    for (int32_t h = 0; h < topology->cell_count; h++)
+        add_cell(t, &topology->cells[h], &held);
+}
 
 static int read_all(struct db_conn *c, void *arg, struct error *e)
 {
@@ -52,6 +99,7 @@ static int read_all(struct db_conn *c, void *arg, struct error *e)
     int rc = host_find_id(s->cli, c, &id, e);
     rc = rc ? rc : store_host_get(c, id, &s->cli->arena, &s->row, e);
     rc = rc ? rc : store_resource_list(c, id, &s->cli->arena, &s->resources, &s->resource_count, e);
+    rc = rc ? rc : store_cells_of_host(c, id, &s->cli->arena, &s->topology, &s->given, e);
     rc = rc ? rc : store_host_work_get_drain(c, id, &s->cli->arena, &s->drain, &s->drained, e);
     rc = rc ? rc : store_host_work_is_off(c, id, clock_now_us(), &s->off, &s->proof, &s->cli->arena, e);
     return rc || !s->drained ? rc : store_host_work_figures(c, &s->drain, &s->figures, e);
@@ -79,6 +127,7 @@ static void print_table(const struct shown *s)
     add(&t, "agent", row->agent_version);
     add_amounts(&t, row);
     add_resources(&t, s->resources, s->resource_count);
+    add_cells(&t, s);
     table_add(&t, "servers");
     table_addf(&t, "%" PRId64, row->server_count);
     add(&t, "traits", row->traits);
@@ -120,6 +169,8 @@ static void print_json(const struct shown *s)
     }
     json_out_object_end(&o);
     json_out_raw(&o, "traits", row->traits);
+    json_out_raw(&o, "topology", s->topology);
+    json_out_raw(&o, "topology_held", s->given ? s->given : "[]");
     json_out_text(&o, "drain", s->drained ? store_host_work_drain_name(s->drain.state) : NULL);
     json_out_object_end(&o);
     command_print_json(&o);

@@ -3,7 +3,9 @@
 #include "db/store_resource.h"
 #include "common/json_in.h"
 #include "common/json_out.h"
+#include "db/store_cells.h"
 #include "db/store_host_admin.h"
+#include <stdlib.h>
 #include <string.h>
 
 bool store_resource_valid(const char *name)
@@ -12,7 +14,7 @@ bool store_resource_valid(const char *name)
     for (int r = 0; r < RESOURCE_COUNT; r++)
         if (strcmp(resource_name((enum resource)r), name) == 0)
             return false;
-    return length > 0 && length <= STORE_RESOURCE_NAME_MAX && strcmp(name, "PCPU") != 0 &&
+    return length > 0 && length <= STORE_RESOURCE_NAME_MAX && !store_cells_is_class(name) &&
            strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == length;
 }
 
@@ -46,6 +48,8 @@ int store_resource_hold(struct db_conn *c, const char *consumer_id, const char *
                              db_int(need[RESOURCE_MEMORY_MIB]), db_int(need[RESOURCE_DISK_GIB]), db_int(now_us),
                              db_text(holding->count > 0 ? text.data : NULL), db_text(holding->topology)));
     for (size_t i = 0; !rc && i < holding->count; i++) {
+        if (store_cells_is_class(holding->item[i].name))
+            continue;
         rc = db_exec(c, &resource_count, &changed, e,
                      DB_ARGS(db_text(host_id), db_text(holding->item[i].name), db_int(holding->item[i].amount)));
         if (!rc && changed == 0)
@@ -103,7 +107,7 @@ static void map(const struct db_rows *rows, struct arena *a, struct host_resourc
     };
 }
 
-int store_resource_list(struct db_conn *c, const char *host_id, struct arena *a, struct host_resource_row **ret,
+static int list_counted(struct db_conn *c, const char *host_id, struct arena *a, struct host_resource_row **ret,
                         size_t *ret_count, struct error *e)
 {
     struct host_resource_row *list = NULL;
@@ -123,6 +127,33 @@ int store_resource_list(struct db_conn *c, const char *host_id, struct arena *a,
         *ret_count = count;
     }
     return rc;
+}
+
+static int by_host_and_name(const void *a, const void *b)
+{
+    const struct host_resource_row *x = a, *y = b;
+    int order = strcmp(x->host_id, y->host_id);
+    return order != 0 ? order : strcmp(x->name, y->name);
+}
+
+int store_resource_list(struct db_conn *c, const char *host_id, struct arena *a, struct host_resource_row **ret,
+                        size_t *ret_count, struct error *e)
+{
+    struct host_resource_row *counted = NULL, *cells = NULL;
+    size_t counted_count = 0, cell_count = 0;
+    int rc = list_counted(c, host_id, a, &counted, &counted_count, e);
+    rc = rc ? rc : store_cells_resources(c, host_id, a, &cells, &cell_count, e);
+    if (rc)
+        return rc;
+    struct host_resource_row *all = arena_array(a, counted_count + cell_count + 1, sizeof(*all));
+    for (size_t i = 0; i < counted_count; i++)
+        all[i] = counted[i];
+    for (size_t i = 0; i < cell_count; i++)
+        all[counted_count + i] = cells[i];
+    qsort(all, counted_count + cell_count, sizeof(*all), by_host_and_name);
+    *ret = all;
+    *ret_count = counted_count + cell_count;
+    return 0;
 }
 
 int store_resource_get(struct db_conn *c, const char *host_id, const char *name, struct host_resource_row *ret,

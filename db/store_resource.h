@@ -20,7 +20,7 @@ struct store_holding {
 };
 
 /* Upper case letters, digits and underscores, at most STORE_RESOURCE_NAME_MAX, and none of the three that every host
- * has, nor PCPU, which hosts have by their topology. */
+ * has, nor of those that they have by their topology (store_cells_is_class). */
 bool store_resource_valid(const char *name);
 /* Writes an allocation and counts what it holds beside the three, within the transaction that counts those. The host's
  * server_count and used_* are the caller's. */
@@ -34,7 +34,7 @@ struct host_resource_row {
     struct resource_inventory inventory;
     int64_t used;
 };
-/* Of one host, or of all (NULL), by host and name; in the arena. */
+/* Of one host, or of all (NULL), by host and name, with what hosts have by their topology; in the arena. */
 int store_resource_list(struct db_conn *c, const char *host_id, struct arena *a, struct host_resource_row **ret,
                         size_t *ret_count, struct error *e);
 /* One of a host; ERR_NOT_FOUND. */

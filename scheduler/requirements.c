@@ -6,6 +6,7 @@
 #include "common/json_in.h"
 #include "common/model/machine.h"
 #include "common/model/numa_wish.h"
+#include "db/store_cells.h"
 #include "scheduler/feed.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -416,13 +417,15 @@ void requirements_holding(const struct placement *p, const struct resources *nee
 {
     *ret = (struct store_holding){.need = placement_held(need, extra)};
     for (size_t i = 0; i < extra->count; i++) {
-        const char *name = placement_class_name(p, extra->item[i].class);
-        if (strcmp(name, PLACEMENT_PCPU) != 0) { /* the topology says which */
-            ret->item[ret->count].name = name;
-            ret->item[ret->count++].amount = extra->item[i].amount;
-        }
+        ret->item[ret->count].name = placement_class_name(p, extra->item[i].class);
+        ret->item[ret->count++].amount = placement_held_extra(p, extra, i);
     }
     if (extra->numa) {
+        int64_t huge_mib = numa_given_huge_mib(extra->given), kib = extra->given->page_kib;
+        if (huge_mib > 0 && ret->count < STORE_RESOURCE_CLASSES_MAX) {
+            ret->item[ret->count].name = store_cells_class(kib, arena_alloc(a, STORE_CELLS_CLASS_SIZE));
+            ret->item[ret->count++].amount = huge_mib * 1024 / kib;
+        }
         struct strbuf text;
         strbuf_init(&text, 0);
         numa_given_print(extra->given, &text);

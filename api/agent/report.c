@@ -135,7 +135,7 @@ static int apply_inventory(struct work *w, const struct report_inventory *from)
     row.reserved = (struct resources){{from->reserved_vcpus, from->reserved_memory_mib, from->reserved_disk_gib}};
     row.cpu = json_in_is_object(from->cpu) ? json_in_print(from->cpu, w->arena) : "{}";
     row.traits = json_in_is_array(from->traits) ? json_in_print(from->traits, w->arena) : "[]";
-    int rc = store_cells_set(w->conn, row.id, print_topology(w, from->topology), w->error);
+    int rc = store_cells_set(w->conn, row.id, print_topology(w, from->topology), w->now_us, w->error);
     return rc ? rc : store_host_write_inventory(w->conn, &row, w->error);
 }
 

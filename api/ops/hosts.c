@@ -1,6 +1,7 @@
 /* /ops/v1/hosts: shown, changed, drained, fenced, removed. A host is named by its id or its name. */
 #include "api/ops/ops.h"
 #include "common/clock.h"
+#include "db/store_cells.h"
 #include "db/store_host.h"
 #include "db/store_host_admin.h"
 #include "db/store_host_power.h"
@@ -94,6 +95,16 @@ static int write_drain(struct request *request, struct json_out *out, const char
 
 /* ---- hosts ---- */
 
+/* What the host has of NUMA cells, and what its servers hold of them. */
+static int write_cells(struct request *request, struct json_out *out, const char *host_id)
+{
+    const char *topology = NULL, *given = NULL;
+    int rc = store_cells_of_host(request->conn, host_id, &request->arena, &topology, &given, &request->error);
+    json_out_raw(out, "topology", topology);
+    json_out_raw(out, "topology_held", given != NULL ? given : "[]");
+    return rc;
+}
+
 static int write_host(struct request *request, struct json_out *out, const char *key, const struct host_row *host,
                       bool whole)
 {
@@ -140,6 +151,8 @@ static int write_host(struct request *request, struct json_out *out, const char 
     json_out_int(out, "servers", host->server_count);
     json_out_raw(out, "traits", host->traits);
     rc = rc ? rc : write_drain(request, out, "drain", host, whole);
+    if (whole && !rc)
+        rc = write_cells(request, out, host->id);
     if (whole)
         rc = rc ? rc : ops_power_write(request, out, "power", host->id);
     json_out_object_end(out);

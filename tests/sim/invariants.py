@@ -172,6 +172,45 @@ def asked_of_host(server):
     return tuple(int(extra.get(f"resources:{name}", amount)) for name, amount in amounts.items())
 
 
+def processors(text):
+    found = set()
+    for item in filter(None, text.split(",")):
+        first, _, last = item.partition("-")
+        found |= set(range(int(first), int(last or first) + 1))
+    return found
+
+
+def cells_of(allocation):
+    """What it holds of NUMA cells: processors, those that its guest is pinned to, MiB in huge pages."""
+    topology = json.loads(allocation["topology"] or '{"cells": [], "page_kib": 0, "held": ""}')
+    pins = [cpu for cell in topology["cells"] for cpu in cell["pins"] if cpu >= 0]
+    huge_mib = sum(cell["memory_mib"] for cell in topology["cells"]) if topology["page_kib"] > 4 else 0
+    return processors(topology["held"]), pins, huge_mib
+
+
+def held_of_host(allocation):
+    _, pins, huge_mib = cells_of(allocation)
+    return allocation["vcpus"] + len(pins), allocation["memory_mib"] + huge_mib, allocation["disk_gib"]
+
+
+@invariant
+def processors_held_once(view):
+    """No processor of a host is held by two, and every pin is one that is held and dedicated"""
+    hosts = {host["id"]: json.loads(host["topology"]) for host in view.hosts.values()}
+    taken = {}
+    for a in view.allocations.values():
+        held, pins, _ = cells_of(a)
+        if not set(pins) <= held or len(set(pins)) != len(pins):
+            yield f"pins of {a['server_id']} are not what it holds: {a['topology']}"
+        for cpu in held:
+            other = taken.setdefault((a["host_id"], cpu), a["server_id"])
+            if other != a["server_id"]:
+                yield f"processor {cpu} of host {a['host_id']} is held by {other} and {a['server_id']}"
+        there = set().union(*(processors(cell["dedicated"]) for cell in hosts.get(a["host_id"], {}).get("cells", [])))
+        if not held <= there:
+            yield f"{a['server_id']} holds {sorted(held)} of host {a['host_id']}, whose dedicated processors are {sorted(there)}"
+
+
 @invariant
 def allocations_of_servers(view):
     """Every allocation belongs to a server on that host, every placed server has one with its size"""
@@ -183,7 +222,7 @@ def allocations_of_servers(view):
             yield f"allocation of a server that is gone: {where(allocation, 'server_id', 'host_id')}"
         elif server["host_id"] != allocation["host_id"]:
             yield f"server {server['id']} is on {server['host_id']}, its allocation on {allocation['host_id']}"
-        elif asked_of_host(server) > (allocation["vcpus"], allocation["memory_mib"], allocation["disk_gib"]):
+        elif any(asked > had for asked, had in zip(asked_of_host(server), held_of_host(allocation))):
             yield f"allocation smaller than its server: {where(allocation, 'server_id', 'vcpus', 'memory_mib', 'disk_gib')}"
     for server in view.servers.values():
         if server["host_id"] and server["id"] not in view.allocations:
@@ -259,7 +298,8 @@ def resources_count_right(view):
     sums = collections.Counter()
     for a in view.allocations.values():
         for name, amount in json.loads(a["resources"] or "{}").items():
-            sums[a["host_id"], name] += amount
+            if name != "PCPU" and not name.startswith("CUSTOM_HUGE_PAGES_"):  # hosts have those by their topology
+                sums[a["host_id"], name] += amount
     for r in view.rows("host_resource"):
         held = sums.pop((r["host_id"], r["name"]), 0)
         if r["used"] != held or held > max((r["total"] - r["reserved"]) * r["ratio_permille"] // 1000, 0):

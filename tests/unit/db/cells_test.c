@@ -14,7 +14,7 @@ static struct db_conn *conn;
 
 static int set_run(struct db_conn *c, void *arg, struct error *e)
 {
-    return store_cells_set(c, "host-a", arg, e);
+    return store_cells_set(c, "host-a", arg, clock_now_us(), e);
 }
 
 static void begin(void)

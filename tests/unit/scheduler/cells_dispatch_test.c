@@ -14,7 +14,7 @@ static struct dispatch first, second;
 
 static int set_cells(struct db_conn *c, void *arg, struct error *e)
 {
-    return store_cells_set(c, arg, TOPOLOGY, e);
+    return store_cells_set(c, arg, TOPOLOGY, clock_now_us(), e);
 }
 
 static void open_dispatch(struct dispatch *d, const char *holder)
