@@ -5,6 +5,7 @@
  * gets before SQLite wants to (wal_autocheckpoint), and whoever keeps one ends it soon when nobody reads. */
 #include "db/sqlite_snapshot.h"
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -78,13 +79,14 @@ void sqlite_snapshot_enter(struct sqlite_snapshot *s, sqlite3 *sqlite, sqlite3_s
 
 uint64_t sqlite_snapshot_generation(struct sqlite_snapshot *s)
 {
+    static _Atomic uint64_t last; /* no two connections have a number in common, not even one after the other */
     unsigned char now[SQLITE_SNAPSHOT_HEADER];
     if (!s->header)
         return 0;
     copy_header(s, now);
     if (!s->generation || memcmp(now, s->last, sizeof(now)) != 0) {
         memcpy(s->last, now, sizeof(now));
-        s->generation++;
+        s->generation = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
     }
     return s->generation;
 }

@@ -24,8 +24,8 @@ void sqlite_snapshot_enter(struct sqlite_snapshot *s, struct sqlite3 *sqlite, st
                            struct sqlite3_stmt *commit);
 /* True while one is open, that is between BEGIN and COMMIT. */
 bool sqlite_snapshot_is_open(struct sqlite3 *sqlite);
-/* A number that grows when the header is another than the last time; 0 while it is not known. A statement that starts
- * after this was asked reads this state of the database or a newer one. */
+/* A number that is another one when the header is another than the last time; 0 while it is not known. A statement that
+ * starts after this was asked reads this state of the database or a newer one. */
 uint64_t sqlite_snapshot_generation(struct sqlite_snapshot *s);
 /* Ends the open one, if any. */
 void sqlite_snapshot_end(struct sqlite3 *sqlite, struct sqlite3_stmt *commit);
