@@ -24,7 +24,7 @@ export SOURCE_DATE_EPOCH=1700000000 LC_ALL=C TZ=UTC MTOOLS_SKIP_CHECK=1
 PATH=$PATH:/usr/sbin:/sbin
 
 MODULES="virtio_pci virtio_blk virtio_net virtio_console virtio_balloon virtio-rng virtio_scsi virtio_mem
-         sd_mod sr_mod ata_piix loop isofs vfat nls_cp437 nls_ascii nls_utf8 button evdev"
+         sd_mod sr_mod ata_piix xen-blkfront xen-netfront loop isofs vfat nls_cp437 nls_ascii nls_utf8 button evdev"
 
 fail() {
     echo "build-guest: $*" >&2
@@ -151,14 +151,24 @@ LABEL guest
     INITRD initrd.gz
     APPEND console=tty0 console=ttyS0,115200 quiet panic=1 tsc=reliable no_timer_check nokaslr mitigations=off cryptomgr.notests
 C
+    # Xen's guests without firmware are started by GRUB (grub-xen-host), which looks for this file on their disks.
+    cat >"$WORK/grub.cfg" <<'C'
+set timeout=0
+menuentry guest {
+    linux /vmlinuz console=hvc0 quiet panic=1 nokaslr mitigations=off cryptomgr.notests
+    initrd /initrd.gz
+}
+C
     rm -f "$image"
     truncate -s ${DISK_MIB}M "$image"
     mkfs.vfat --invariant -F 16 -i $VOLUME_ID -n VIRGAGUEST "$image" >/dev/null
     syslinux --install "$image"
-    for file in vmlinuz initrd.gz syslinux.cfg; do
+    for file in vmlinuz initrd.gz syslinux.cfg grub.cfg; do
         touch -d "@$SOURCE_DATE_EPOCH" "$WORK/$file"
-        mcopy -m -i "$image" "$WORK/$file" ::
     done
+    mcopy -m -i "$image" "$WORK"/{vmlinuz,initrd.gz,syslinux.cfg} ::
+    mmd -i "$image" ::boot ::boot/grub
+    mcopy -m -i "$image" "$WORK/grub.cfg" ::boot/grub/
 }
 
 write_output() {
