@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define MODE_CONTAINER "CUSTOM_VM_MODE_EXE"
+#define MODE_XEN       "CUSTOM_VM_MODE_XEN"
 
 struct reading {
     struct placement_request *request;
@@ -139,8 +140,8 @@ static int read_vm_mode(struct reading *r, const char *text)
         const char *word, *trait;
     } modes[] = {{"hvm", "CUSTOM_VM_MODE_HVM"},
                  {"hv", "CUSTOM_VM_MODE_HVM"},
-                 {"xen", "CUSTOM_VM_MODE_XEN"},
-                 {"pv", "CUSTOM_VM_MODE_XEN"},
+                 {"xen", MODE_XEN},
+                 {"pv", MODE_XEN},
                  {"exe", MODE_CONTAINER}};
     for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
         if (strcmp(modes[i].word, text) == 0) {
@@ -151,7 +152,8 @@ static int read_vm_mode(struct reading *r, const char *text)
     return error_set(r->error, ERR_NO_VALID_HOST, "vm_mode %.32s is not one of hvm, xen, exe", text);
 }
 
-/* A host of containers takes only what is made for it; hosts of machines need not say that they are. */
+/* Hosts of containers and of paravirtual guests take only what is made for them; hosts of machines need not say that
+ * they are. */
 static int finish_vm_mode(struct reading *r, const char *image_kind)
 {
     bool archive = image_kind && strcmp(image_kind, "root-tar") == 0;
@@ -165,8 +167,11 @@ static int finish_vm_mode(struct reading *r, const char *image_kind)
     if (r->vm_mode && strcmp(r->vm_mode, "CUSTOM_VM_MODE_HVM") != 0) {
         return push(r, r->request->required, &r->required, r->vm_mode);
     }
-    bool named = r->request->hypervisor != NULL;
-    return named ? 0 : push(r, r->request->forbidden, &r->forbidden, MODE_CONTAINER);
+    if (r->request->hypervisor) {
+        return 0;
+    }
+    int code = push(r, r->request->forbidden, &r->forbidden, MODE_CONTAINER);
+    return code ? code : push(r, r->request->forbidden, &r->forbidden, MODE_XEN);
 }
 
 static int read_image_property(void *arg, const char *name, json_value *value)

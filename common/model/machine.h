@@ -14,7 +14,7 @@ struct machine {
     bool uefi, secure_boot;
     bool guest_agent; /* the image brings QEMU's guest agent */
     bool hpet, boot_menu;
-    const char *type;         /* "q35", "pc", "virt", or a version of these */
+    const char *type;         /* "q35", "pc", "virt", or a version of these; "xenpv", "xenpvh" */
     const char *architecture; /* "x86_64", "aarch64" */
     const char *disk_bus;     /* "virtio", "scsi", "sata", "ide" (where the host's own machine is no PC: sata) */
     const char *vif_model;    /* "virtio", "e1000", "e1000e", "rtl8139" */
@@ -40,3 +40,4 @@ int machine_each_trait(const struct machine *m, machine_trait_fn each, void *arg
 #define MACHINE_TRAIT_TPM_2_0     "COMPUTE_SECURITY_TPM_2_0"
 #define MACHINE_TRAIT_TPM_TIS     "COMPUTE_SECURITY_TPM_TIS"
 #define MACHINE_TRAIT_TPM_CRB     "COMPUTE_SECURITY_TPM_CRB"
+#define MACHINE_TRAIT_XENPVH      "CUSTOM_MACHINE_XENPVH"

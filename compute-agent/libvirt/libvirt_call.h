@@ -24,6 +24,7 @@ struct libvirt_facts {
     bool known, kvm;
     bool uefi, secure;                       /* libvirt has firmware for it, and for it with enforced signatures */
     bool tpm_1_2, tpm_2_0, tpm_tis, tpm_crb; /* what its TPM emulator can be */
+    bool pvh;                                /* Xen has the processor's help */
     bool divided;                            /* some processors are dedicated: */
     struct cpuset shared;                    /* where servers without cells may run */
     bool filters;                            /* what guests send is filtered; looked at with every connection */

@@ -203,9 +203,37 @@ static void libvirt_connect_find_kvm(struct libvirt_call *c)
         log_info("guests are emulated", "reason=\"%s\"", reason);
 }
 
+static bool libvirt_connect_has_os_type(virConnectPtr conn, const char *os_type)
+{
+    char *text = virConnectGetCapabilities(conn);
+    xmlDocPtr doc = text ? xml_parse(text, NULL) : NULL;
+    bool found = false;
+    for (xmlNodePtr n = doc ? xml_first(xmlDocGetRootElement(doc), "guest") : NULL; n && !found;
+         n = xml_next(n, "guest")) {
+        char *type = xml_get_text(xml_first(n, "os_type"));
+        found = type && strcmp(type, os_type) == 0;
+        free(type);
+    }
+    if (doc)
+        xmlFreeDoc(doc);
+    free(text);
+    return found;
+}
+
+/* Guests that must be filtered are not started where they cannot be. */
+static bool libvirt_connect_filters(struct libvirt_call *c)
+{
+    if (!c->profile->unfiltered)
+        return libvirt_filter_ensure(c->made, c->settings);
+    if (strcmp(c->settings->port_security, "require") == 0)
+        c->code = error_set(&c->error, ERR_INVALID, "port_security is require, and the hypervisor %s filters nothing",
+                            c->profile->driver);
+    return false;
+}
+
 static void libvirt_connect_find_facts(struct libvirt_call *c)
 {
-    c->facts.filters = libvirt_filter_ensure(c->made, c->settings);
+    c->facts.filters = libvirt_connect_filters(c);
     if (c->facts.known)
         return;
     c->facts.known = true;
@@ -213,6 +241,7 @@ static void libvirt_connect_find_facts(struct libvirt_call *c)
         libvirt_connect_find_kvm(c);
     if (c->profile->cells)
         libvirt_inventory_divide(c, c->made);
+    c->facts.pvh = libvirt_connect_has_os_type(c->made, "xenpvh");
     if (c->profile->virt_type)
         libvirt_connect_find_firmware(c);
 }

@@ -4,6 +4,7 @@
 #include "common/memory.h"
 #include "compute-agent/libvirt/libvirt_call.h"
 #include "compute-agent/settings.h"
+#include "compute-agent/storage/block.h"
 #include "compute-agent/storage/owner.h"
 #include "compute-agent/storage/storage.h"
 #include "compute-agent/storage/tpm_state.h"
@@ -113,9 +114,18 @@ static int libvirt_domain_ready(struct libvirt_call *c)
     if (c->profile->root == PROFILE_ROOT_NONE)
         return 0;
     char *folder = storage_folder(c->settings, c->id);
-    int code = c->profile->root == PROFILE_ROOT_TREE
-                   ? tree_mount(folder, &c->error)
-                   : tpm_state_restore(c->settings->tpm_dir, c->id, folder, &c->error);
+    int code;
+    switch (c->profile->root) {
+    case PROFILE_ROOT_TREE:
+        code = tree_mount(folder, &c->error);
+        break;
+    case PROFILE_ROOT_BLOCK:
+        code = block_attach(folder, &c->error);
+        break;
+    default:
+        code = tpm_state_restore(c->settings->tpm_dir, c->id, folder, &c->error);
+        break;
+    }
     c->transient = code == ERR_IO;
     free(folder);
     return c->code = code;

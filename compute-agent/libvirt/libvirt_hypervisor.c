@@ -74,6 +74,7 @@ static const char *libvirt_hypervisor_xml(struct libvirt_call *c, const struct l
                                    .tcg_cache_mib = s->tcg_cache_bytes / MIB,
                                    .vnc_listen = s->vnc_listen,
                                    .folder = folder,
+                                   .pvh = lv->facts.pvh,
                                    .filters = lv->facts.filters || strcmp(s->port_security, "require") == 0,
                                    .direct_io = storage_direct_io(lv->storage)};
     char *xml = lv->profile->make_xml(spec, &lv->names, &host);

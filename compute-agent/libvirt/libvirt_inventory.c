@@ -31,6 +31,18 @@ static int64_t libvirt_inventory_memory_mib(void)
     return kib / 1024;
 }
 
+/* Where a hypervisor below this kernel has the memory: all of it but the part that this kernel was given. */
+static int64_t libvirt_inventory_machine_mib(virConnectPtr conn, const virNodeInfo *node)
+{
+    virDomainInfo own = {0};
+    virDomainPtr domain = virDomainLookupByID(conn, 0);
+    if (domain)
+        virDomainGetInfo(domain, &own);
+    if (domain)
+        virDomainFree(domain);
+    return (int64_t)(node->memory - (own.memory < node->memory ? own.memory : node->memory)) / 1024;
+}
+
 static int64_t libvirt_inventory_disk_gib(const char *folder)
 {
     struct statvfs fs;
@@ -88,7 +100,8 @@ static void libvirt_inventory_print_traits(struct json_out *o, const struct libv
         const char *trait;
     } found[] = {{c->facts.uefi, MACHINE_TRAIT_UEFI},       {c->facts.secure, MACHINE_TRAIT_SECURE_BOOT},
                  {c->facts.tpm_1_2, MACHINE_TRAIT_TPM_1_2}, {c->facts.tpm_2_0, MACHINE_TRAIT_TPM_2_0},
-                 {c->facts.tpm_tis, MACHINE_TRAIT_TPM_TIS}, {c->facts.tpm_crb, MACHINE_TRAIT_TPM_CRB}};
+                 {c->facts.tpm_tis, MACHINE_TRAIT_TPM_TIS}, {c->facts.tpm_crb, MACHINE_TRAIT_TPM_CRB},
+                 {c->facts.pvh, MACHINE_TRAIT_XENPVH}};
     for (size_t i = 0; i < sizeof(found) / sizeof(found[0]); i++) {
         if (found[i].has)
             json_out_text(o, NULL, found[i].trait);
@@ -151,7 +164,9 @@ static void libvirt_inventory_print(struct libvirt_call *c, const virNodeInfo *n
     json_out_text(&o, "architecture", kernel.machine);
     json_out_text(&o, "address", c->xml); /* the caller's choice */
     json_out_int(&o, "vcpus", divided ? sums.shared : (int64_t)node->cpus);
-    json_out_int(&o, "memory_mib", libvirt_inventory_memory_mib());
+    json_out_int(&o, "memory_mib",
+                 c->profile->owns_memory ? libvirt_inventory_machine_mib(c->conn, node)
+                                         : libvirt_inventory_memory_mib());
     json_out_int(&o, "disk_gib", libvirt_inventory_disk_gib(s->instances_dir));
     json_out_int(&o, "reserved_vcpus", s->reserved_vcpus);
     json_out_int(&o, "reserved_memory_mib", s->reserved_memory_bytes / MIB + sums.huge_mib);

@@ -6,7 +6,7 @@
 
 #define PROFILE_TRAIT_SIZE 128
 
-static const struct profile *const profiles[] = {&profile_qemu, &profile_lxc, &profile_test};
+static const struct profile *const profiles[] = {&profile_qemu, &profile_lxc, &profile_xen, &profile_test};
 #define PROFILE_COUNT (sizeof(profiles) / sizeof(profiles[0]))
 
 /* What a host says when its driver cannot do what the API knows under that name. */
@@ -35,7 +35,7 @@ const struct profile *profile_find(const char *uri)
 
 const char *profile_schemes(void)
 {
-    return "qemu, lxc, test";
+    return "qemu, lxc, xen, test";
 }
 
 bool profile_can(const struct profile *p, enum hypervisor_action action)
@@ -77,7 +77,7 @@ void profile_each_trait(const struct profile *p, bool accelerated, profile_trait
     each(arg, "COMPUTE_NODE");
     if (p->root == PROFILE_ROOT_DISK)
         each(arg, "COMPUTE_DEVICE_TAGGING");
-    profile_traits_of(each, arg, p->root == PROFILE_ROOT_DISK ? "COMPUTE_IMAGE_TYPE_" : "CUSTOM_IMAGE_TYPE_",
+    profile_traits_of(each, arg, p->root == PROFILE_ROOT_TREE ? "CUSTOM_IMAGE_TYPE_" : "COMPUTE_IMAGE_TYPE_",
                       p->image_formats);
     profile_traits_of(each, arg, "COMPUTE_NET_VIF_MODEL_", p->nics);
     profile_traits_of(each, arg, "COMPUTE_STORAGE_BUS_", p->disk_buses);

@@ -6,9 +6,10 @@
 #include <stdbool.h>
 
 enum profile_root {
-    PROFILE_ROOT_DISK, /* qcow2 overlays on the image (disk.h) */
-    PROFILE_ROOT_TREE, /* a folder: an overlay on the image's unpacked files (tree.h) */
-    PROFILE_ROOT_NONE, /* the driver pretends: nothing is fetched or made */
+    PROFILE_ROOT_DISK,  /* qcow2 overlays on the image (disk.h) */
+    PROFILE_ROOT_TREE,  /* a folder: an overlay on the image's unpacked files (tree.h) */
+    PROFILE_ROOT_BLOCK, /* raw files behind block devices (block.h) */
+    PROFILE_ROOT_NONE,  /* the driver pretends: nothing is fetched or made */
 };
 enum profile_console {
     PROFILE_CONSOLE_LOGGED, /* libvirt writes what the guest prints to a file */
@@ -48,16 +49,18 @@ struct profile {
     bool power_button;    /* shutdown and reboot press it; else the driver has its own way */
     bool grows;           /* processors and memory may be added to a running guest */
     bool shutdown_signal; /* shutdown tells the first process */
+    bool unfiltered;      /* what guests send cannot be filtered */
+    bool owns_memory;     /* the machine's memory is the hypervisor's: the host's kernel sees its own share only */
     enum profile_root root;
     enum profile_console console;
     enum profile_stats stats;
     char *(*make_xml)(const struct spec *spec, const struct names *names, const struct domain_xml_host *host);
 };
-extern const struct profile profile_qemu, profile_lxc, profile_test;
+extern const struct profile profile_qemu, profile_lxc, profile_xen, profile_test;
 
 /* The profile for a connection URI, such as "lxc:///system" or "qemu+ssh://host/system"; NULL when there is none. */
 const struct profile *profile_find(const char *uri);
-/* "qemu, lxc, test". Static. */
+/* "qemu, lxc, xen, test". Static. */
 const char *profile_schemes(void);
 
 bool profile_can(const struct profile *p, enum hypervisor_action action);

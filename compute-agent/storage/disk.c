@@ -5,6 +5,7 @@
 #include "compute-agent/child.h"
 #include "compute-agent/xml/domain_xml.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #define DISK_DEADLINE_MS 60000
+#define DISK_COPY_MS     1800000
 #define DISK_GIB         ((int64_t)1 << 30)
 #define DISK_MIB         ((int64_t)1 << 20)
 #define DISK_SLACK       (64 * DISK_MIB) /* free space below which nothing new is begun */
@@ -28,6 +30,30 @@ static int disk_create(const char *path, const struct disk_base *base, int64_t b
     return child_run(&child, NULL, e);
 }
 
+/* Where the file system can, the copy shares the base's blocks until one of them is written. */
+static int disk_copy_raw(const char *path, const struct disk_base *base, struct error *e)
+{
+    const char *copy[] = {"cp", "--reflink=auto", "--sparse=always", "--", base->path, path, NULL};
+    const char *convert[] = {"qemu-img", "convert", "-q",   "-f",       base->format, "-O",
+                             "raw",      "-t",      "none", base->path, path,         NULL};
+    struct child child = {.argv = strcmp(base->format, "raw") == 0 ? copy : convert, .deadline_ms = DISK_COPY_MS};
+    return child_run(&child, NULL, e);
+}
+
+static int disk_create_raw(const char *path, const struct disk_base *base, int64_t bytes, struct error *e)
+{
+    unlink(path);
+    int code = base->path ? disk_copy_raw(path, base, e) : 0;
+    if (code)
+        return code;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || ftruncate(fd, bytes) || fsync(fd))
+        code = error_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return code;
+}
+
 static int disk_check_space(const char *folder, struct error *e)
 {
     struct statvfs fs;
@@ -36,20 +62,35 @@ static int disk_check_space(const char *folder, struct error *e)
     return 0;
 }
 
-static int disk_make_one(const char *folder, const char *name, const struct disk_base *base, int64_t bytes, bool first,
+/* The two ways to keep disks. */
+struct disk_kind {
+    const char *root, *ephemeral, *swap; /* files */
+    int (*create)(const char *path, const struct disk_base *base, int64_t bytes, struct error *e);
+};
+static const struct disk_kind disk_overlays = {DOMAIN_XML_ROOT, DOMAIN_XML_EPHEMERAL, DOMAIN_XML_SWAP, disk_create};
+static const struct disk_kind disk_raws = {DOMAIN_XML_RAW_ROOT, DOMAIN_XML_RAW_EPHEMERAL, DOMAIN_XML_RAW_SWAP,
+                                           disk_create_raw};
+
+struct disk_job {
+    const struct disk_kind *kind;
+    const char *folder;
+    bool first;
+};
+
+static int disk_make_one(const struct disk_job *j, const char *name, const struct disk_base *base, int64_t bytes,
                          struct error *e)
 {
     struct strbuf path, partial;
     strbuf_init(&path, 0);
     strbuf_init(&partial, 0);
-    strbuf_appendf(&path, "%s/%s", folder, name);
+    strbuf_appendf(&path, "%s/%s", j->folder, name);
     strbuf_appendf(&partial, "%s.part", path.data);
     int code = 0;
     if (access(path.data, F_OK) == 0)
         code = 0;
-    else if (!first)
+    else if (!j->first)
         code = error_set(e, ERR_NOT_FOUND, "The server's disk %s is missing on its host", name);
-    else if (!(code = disk_check_space(folder, e)) && !(code = disk_create(partial.data, base, bytes, e)) &&
+    else if (!(code = disk_check_space(j->folder, e)) && !(code = j->kind->create(partial.data, base, bytes, e)) &&
              rename(partial.data, path.data))
         code = error_set(e, ERR_IO, "%s: %s", path.data, strerror(errno));
     strbuf_done(&path);
@@ -57,35 +98,47 @@ static int disk_make_one(const char *folder, const char *name, const struct disk
     return code;
 }
 
-static bool disk_has_root(const char *folder)
+static bool disk_has_root(const struct disk_job *j)
 {
     struct strbuf path;
     strbuf_init(&path, 0);
-    strbuf_appendf(&path, "%s/" DOMAIN_XML_ROOT, folder);
+    strbuf_appendf(&path, "%s/%s", j->folder, j->kind->root);
     bool there = access(path.data, F_OK) == 0;
     strbuf_done(&path);
     return there;
 }
 
-int disk_make(const char *folder, const struct spec *spec, const struct disk_base *base, bool first, struct error *e)
+static int disk_make_all(const struct disk_job *j, const struct spec *spec, const struct disk_base *base,
+                         struct error *e)
 {
     static const struct disk_base none = {0};
     int64_t root = spec->root_gib * DISK_GIB;
-    if (first && spec->image && spec->image->deleted && !disk_has_root(folder))
+    if (j->first && spec->image && spec->image->deleted && !disk_has_root(j))
         return error_set(e, ERR_NOT_FOUND, "The image %s was deleted before the server's first start", spec->image->id);
     if (root == 0)
         root = base->virtual_bytes;
-    if (first && base->virtual_bytes > root)
+    if (j->first && base->virtual_bytes > root)
         return error_set(e, ERR_INVALID, "The image needs a disk of %lld GiB, the flavor has %lld GiB",
                          (long long)((base->virtual_bytes + DISK_GIB - 1) / DISK_GIB), (long long)spec->root_gib);
     if (root == 0)
         return error_set(e, ERR_INVALID, "Neither image nor flavor gives the disk a size");
-    int code = disk_make_one(folder, DOMAIN_XML_ROOT, base, root, first, e);
+    int code = disk_make_one(j, j->kind->root, base, root, e);
     if (!code && spec->ephemeral_gib > 0)
-        code = disk_make_one(folder, DOMAIN_XML_EPHEMERAL, &none, spec->ephemeral_gib * DISK_GIB, first, e);
+        code = disk_make_one(j, j->kind->ephemeral, &none, spec->ephemeral_gib * DISK_GIB, e);
     if (!code && spec->swap_mib > 0)
-        code = disk_make_one(folder, DOMAIN_XML_SWAP, &none, spec->swap_mib * DISK_MIB, first, e);
+        code = disk_make_one(j, j->kind->swap, &none, spec->swap_mib * DISK_MIB, e);
     return code;
+}
+
+int disk_make(const char *folder, const struct spec *spec, const struct disk_base *base, bool first, struct error *e)
+{
+    return disk_make_all(&(struct disk_job){&disk_overlays, folder, first}, spec, base, e);
+}
+
+int disk_make_raw(const char *folder, const struct spec *spec, const struct disk_base *base, bool first,
+                  struct error *e)
+{
+    return disk_make_all(&(struct disk_job){&disk_raws, folder, first}, spec, base, e);
 }
 
 static int disk_remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)

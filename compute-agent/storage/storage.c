@@ -7,6 +7,7 @@
 #include "compute-agent/identity.h"
 #include "compute-agent/profile/profile.h"
 #include "compute-agent/settings.h"
+#include "compute-agent/storage/block.h"
 #include "compute-agent/storage/config_drive.h"
 #include "compute-agent/storage/disk.h"
 #include "compute-agent/storage/image_cache.h"
@@ -66,8 +67,10 @@ int storage_remove(const struct settings *settings, const char *host_id, const c
 {
     char *folder = storage_folder(settings, server_id);
     bool other = owner_is_other(folder, host_id);
-    if (!other)
+    if (!other) {
         tree_unmount(folder);
+        block_detach(folder);
+    }
     int code = other ? 0 : disk_remove_folder(folder, e);
     free(folder);
     return code;
@@ -146,6 +149,8 @@ static int storage_make_root(const struct storage_task *t, struct error *e)
     switch (t->root) {
     case PROFILE_ROOT_DISK:
         return disk_make(t->folder, t->spec, &t->base, t->first, e);
+    case PROFILE_ROOT_BLOCK:
+        return disk_make_raw(t->folder, t->spec, &t->base, t->first, e);
     case PROFILE_ROOT_TREE:
         return tree_make(t->folder, t->spec, &t->base, t->first, e);
     default:
@@ -170,7 +175,7 @@ static void storage_drive_run(struct worker_job *job)
     strbuf_init(&path, 0);
     strbuf_appendf(&path, "%s/%s", t->folder, t->root == PROFILE_ROOT_TREE ? DOMAIN_XML_SEED : DOMAIN_XML_CONFIG);
     p->code = owner_take(t->folder, t->storage->setup.identity->host_id, &p->error);
-    if (!p->code && t->root == PROFILE_ROOT_DISK)
+    if (!p->code && (t->root == PROFILE_ROOT_DISK || t->root == PROFILE_ROOT_BLOCK))
         p->code = config_drive_make(t->folder, path.data, t->spec, &p->error);
     else if (!p->code && t->root == PROFILE_ROOT_TREE)
         p->code = config_drive_write_folder(path.data, t->spec, &p->error);
@@ -201,13 +206,23 @@ static void storage_image_ready(void *arg, const struct image_cache_result *resu
     storage_submit_disks(t);
 }
 
+/* What is there when the image is not needed any more. */
+static const char *storage_root_name(enum profile_root root)
+{
+    static const char *const names[] = {[PROFILE_ROOT_DISK] = DOMAIN_XML_ROOT,
+                                        [PROFILE_ROOT_TREE] = TREE_BASE,
+                                        [PROFILE_ROOT_BLOCK] = DOMAIN_XML_RAW_ROOT,
+                                        [PROFILE_ROOT_NONE] = ""};
+    return names[root];
+}
+
 /* A disk that is there needs no image any more; nor does a server that may not get a new disk. One that is deleted
  * cannot be fetched: disk_make says so. */
 static bool storage_needs_image(const struct storage_task *t)
 {
     struct strbuf path;
     strbuf_init(&path, 0);
-    strbuf_appendf(&path, "%s/%s", t->folder, t->root == PROFILE_ROOT_TREE ? TREE_BASE : DOMAIN_XML_ROOT);
+    strbuf_appendf(&path, "%s/%s", t->folder, storage_root_name(t->root));
     struct stat st;
     bool there = lstat(path.data, &st) == 0;
     strbuf_done(&path);

@@ -18,6 +18,7 @@ struct domain_xml_host {
     const char *vnc_listen;
     const char *folder;      /* of this server's files */
     bool direct_io;          /* the folder's file system can do O_DIRECT */
+    bool pvh;                /* Xen: paravirtual guests in the processor's own container */
     const char *shared_cpus; /* for servers that were given no cells; NULL: all */
     bool filters;            /* nics with port security are filtered: FILTER_XML_NAME is defined */
 };
@@ -30,6 +31,11 @@ struct domain_xml_host {
 #define DOMAIN_XML_CONFIG    "config.iso"
 #define DOMAIN_XML_CONSOLE   "console.log"
 #define DOMAIN_XML_NVRAM     "nvram.fd" /* what UEFI keeps */
+/* Where block devices are wanted: raw files, and links to the devices that show them (block.h). */
+#define DOMAIN_XML_RAW_ROOT      "root.raw"
+#define DOMAIN_XML_RAW_EPHEMERAL "ephemeral.raw"
+#define DOMAIN_XML_RAW_SWAP      "swap.raw"
+#define DOMAIN_XML_BLOCK_SUFFIX  ".block"
 /* The first model that is x86-64-v2, which today's distributions ask for; it emulates as quickly as qemu64. */
 #define DOMAIN_XML_TCG_MODEL "Nehalem"
 
@@ -40,9 +46,10 @@ struct domain_xml_host {
 #define DOMAIN_XML_IDS_FIRST 100000
 #define DOMAIN_XML_IDS_COUNT 65536
 
-/* For QEMU, for containers of libvirt's LXC, and for its test driver. Caller frees. */
+/* For QEMU, for containers of libvirt's LXC, for Xen, and for libvirt's test driver. Caller frees. */
 char *domain_xml_make(const struct spec *spec, const struct names *names, const struct domain_xml_host *host);
 char *domain_xml_make_lxc(const struct spec *spec, const struct names *names, const struct domain_xml_host *host);
+char *domain_xml_make_xen(const struct spec *spec, const struct names *names, const struct domain_xml_host *host);
 char *domain_xml_make_test(const struct spec *spec, const struct names *names, const struct domain_xml_host *host);
 
 /* What of a QEMU domain depends on the host's processors and cells: <tuning cpuset=""><cputune/><numatune/></tuning>,

@@ -1,0 +1,23 @@
+/* Xen, by libvirt's libxl driver: paravirtual guests (PV), and paravirtual guests in the processor's own container
+ * (PVH) where it has one. GRUB, in the guest's own memory, finds kernel and configuration on the guest's disk; nothing
+ * of a tenant's file system is read by the host. */
+#include "compute-agent/profile/profile.h"
+
+static const char *const profile_formats[] = {"qcow2", "raw", NULL};
+static const char *const profile_none[] = {NULL};
+
+const struct profile profile_xen = {
+    .scheme = "xen",
+    .driver = "Xen",
+    .vm_mode = "xen",
+    .image_formats = profile_formats,
+    .disk_buses = profile_none,
+    .nics = profile_none,
+    .actions = PROFILE_ACTIONS_BASIC | PROFILE_ACTIONS_PAUSE | PROFILE_ACTIONS_SAVE,
+    .unfiltered = true,
+    .owns_memory = true,
+    .root = PROFILE_ROOT_BLOCK,
+    .console = PROFILE_CONSOLE_PTY,
+    .stats = PROFILE_STATS_SINGLE,
+    .make_xml = domain_xml_make_xen,
+};
