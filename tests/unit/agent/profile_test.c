@@ -23,6 +23,7 @@ TEST("the profile follows from the connection's URI")
     CHECK(profile_find("qemu:///system") == &profile_qemu);
     CHECK(profile_find("qemu+unix:///system?socket=/x") == &profile_qemu);
     CHECK(profile_find("lxc:///system") == &profile_lxc);
+    CHECK(profile_find("xen:///system") == &profile_xen);
     CHECK(profile_find("test:///default") == &profile_test);
     CHECK(profile_find("vbox:///session") == NULL);
     CHECK(profile_find("") == NULL);
@@ -31,7 +32,7 @@ TEST("the profile follows from the connection's URI")
 
 TEST("each driver can make, start, stop and remove servers, and boots an image")
 {
-    static const struct profile *const all[] = {&profile_qemu, &profile_lxc, &profile_test};
+    static const struct profile *const all[] = {&profile_qemu, &profile_lxc, &profile_xen, &profile_test};
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         CHECK(all[i]->make_xml != NULL);
         CHECK(strstr(profile_schemes(), all[i]->scheme) != NULL);
@@ -55,6 +56,10 @@ TEST("hosts report what they have, and what their driver lacks")
                  "CUSTOM_VM_MODE_HVM CUSTOM_LIVE_RESIZE ");
     check_traits(&profile_lxc, false,
                  "COMPUTE_NODE CUSTOM_IMAGE_TYPE_ROOT_TAR CUSTOM_VIRT_LXC CUSTOM_VM_MODE_EXE CUSTOM_LACKS_SUSPEND "
+                 "CUSTOM_LACKS_NIC_PLUG "
+                 "CUSTOM_LACKS_MIGRATE CUSTOM_LACKS_LIVE_MIGRATION ");
+    check_traits(&profile_xen, false,
+                 "COMPUTE_NODE COMPUTE_IMAGE_TYPE_QCOW2 COMPUTE_IMAGE_TYPE_RAW CUSTOM_VIRT_XEN CUSTOM_VM_MODE_XEN "
                  "CUSTOM_LACKS_NIC_PLUG "
                  "CUSTOM_LACKS_MIGRATE CUSTOM_LACKS_LIVE_MIGRATION ");
     CHECK_TEXT(profile_type(&profile_qemu, false), "QEMU");

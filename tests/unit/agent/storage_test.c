@@ -3,6 +3,7 @@
 #include "common/file.h"
 #include "compute-agent/child.h"
 #include "compute-agent/storage/base64.h"
+#include "compute-agent/storage/block.h"
 #include "compute-agent/storage/config_drive.h"
 #include "compute-agent/storage/console_log.h"
 #include "compute-agent/storage/disk.h"
@@ -201,6 +202,67 @@ TEST("a root disk is an overlay with an explicit format, as large as the flavor 
     free(swap);
     free(base);
     free(folder);
+}
+
+TEST("a raw root disk holds what the image holds, from either format, and is as large as the flavor says")
+{
+    static const char *const formats[] = {"qcow2", "raw"};
+    for (size_t i = 0; i < 2; i++) {
+        char *raw = make_image("raw-content.raw", "raw", "3M"), *base = scratch_file("raw-base"),
+             *folder = make_folder(formats[i]), *root = below(folder, "root.raw"), *swap = below(folder, "swap.raw");
+        char word[6] = "";
+        struct spec *spec = sized_spec(2);
+        struct disk_base from = {base, formats[i], 3 * MIB};
+        struct stat st;
+        struct error e = {0};
+        poke(raw, 2 * MIB, "hello", 5);
+        run_tool((const char *[]){"qemu-img", "convert", "-f", "raw", "-O", formats[i], raw, base, NULL});
+        CHECK_OK(disk_make_raw(folder, spec, &from, true, &e), &e);
+        CHECK(stat(root, &st) == 0 && st.st_size == 2 * GIB && st.st_blocks < 4096);
+        int fd = open(root, O_RDONLY);
+        CHECK_INT(pread(fd, word, 5, 2 * MIB), 5);
+        close(fd);
+        CHECK_TEXT(word, "hello");
+        CHECK(stat(swap, &st) == 0 && st.st_size == 8 * MIB);
+        CHECK_OK(disk_make_raw(folder, spec, &(struct disk_base){0}, false, &e), &e);
+        CHECK_INT(unlink(root), 0);
+        CHECK_INT(disk_make_raw(folder, spec, &(struct disk_base){0}, false, &e), ERR_NOT_FOUND);
+        spec_free(&spec);
+        free(raw);
+        free(base);
+        free(folder);
+        free(root);
+        free(swap);
+    }
+}
+
+/* In a container without loop devices there is nothing to attach to. */
+TEST("each raw disk has one block device, however often it is attached, and none when it is detached")
+{
+    char *folder = make_folder("block"), *root = below(folder, "root.raw"), *link = below(folder, "root.raw.block"),
+         first[64] = "", second[64] = "";
+    struct error e = {0};
+    poke(root, MIB - 5, "hello", 5);
+    if (geteuid() == 0 && access("/dev/loop-control", R_OK | W_OK) == 0) {
+        char word[6] = "";
+        CHECK_OK(block_attach(folder, &e), &e);
+        CHECK(readlink(link, first, sizeof(first) - 1) > 0);
+        CHECK_OK(block_attach(folder, &e), &e);
+        CHECK(readlink(link, second, sizeof(second) - 1) > 0);
+        CHECK_TEXT(first, second);
+        int fd = open(link, O_RDONLY);
+        CHECK(fd >= 0 && pread(fd, word, 5, MIB - 5) == 5);
+        close(fd);
+        CHECK_TEXT(word, "hello");
+        block_detach(folder);
+        CHECK(access(link, F_OK) != 0);
+    } else {
+        CHECK(block_attach(folder, &e) != 0);
+    }
+    block_detach(folder);
+    free(folder);
+    free(root);
+    free(link);
 }
 
 TEST("making a server's disks again changes nothing")

@@ -85,6 +85,22 @@ TEST("a container has its own users, hard limits, few capabilities and a termina
     spec_free(&spec);
 }
 
+TEST("Xen's guests are started by GRUB from block devices, in the processor's container where there is one")
+{
+    struct names names;
+    struct spec *spec = sample_read(SAMPLE(""));
+    struct domain_xml_host host = {.folder = "/var/lib/virga/instances/" SAMPLE_ID};
+    names_of(&names);
+    char *xml = domain_xml_make_xen(spec, &names, &host);
+    check_golden(GOLDEN "domain-xen-pv.xml", xml);
+    free(xml);
+    host.pvh = true;
+    xml = domain_xml_make_xen(spec, &names, &host);
+    check_golden(GOLDEN "domain-xen-pvh.xml", xml);
+    free(xml);
+    spec_free(&spec);
+}
+
 TEST("a nic with port security may send from its own addresses and the pairs that it is allowed")
 {
     check_domain(GOLDEN "domain-filtered.xml", SAMPLE(""), (struct domain_xml_host){.kvm = true, .filters = true});
