@@ -7,7 +7,7 @@ HERE=$(cd "$(dirname "$0")" && pwd)
 SUITE=bookworm MIRROR=${VIRGA_MIRROR:-http://deb.debian.org/debian}
 PACKAGES=(linux-image-amd64 initramfs-tools udev kmod iproute2 procps netbase dropbear-bin busybox-static
     xen-hypervisor-4.17-amd64 xen-utils-4.17 xenstore-utils grub-xen-host
-    libvirt-daemon libvirt-clients libvirt-daemon-system libvirt-daemon-system-sysv libvirt-daemon-driver-xen libvirt-daemon-driver-qemu
+    libvirt-daemon libvirt-clients libvirt-daemon-system libvirt-daemon-driver-xen libvirt-daemon-driver-qemu
     libvirt-daemon-config-network dnsmasq-base dnsmasq-utils iptables ebtables
     qemu-utils genisoimage util-linux mount dmidecode
     libuv1 libjson-c5 libcurl3-gnutls libgnutls30 libxml2 libmicrohttpd12 libsodium23 libsystemd0 zlib1g ca-certificates)
@@ -30,8 +30,18 @@ mkdir -p "$1/packages"
 WORK=$(mktemp -d "$1/build.XXXXXX")
 trap 'rm -rf "$WORK"' EXIT
 ROOT=$WORK/root
-debootstrap --variant=minbase --cache-dir="$(cd "$1/packages" && pwd)" --include="$(IFS=,; echo "${PACKAGES[*]}")" $SUITE "$ROOT" "$MIRROR" \
-    >"$WORK/debootstrap.log" 2>&1 || fail "debootstrap: $(grep -v '^I:' "$WORK/debootstrap.log" | tail -n 5; tail -n 5 "$ROOT/debootstrap/debootstrap.log" 2>/dev/null)"
+debootstrap --variant=minbase --cache-dir="$(cd "$1/packages" && pwd)" $SUITE "$ROOT" "$MIRROR" >"$WORK/debootstrap.log" 2>&1 ||
+    fail "debootstrap: $(grep -v '^I:' "$WORK/debootstrap.log" | tail -n 5)"
+# The rest comes from where this machine's packages come from. Nothing is started in the folder.
+rm -rf "$ROOT/etc/apt"
+cp -a /etc/apt "$ROOT/etc/"
+cp /etc/resolv.conf "$ROOT/etc/resolv.conf"
+printf '#!/bin/sh\nexit 101\n' >"$ROOT/usr/sbin/policy-rc.d"
+chmod 755 "$ROOT/usr/sbin/policy-rc.d"
+unshare --mount bash -ec "mount -t proc proc '$ROOT/proc'; export DEBIAN_FRONTEND=noninteractive
+    chroot '$ROOT' apt-get -qq update
+    chroot '$ROOT' apt-get -y --no-install-recommends -o Dpkg::Options::=--force-unsafe-io install ${PACKAGES[*]}" >"$WORK/apt.log" 2>&1 ||
+    fail "apt-get: $(tail -n 5 "$WORK/apt.log")"
 install -m 755 "$HERE/dom0-init" "$ROOT/sbin/dom0-init"
 install -d -m 700 "$ROOT/root/.ssh" "$ROOT/etc/dropbear"
 ssh-keygen -q -t ed25519 -N '' -C dom0 -f "$WORK/key"
