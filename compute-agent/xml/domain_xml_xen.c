@@ -59,7 +59,7 @@ char *domain_xml_make_xen(const struct spec *spec, const struct names *names, co
     xmlNodePtr domain = xml_root(&doc, "domain");
     bool pvh = domain_xml_wants_pvh(spec, host);
     xml_set(domain, "type", "xen");
-    domain_xml_head(domain, spec, names);
+    domain_xml_head(domain, spec, names, NULL);
     domain_xml_kernel(domain, pvh);
     xmlNodePtr clock = xml_set(xml_add(domain, "clock"), "offset", "utc");
     if (pvh)
