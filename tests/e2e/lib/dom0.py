@@ -24,7 +24,7 @@ class Dom0:
         self.folder = tempfile.mkdtemp(prefix="virga-dom0.", dir=os.environ.get("VIRGA_TEST_DIR", "/var/tmp"))
         self.port = free_ports(1)
         disk = os.path.join(self.folder, "disk.qcow2")
-        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", os.path.join(self.image, "dom0.qcow2"), "-F", "qcow2", disk], check=True)
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", os.path.join(self.image, "dom0.qcow2"), "-F", "qcow2", disk, "12G"], check=True)
         self.serial = os.path.join(self.folder, "serial.log")
         words = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35,accel=tcg", "-cpu", processor,
                  "-smp", "1", "-m", "1536", "-serial", f"file:{self.serial}", "-kernel", os.path.join(self.image, "xen"),
@@ -38,6 +38,7 @@ class Dom0:
         start = time.monotonic()
         wait_for("dom0 is ready", self.ready, START_S, 0.5)
         self.start_s = time.monotonic() - start
+        self.run("resize2fs /dev/vda")
 
     def ready(self):
         if not process_lives(self.process.pid):
