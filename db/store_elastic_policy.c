@@ -11,7 +11,7 @@ int store_elastic_policy_insert(struct db_conn *c, const struct elastic_policy_r
                            db_text(row->hook_hash), db_int(row->created_us)));
 }
 
-#define POLICY_COLUMNS "id, group_id, kind, body, hook_hash, fired_us, created_us"
+#define POLICY_COLUMNS "id, group_id, kind, body, hook_hash, fired_us, created_us, hook_busy_us"
 
 static void map_policy(const struct db_rows *rows, struct arena *a, struct elastic_policy_row *ret)
 {
@@ -21,7 +21,8 @@ static void map_policy(const struct db_rows *rows, struct arena *a, struct elast
                                        .body = db_dup_text(rows, 3, a),
                                        .hook_hash = db_dup_text(rows, 4, a),
                                        .fired_us = db_get_int(rows, 5),
-                                       .created_us = db_get_int(rows, 6)};
+                                       .created_us = db_get_int(rows, 6),
+                                       .hook_busy_us = db_get_int(rows, 7)};
 }
 
 DB_STATEMENT(elastic_policy_list, "SELECT " POLICY_COLUMNS " FROM elastic_policy WHERE group_id = $1 ORDER BY id");
@@ -66,10 +67,10 @@ int store_elastic_policy_get(struct db_conn *c, const char *id, struct arena *a,
     return rc;
 }
 
-DB_STATEMENT(elastic_policy_fired, "UPDATE elastic_policy SET fired_us = $2 WHERE id = $1");
-int store_elastic_policy_fired(struct db_conn *c, const char *id, int64_t now_us, struct error *e)
+DB_STATEMENT(elastic_policy_fired, "UPDATE elastic_policy SET fired_us = $2, hook_busy_us = $3 WHERE id = $1");
+int store_elastic_policy_fired(struct db_conn *c, const char *id, int64_t now_us, int64_t hook_busy_us, struct error *e)
 {
-    return db_exec(c, &elastic_policy_fired, NULL, e, DB_ARGS(db_text(id), db_int(now_us)));
+    return db_exec(c, &elastic_policy_fired, NULL, e, DB_ARGS(db_text(id), db_int(now_us), db_int(hook_busy_us)));
 }
 
 DB_STATEMENT(elastic_policy_delete, "DELETE FROM elastic_policy WHERE id = $1 AND group_id = $2");

@@ -7,6 +7,7 @@ struct elastic_policy_row {
     const char *body;      /* JSON */
     const char *hook_hash; /* NULL: no hook */
     int64_t fired_us, created_us;
+    int64_t hook_busy_us; /* of a hook: until when its calls so far would take, were they evenly spread */
 };
 int store_elastic_policy_insert(struct db_conn *c, const struct elastic_policy_row *row, struct error *e);
 /* Of a group, by id, copied into the arena. */
@@ -15,7 +16,8 @@ int store_elastic_policy_list(struct db_conn *c, const char *group_id, struct ar
 /* ERR_NOT_FOUND. */
 int store_elastic_policy_get(struct db_conn *c, const char *id, struct arena *a, struct elastic_policy_row *ret,
                              struct error *e);
-int store_elastic_policy_fired(struct db_conn *c, const char *id, int64_t now_us, struct error *e);
+int store_elastic_policy_fired(struct db_conn *c, const char *id, int64_t now_us, int64_t hook_busy_us,
+                               struct error *e);
 /* ERR_NOT_FOUND. */
 int store_elastic_policy_delete(struct db_conn *c, const char *id, const char *group_id, struct error *e);
 

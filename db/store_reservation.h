@@ -38,6 +38,8 @@ int store_reservation_held(struct db_conn *c, const char *project_id, struct quo
 int store_reservation_add_slot(struct db_conn *c, const char *slot_id, const struct reservation_row *row,
                                const struct store_holding *holding, const char *host_id, int64_t now_us,
                                struct error *e);
+/* Its free slots are billed from now on as many as there are; to be called in each transaction that changes them. */
+int store_reservation_meter(struct db_conn *c, const char *id, int64_t now_us, struct arena *a, struct error *e);
 /* Gives the free slots back to their hosts. */
 int store_reservation_release(struct db_conn *c, const char *id, struct arena *a, struct error *e);
 /* A waiting server, not in the queue, takes over a free slot: it is placed on the slot's host, whose agent is woken.

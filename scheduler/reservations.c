@@ -56,6 +56,7 @@ static int write_slots(struct db_conn *c, void *arg, struct error *e)
         }
         rc = store_reservation_add_slot(c, uuid_ordered(id), h->row, &holding, host_id, h->now_us, e);
     }
+    rc = rc ? rc : store_reservation_meter(c, h->row->id, h->now_us, h->arena, e);
     return rc ? rc : store_reservation_move(c, h->row->id, "held", NULL, h->row->until_us, e);
 }
 
@@ -137,6 +138,7 @@ static int end(struct db_conn *c, void *arg, struct error *e)
     const struct holding *h = arg;
     int rc = lease_check(c, DISPATCH_LEASE, h->d->holder, h->d->epoch, e);
     rc = rc ? rc : store_reservation_release(c, h->row->id, h->arena, e);
+    rc = rc ? rc : store_reservation_meter(c, h->row->id, h->now_us, h->arena, e);
     return rc ? rc : store_reservation_move(c, h->row->id, "ended", h->row->message, STORE_RESERVATION_NEVER, e);
 }
 

@@ -303,9 +303,12 @@ static int wait_or_take(struct request *request, const struct servers_wish *wish
     if (strcmp(reservation.flavor_id, found->flavor.id) != 0 || !is_size_of(&found->flavor, &reservation.need))
         return invalid(request, "The reservation is for another flavor.");
     rc = check_free_image(request, &found->image);
+    rc = rc ? rc
+            : store_reservation_use(request->conn, reservation.id, id, wish->zone,
+                                    request->now_us - STORE_HOST_ALIVE_US, &request->error);
     return rc ? rc
-              : store_reservation_use(request->conn, reservation.id, id, wish->zone,
-                                      request->now_us - STORE_HOST_ALIVE_US, &request->error);
+              : store_reservation_meter(request->conn, reservation.id, request->now_us, &request->arena,
+                                        &request->error);
 }
 
 static int insert(struct request *request, const struct servers_wish *wish, const struct servers_found *found,

@@ -10,8 +10,10 @@
 #include <stddef.h>
 #include <string.h>
 
-#define POLICIES_MAX 50
-#define METRIC_MAX   1e12
+#define POLICIES_MAX  50
+#define METRIC_MAX    1e12
+#define HOOK_EVERY_US (6 * CLOCK_SECOND_US)  /* calls of a hook, on average ... */
+#define HOOK_BURST_US (60 * CLOCK_SECOND_US) /* ... and ten at once */
 
 static void write_policy(struct request *request, struct json_out *out, const char *key,
                          const struct elastic_policy_row *row, const char *secret)
@@ -166,13 +168,28 @@ static int load_hook(struct request *request, struct elastic_policy_row *ret)
     return error_set(&request->error, ERR_NOT_FOUND, "There is no such hook, or its secret is another");
 }
 
+/* Each call takes HOOK_EVERY_US of a budget that fills up with time. */
+static int take_turn(struct request *request, const struct elastic_policy_row *row, int64_t *ret_busy_us)
+{
+    int64_t begin_us = row->hook_busy_us > request->now_us ? row->hook_busy_us : request->now_us;
+    int64_t late_us = begin_us + HOOK_EVERY_US - request->now_us - HOOK_BURST_US;
+    *ret_busy_us = begin_us + HOOK_EVERY_US;
+    if (late_us <= 0)
+        return 0;
+    request->retry_after_s = (late_us + CLOCK_SECOND_US - 1) / CLOCK_SECOND_US;
+    return error_set(&request->error, ERR_RATE, "The hook is called too often. Try again in %lld seconds.",
+                     (long long)request->retry_after_s);
+}
+
 static int hooks_call(struct request *request, struct reply *reply)
 {
+    int64_t busy_us = 0;
     struct elastic_policy_row row;
     struct scaling_policy policy;
     struct elastic_group_row group;
     struct json_doc doc;
     int rc = load_hook(request, &row);
+    rc = rc ? rc : take_turn(request, &row, &busy_us);
     if (!rc)
         rc = store_elastic_get(request->conn, row.group_id, NULL, &request->arena, &group, &request->error);
     if (!rc && group.deleting)
@@ -188,7 +205,7 @@ static int hooks_call(struct request *request, struct reply *reply)
         rc = scaling_set(&t, policy.desired >= 0 ? policy.desired : group.desired + policy.add,
                          arena_printf(&request->arena, "its hook was called (policy %s)", row.id), &request->error);
     if (!rc)
-        rc = store_elastic_policy_fired(request->conn, row.id, request->now_us, &request->error);
+        rc = store_elastic_policy_fired(request->conn, row.id, request->now_us, busy_us, &request->error);
     if (!rc)
         rc = groups_save(request, &t.group);
     if (rc)

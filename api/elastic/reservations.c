@@ -163,6 +163,8 @@ static int reservations_delete(struct request *request, struct reply *reply)
     reply->status = 204;
     if (!rc)
         rc = store_reservation_release(request->conn, row.id, &request->arena, &request->error);
+    if (!rc)
+        rc = store_reservation_meter(request->conn, row.id, request->now_us, &request->arena, &request->error);
     return rc ? rc
               : store_reservation_move(request->conn, row.id, "ended", NULL, STORE_RESERVATION_NEVER, &request->error);
 }

@@ -252,7 +252,7 @@ int scaling_apply(struct turn *t, bool *ret_measures, struct error *e)
             continue;
         rc = apply_one(t, &rows[i], ret_measures, &now, e);
         if (!rc && now)
-            rc = store_elastic_policy_fired(t->conn, rows[i].id, t->now_us, e);
+            rc = store_elastic_policy_fired(t->conn, rows[i].id, t->now_us, rows[i].hook_busy_us, e);
         fired = fired || now;
     }
     return rc;
