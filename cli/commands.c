@@ -24,6 +24,7 @@ const struct command *const commands[] = {
     &user_list_command,
     &user_password_command,
     &explain_command,
+    &server_give_command,
     &bill_command,
     &bill_close_command,
     &bill_invoice_command,

@@ -27,6 +27,7 @@ extern const struct command status_command;
 extern const struct command db_migrate_command;
 extern const struct command doctor_command;
 extern const struct command explain_command;
+extern const struct command server_give_command;
 extern const struct command bill_close_command;
 extern const struct command bill_verify_command;
 extern const struct command bill_invoice_command;
