@@ -192,8 +192,8 @@ static int64_t forecast(const struct report *r, int64_t nano, int64_t end_us)
 
 static void print_table(struct report *r, int64_t end_us)
 {
-    const char *headings[] = {arena_printf(&r->cli->arena, "BY %s", by_names[r->by]), "THIS MONTH", "LAST MONTH", "",
-                              NULL};
+    const char *headings[] = {arena_printf(&r->cli->arena, "BY %s", by_names[r->by]), "  THIS MONTH", "  LAST MONTH",
+                              "", NULL};
     struct group **list = sorted(r);
     struct table t;
     int64_t total[2] = {0}, most = 1;
@@ -206,8 +206,8 @@ static void print_table(struct report *r, int64_t end_us)
         int64_t width = list[i]->nano[0] > 0 ? (int64_t)((__int128)list[i]->nano[0] * BAR_WIDTH / most) : 0;
         memset(bar, '#', (size_t)width);
         table_add(&t, list[i]->name);
-        table_add(&t, command_money(r->cli, list[i]->nano[0]));
-        table_add(&t, command_money(r->cli, list[i]->nano[1]));
+        table_addf(&t, "%12s", command_money(r->cli, list[i]->nano[0]));
+        table_addf(&t, "%12s", command_money(r->cli, list[i]->nano[1]));
         table_add(&t, bar);
         total[0] += list[i]->nano[0];
         total[1] += list[i]->nano[1];

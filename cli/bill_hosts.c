@@ -32,7 +32,7 @@ static const char *percent(struct asked *x, int64_t revenue, int64_t cost)
 
 static void print_table(struct asked *x)
 {
-    static const char *const headings[] = {"HOST", "ZONE", "HOURS", "REVENUE", "COST", "MARGIN", "", NULL};
+    static const char *const headings[] = {"HOST", "ZONE", "HOURS", "     REVENUE", "COST", "MARGIN", "", NULL};
     struct margin_report *r = &x->report;
     struct table t;
     int64_t revenue = 0, cost = 0;
@@ -42,7 +42,7 @@ static void print_table(struct asked *x)
         table_add(&t, *row->name ? row->name : "(no host)");
         table_add(&t, *row->zone ? row->zone : NULL);
         table_addf(&t, "%.2f", (double)row->us / (double)RATE_HOUR_US);
-        table_add(&t, command_money(x->cli, row->revenue_nano));
+        table_addf(&t, "%12s", command_money(x->cli, row->revenue_nano));
         table_add(&t, row->costed ? command_money(x->cli, row->cost_nano) : NULL);
         table_add(&t, row->costed ? command_money(x->cli, row->revenue_nano - row->cost_nano) : NULL);
         table_add(&t, row->costed ? percent(x, row->revenue_nano, row->cost_nano) : NULL);
