@@ -13,7 +13,7 @@ struct listing {
 
 static const char *state(const struct listing *l, const struct host_row *row)
 {
-    return l->now_us - row->seen_us <= STORE_HOST_ALIVE_US ? "up" : "down";
+    return row->asleep_us ? "asleep" : l->now_us - row->seen_us <= STORE_HOST_ALIVE_US ? "up" : "down";
 }
 
 static int add_row(void *arg, const struct host_row *row, struct error *e)

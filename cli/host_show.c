@@ -115,7 +115,7 @@ static void print_table(const struct shown *s)
     table_init(&t, &s->cli->arena, headings);
     add(&t, "name", row->name);
     add(&t, "id", row->id);
-    add(&t, "state", up ? "up" : s->off ? "off (proved)" : "down");
+    add(&t, "state", row->asleep_us ? "asleep" : up ? "up" : s->off ? "off (proved)" : "down");
     add(&t, "proof", s->proof);
     add(&t, "seen", row->seen_us ? clock_text(row->seen_us, CLOCK_ISO_MICRO_Z, text) : NULL);
     add(&t, "status", row->enabled ? "enabled" : "disabled");

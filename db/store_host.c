@@ -8,7 +8,8 @@
     "id, name, zone, enabled, disabled_reason, hypervisor, hypervisor_version, agent_version, architecture, address, " \
     "vcpus, memory_mib, disk_gib, reserved_vcpus, reserved_memory_mib, reserved_disk_gib, ratio_vcpus, ratio_memory, " \
     "ratio_disk, used_vcpus, used_memory_mib, used_disk_gib, server_count, traits, cpu, certificate, "                 \
-    "certificate_previous, enrolled_us, seen_us, boot_id, desired_revision, allocation_revision, feed, event_seq"
+    "certificate_previous, enrolled_us, seen_us, boot_id, desired_revision, allocation_revision, feed, event_seq, "    \
+    "asleep_us"
 
 struct reader {
     const struct db_rows *rows;
@@ -64,6 +65,7 @@ static void map(const struct db_rows *rows, struct arena *a, struct host_row *re
     ret->allocation_revision = number(&r);
     ret->feed = number(&r);
     ret->event_seq = number(&r);
+    ret->asleep_us = number(&r);
 }
 
 DB_STATEMENT(host_by_id, "SELECT " HOST_COLUMNS " FROM host WHERE id = $1");
@@ -104,7 +106,7 @@ int store_host_list(struct db_conn *c, store_host_fn each, void *arg, struct err
 
 DB_STATEMENT(host_enrol,
              "INSERT INTO host (" HOST_COLUMNS ") VALUES ($1, $2, $3, 1, NULL, '', 0, '', '', '', 0, 0, 0, 0, 0, 0, "
-             "16000, 1500, 1000, 0, 0, 0, 0, '[]', '{}', $4, NULL, $5, 0, NULL, 0, 0, $6, 0) "
+             "16000, 1500, 1000, 0, 0, 0, 0, '[]', '{}', $4, NULL, $5, 0, NULL, 0, 0, $6, 0, 0) "
              "ON CONFLICT (id) DO UPDATE SET name = excluded.name, certificate_previous = host.certificate, "
              "certificate = excluded.certificate");
 int store_host_enrol(struct db_conn *c, const char *id, const char *name, const char *zone, const char *certificate,
@@ -155,9 +157,8 @@ int store_host_write_inventory(struct db_conn *c, const struct host_row *row, st
                            db_int(reserved[RESOURCE_DISK_GIB]), db_text(row->cpu), db_int(feed)));
 }
 
-DB_STATEMENT(host_seen,
-             "UPDATE host SET asleep_us = 0, seen_us = $2, boot_id = $3, agent_version = $4, event_seq = $5, "
-             "feed = COALESCE($6, feed) WHERE id = $1");
+DB_STATEMENT(host_seen, "UPDATE host SET seen_us = $2, boot_id = $3, agent_version = $4, event_seq = $5, "
+                        "feed = COALESCE($6, feed) WHERE id = $1");
 int store_host_write_seen(struct db_conn *c, const char *id, int64_t now_us, const char *boot_id,
                           const char *agent_version, int64_t event_seq, bool feed, struct error *e)
 {

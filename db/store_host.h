@@ -17,6 +17,7 @@ struct host_row {
     int64_t enrolled_us, seen_us;
     const char *boot_id; /* NULL before the first report */
     int64_t desired_revision, allocation_revision, feed, event_seq;
+    int64_t asleep_us; /* switched off since then because nobody needs it; 0: it is not */
 };
 
 /* A host unseen for longer is not alive. */

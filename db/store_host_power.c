@@ -158,15 +158,6 @@ int store_host_power_end(struct db_conn *c, const char *host_id, enum host_power
         DB_ARGS(db_text(host_id), db_text(state_names[state]), db_text(message), db_int(next_us), db_int(now_us)));
 }
 
-DB_STATEMENT(host_power_asleep, "UPDATE host SET asleep_us = $2, feed = $3 WHERE id = $1 AND asleep_us <> $2");
-int store_host_power_asleep(struct db_conn *c, const char *host_id, int64_t since_us, struct error *e)
-{
-    int64_t feed;
-    int rc = db_counter_next(c, "host_feed", 1, &feed, e);
-    db_wake(c, "placement");
-    return rc ? rc : db_exec(c, &host_power_asleep, NULL, e, DB_ARGS(db_text(host_id), db_int(since_us), db_int(feed)));
-}
-
 /* ---- who is dead, who was heard ---- */
 
 static void read_id(const struct db_rows *rows, struct arena *a, void *ret)

@@ -55,9 +55,6 @@ int store_host_power_begin(struct db_conn *c, const char *host_id, int64_t now_u
 /* How an attempt ended: WAITING is tried again at `next_us`. Nothing when it was cancelled meanwhile. */
 int store_host_power_end(struct db_conn *c, const char *host_id, enum host_power_state state, const char *message,
                          int64_t next_us, int64_t now_us, struct error *e);
-/* The host is asleep since then; 0: no more. Counts the feed. */
-int store_host_power_asleep(struct db_conn *c, const char *host_id, int64_t since_us, struct error *e);
-
 /* Silent hosts with servers (or with room held for some) that are not proved off, were last heard before
  * `silent_since_us`, have a script, and of which no job is open or has failed since their last word. Ids in the arena.
  */

@@ -4,8 +4,10 @@
 #include "db/store_placement.h"
 #include <string.h>
 
+/* Of a host that is asleep nobody heard. */
+#define HEARD "CASE WHEN asleep_us > 0 THEN 0 ELSE seen_us END"
 #define HOST_COLUMNS                                                                                                   \
-    "id, zone, hypervisor, architecture, traits, enabled, seen_us, vcpus, reserved_vcpus, ratio_vcpus, memory_mib, "   \
+    "id, zone, hypervisor, architecture, traits, enabled, " HEARD ", vcpus, reserved_vcpus, ratio_vcpus, memory_mib, " \
     "reserved_memory_mib, ratio_memory, disk_gib, reserved_disk_gib, ratio_disk, used_vcpus, used_memory_mib, "        \
     "used_disk_gib, server_count, allocation_revision, feed, dedicated_project_id"
 
@@ -74,7 +76,7 @@ int store_placement_hosts(struct db_conn *c, int64_t feed, placement_host_fn fn,
     return rc ? rc : end;
 }
 
-DB_STATEMENT(placement_seen, "SELECT id, seen_us FROM host");
+DB_STATEMENT(placement_seen, "SELECT id, " HEARD " FROM host");
 int store_placement_seen(struct db_conn *c, placement_host_fn fn, void *arg, struct error *e)
 {
     struct db_rows rows;

@@ -2,11 +2,13 @@
  * scheduler's first look. */
 #include "db/store_queue.h"
 
-DB_STATEMENT(queue_park, "UPDATE placement_queue SET parked_us = $3, reason = $2, attempts = attempts + 1 "
-                         "WHERE server_id = $1");
-int store_queue_park(struct db_conn *c, const char *server_id, const char *reason, int64_t now_us, struct error *e)
+DB_STATEMENT(queue_park, "UPDATE placement_queue SET parked_us = $3, reason = $2, attempts = attempts + 1, "
+                         "until_us = CASE WHEN until_us > $4 THEN until_us ELSE $4 END WHERE server_id = $1");
+int store_queue_park(struct db_conn *c, const char *server_id, const char *reason, int64_t now_us, int64_t until_us,
+                     struct error *e)
 {
-    return db_exec(c, &queue_park, NULL, e, DB_ARGS(db_text(server_id), db_text(reason), db_int(now_us)));
+    return db_exec(c, &queue_park, NULL, e,
+                   DB_ARGS(db_text(server_id), db_text(reason), db_int(now_us), db_int(until_us)));
 }
 
 DB_STATEMENT(queue_unpark, "UPDATE placement_queue SET parked_us = NULL WHERE server_id = $1");

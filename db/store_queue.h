@@ -3,8 +3,10 @@
 #pragma once
 #include "db/store_placement.h"
 
-/* Parks a server of the queue, within the transaction of a batch. Nothing when it waits no more. */
-int store_queue_park(struct db_conn *c, const char *server_id, const char *reason, int64_t now_us, struct error *e);
+/* Parks a server of the queue, within the transaction of a batch; it waits until `until_us` at least. Nothing when it
+ * waits no more. */
+int store_queue_park(struct db_conn *c, const char *server_id, const char *reason, int64_t now_us, int64_t until_us,
+                     struct error *e);
 /* Lets the scheduler look at it again. */
 int store_queue_unpark(struct db_conn *c, const char *server_id, struct error *e);
 /* At all that are left of a batch. */

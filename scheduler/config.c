@@ -101,6 +101,15 @@ static const struct config_option options[] = {
      .reload = true, .doc = "How often the hosts are looked at."},
     {OPTION(rebalance_rest_ms), .type = CONFIG_DURATION, .fallback = "1h", .min = 0, .max = 86400000, .reload = true,
      .doc = "A server that was moved is not moved by itself again for so long."},
+    {OPTION(sleep), .type = CONFIG_BOOL, .fallback = "false", .reload = true,
+     .doc =
+         "Hosts that are empty, and that have a script (virga host power), are switched off, and woken when their room "
+         "is needed."},
+    {OPTION(sleep_after_ms), .type = CONFIG_DURATION, .fallback = "10m", .min = 0, .max = 86400000, .reload = true,
+     .doc = "A host must be empty for so long before."},
+    {OPTION(sleep_reserve), .type = CONFIG_INT, .fallback = "20", .min = 0, .max = 1000, .reload = true,
+     .doc = "Percent of what is used that are always free and awake, beside what the busiest hour of the last days "
+            "brought."},
     {OPTION(weight_memory), .type = CONFIG_INT, .fallback = "2", .min = -1000, .max = 1000,
      .doc = "Weigher: memory left free; positive spreads, negative packs."},
     {OPTION(weight_vcpu), .type = CONFIG_INT, .fallback = "1", .min = -1000, .max = 1000,

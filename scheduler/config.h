@@ -12,7 +12,8 @@ struct scheduler_config {
     int64_t rebalance_hot, rebalance_settle, rebalance_gain, rebalance_moves, rebalance_parallel, rebalance_an_hour;
     int64_t rebalance_period_ms, rebalance_rest_ms;
     char *rebalance;
-    bool fence;
+    int64_t sleep_after_ms, sleep_reserve;
+    bool fence, sleep;
     bool foresee, resize_same_host, migrate_auto_converge, migrate_post_copy;
     int64_t weight_memory, weight_vcpu, weight_disk, weight_servers, weight_soft_affinity, weight_soft_anti_affinity;
 };

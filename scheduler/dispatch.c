@@ -112,6 +112,28 @@ static int read_request(const struct batch *b, const struct placement_waiting_ro
     return 0;
 }
 
+static void show_asleep(struct dispatch *d, bool alive)
+{
+    for (size_t i = 0; i < d->asleep_count; i++) {
+        int32_t slot = placement_slot(d->feed.placement, d->asleep[i]);
+        if (slot != PLACEMENT_NO_SLOT) {
+            placement_set_alive(d->feed.placement, slot, alive);
+        }
+    }
+}
+
+/* Whether it would have a place were those awake that are asleep. */
+static bool fits_asleep(struct dispatch *d, const struct placement_request *r)
+{
+    if (d->asleep_count == 0) {
+        return false;
+    }
+    show_asleep(d, true);
+    bool fits = placement_choose(d->feed.placement, r) != PLACEMENT_NO_SLOT;
+    show_asleep(d, false);
+    return fits;
+}
+
 static int decide(struct batch *b, size_t index, struct arena *a, struct error *e)
 {
     struct dispatch *d = b->d;
@@ -128,6 +150,8 @@ static int decide(struct batch *b, size_t index, struct arena *a, struct error *
     x->slot = placement_choose(d->feed.placement, &r);
     if (x->slot == PLACEMENT_NO_SLOT) {
         x->refusal = explain(d, &r, a);
+        x->sleeper = fits_asleep(d, &r);
+        d->wants_wake = d->wants_wake || x->sleeper;
     } else {
         placement_take(d->feed.placement, x->slot, &x->need, &x->extra);
         requirements_holding(d->feed.placement, &x->need, &x->extra, a, &x->holding);

@@ -4,6 +4,7 @@
  * Failure modes: a host whose allocations changed meanwhile is left out, its servers stay in the queue. A server that
  * was deleted meanwhile gives its share back. When that leaves a lot with fewer than its least, all of the lot gives
  * back what it took and stays in the queue; a lot that shrank since it was read is not written at all. */
+#include "common/clock.h"
 #include "db/lease.h"
 #include "db/store_queue.h"
 #include "scheduler/dispatch_internal.h"
@@ -86,15 +87,18 @@ static int bind_host(struct db_conn *c, struct batch *b, size_t first, size_t la
     return rc;
 }
 
+#define WAKE_US (900 * CLOCK_SECOND_US) /* a server waits so long for a host that is woken */
+
 bool dispatch_waits(const struct batch *b, const struct decision *x)
 {
-    return x->server->until_us > b->now_us;
+    return x->server->until_us > b->now_us || x->sleeper;
 }
 
 static int refuse(struct db_conn *c, const struct batch *b, const struct decision *x, struct error *e)
 {
-    return dispatch_waits(b, x) ? store_queue_park(c, x->server->id, x->refusal, b->now_us, e)
-                                : store_placement_fail(c, x->server->id, x->refusal, b->now_us, e);
+    return dispatch_waits(b, x)
+               ? store_queue_park(c, x->server->id, x->refusal, b->now_us, x->sleeper ? b->now_us + WAKE_US : 0, e)
+               : store_placement_fail(c, x->server->id, x->refusal, b->now_us, e);
 }
 
 static size_t end_of_host(const struct batch *b, size_t first)

@@ -17,6 +17,7 @@ struct decision {
     struct lot *lot; /* NULL: it waits alone */
     int32_t slot;    /* PLACEMENT_NO_SLOT: refused */
     bool decided;
+    bool sleeper; /* refused, but a host that is asleep could take it */
     enum fate fate;
     char *refusal;                /* sentence */
     struct store_holding holding; /* what it takes of the host */

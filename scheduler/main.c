@@ -14,6 +14,7 @@
 #include "scheduler/config.h"
 #include "scheduler/dispatch.h"
 #include "scheduler/flows/drain.h"
+#include "scheduler/flows/pool.h"
 #include "scheduler/flows/power.h"
 #include "scheduler/flows/rebalance_flow.h"
 #include "scheduler/flows/relocate.h"
@@ -32,6 +33,7 @@ struct scheduler {
     struct room room;
     struct foresight *foresight; /* NULL: not asked for */
     struct power power;
+    struct pool pool;
     struct rebalance_state rebalance;
     struct wake *wake;
     struct loop *loop;
@@ -66,6 +68,25 @@ static struct rebalance_settings rebalance_settings(const struct scheduler_confi
                                        .rest_us = c->rebalance_rest_ms * 1000};
 }
 
+static void write_metrics(const struct scheduler *s)
+{
+    struct metrics_sources sources = {&s->dispatch, &s->power, &s->pool, &s->rebalance};
+    metrics_write(s->config.metrics_file, &sources);
+}
+
+/* First: a server that only a host that is asleep can take must not be refused. */
+static void look_at_pool(struct scheduler *s)
+{
+    struct error e = {0};
+    struct pool_settings pool = {.sleep = s->config.sleep,
+                                 .sleep_after_us = s->config.sleep_after_ms * 1000,
+                                 .reserve_percent = s->config.sleep_reserve};
+    int rc = pool_run(&s->pool, &s->dispatch, &pool, &e);
+    if (rc) {
+        log_error("the pool is not looked at", "code=%s error=\"%s\"", error_name(rc), error_text(&e));
+    }
+}
+
 static void work(void *arg)
 {
     struct scheduler *s = arg;
@@ -76,6 +97,7 @@ static void work(void *arg)
         s->alive_checked_us = now;
         rc = feed_refresh_alive(&s->dispatch.feed, s->dispatch.conn, now, &e);
     }
+    look_at_pool(s);
     rc = rc ? rc : room_look(&s->room, &s->dispatch, &e);
     rc = rc ? rc : dispatch_run(&s->dispatch, &e);
     rc = rc ? rc : reservations_hold(&s->dispatch, &e);
@@ -87,7 +109,7 @@ static void work(void *arg)
         log_error("placing failed", "code=%s error=\"%s\"", error_name(rc), error_text(&e));
     }
     if (rc) {
-        metrics_write(s->config.metrics_file, &s->dispatch);
+        write_metrics(s);
         return;
     }
     struct relocate_settings moves = {.confirm_us = s->config.resize_confirm_ms * 1000,
@@ -115,7 +137,7 @@ static void work(void *arg)
     if (rc) {
         log_error("nothing is rebalanced", "code=%s error=\"%s\"", error_name(rc), error_text(&e));
     }
-    metrics_write(s->config.metrics_file, &s->dispatch);
+    write_metrics(s);
 }
 
 static void lead(void *arg)
@@ -206,6 +228,8 @@ static void stop(struct scheduler *s)
     struct error e = {0};
     wake_close(&s->wake);
     power_stop(&s->power);
+    pool_done(&s->pool);
+    free(s->dispatch.asleep);
     if (s->dispatch.leader && db_transact(s->dispatch.conn, release, &s->dispatch, &e)) {
         log_warn("lease not released", "error=\"%s\"", error_text(&e));
     }

@@ -121,7 +121,7 @@ static int write_host(struct request *request, struct json_out *out, const char 
     json_out_object(out, key);
     json_out_text(out, "id", host->id);
     json_out_text(out, "name", host->name);
-    json_out_text(out, "state", up ? "up" : off ? "off" : "down");
+    json_out_text(out, "state", host->asleep_us ? "asleep" : up ? "up" : off ? "off" : "down");
     json_out_text(out, "proof", proof);
     json_out_bool(out, "enabled", host->enabled);
     json_out_text(out, "disabled_reason", host->disabled_reason);

@@ -83,8 +83,6 @@ static int end_row(struct db_conn *c, void *arg, struct error *e)
     int rc = lead(c, w->t, e);
     if (!rc && w->proof)
         rc = prove(c, w, e);
-    if (!rc && w->state == HOST_POWER_DONE && w->run && strcmp(w->run->wish, "off") == 0 && !w->run->fences)
-        rc = store_host_power_asleep(c, w->host_id, w->t->now_us, e);
     return rc ? rc : store_host_power_end(c, w->host_id, w->state, w->message, w->next_us, w->t->now_us, e);
 }
 

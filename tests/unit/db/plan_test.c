@@ -49,6 +49,7 @@ static const struct exception may_scan[] = {
     {"host_drain_*", "a row per host at most, and the migrations of one"},
     {"host_load_each", "the rebalancer looks at all hosts"},
     {"rebalance_*", "plans are few, and go after a week"},
+    {"pool_*", "the scheduler looks at the whole pool every few seconds"},
     {"host_power_*", "a row per host at most, looked at every other second"},
     {"host_busy", "hosts are removed seldom"},
     {"host_remove*", "hosts are removed seldom"},
