@@ -47,10 +47,15 @@ int64_t invoice_number_parse(const char *text)
 
 int64_t invoice_minor_unit(const char *currency)
 {
-    static const char *const whole[] = {"JPY", "KRW", "CLP", "ISK", "VND", "XAF", "XOF", "PYG", "UGX"};
-    for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++) {
-        if (strcmp(whole[i], currency) == 0) {
-            return MONEY_UNIT;
+    static const struct {
+        const char *currency;
+        int64_t parts; /* ISO 4217 */
+    } others[] = {{"JPY", 1},    {"KRW", 1},    {"CLP", 1},    {"ISK", 1},    {"VND", 1},    {"XAF", 1},
+                  {"XOF", 1},    {"PYG", 1},    {"UGX", 1},    {"BHD", 1000}, {"IQD", 1000}, {"JOD", 1000},
+                  {"KWD", 1000}, {"LYD", 1000}, {"OMR", 1000}, {"TND", 1000}};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        if (strcmp(others[i].currency, currency) == 0) {
+            return MONEY_UNIT / others[i].parts;
         }
     }
     return MONEY_UNIT / 100;
