@@ -165,6 +165,9 @@ struct hypervisor_ops {
     void (*console_log)(struct hypervisor *h, const char *server_id, int64_t lines, hypervisor_text_fn done, void *arg);
     /* A JSON object. */
     void (*diagnostics)(struct hypervisor *h, const char *server_id, hypervisor_text_fn done, void *arg);
+    /* QEMU's guest agent in the guest sets it; both texts are copied. NULL: this hypervisor cannot. */
+    void (*set_password)(struct hypervisor *h, const char *server_id, const char *user, const char *password,
+                         hypervisor_text_fn done, void *arg);
     void (*inventory)(struct hypervisor *h, hypervisor_text_fn done, void *arg);
     void (*samples)(struct hypervisor *h, hypervisor_samples_fn done, void *arg);
     /* No callback comes after it has returned; what runs is waited for or given up. */

@@ -390,7 +390,7 @@ static const struct json_field desired_fields[] = {
 };
 static const struct json_table desired_table = TABLE(desired_fields, JSON_NO_SEEN);
 
-static void spec_read_query(const struct spec_query_wire *w, struct spec_query *ret)
+static void spec_read_query(const struct spec_query_wire *w, struct arena *arena, struct spec_query *ret)
 {
     *ret = (struct spec_query){.id = w->id, .server_id = w->server_id, .kind_name = w->kind, .lines = -1};
     if (strcmp(w->kind, "console_log") == 0)
@@ -399,6 +399,10 @@ static void spec_read_query(const struct spec_query_wire *w, struct spec_query *
         ret->kind = SPEC_QUERY_DIAGNOSTICS;
     else if (strcmp(w->kind, "servers") == 0)
         ret->kind = SPEC_QUERY_SERVERS;
+    else if (strcmp(w->kind, "set_password") == 0)
+        ret->kind = SPEC_QUERY_SET_PASSWORD;
+    ret->user = arena_strdup(arena, json_in_text(json_in_member(w->args, "user")));
+    ret->password = arena_strdup(arena, json_in_text(json_in_member(w->args, "password")));
     json_in_int(json_in_member(w->args, "lines"), &ret->lines);
 }
 
@@ -417,7 +421,8 @@ int spec_read_desired(json_value *value, struct arena *arena, struct spec_desire
     ret->queries.items = arena_array(arena, w.queries.count, sizeof(struct spec_query));
     ret->queries.count = w.queries.count;
     for (size_t i = 0; i < w.queries.count; i++)
-        spec_read_query((struct spec_query_wire *)w.queries.items + i, (struct spec_query *)ret->queries.items + i);
+        spec_read_query((struct spec_query_wire *)w.queries.items + i, arena,
+                        (struct spec_query *)ret->queries.items + i);
     return 0;
 }
 

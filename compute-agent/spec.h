@@ -83,11 +83,18 @@ void spec_free(struct spec **spec);
  * may send the same. */
 bool spec_live_alike(const struct spec *a, const struct spec *b);
 
-enum spec_query_kind { SPEC_QUERY_UNKNOWN, SPEC_QUERY_CONSOLE_LOG, SPEC_QUERY_DIAGNOSTICS, SPEC_QUERY_SERVERS };
+enum spec_query_kind {
+    SPEC_QUERY_UNKNOWN,
+    SPEC_QUERY_CONSOLE_LOG,
+    SPEC_QUERY_DIAGNOSTICS,
+    SPEC_QUERY_SERVERS,
+    SPEC_QUERY_SET_PASSWORD
+};
 struct spec_query {
     const char *id, *server_id, *kind_name;
     enum spec_query_kind kind;
-    int64_t lines; /* console_log: how many from the end, -1 for all */
+    int64_t lines;               /* console_log: how many from the end, -1 for all */
+    const char *user, *password; /* set_password */
 };
 /* The answer of GET /agent/v1/desired. Its servers stay JSON, so that a bad one spoils no other. */
 struct spec_desired {

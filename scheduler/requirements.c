@@ -189,7 +189,8 @@ static int read_image_property(void *arg, const char *name, json_value *value)
         char *lower = arena_alloc(r->arena, 64);
         r->request->hypervisor = feed_hypervisor(text, lower, 64);
     } else if (strcmp(name, "architecture") == 0 || strcmp(name, "hw_architecture") == 0) {
-        r->request->architecture = arena_strdup(r->arena, text);
+        if (strcmp(text, "aarch64") != 0) /* that one is a trait: hosts of other kinds may emulate it */
+            r->request->architecture = arena_strdup(r->arena, text);
     } else if (strcmp(name, "vm_mode") == 0 || strcmp(name, "hw_vm_mode") == 0) {
         return read_vm_mode(r, text);
     }

@@ -5,7 +5,10 @@
 #include "api/agent/tasks.h"
 #include "api/api.h"
 #include "api/config.h"
+#include "api/identity/token.h"
 #include "common/clock.h"
+#include "common/json_in.h"
+#include "common/seal.h"
 #include "db/store_agent_query.h"
 #include "db/store_image.h"
 #include "db/store_server.h"
@@ -35,15 +38,44 @@ static int write_server(void *arg, const struct server_row *row, struct error *e
     return 0;
 }
 
+/* What lies sealed in the row goes to its host in clear, over mutual TLS. */
+static int write_opened(struct answer *a, const char *args, struct error *e)
+{
+    struct json_doc doc;
+    struct seal_key key;
+    void *secret = NULL;
+    size_t size = 0;
+    int rc = json_in_parse(args, strlen(args), &doc, e);
+    if (rc)
+        return rc;
+    const char *sealed = json_in_text(json_in_member(doc.root, "sealed"));
+    if (sealed != NULL) {
+        token_master_key(a->request->api->tokens, &key);
+        rc = seal_open(&key, sealed, &a->request->arena, &secret, &size, e);
+        seal_key_wipe(&key);
+    }
+    if (!rc && secret != NULL) {
+        json_out_object(a->out, "args");
+        json_out_text(a->out, "user", json_in_text(json_in_member(doc.root, "user")));
+        json_out_text(a->out, "password", secret);
+        json_out_object_end(a->out);
+    } else if (!rc) {
+        json_out_raw(a->out, "args", args);
+    }
+    json_in_done(&doc);
+    return rc;
+}
+
 static int write_query(void *arg, const struct agent_query_row *row, struct error *e)
 {
     struct answer *a = arg;
-    (void)e;
     json_out_object(a->out, NULL);
     json_out_text(a->out, "id", row->id);
     json_out_text(a->out, "kind", row->kind);
     json_out_text(a->out, "server_id", row->server_id);
-    json_out_raw(a->out, "args", row->args);
+    int rc = write_opened(a, row->args, e);
+    if (rc)
+        return rc;
     json_out_object_end(a->out);
     a->queries++;
     a->last_asked = row->created_us;

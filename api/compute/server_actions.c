@@ -5,6 +5,7 @@
 #include "api/compute/server_interfaces.h"
 #include "api/compute/server_life.h"
 #include "api/compute/server_moves.h"
+#include "api/compute/server_password.h"
 #include "api/compute/server_question.h"
 #include "api/compute/server_security_groups.h"
 #include <stdlib.h>
@@ -192,6 +193,12 @@ static int act_remove_group(struct request *request, struct reply *reply, struct
     return server_security_groups_remove(request, row, value);
 }
 
+static int act_password(struct request *request, struct reply *reply, struct server_row *row, json_value *value)
+{
+    (void)reply;
+    return server_password_change(request, row, value);
+}
+
 static int act_add_fixed(struct request *request, struct reply *reply, struct server_row *row, json_value *value)
 {
     (void)reply;
@@ -326,6 +333,7 @@ static const struct action_row actions[] = {
     {"restore", act_restore, 1, false, true, NULL},
     {"addSecurityGroup", act_add_group, 1, false, true, NULL},
     {"removeSecurityGroup", act_remove_group, 1, false, true, NULL},
+    {"changePassword", act_password, 1, false, false, "CUSTOM_LACKS_GUEST_AGENT"},
     {"addFixedIp", act_add_fixed, 1, false, false, NULL},
     {"removeFixedIp", act_remove_fixed, 1, false, false, NULL},
     {"addFloatingIp", act_no_address, 1, false, true, NULL},
@@ -338,7 +346,6 @@ static const struct action_row actions[] = {
     {"evacuate", server_moves_evacuate, 1, true, true, NULL},
 };
 static const char *const later[] = {
-    "changePassword",
     "createBackup",
     "createImage",
     "injectNetworkInfo",

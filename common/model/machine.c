@@ -128,10 +128,10 @@ static const char *choose(const struct machine_wish *w, size_t place, int *rc, s
 
 static bool is_true(const char *word)
 {
-    return word && strchr("yYtT1", word[0]) != NULL;
+    return word && *word && strchr("yYtT1", word[0]) != NULL;
 }
 
-static bool is_on(const char *word)
+bool machine_word_is_on(const char *word)
 {
     return is_true(word) || (word && strcmp(word, "on") == 0);
 }
@@ -141,8 +141,36 @@ static int refuse(int rc, struct error *e, const char *sentence)
     return rc ? rc : error_set(e, ERR_INVALID, "%s", sentence);
 }
 
+/* An Arm machine is of the type virt, starts by UEFI, and has no PC's parts. */
+static int check_arm(struct machine *m, int rc, struct error *e)
+{
+    if (!machine_is_arm(m)) {
+        if (m->type && machine_is(m, "virt", "q35")) {
+            rc = refuse(rc, e, "hw_machine_type=virt needs hw_architecture=aarch64");
+            m->type = NULL;
+        }
+        return rc;
+    }
+    if (m->type && !machine_is(m, "virt", "virt")) {
+        rc = refuse(rc, e, "hw_architecture=aarch64 needs hw_machine_type=virt");
+        m->type = NULL;
+    }
+    if (m->secure_boot) {
+        rc = refuse(rc, e, "os_secure_boot=required cannot be with hw_architecture=aarch64");
+        m->secure_boot = false;
+    }
+    if (m->disk_bus && (strcmp(m->disk_bus, "ide") == 0 || strcmp(m->disk_bus, "sata") == 0)) {
+        rc = refuse(rc, e, "hw_architecture=aarch64 needs hw_disk_bus=virtio or scsi");
+        m->disk_bus = NULL;
+    }
+    m->uefi = true;
+    m->hpet = false;
+    return rc;
+}
+
 static int check_together(struct machine *m, int rc, struct error *e)
 {
+    rc = check_arm(m, rc, e);
     if (m->secure_boot && !m->uefi) {
         rc = refuse(rc, e, "Secure boot needs UEFI: os_secure_boot=required without hw_firmware_type=uefi");
         m->secure_boot = false;
@@ -177,9 +205,9 @@ int machine_read(const struct machine_wish *w, struct machine *ret, struct error
     *ret = (struct machine){
         .uefi = said[FIRMWARE] && strcmp(said[FIRMWARE], "uefi") == 0,
         .secure_boot = said[SECURE_BOOT] && strcmp(said[SECURE_BOOT], "required") == 0,
-        .guest_agent = is_on(said[GUEST_AGENT]),
-        .hpet = is_on(said[HPET]),
-        .boot_menu = is_on(said[BOOT_MENU]),
+        .guest_agent = machine_word_is_on(said[GUEST_AGENT]),
+        .hpet = machine_word_is_on(said[HPET]),
+        .boot_menu = machine_word_is_on(said[BOOT_MENU]),
         .type = said[TYPE],
         .architecture = said[ARCHITECTURE],
         .disk_bus = said[DISK_BUS],
@@ -190,6 +218,11 @@ int machine_read(const struct machine_wish *w, struct machine *ret, struct error
         .watchdog = said[WATCHDOG] && strcmp(said[WATCHDOG], "disabled") != 0 ? said[WATCHDOG] : NULL,
     };
     return check_together(ret, rc, e);
+}
+
+bool machine_is_arm(const struct machine *m)
+{
+    return m->architecture && strcmp(m->architecture, "aarch64") == 0;
 }
 
 bool machine_is(const struct machine *m, const char *family, const char *fallback)
@@ -212,7 +245,8 @@ int machine_each_trait(const struct machine *m, machine_trait_fn each, void *arg
         bool wanted;
         const char *trait;
     } list[] = {
-        {m->uefi, MACHINE_TRAIT_UEFI},
+        {machine_is_arm(m), MACHINE_TRAIT_AARCH64},
+        {m->uefi && !machine_is_arm(m), MACHINE_TRAIT_UEFI},
         {m->secure_boot, MACHINE_TRAIT_SECURE_BOOT},
         {tpm && old, MACHINE_TRAIT_TPM_1_2},
         {tpm && !old, MACHINE_TRAIT_TPM_2_0},

@@ -26,14 +26,18 @@ struct machine {
 /* ERR_INVALID: a value that is none, flavor and image contradict, or one wish needs another; the sentence names the
  * property. *ret has all that is good in any case. */
 int machine_read(const struct machine_wish *w, struct machine *ret, struct error *e);
+/* "yes", "true", "on", "1" ... */
+bool machine_word_is_on(const char *word);
 /* Whether the machine is of that family: "q35", "pc", "virt". A type that was not said is of `fallback`. */
 bool machine_is(const struct machine *m, const char *family, const char *fallback);
+bool machine_is_arm(const struct machine *m);
 
 /* Calls `each` for every trait that a host must have for it, in os-traits' names where there is one. Static text. */
 typedef int (*machine_trait_fn)(void *arg, const char *trait);
 /* Stops at the first result that is not 0, and returns it. */
 int machine_each_trait(const struct machine *m, machine_trait_fn each, void *arg);
 
+#define MACHINE_TRAIT_AARCH64     "COMPUTE_ARCH_AARCH64"
 #define MACHINE_TRAIT_UEFI        "CUSTOM_FIRMWARE_UEFI"
 #define MACHINE_TRAIT_SECURE_BOOT "COMPUTE_SECURITY_UEFI_SECURE_BOOT"
 #define MACHINE_TRAIT_TPM_1_2     "COMPUTE_SECURITY_TPM_1_2"

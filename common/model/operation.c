@@ -25,6 +25,7 @@ static const struct operation_row rows[OPERATION_COUNT] = {
     [OPERATION_LOCK] = {"lock", NULL, 0},
     [OPERATION_UNLOCK] = {"unlock", NULL, 0},
     [OPERATION_RESET_STATE] = {"resetState", NULL, 0},
+    [OPERATION_CHANGE_PASSWORD] = {"changePassword", NULL, 0},
     [OPERATION_ATTACH_INTERFACE] = {"attach_interface", NULL, 0},
     [OPERATION_DETACH_INTERFACE] = {"detach_interface", NULL, 0},
     [OPERATION_ADD_FIXED_IP] = {"addFixedIp", NULL, 0},

@@ -22,6 +22,7 @@ struct libvirt_call;
 /* Found out when the connection was made; never changed afterwards. */
 struct libvirt_facts {
     bool known, kvm;
+    bool aarch64;                            /* it has an emulator, or the processor, for Arm guests */
     bool uefi, secure;                       /* libvirt has firmware for it, and for it with enforced signatures */
     bool tpm_1_2, tpm_2_0, tpm_tis, tpm_crb; /* what its TPM emulator can be */
     bool pvh;                                /* Xen has the processor's help */
@@ -73,6 +74,7 @@ struct libvirt_call {
     const struct hypervisor_move *move; /* the caller's: it stays until the call has been delivered */
     const struct identity *identity;
     bool direct_io;
+    const char *user, *password;
     atomic_bool stop; /* a move is to be given up */
     struct network_plan plan;
     int64_t lines;
@@ -171,6 +173,10 @@ int libvirt_adjust(struct libvirt_call *c, virDomainPtr domain);
 /* ---- libvirt_console.c: work, on the worker ---- */
 /* What a running domain prints is kept from now on; nothing where the hypervisor does that. */
 void libvirt_console_follow(const struct libvirt_call *c, virDomainPtr domain, const char *server_id);
+
+/* ---- libvirt_guest.c: work, on the worker ---- */
+/* By QEMU's guest agent: c->user gets c->password. */
+void libvirt_guest_password(struct libvirt_call *c);
 
 /* ---- libvirt_stats_single.c ---- */
 /* -1 with libvirt's error. The caller frees ret->params with virTypedParamsFree; `domain` stays the caller's. */

@@ -186,6 +186,16 @@ static void libvirt_connect_find_firmware(struct libvirt_call *c)
     xmlFreeDoc(doc);
 }
 
+static void libvirt_connect_find_arm(struct libvirt_call *c)
+{
+    char *text = virConnectGetDomainCapabilities(c->made, NULL, "aarch64", "virt", c->profile->virt_type, 0);
+    xmlDocPtr doc = text ? xml_parse(text, NULL) : NULL;
+    c->facts.aarch64 = doc && libvirt_connect_offers(xml_first(xmlDocGetRootElement(doc), "os"), "firmware", "efi");
+    if (doc)
+        xmlFreeDoc(doc);
+    free(text);
+}
+
 static void libvirt_connect_find_kvm(struct libvirt_call *c)
 {
     const char *type = c->settings->virt_type;
@@ -242,8 +252,10 @@ static void libvirt_connect_find_facts(struct libvirt_call *c)
     if (c->profile->cells)
         libvirt_inventory_divide(c, c->made);
     c->facts.pvh = libvirt_connect_has_os_type(c->made, "xenpvh");
-    if (c->profile->virt_type)
+    if (c->profile->virt_type) {
         libvirt_connect_find_firmware(c);
+        libvirt_connect_find_arm(c);
+    }
 }
 
 static void libvirt_connect_work(struct libvirt_call *c)

@@ -206,6 +206,18 @@ static void libvirt_hypervisor_diagnostics(struct hypervisor *h, const char *ser
     libvirt_call_submit(c, lv->setup.settings->call_deadline_ms);
 }
 
+static void libvirt_hypervisor_set_password(struct hypervisor *h, const char *server_id, const char *user,
+                                            const char *password, hypervisor_text_fn done, void *arg)
+{
+    struct libvirt *lv = libvirt_of(h);
+    struct libvirt_call *c =
+        libvirt_call_new(lv, "set password", server_id, libvirt_guest_password, libvirt_hypervisor_deliver_text, arg);
+    c->user = arena_strdup(&c->arena, user);
+    c->password = arena_strdup(&c->arena, password);
+    c->text_done = done;
+    libvirt_call_submit(c, lv->setup.settings->call_deadline_ms);
+}
+
 static void libvirt_hypervisor_inventory(struct hypervisor *h, hypervisor_text_fn done, void *arg)
 {
     struct libvirt *lv = libvirt_of(h);
@@ -261,6 +273,7 @@ static const struct hypervisor_ops libvirt_hypervisor_ops = {
     .network_remove = libvirt_hypervisor_network_remove,
     .console_log = libvirt_hypervisor_console_log,
     .diagnostics = libvirt_hypervisor_diagnostics,
+    .set_password = libvirt_hypervisor_set_password,
     .inventory = libvirt_hypervisor_inventory,
     .samples = libvirt_hypervisor_samples,
     .free = libvirt_hypervisor_free,

@@ -20,6 +20,7 @@ const struct profile profile_qemu = {
     .cells = true,
     .power_button = true,
     .grows = true,
+    .guest_agent = true,
     .root = PROFILE_ROOT_DISK,
     .console = PROFILE_CONSOLE_LOGGED,
     .stats = PROFILE_STATS_BULK,

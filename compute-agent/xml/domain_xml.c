@@ -72,6 +72,8 @@ static void domain_xml_sysinfo(xmlNodePtr domain, const struct spec *spec, const
 static void domain_xml_clock(xmlNodePtr domain, const struct domain_xml_host *host, const struct machine *m)
 {
     xmlNodePtr clock = xml_set(xml_add(domain, "clock"), "offset", "utc");
+    if (machine_is_arm(m)) /* the others are a PC's */
+        return;
     xml_set(xml_set(xml_add(clock, "timer"), "name", "rtc"), "tickpolicy", "catchup");
     if (host->kvm)
         xml_set(xml_set(xml_add(clock, "timer"), "name", "pit"), "tickpolicy", "delay");
@@ -191,7 +193,7 @@ static void domain_xml_devices(xmlNodePtr domain, const struct spec *spec, const
         xml_add_text(devices, "emulator", host->emulator);
     domain_xml_disks(devices, spec, host, m);
     xml_set(xml_set(xml_add(devices, "controller"), "type", "usb"), "model", "none");
-    domain_xml_ports(devices, spec, machine_is(m, "q35", host->machine));
+    domain_xml_ports(devices, spec, (machine_is_arm(m) || machine_is(m, "q35", host->machine)));
     domain_xml_nics(devices, spec, names, m, host->filters);
     domain_xml_console(devices, host);
     domain_xml_others(devices, host, m);
@@ -201,9 +203,16 @@ char *domain_xml_make(const struct spec *spec, const struct names *names, const 
 {
     xmlDocPtr doc;
     xmlNodePtr domain = xml_root(&doc, "domain");
-    const struct domain_room room = domain_room_of(spec);
+    struct domain_room room = domain_room_of(spec);
+    struct domain_xml_host other = *host;
     struct machine machine;
     domain_xml_read_machine(spec, &machine);
+    if (machine_is_arm(&machine)) { /* emulated, whatever this host's own processor is, and as it starts */
+        other.kvm = false;
+        other.emulator = other.cpu_mode = other.cpu_model = other.cpu_flags = NULL;
+        room = (struct domain_room){.max_vcpus = spec->vcpus, .max_memory_mib = spec->memory_mib};
+        host = &other;
+    }
     xml_set(domain, "type", host->kvm ? "kvm" : "qemu");
     domain_xml_head(domain, spec, names, &room);
     if (host->shared_cpus && !spec->cells)
@@ -214,7 +223,7 @@ char *domain_xml_make(const struct spec *spec, const struct names *names, const 
     domain_xml_sysinfo(domain, spec, host->version);
     domain_xml_os(domain, host, &machine);
     domain_xml_features(domain, host, &machine);
-    domain_xml_cpu(domain, spec, host, &room);
+    domain_xml_cpu(domain, spec, host, &room, &machine);
     domain_xml_clock(domain, host, &machine);
     xml_add_text(domain, "on_poweroff", "destroy");
     xml_add_text(domain, "on_reboot", "restart");

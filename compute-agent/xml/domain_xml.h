@@ -37,7 +37,8 @@ struct domain_xml_host {
 #define DOMAIN_XML_RAW_SWAP      "swap.raw"
 #define DOMAIN_XML_BLOCK_SUFFIX  ".block"
 /* The first model that is x86-64-v2, which today's distributions ask for; it emulates as quickly as qemu64. */
-#define DOMAIN_XML_TCG_MODEL "Nehalem"
+#define DOMAIN_XML_TCG_MODEL     "Nehalem"
+#define DOMAIN_XML_TCG_ARM_MODEL "cortex-a57"
 
 /* A container's root: a folder (tree.h), whose files belong to these users of the host. */
 #define DOMAIN_XML_TREE      "root"

@@ -17,7 +17,7 @@ void domain_xml_read_machine(const struct spec *spec, struct machine *ret);
 void domain_xml_os(xmlNodePtr domain, const struct domain_xml_host *host, const struct machine *m);
 void domain_xml_features(xmlNodePtr domain, const struct domain_xml_host *host, const struct machine *m);
 void domain_xml_cpu(xmlNodePtr domain, const struct spec *spec, const struct domain_xml_host *host,
-                    const struct domain_room *room);
+                    const struct domain_room *room, const struct machine *m);
 void domain_xml_tpm(xmlNodePtr devices, const struct machine *m);
 void domain_xml_video(xmlNodePtr devices, const struct machine *m);
 void domain_xml_watchdog(xmlNodePtr devices, const struct machine *m);

@@ -37,8 +37,8 @@ void domain_xml_os(xmlNodePtr domain, const struct domain_xml_host *host, const 
     if (m->uefi)
         xml_set(os, "firmware", "efi");
     xmlNodePtr type = xml_add_text(os, "type", "hvm");
-    xml_set(type, "arch", "x86_64");
-    xml_set(type, "machine", m->type ? m->type : host->machine);
+    xml_set(type, "arch", machine_is_arm(m) ? "aarch64" : "x86_64");
+    xml_set(type, "machine", m->type ? m->type : machine_is_arm(m) ? "virt" : host->machine);
     if (m->uefi)
         domain_xml_firmware(os, host, m);
     xml_set(xml_add(os, "boot"), "dev", "hd");
@@ -51,7 +51,8 @@ void domain_xml_features(xmlNodePtr domain, const struct domain_xml_host *host, 
 {
     xmlNodePtr features = xml_add(domain, "features");
     xml_add(features, "acpi");
-    xml_add(features, "apic");
+    if (!machine_is_arm(m))
+        xml_add(features, "apic");
     if (m->secure_boot) /* else the guest could write to the firmware's variables */
         xml_set(xml_add(features, "smm"), "state", "on");
     if (!host->kvm && host->tcg_cache_mib > 0)
@@ -80,11 +81,13 @@ static void domain_xml_cpu_flags(xmlNodePtr cpu, const char *flags)
 }
 
 void domain_xml_cpu(xmlNodePtr domain, const struct spec *spec, const struct domain_xml_host *host,
-                    const struct domain_room *room)
+                    const struct domain_room *room, const struct machine *m)
 {
     xmlNodePtr cpu = xml_add(domain, "cpu");
     const char *mode = host->cpu_mode ? host->cpu_mode : "auto";
     bool automatic = strcmp(mode, "auto") == 0;
+    const char *emulated = machine_is_arm(m) ? DOMAIN_XML_TCG_ARM_MODEL : DOMAIN_XML_TCG_MODEL;
+    const char *model = host->cpu_model ? host->cpu_model : emulated;
     bool whole = host->kvm && (strcmp(mode, "host-passthrough") == 0 || (automatic && !host->cpu_model));
     if (whole) {
         xml_set(xml_set(cpu, "mode", "host-passthrough"), "migratable", "on");
@@ -92,8 +95,7 @@ void domain_xml_cpu(xmlNodePtr domain, const struct spec *spec, const struct dom
         xml_set(cpu, "mode", "host-model");
     } else {
         xml_set(xml_set(xml_set(cpu, "mode", "custom"), "match", "exact"), "check", "none");
-        xml_set(xml_add_text(cpu, "model", host->cpu_model ? host->cpu_model : DOMAIN_XML_TCG_MODEL), "fallback",
-                "allow");
+        xml_set(xml_add_text(cpu, "model", model), "fallback", "allow");
     }
     domain_xml_shape(cpu, spec, room->max_vcpus);
     domain_xml_cpu_flags(cpu, host->cpu_flags);

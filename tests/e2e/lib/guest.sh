@@ -4,6 +4,8 @@
 #   guest_image                        prints the path of the tiny image; builds it if it is missing or older than its sources
 #   guest_cloudinit_image              the same of the image with Debian's cloud-init
 #   guest_uefi_image                   the same of the image that starts by UEFI with secure boot
+#   guest_agent_image                  the tiny image with QEMU's guest agent
+#   guest_arm_image                    one for 64-bit Arm
 #   guest_make_drive LABEL DIR ISO     an ISO 9660 image of DIR, as config drives are
 #   guest_make_disk IMAGE DISK [SIZE]  an overlay of IMAGE, 1G unless told
 #   guest_domain_xml NAME KEY=VALUE... prints a domain that looks like an OpenStack server: machine=pc memory=128 (MiB) disk= drive= bus=virtio|ide|sata
@@ -36,6 +38,14 @@ guest_cloudinit_image() {
 
 guest_uefi_image() {
     guest_built "${VIRGA_UEFI_IMAGE:-/var/cache/virga/virga-uefi-guest.qcow2}" build-uefi-guest.sh rootfs ahci_cdrom.c build-guest.sh
+}
+
+guest_agent_image() {
+    guest_built "${VIRGA_AGENT_IMAGE:-/var/cache/virga/virga-agent-guest.qcow2}" build-agent-guest.sh rootfs ahci_cdrom.c build-guest.sh
+}
+
+guest_arm_image() {
+    guest_built "${VIRGA_ARM_IMAGE:-/var/cache/virga/virga-arm-guest.qcow2}" build-arm-guest.sh
 }
 
 guest_make_drive() {

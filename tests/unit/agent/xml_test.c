@@ -394,3 +394,13 @@ TEST("secure boot, a TPM, a watchdog and other models are as the image says; pro
     check_domain(GOLDEN "domain-host-model.xml", SAMPLE(""),
                  (struct domain_xml_host){.kvm = true, .cpu_mode = "host-model"});
 }
+
+#define ARM                                                                                                            \
+    "\"image\":{\"id\":\"01890000-5555-7222-8333-000000000001\",\"disk_format\":\"raw\",\"size_bytes\":1,"             \
+    "\"sha512\":\"" SAMPLE_SHA "\",\"properties\":{\"hw_architecture\":\"aarch64\"}},"
+
+TEST("an Arm server is emulated, starts by UEFI, and has nothing of a PC")
+{
+    check_domain(GOLDEN "domain-arm.xml", SAMPLE(ARM),
+                 (struct domain_xml_host){.kvm = true, .cpu_model = "EPYC", .tcg_cache_mib = 32});
+}

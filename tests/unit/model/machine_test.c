@@ -48,6 +48,8 @@ TEST("hosts must have what the machine needs, and nothing for what it does not")
     check_traits("{\"hw:tpm_version\":\"1.2\"}", "{}", "COMPUTE_SECURITY_TPM_1_2 COMPUTE_SECURITY_TPM_TIS ");
     check_traits("{}", "{\"hw_tpm_version\":\"2.0\",\"hw_tpm_model\":\"tpm-crb\"}",
                  "COMPUTE_SECURITY_TPM_2_0 COMPUTE_SECURITY_TPM_CRB ");
+    check_traits("{}", "{\"hw_architecture\":\"aarch64\"}", "COMPUTE_ARCH_AARCH64 ");
+    check_traits("{}", "{\"architecture\":\"x86_64\"}", "");
 }
 
 static void check_refused(const char *flavor, const char *image, const char *sentence)
@@ -76,6 +78,8 @@ TEST("what cannot be is refused by the property's name")
     check_refused("{}", "{\"hw_tpm_model\":\"tpm-crb\"}", "without hw_tpm_version");
     check_refused("{}", "{\"hw_tpm_model\":\"tpm-crb\",\"hw_tpm_version\":\"1.2\"}", "needs hw_tpm_version=2.0");
     check_refused("{}", "{\"hw_disk_bus\":\"ide\",\"hw_machine_type\":\"q35\"}", "needs hw_machine_type=pc");
+    check_refused("{}", "{\"hw_machine_type\":\"virt\"}", "needs hw_architecture=aarch64");
+    check_refused("{}", "{\"architecture\":\"aarch64\",\"hw_machine_type\":\"q35\"}", "needs hw_machine_type=virt");
     check_refused("{\"os:secure_boot\":\"disabled\"}",
                   "{\"os_secure_boot\":\"required\",\"hw_firmware_type\":\"uefi\"}", "conflicting with image");
 }
