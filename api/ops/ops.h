@@ -4,7 +4,7 @@
 #include "db/store_host.h"
 
 extern const struct service ops_service; /* /ops/v1 */
-extern const struct route_table ops_hosts_routes, ops_power_routes, ops_rebalance_routes;
+extern const struct route_table ops_hosts_routes, ops_power_routes, ops_rebalance_routes, ops_capacity_routes;
 
 /* The host that the path's {host} names, by id or name. ERR_NOT_FOUND. */
 int ops_host_find(struct request *request, struct host_row *ret);
