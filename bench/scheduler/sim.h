@@ -43,6 +43,7 @@ struct sim_load {
     bool heavy;        /* sizes with a heavy tail */
     bool special;      /* 30 % with groups, traits, aggregates, hints */
     bool hosts_change; /* hosts are disabled, enabled, joined, removed */
+    bool cells;        /* hosts of two NUMA cells; 30 % of the servers are pinned to processors of one */
 };
 extern const struct sim_load sim_loads[];
 extern const size_t sim_load_count;

@@ -9,22 +9,27 @@
 #define GROUPS       512
 #define GROUP_HOSTS  24
 #define FLAVORS      64
+#define PINS         8  /* most processors of a flavor with cells */
 #define CHANGE_EVERY 20 /* decisions */
 
 const struct sim_load sim_loads[] = {
-    {"uniform", "12 sizes alike likely, 80 % full", 800, false, false, false},
-    {"heavy-tailed", "sizes with a heavy tail, 90 % full", 900, true, false, false},
-    {"churn90", "12 sizes, churn at 90 % full", 900, false, false, false},
-    {"churn95", "12 sizes, churn at 95 % full", 950, false, false, false},
+    {"uniform", "12 sizes alike likely, 80 % full", 800, false, false, false, false},
+    {"heavy-tailed", "sizes with a heavy tail, 90 % full", 900, true, false, false, false},
+    {"churn90", "12 sizes, churn at 90 % full", 900, false, false, false, false},
+    {"churn95", "12 sizes, churn at 95 % full", 950, false, false, false, false},
     {"mixed", "churn at 90 %; 30 % of the requests with groups, traits, aggregates, hints, devices", 900, false, true,
-     false},
-    {"hosts", "churn at 90 % while hosts are disabled, enabled, joined and removed", 900, false, false, true},
+     false, false},
+    {"hosts", "churn at 90 % while hosts are disabled, enabled, joined and removed", 900, false, false, true, false},
+    {"cells", "churn at 90 % on hosts of two NUMA cells; 30 % of the requests pinned to processors of one cell", 900,
+     false, false, false, true},
 };
 const size_t sim_load_count = sizeof(sim_loads) / sizeof(sim_loads[0]);
 
 struct sim_held {
     int32_t slot;
     int16_t flavor, group; /* group -1: none */
+    int16_t cell;          /* -1: it is not pinned */
+    int16_t pins[PINS];
 };
 
 struct sim_group {
@@ -41,7 +46,7 @@ struct sim_pool {
     struct sim_held *held;
     int64_t held_count, held_capacity;
     struct sim_group *groups;
-    int32_t gpu;
+    int32_t gpu, pcpu;
     uint64_t random;
     int64_t capacity[RESOURCE_COUNT], used[RESOURCE_COUNT];
     int32_t named;     /* hosts ever made */
@@ -77,6 +82,13 @@ static void make_flavors(struct sim_pool *s)
     }
 }
 
+/* Two cells of sixteen dedicated processors, two threads a core; their shared ones are the inventory's. */
+static const char cells_text[] =
+    "{\"cells\":[{\"id\":0,\"memory_mib\":262144,\"dedicated\":\"2-17\",\"shared\":\"0-1\",\"cores\":[\"0-1\",\"2-3\","
+    "\"4-5\",\"6-7\",\"8-9\",\"10-11\",\"12-13\",\"14-15\",\"16-17\"]},{\"id\":1,\"memory_mib\":262144,\"dedicated\":"
+    "\"20-35\",\"shared\":\"18-19\",\"cores\":[\"18-19\",\"20-21\",\"22-23\",\"24-25\",\"26-27\",\"28-29\",\"30-31\","
+    "\"32-33\",\"34-35\"]}]}";
+
 /* Everything about the host but what it holds follows from its number. */
 static void describe(const struct sim_pool *s, int32_t number, struct placement_host *ret, char id[40])
 {
@@ -95,6 +107,7 @@ static void describe(const struct sim_pool *s, int32_t number, struct placement_
     for (int r = 0; r < RESOURCE_COUNT; r++) {
         ret->inventory[r] = (struct resource_inventory){.total = sizes[dice % 4][r], .ratio_permille = 1000};
     }
+    ret->topology = s->load->cells ? cells_text : NULL;
     if (!s->load->special) {
         return;
     }
@@ -140,6 +153,44 @@ static double fullness(const struct sim_pool *s)
         most = fmax(most, (double)s->used[r] / (double)s->capacity[r]);
     }
     return most;
+}
+
+/* The request of a flavor whose processors are its own, in one cell. */
+static void ask_cells(const struct sim_pool *s, const struct resources *need, struct numa_request *ret,
+                      struct placement_extra *extra)
+{
+    int vcpus = (int)need->amount[RESOURCE_VCPU];
+    memset(ret, 0, sizeof(*ret));
+    ret->vcpus = vcpus;
+    ret->cell_count = 1;
+    ret->policy = NUMA_DEDICATED;
+    ret->cells[0].memory_mib = need->amount[RESOURCE_MEMORY_MIB];
+    cpuset_fill(&ret->cells[0].vcpus, vcpus);
+    ret->dedicated = ret->cells[0].vcpus;
+    extra->numa = ret;
+    extra->count = 1;
+    extra->item[0].class = s->pcpu;
+    extra->item[0].amount = vcpus;
+}
+
+static void keep_pins(struct sim_held *h, const struct numa_given *g)
+{
+    h->cell = (int16_t)g->host[0];
+    for (int v = 0; v < g->vcpus; v++) {
+        h->pins[v] = g->pin[v];
+    }
+}
+
+static void recall_pins(const struct sim_pool *s, const struct sim_held *h, struct numa_given *ret)
+{
+    const struct resources *need = &s->flavors[h->flavor];
+    memset(ret, 0, sizeof(*ret));
+    ret->cell_count = 1;
+    ret->host[0] = h->cell;
+    ret->memory_mib[0] = need->amount[RESOURCE_MEMORY_MIB];
+    for (int v = 0; v < need->amount[RESOURCE_VCPU]; v++) {
+        cpuset_add(&ret->held, h->pins[v]);
+    }
 }
 
 /* What 30 % of the requests of the mixed load ask for beside amounts. */
@@ -199,7 +250,14 @@ static void let_end(struct sim_pool *s, int64_t i)
 {
     struct sim_held *h = &s->held[i];
     const struct resources *need = &s->flavors[h->flavor];
-    placement_release(s->placement, h->slot, need, NULL);
+    struct numa_request asked;
+    struct numa_given given;
+    struct placement_extra extra = {.given = &given};
+    if (h->cell >= 0) {
+        ask_cells(s, need, &asked, &extra);
+        recall_pins(s, h, &given);
+    }
+    placement_release(s->placement, h->slot, need, &extra);
     for (int r = 0; r < RESOURCE_COUNT; r++) {
         s->used[r] -= need->amount[r];
     }
@@ -219,11 +277,17 @@ static void place_one(struct sim_pool *s, bool plain, struct sim_latency *choice
     if (!plain && s->load->special && below(s, 10) < 3) {
         make_special(s, &r, &group);
     }
+    struct numa_request asked;
+    struct numa_given given;
+    if (s->load->cells && below(s, 10) < 3) {
+        ask_cells(s, &r.need, &asked, &r.extra);
+        r.extra.given = &given;
+    }
     int64_t start = sim_now_ns();
     int32_t slot = placement_choose(s->placement, &r);
     int64_t chosen = sim_now_ns();
     if (slot != PLACEMENT_NO_SLOT) {
-        placement_take(s->placement, slot, &r.need, NULL);
+        placement_take(s->placement, slot, &r.need, &r.extra);
     }
     int64_t end = sim_now_ns();
     if (whole) {
@@ -247,7 +311,11 @@ static void place_one(struct sim_pool *s, bool plain, struct sim_latency *choice
         s->held_capacity += s->held_capacity / 2 + 1024;
         s->held = memory_resize(s->held, (size_t)s->held_capacity * sizeof(*s->held));
     }
-    s->held[s->held_count++] = (struct sim_held){slot, flavor, group};
+    struct sim_held *held = &s->held[s->held_count++];
+    *held = (struct sim_held){.slot = slot, .flavor = flavor, .group = group, .cell = -1};
+    if (r.extra.numa) {
+        keep_pins(held, &given);
+    }
 }
 
 /* A host is disabled or enabled; now and then one joins, or one that is empty leaves. */
@@ -315,6 +383,7 @@ static void pool_init(struct sim_pool *s, int32_t hosts, enum placement_goal goa
     int64_t before = sim_resident();
     s->placement = placement_new(NULL);
     placement_set_goal(s->placement, goal);
+    s->pcpu = placement_class_number(s->placement, PLACEMENT_PCPU);
     for (int32_t i = 0; i < hosts; i++) {
         join(s);
     }
