@@ -4,6 +4,7 @@ import re
 import shlex
 import signal
 import subprocess
+import tempfile
 import time
 
 from client import Ledger, Tenant
@@ -147,6 +148,41 @@ class Pair:
         self.cloud.end()
         for host in self.hosts.values():
             host.node.stop()
+
+
+class SharedPair(Pair):
+    """Both hosts have the same folder of instances; that of images is each host's own, at the same place."""
+
+    def __init__(self, **words):
+        self.shared = tempfile.mkdtemp(prefix="virga-shared.", dir="/var/tmp")
+        os.chmod(self.shared, 0o755)
+        for name in ("instances", "images"):
+            os.mkdir(os.path.join(self.shared, name), 0o755)
+        super().__init__(self.prepare, instances_dir=os.path.join(self.shared, "instances"), image_dir=os.path.join(self.shared, "images"), **words)
+
+    def qemu_conf(self, node):
+        """Lines for its qemu.conf."""
+        return ""
+
+    def prepare(self, node):
+        """libvirt takes only network file systems for shared, so here it must not change owners."""
+        own = os.path.join(node.folder, "images")
+        os.mkdir(own, 0o755)
+        node.run("mount", "--bind", own, os.path.join(self.shared, "images"))
+        with open(os.path.join(node.folder, "etc/qemu.conf"), "a", encoding="ascii") as file:
+            file.write(f'user = "root"\ngroup = "root"\ndynamic_ownership = 0\n{self.qemu_conf(node)}')
+        pid = node.libvirtd()
+        os.kill(pid, signal.SIGTERM)
+        wait_for("libvirtd's end", lambda: not os.path.exists(f"/proc/{pid}"), 30)
+        node.shell(f"libvirt_node_start_daemons {node.name}")
+
+    def disk(self, server_id):
+        return os.path.join(self.shared, "instances", server_id, "root.qcow2")
+
+    def end(self):
+        super().end()
+        for folder in (*(host.node.folder for host in self.hosts.values()), self.shared):
+            subprocess.run(["rm", "-rf", folder], check=False)
 
 
 def downtime_ms(t, host):
