@@ -131,7 +131,8 @@ TEST("a server shows its ports")
     steps_end();
 }
 
-DB_STATEMENT(proxies_run, "UPDATE server SET observed_state = $1, placement = 'placed', launched_us = 1");
+DB_STATEMENT(proxies_run, "UPDATE server SET observed_state = $1, placement = 'placed', launched_us = 1, "
+                          "desired_power = CASE WHEN $1 = 'stopped' THEN 'stopped' ELSE 'running' END");
 DB_STATEMENT(proxies_revision, "SELECT desired_revision FROM host");
 
 static void set_state(const char *state)
@@ -211,10 +212,39 @@ TEST("a running server gets interfaces and loses them, and its host is told")
     set_state("running");
     place_with(host, "[\"CUSTOM_LACKS_NIC_PLUG\"]");
     STEPS({A, "POST", I, "{\"interfaceAttachment\":{}}", 501, "cannot do attach_interface"});
-    set_state("stopped");
-    STEPS({A, "GET", C "/servers/$s", NULL, 200});
+    set_state("stopped"); /* it has it with its next start */
+    STEPS({A, "POST", I, "{\"interfaceAttachment\":{}}", 200});
     steps_end();
 #undef I
+}
+
+DB_STATEMENT(proxies_image, "UPDATE server SET image_properties = $1");
+
+TEST("a password is set in guests whose image brings an agent, and nowhere else")
+{
+    static const char host[] = "cccccccc-0000-4000-8000-000000000001";
+    static const char set[] = "{\"changePassword\":{\"adminPass\":\"s3cret\"}}";
+    struct db_conn *c = NULL;
+    struct error e = {0};
+    begin_server();
+    STEPS({A, "POST", C "/servers/$s/action", set, 409, "while it is in vm_state building"});
+    CHECK_OK(db_conn_open(api.db, &c, &e), &e);
+    compute_add_host(c, host);
+    place_with(host, "[]");
+    set_state("running");
+    STEPS(
+        {A, "POST", C "/servers/$s/action", "{\"changePassword\":{}}", 400, "adminPass"},
+        {A, "POST", C "/servers/$s/action", "{\"changePassword\":{\"adminPass\":\"x\",\"more\":1}}", 400, "adminPass"},
+        {B, "POST", C "/servers/$s/action", set, 404},
+        {A, "POST", C "/servers/$s/action", set, 409, "QEMU guest agent is not enabled"});
+    CHECK_OK(db_exec(c, &proxies_image, NULL, &e, DB_ARGS(db_text("{\"hw_qemu_guest_agent\":\"yes\"}"))), &e);
+    db_conn_close(&c);
+    place_with(host, "[\"CUSTOM_LACKS_GUEST_AGENT\"]");
+    STEPS({A, "POST", C "/servers/$s/action", set, 501, "cannot do changePassword"});
+    set_state("stopped");
+    place_with(host, "[]");
+    STEPS({A, "POST", C "/servers/$s/action", set, 409, "vm_state stopped"});
+    steps_end();
 }
 
 TEST("os-security-groups go through their life until 2.35")
