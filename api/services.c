@@ -5,6 +5,7 @@
 #include "api/compute/compute.h"
 #include "api/elastic/driver.h"
 #include "api/elastic/elastic.h"
+#include "api/elastic/preemptions.h"
 #include "api/identity/identity.h"
 #include "api/image/image_service.h"
 #include "api/network/network_service.h"
@@ -31,7 +32,7 @@ const struct service *const services_all[] = {
 };
 
 static int (*const starters[])(struct api *api, struct error *e) = {
-    root_start, background_start, image_service_start, relabel_start, driver_start,
+    root_start, background_start, image_service_start, relabel_start, driver_start, preemptions_start,
 };
 
 int services_start(struct api *api, struct error *e)

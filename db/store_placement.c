@@ -116,6 +116,7 @@ int store_placement_read_waiting(struct db_rows *rows, struct arena *a, struct p
         w->image_kind = db_dup_text(rows, 12, a);
         w->batch_id = db_dup_text(rows, 13, a);
         w->batch_least = db_get_int(rows, 14);
+        w->spot = !db_is_null(rows, 15);
     }
     int rc = db_rows_done(rows, e);
     if (!rc) {

@@ -2,8 +2,9 @@
  * scheduler's first look. */
 #include "db/store_queue.h"
 
-DB_STATEMENT(queue_park, "UPDATE placement_queue SET parked_us = $3, reason = $2, attempts = attempts + 1, "
-                         "until_us = CASE WHEN until_us > $4 THEN until_us ELSE $4 END WHERE server_id = $1");
+DB_STATEMENT(queue_park,
+             "UPDATE placement_queue SET parked_us = $3, reason = $2, attempts = attempts + 1, preempts = 0, "
+             "until_us = CASE WHEN until_us > $4 THEN until_us ELSE $4 END WHERE server_id = $1");
 int store_queue_park(struct db_conn *c, const char *server_id, const char *reason, int64_t now_us, int64_t until_us,
                      struct error *e)
 {

@@ -77,6 +77,8 @@ static const struct config_option options[] = {
          "(property placement_policy) say so: by the weighers; first-fit: the first that fits; best-fit: the least "
          "left over; pack: processors and memory run out together; spread: the most left over; lifetime: pack, and of "
          "like fits the host whose servers will stay."},
+    {OPTION(spot_notice_ms), .type = CONFIG_DURATION, .fallback = "30s", .min = 0, .max = 86400000, .reload = true,
+     .doc = "How long a spot server that has to go for another one is told so before."},
     {OPTION(foresee), .type = CONFIG_BOOL, .fallback = "false",
      .doc =
          "Learns how long servers live, for flavors and pools whose policy is lifetime. Always on with that policy."},

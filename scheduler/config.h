@@ -14,6 +14,7 @@ struct scheduler_config {
     char *rebalance;
     int64_t sleep_after_ms, sleep_reserve;
     bool fence, sleep;
+    int64_t spot_notice_ms;
     bool foresee, resize_same_host, migrate_auto_converge, migrate_post_copy;
     int64_t weight_memory, weight_vcpu, weight_disk, weight_servers, weight_soft_affinity, weight_soft_anti_affinity;
 };

@@ -157,7 +157,8 @@ static int decide(struct batch *b, size_t index, struct arena *a, struct error *
         requirements_holding(d->feed.placement, &x->need, &x->extra, a, &x->holding);
     }
     d->placing_us += clock_mono_us() - start;
-    return 0;
+    bool may_preempt = x->slot == PLACEMENT_NO_SLOT && !x->sleeper && !x->server->spot;
+    return may_preempt ? dispatch_preempt(b, x, &r, a, e) : 0;
 }
 
 /* Chooses for all of a lot at once. Returns how many got a host, and why the next one did not. */

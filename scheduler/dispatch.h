@@ -16,9 +16,10 @@ struct dispatch {
     bool leader;
     char (*asleep)[40]; /* hosts that are asleep: a server that only they can take waits for one of them */
     size_t asleep_count;
-    bool wants_wake; /* one waits since the last look at the pool */
-    unsigned barren; /* rounds in a row that only met conflicts */
-    int64_t batch;   /* servers per transaction */
+    bool wants_wake;        /* one waits since the last look at the pool */
+    unsigned barren;        /* rounds in a row that only met conflicts */
+    int64_t batch;          /* servers per transaction */
+    int64_t spot_notice_us; /* a spot server that has to go knows it for so long */
     /* Counts since start. */
     uint64_t placed, failed, parked, conflicts, batches;
     int64_t placing_us; /* spent in the library */

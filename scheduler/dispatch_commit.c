@@ -91,11 +91,14 @@ static int bind_host(struct db_conn *c, struct batch *b, size_t first, size_t la
 
 bool dispatch_waits(const struct batch *b, const struct decision *x)
 {
-    return x->server->until_us > b->now_us || x->sleeper;
+    return x->plan || x->sleeper || x->server->until_us > b->now_us;
 }
 
 static int refuse(struct db_conn *c, const struct batch *b, const struct decision *x, struct error *e)
 {
+    if (x->plan) {
+        return dispatch_write_preemption(c, b, x, e);
+    }
     return dispatch_waits(b, x)
                ? store_queue_park(c, x->server->id, x->refusal, b->now_us, x->sleeper ? b->now_us + WAKE_US : 0, e)
                : store_placement_fail(c, x->server->id, x->refusal, b->now_us, e);

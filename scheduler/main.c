@@ -167,6 +167,7 @@ static void reload(void *arg)
         log_set_level(level);
     }
     s->dispatch.batch = s->config.batch;
+    s->dispatch.spot_notice_us = s->config.spot_notice_ms * 1000;
     s->dispatch.feed.alive_limit_us = s->config.alive_ms * 1000;
     log_info("configuration reloaded", "restart_needed=%s", restart ? restart : "");
 }
@@ -212,6 +213,7 @@ static int start(struct scheduler *s, struct error *e)
     d->foresight = s->foresight;
     d->feed.alive_limit_us = s->config.alive_ms * 1000;
     d->batch = s->config.batch;
+    d->spot_notice_us = s->config.spot_notice_ms * 1000;
     uuid_random(d->holder);
     rc = rc ? rc : db_conn_open(d->db, &d->conn, e);
     return rc ? rc : wake_listen(d->db, on_wake, s, &s->wake, e);

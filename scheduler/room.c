@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "db/lease.h"
+#include "db/store_preemption.h"
 #include "db/store_queue.h"
 #include "scheduler/requirements.h"
 #include <string.h>
@@ -227,6 +228,15 @@ static int end_over(struct look *l, struct error *e)
     return rc;
 }
 
+/* Whom nobody goes for any more, and who fits nowhere, is planned for anew. */
+static int look_for_planned(struct db_conn *c, void *arg, struct error *e)
+{
+    const struct look *l = arg;
+    int64_t count = 0;
+    int rc = lease_check(c, DISPATCH_LEASE, l->d->holder, l->d->epoch, e);
+    return rc ? rc : store_preemption_unpark(c, &count, e);
+}
+
 int room_look(struct room *room, struct dispatch *d, struct error *e)
 {
     struct look l = {.d = d, .now_us = clock_now_us()};
@@ -241,6 +251,9 @@ int room_look(struct room *room, struct dispatch *d, struct error *e)
     bool changed = room->seen != d->feed.changes || room->epoch != d->epoch;
     if (!rc && (changed || l.now_us - room->looked_us >= LOOK_AGAIN_US)) {
         rc = try_all(&l, e);
+        if (!rc && l.count == 0) { /* else those that fit now are placed first */
+            rc = db_transact(d->conn, look_for_planned, &l, e);
+        }
         if (!rc) {
             *room = (struct room){.seen = d->feed.changes, .looked_us = l.now_us, .epoch = d->epoch};
         }

@@ -430,6 +430,16 @@ static int read_queue_until(struct request *request, json_value *hint, int64_t *
     return 0;
 }
 
+/* Ours; the stock client sends hints as text. */
+static bool read_spot(json_value *hint, bool *ret)
+{
+    const char *text = json_in_text(hint);
+    if (text == NULL)
+        return json_in_bool(hint, ret);
+    *ret = strcasecmp(text, "true") == 0;
+    return *ret || strcasecmp(text, "false") == 0;
+}
+
 static int read_hints(struct request *request, const struct servers_document *d, struct servers_wish *wish)
 {
     json_value *hints = d->hints != NULL ? d->hints : d->old_hints;
@@ -451,6 +461,8 @@ static int read_hints(struct request *request, const struct servers_document *d,
     if (json_in_has(hints, "reservation") && (wish->reservation_id == NULL || json_in_count(hints) != 1))
         return invalid(request, "Invalid input for field/attribute reservation. It is an id, and no other hint is "
                                 "beside it");
+    if (json_in_has(hints, "spot") && !read_spot(json_in_member(hints, "spot"), &wish->spot))
+        return invalid(request, "Invalid input for field/attribute spot. It is true or false");
     return read_queue_until(request, json_in_member(hints, "queue_until"), &wish->queue_until_us);
 }
 

@@ -35,6 +35,7 @@ struct servers_wish {
     const char *reservation_id;                            /* hint "reservation": takes room that is held; NULL: none */
     const char *password;                                  /* given or made */
     bool config_drive, return_reservation;
+    bool spot; /* hint "spot": it may be preempted */
     int64_t min_count, max_count;
     bool automatic;                /* the one network there is, or none before 2.37 */
     bool must_have_network;        /* "auto": none is an error */

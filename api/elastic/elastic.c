@@ -77,8 +77,14 @@ static const struct route rows[] = {
 };
 static const struct route_table openapi_routes = ROUTE_TABLE(rows);
 
-static const struct route_table *const tables[] = {
-    &openapi_routes,          &elastic_dry_run_routes,         &elastic_queue_routes,        &elastic_groups_routes,
-    &elastic_policies_routes, &elastic_dedicated_hosts_routes, &elastic_reservations_routes, NULL};
+static const struct route_table *const tables[] = {&openapi_routes,
+                                                   &elastic_dry_run_routes,
+                                                   &elastic_queue_routes,
+                                                   &elastic_groups_routes,
+                                                   &elastic_policies_routes,
+                                                   &elastic_dedicated_hosts_routes,
+                                                   &elastic_reservations_routes,
+                                                   &elastic_preemptions_routes,
+                                                   NULL};
 const struct service elastic_service = {
     .name = "elastic", .prefix = ELASTIC_PREFIX, .tables = tables, .fault = fault, .negotiate = negotiate};

@@ -30,6 +30,7 @@ static const struct operation_row rows[OPERATION_COUNT] = {
     [OPERATION_DETACH_INTERFACE] = {"detach_interface", NULL, 0},
     [OPERATION_ADD_FIXED_IP] = {"addFixedIp", NULL, 0},
     [OPERATION_REMOVE_FIXED_IP] = {"removeFixedIp", NULL, 0},
+    [OPERATION_PREEMPT] = {"preempt", NULL, 0},
     [OPERATION_RESIZE] = {"resize", "compute_prep_resize", 0},
     [OPERATION_MIGRATE] = {"migrate", "compute_prep_resize", 0},
     [OPERATION_LIVE_MIGRATION] = {"live-migration", "compute_live_migration", 0},

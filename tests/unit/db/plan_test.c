@@ -30,6 +30,7 @@ static const struct exception may_scan[] = {
     {"life_living", "the lifetime policy looks at every server now and then"},
     {"life_hosts", "likewise at every host"},
     {"cells_resources_all", "the list of all hosts"},
+    {"preemption_*", "spot servers that have to go are few"},
     {"resource_*", "operators name resources of hosts"},
     {"aggregate_*", "operators make aggregates"},
     {"endpoint_*", "operators make endpoints"},
@@ -68,6 +69,7 @@ static const struct exception may_scan[] = {
 };
 
 static const struct exception may_sort[] = {
+    {"preemption_due", "spot servers that have to go are few"},
     {"server_list_*", "an order that the client chose; the usual one has an index"},
     {"operation_by_server", "a server's own operations"},
     {"image_list_visible", "pages of each branch, cut by an index before they are merged"},

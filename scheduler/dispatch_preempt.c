@@ -1,0 +1,120 @@
+/* Spot servers that go for a server that found no room. Happy path: the plan is made when the server is refused; in the
+ * batch's transaction each of them gets notice, and the server is parked until they are gone (room.c). Who is planned
+ * for once goes for nobody else. A room that somebody else took meanwhile: it is planned anew. */
+#include "common/clock.h"
+#include "common/json_in.h"
+#include "common/log.h"
+#include "db/store_preemption.h"
+#include "scheduler/dispatch_internal.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct loading {
+    struct batch *batch;
+    struct arena *arena;
+    struct preempt_victim *list;
+    size_t count, room;
+};
+struct reading {
+    struct placement *placement;
+    struct placement_extra *extra;
+};
+
+static int add_class(void *arg, const char *name, json_value *value)
+{
+    struct reading *r = arg;
+    if (r->extra->count < PLACEMENT_CLASSES_MAX) {
+        r->extra->item[r->extra->count].class = placement_class_number(r->placement, name);
+        json_in_int(value, &r->extra->item[r->extra->count++].amount);
+    }
+    return 0;
+}
+
+static int add_victim(void *arg, const struct preemption_victim_row *row, struct error *e)
+{
+    struct loading *l = arg;
+    struct placement *p = l->batch->d->feed.placement;
+    struct json_doc doc;
+    int32_t slot = placement_slot(p, row->host_id);
+    if (slot == PLACEMENT_NO_SLOT) {
+        return 0;
+    }
+    l->list = arena_more(l->arena, l->list, l->count, &l->room, sizeof(*l->list));
+    struct preempt_victim *v = &l->list[l->count++];
+    *v = (struct preempt_victim){.id = arena_strdup(l->arena, row->id), .slot = slot, .held = row->held};
+    if (!row->resources) {
+        return 0;
+    }
+    struct reading r = {p, &v->extra};
+    int rc = json_in_parse(row->resources, strlen(row->resources), &doc, e);
+    if (!rc) {
+        json_in_each(doc.root, add_class, &r);
+        json_in_done(&doc);
+    }
+    return rc;
+}
+
+static int by_slot(const void *a, const void *b)
+{
+    const struct preempt_victim *x = a, *y = b;
+    return x->slot != y->slot ? (x->slot > y->slot) - (x->slot < y->slot) : strcmp(x->id, y->id);
+}
+
+static int load(struct batch *b, struct arena *a, struct error *e)
+{
+    struct loading l = {.batch = b, .arena = a};
+    if (b->spot_known) {
+        return 0;
+    }
+    int rc = store_preemption_victims(b->d->conn, add_victim, &l, e);
+    if (!rc && l.count > 1) {
+        qsort(l.list, l.count, sizeof(*l.list), by_slot);
+    }
+    b->spot = l.list;
+    b->spot_count = l.count;
+    b->spot_known = !rc;
+    return rc;
+}
+
+int dispatch_preempt(struct batch *b, struct decision *x, const struct placement_request *r, struct arena *a,
+                     struct error *e)
+{
+    struct preempt_plan plan;
+    char text[CLOCK_TEXT_SIZE];
+    int rc = load(b, a, e);
+    if (rc || b->spot_count == 0) {
+        return rc;
+    }
+    preempt_choose(b->d->feed.placement, r, b->spot, b->spot_count, &plan);
+    if (plan.count == 0) {
+        return 0;
+    }
+    for (size_t i = 0; i < plan.count; i++) {
+        b->spot[plan.victims[i]].claimed = true;
+    }
+    x->plan = arena_alloc(a, sizeof(plan));
+    *x->plan = plan;
+    x->refusal =
+        arena_printf(a, "%s; %zu spot server%s will be gone by %s", x->refusal, plan.count, plan.count == 1 ? "" : "s",
+                     clock_text(b->now_us + b->d->spot_notice_us, CLOCK_ISO_Z, text));
+    return 0;
+}
+
+int dispatch_write_preemption(struct db_conn *c, const struct batch *b, const struct decision *x, struct error *e)
+{
+    char text[CLOCK_TEXT_SIZE], message[128];
+    int64_t due_us = b->now_us + b->d->spot_notice_us;
+    int rc = store_preemption_park(c, x->server->id, x->refusal, b->now_us, e);
+    snprintf(message, sizeof(message), "It goes at %s: its room is needed", clock_text(due_us, CLOCK_ISO_Z, text));
+    for (size_t i = 0; !rc && i < x->plan->count; i++) {
+        struct preemption_row row = {.server_id = b->spot[x->plan->victims[i]].id,
+                                     .host_id = placement_host_id(b->d->feed.placement, x->plan->slot),
+                                     .for_server_id = x->server->id,
+                                     .noticed_us = b->now_us,
+                                     .due_us = due_us};
+        rc = store_preemption_notice(c, &row, message, e);
+        log_info("spot server has to go", "server=%s for=%s", row.server_id, row.for_server_id);
+    }
+    return rc;
+}
