@@ -155,7 +155,9 @@ static void tell_life(struct verify *v, struct verify_list *events, struct verif
     for (; events->more && strcmp(events->row.server_id, server) == 0; store_verify_next(events)) {
         struct verify_row x = keep(&events->row, a);
         bool used = is_used(x.state);
-        if (!*x.host_id && now.open) {
+        if (strcmp(x.state, "shelved") == 0) {
+            x.host_id = ""; /* on none */
+        } else if (!*x.host_id && now.open) {
             x.host_id = now.row.host_id;
         }
         if (now.open && used && same_facts(&now.row, &x)) {

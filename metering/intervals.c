@@ -205,8 +205,8 @@ void intervals_forget(struct intervals *m)
 
 /* ---- events ---- */
 
-/* The facts of the event as a row that could be open. The controller's own events tell no host: it is the one so far.
- */
+/* The facts of the event as a row that could be open. The controller's own events tell no host: it is the one so far,
+ * but a shelved server is on none. */
 static int read_facts(struct intervals *m, const struct usage_event *x, const struct subject *s,
                       struct ledger_open *ret, const struct shape **ret_shape, struct error *e)
 {
@@ -222,10 +222,11 @@ static int read_facts(struct intervals *m, const struct usage_event *x, const st
                                  .extra = x->extra};
     int rc = shape_of(m, &facts, ret_shape, e);
     rc = rc ? rc : name_of(m, "project", x->project_id, &ret->project_no, e);
-    if (!rc && !*x->host_id && s->open.begin_event > 0) {
+    bool shelved = x->state == SERVER_STATE_SHELVED;
+    if (!rc && !shelved && !*x->host_id && s->open.begin_event > 0) {
         ret->host_no = s->open.host_no;
     } else if (!rc) {
-        rc = name_of(m, "host", x->host_id, &ret->host_no, e);
+        rc = name_of(m, "host", shelved ? "" : x->host_id, &ret->host_no, e);
     }
     if (!rc) {
         ret->subject_no = s->no;

@@ -523,7 +523,7 @@ def expected_intervals(events):
         running = intervals and intervals[-1][1] == FOREVER
         size = [event[name] for name in SIZE]
         if not event["host_id"]:  # the controller's own
-            size[1] = event["place"] or (intervals[-1][3][1] if running else "")
+            size[1] = "" if event["state"] == "shelved" else event["place"] or (intervals[-1][3][1] if running else "")
         size = tuple(size)
         if running and intervals[-1][2:] == (event["state"], size):
             continue

@@ -178,6 +178,34 @@ TEST("building is not billed, the first start is where use begins")
     fixture_close(&f);
 }
 
+static int check_shelved(void *arg, const struct usage_row *row, struct error *e)
+{
+    (void)e;
+    int *rows = arg;
+    bool shelved = row->interval.state == SERVER_STATE_SHELVED;
+    CHECK_INT(shelved, *rows == 1);
+    CHECK_TEXT(row->host_id, shelved ? "" : "h");
+    CHECK_INT(row->interval.end_us - row->interval.begin_us, *rows == 1 ? 400 : 100);
+    ++*rows;
+    return 0;
+}
+
+TEST("a shelved server has a state of its own and is on no host")
+{
+    struct fixture f;
+    struct error e = {0};
+    int rows = 0;
+    fixture_open(&f);
+    add_event(&f, 1, "running", 100);
+    add_event(&f, 1, "shelved", 200);
+    add_event(&f, 1, "running", 600);
+    add_event(&f, 1, "gone", 700);
+    CHECK_INT(intervals_run(&f.meter, &e), 0);
+    CHECK_INT(store_usage_each(f.meter.conn, "p", NULL, 0, INT64_MAX, check_shelved, &rows, &e), 0);
+    CHECK_INT(rows, 3);
+    fixture_close(&f);
+}
+
 TEST("a clock that stepped back never bills a second twice")
 {
     struct fixture f;
