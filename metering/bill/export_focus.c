@@ -3,6 +3,7 @@
  * Credit), as are tax (Tax) and rounding (Adjustment). Late usage of an earlier period is a Correction. */
 #include "common/clock.h"
 #include "common/json_out.h"
+#include "common/model/rate.h"
 #include "metering/bill/export_internal.h"
 #include "metering/bill/zone.h"
 #include <ctype.h>
@@ -28,6 +29,13 @@ enum column {
     CHARGE_FREQUENCY,
     CHARGE_PERIOD_END,
     CHARGE_PERIOD_START,
+    COMMITMENT_CATEGORY,
+    COMMITMENT_ID,
+    COMMITMENT_NAME,
+    COMMITMENT_QUANTITY,
+    COMMITMENT_STATUS,
+    COMMITMENT_TYPE,
+    COMMITMENT_UNIT,
     CONSUMED_QUANTITY,
     CONSUMED_UNIT,
     CONTRACTED_COST,
@@ -77,6 +85,13 @@ static const char *const names[COLUMN_COUNT] = {
     "ChargeFrequency",
     "ChargePeriodEnd",
     "ChargePeriodStart",
+    "CommitmentDiscountCategory",
+    "CommitmentDiscountId",
+    "CommitmentDiscountName",
+    "CommitmentDiscountQuantity",
+    "CommitmentDiscountStatus",
+    "CommitmentDiscountType",
+    "CommitmentDiscountUnit",
     "ConsumedQuantity",
     "ConsumedUnit",
     "ContractedCost",
@@ -109,7 +124,15 @@ static const char *const names[COLUMN_COUNT] = {
     "Tags",
 };
 
+/* What the usage that a commitment pays for comes to. */
+struct purchase {
+    struct export_row row; /* of its first line */
+    __int128 quantity;
+    int64_t nano;
+    struct purchase *next;
+};
 struct focus {
+    struct purchase *purchases, **last;
     struct strbuf *to;
     struct arena *arena;
     struct export_head head;
@@ -124,6 +147,13 @@ static void write_cell(struct strbuf *to, const char *text, bool last)
         strbuf_append_text(to, text);
     }
     strbuf_append_text(to, last ? "\r\n" : ",");
+}
+
+static void write_cells(struct focus *x, const char *const cells[COLUMN_COUNT])
+{
+    for (size_t i = 0; i < COLUMN_COUNT; i++) {
+        write_cell(x->to, cells[i] ? cells[i] : "", i + 1 == COLUMN_COUNT);
+    }
 }
 
 /* What the specification calls the service that a resource belongs to. */
@@ -269,6 +299,78 @@ static void fill_usage(struct focus *x, const struct export_row *r, const char *
     cells[TAGS] = tags_of(x, r->tags);
 }
 
+static struct purchase *purchase_of(struct focus *x, const struct export_row *r)
+{
+    struct purchase *p = x->purchases;
+    while (p && strcmp(p->row.commitment, r->commitment) != 0) {
+        p = p->next;
+    }
+    if (!p) {
+        p = arena_alloc(x->arena, sizeof(*p));
+        p->row = *r;
+        *x->last = p;
+        x->last = &p->next;
+    }
+    return p;
+}
+
+static void fill_commitment(struct focus *x, const struct export_row *r, const char *cells[COLUMN_COUNT])
+{
+    cells[COMMITMENT_CATEGORY] = "Usage";
+    cells[COMMITMENT_ID] = r->commitment;
+    cells[COMMITMENT_NAME] = r->price_name;
+    cells[COMMITMENT_QUANTITY] = cells[PRICING_QUANTITY];
+    cells[COMMITMENT_TYPE] = "Commitment";
+    cells[COMMITMENT_UNIT] = cells[PRICING_UNIT];
+    cells[SKU_PRICE_ID] = arena_printf(x->arena, "%s/commitment/%s", cells[SKU_ID], r->commitment);
+    cells[SKU_PRICE_DETAILS] = NULL;
+}
+
+/* Usage that a commitment pays for costs nothing by itself: its part of the commitment is the effective cost, and the
+ * commitment is a purchase in a row of its own. */
+static void fill_committed(struct focus *x, const struct export_row *r, const char *cells[COLUMN_COUNT])
+{
+    bool unused = strcmp(r->state, "unused") == 0;
+    struct purchase *p = purchase_of(x, r);
+    p->quantity += r->quantity;
+    p->nano += r->amount_nano;
+    fill_commitment(x, r, cells);
+    cells[BILLED_COST] = "0";
+    cells[PRICING_CATEGORY] = "Committed";
+    cells[COMMITMENT_STATUS] = unused ? "Unused" : "Used";
+    if (unused) {
+        cells[CONSUMED_QUANTITY] = cells[CONSUMED_UNIT] = NULL;
+        cells[RESOURCE_TYPE] = "Commitment";
+    }
+}
+
+static int write_purchase(struct focus *x, const struct purchase *p, struct error *e)
+{
+    const char *cells[COLUMN_COUNT] = {0};
+    struct export_row row = p->row;
+    int64_t list_nano = 0;
+    row.quantity = p->quantity;
+    row.amount_nano = p->nano;
+    row.project = row.project_name = row.flavor = row.state = row.zone = row.region = row.name = "";
+    row.subject = row.commitment;
+    row.description = row.price_name;
+    if (!rate_amount(row.quantity, row.price_nano, row.unit_base, &list_nano)) {
+        return error_set(e, ERR_TOO_LARGE, "commitment %s is beyond 64 bits", row.commitment);
+    }
+    fill_common(x, &row, cells);
+    fill_usage(x, &row, cells);
+    cells[SKU_ID] = arena_printf(x->arena, "%s/commitment", row.resource);
+    fill_commitment(x, &row, cells);
+    cells[CHARGE_CATEGORY] = "Purchase";
+    cells[CHARGE_FREQUENCY] = "Recurring";
+    cells[EFFECTIVE_COST] = "0";
+    cells[LIST_COST] = cells[CONTRACTED_COST] = export_money(list_nano, x->arena);
+    cells[CONSUMED_QUANTITY] = cells[CONSUMED_UNIT] = cells[TAGS] = NULL;
+    cells[RESOURCE_TYPE] = "Commitment";
+    write_cells(x, cells);
+    return 0;
+}
+
 /* A credit note is of the month in which it was issued (UTC), its charge of that day. */
 static void fill_note(struct focus *x, const char *cells[COLUMN_COUNT])
 {
@@ -307,17 +409,23 @@ static int write_row(void *arg, const struct export_row *r, struct error *e)
     if (r->kind == EXPORT_USAGE || r->kind == EXPORT_ADJUSTMENT) {
         fill_usage(x, r, cells);
     }
-    for (size_t i = 0; i < COLUMN_COUNT; i++) {
-        write_cell(x->to, cells[i] ? cells[i] : "", i + 1 == COLUMN_COUNT);
+    if (r->kind == EXPORT_USAGE && *r->commitment) {
+        fill_committed(x, r, cells);
     }
+    write_cells(x, cells);
     return 0;
 }
 
 int export_focus(struct db_conn *c, json_value *body, struct arena *a, struct strbuf *to, struct error *e)
 {
     struct focus x = {.to = to, .arena = a};
+    x.last = &x.purchases;
     for (size_t i = 0; i < COLUMN_COUNT; i++) {
         write_cell(to, names[i], i + 1 == COLUMN_COUNT);
     }
-    return export_rows(c, body, a, &x.head, write_row, &x, e);
+    int rc = export_rows(c, body, a, &x.head, write_row, &x, e);
+    for (const struct purchase *p = x.purchases; !rc && p; p = p->next) {
+        rc = write_purchase(&x, p, e);
+    }
+    return rc;
 }

@@ -96,6 +96,21 @@ static void read_unit(struct reading *r, struct export_row *row)
     }
 }
 
+static void read_commitment(struct reading *r, struct export_row *row)
+{
+    json_value *list = json_in_member(r->body, "commitments");
+    for (size_t i = 0; i < json_in_count(list); i++) {
+        json_value *item = json_in_item(list, i);
+        const char *id = text_of(item, "id");
+        bool own = strcmp(row->subject, id) == 0 || !*row->commitment;
+        if (own && strcmp(text_of(item, "resource"), row->resource) == 0 &&
+            strcmp(text_of(item, "name"), row->price_name) == 0 &&
+            number(json_in_member(item, "price")) == row->price_nano) {
+            row->commitment = id;
+        }
+    }
+}
+
 static struct export_row empty_row(const struct reading *r, enum export_kind kind, const char *description)
 {
     return (struct export_row){.kind = kind,
@@ -113,6 +128,7 @@ static struct export_row empty_row(const struct reading *r, enum export_kind kin
                                .name = "",
                                .tags = "[]",
                                .price_name = "",
+                               .commitment = "",
                                .unit = "",
                                .unit_base = 1};
 }
@@ -138,6 +154,7 @@ static int give_line(struct reading *r, json_value *line, struct export_row *row
     row->description = arena_printf(r->arena, "%s%s%s%s%s", row->price_name, *row->flavor ? " of " : "", row->flavor,
                                     *row->state ? ", " : "", row->state);
     read_unit(r, row);
+    read_commitment(r, row);
     return r->fn(r->arg, row, r->error);
 }
 

@@ -140,6 +140,25 @@ static const char *const columns[] = {"project", "resource", "flavor", "state", 
                                       "region",  "subject",  "tags",   "book_version", "price_name",
                                       "tier",    "quantity", "price",  "amount",       NULL};
 
+/* Lines are paid by a commitment when resource, name and price are its own. */
+static void write_commitments(struct render *r)
+{
+    if (r->in->commitment_count == 0) {
+        return;
+    }
+    json_out_array(&r->out, "commitments");
+    for (size_t i = 0; i < r->in->commitment_count; i++) {
+        const struct invoice_commitment *c = &r->in->commitments[i];
+        json_out_object(&r->out, NULL);
+        json_out_text(&r->out, "id", c->id);
+        json_out_text(&r->out, "name", c->label);
+        json_out_text(&r->out, "resource", c->resource);
+        json_out_int(&r->out, "price", c->nano);
+        json_out_object_end(&r->out);
+    }
+    json_out_array_end(&r->out);
+}
+
 static void write_columns(struct json_out *o)
 {
     json_out_array(o, "columns");
@@ -503,6 +522,7 @@ static int write_body(struct render *r, int64_t number, int64_t issued_us, struc
     write_head(r, number, issued_us);
     write_books(r);
     write_units(r);
+    write_commitments(r);
     write_columns(&r->out);
     json_out_array(&r->out, "lines");
     for (size_t i = 0; !rc && i < r->in->project_count; i++) {

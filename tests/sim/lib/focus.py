@@ -33,8 +33,9 @@ COLUMNS = {
 }
 MANDATORY = [name for name, (level, _, _) in COLUMNS.items() if level == "M"]
 # Conditions that hold for this cloud: it measures usage, has zones, regions, resources with types, projects, tags, prices and price lists, a
-# billing account of its own kind, and capacity reservations.
-CONDITIONAL_HERE = ("BillingAccountType CapacityReservationId CapacityReservationStatus ConsumedQuantity ConsumedUnit ContractedUnitPrice ListUnitPrice "
+# billing account of its own kind, capacity reservations, and commitments.
+CONDITIONAL_HERE = ("CommitmentDiscountCategory CommitmentDiscountId CommitmentDiscountName CommitmentDiscountQuantity CommitmentDiscountStatus "
+                    "CommitmentDiscountType CommitmentDiscountUnit BillingAccountType CapacityReservationId CapacityReservationStatus ConsumedQuantity ConsumedUnit ContractedUnitPrice ListUnitPrice "
                     "RegionId RegionName ResourceId ResourceName ResourceType SkuId SkuMeter SkuPriceDetails SkuPriceId SubAccountId SubAccountName "
                     "SubAccountType Tags").split()
 ALLOWED = {
@@ -180,6 +181,12 @@ def category_errors(row):
         yield "ResourceName duplicates ResourceId"
     if row.get("CommitmentDiscountId") and category == "Usage" and not row.get("CommitmentDiscountStatus"):
         yield "usage of a commitment has no status"
+    if row.get("CommitmentDiscountId") and not correction and not row.get("CommitmentDiscountQuantity"):
+        yield "a charge of a commitment has no quantity of it"
+    if row.get("CommitmentDiscountId") and category == "Usage" and row["PricingCategory"] != "Committed":
+        yield "usage of a commitment is not in the category Committed"
+    if row.get("CommitmentDiscountId") and category == "Purchase" and Decimal(row["EffectiveCost"]) != 0:
+        yield "a purchase that covers usage has an effective cost"
     if row.get("CapacityReservationId") and category == "Usage" and not row.get("CapacityReservationStatus"):
         yield "usage of a reservation has no status"
 
@@ -213,6 +220,12 @@ def errors(rows, payable=None):
                               ("SkuId", "SkuMeter"), ("SkuPriceId", "SkuPriceDetails")):
             if row.get(child) and parents.setdefault((child, row[child], parent), row.get(parent)) != row.get(parent):
                 yield f"row {number}: {child} {row[child]} has several of {parent}"
+    for commitment in {row.get("CommitmentDiscountId") for row in rows} - {"", None}:
+        of_it = [row for row in rows if row["CommitmentDiscountId"] == commitment]
+        used = sum(Decimal(row["EffectiveCost"]) for row in of_it if row["ChargeCategory"] == "Usage")
+        bought = sum(Decimal(row["BilledCost"]) for row in of_it if row["ChargeCategory"] == "Purchase")
+        if used != bought:
+            yield f"of commitment {commitment} {bought} was bought and {used} used or left unused"
     for invoice, amount in (payable or {}).items():
         total = sum((Decimal(row["BilledCost"]) for row in rows if row["InvoiceId"] == invoice), Decimal(0))
         if total != amount:
