@@ -3,6 +3,7 @@
 #include "api/compute/compute.h"
 #include "api/compute/compute_routes.h"
 #include "api/compute/host_ids.h"
+#include "db/store_cells.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,18 +39,35 @@ static void write_brief(const struct request *request, struct json_out *out, con
     json_out_text(out, "status", host->enabled ? "enabled" : "disabled");
 }
 
-static void write_usage(const struct request *request, struct json_out *out, const struct host_row *host)
+/* Nova's figures count dedicated processors with the shared ones. */
+static int add_dedicated(struct request *request, const char *host_id, int64_t *total, int64_t *used)
+{
+    struct host_resource_row *rows = NULL;
+    size_t count = 0;
+    int rc = store_cells_resources(request->conn, host_id, &request->arena, &rows, &count, &request->error);
+    for (size_t i = 0; !rc && i < count; i++) {
+        if (strcmp(rows[i].name, "PCPU") == 0) {
+            *total += rows[i].inventory.total;
+            *used += rows[i].used;
+        }
+    }
+    return rc;
+}
+
+static int write_usage(struct request *request, struct json_out *out, const struct host_row *host)
 {
     const int64_t *total = host->total.amount, *used = host->used.amount, *reserved = host->reserved.amount;
+    int64_t vcpus = total[RESOURCE_VCPU], vcpus_used = used[RESOURCE_VCPU];
+    int rc = add_dedicated(request, host->id, &vcpus, &vcpus_used);
     if (request->microversion < 28) {
         json_out_text(out, "cpu_info", host->cpu);
     } else {
         json_out_raw(out, "cpu_info", host->cpu);
     }
-    json_out_int(out, "vcpus", total[RESOURCE_VCPU]);
+    json_out_int(out, "vcpus", vcpus);
     json_out_int(out, "memory_mb", total[RESOURCE_MEMORY_MIB]);
     json_out_int(out, "local_gb", total[RESOURCE_DISK_GIB]);
-    json_out_int(out, "vcpus_used", used[RESOURCE_VCPU]);
+    json_out_int(out, "vcpus_used", vcpus_used);
     json_out_int(out, "memory_mb_used", used[RESOURCE_MEMORY_MIB] + reserved[RESOURCE_MEMORY_MIB]);
     json_out_int(out, "local_gb_used", used[RESOURCE_DISK_GIB]);
     json_out_int(out, "free_ram_mb",
@@ -58,13 +76,15 @@ static void write_usage(const struct request *request, struct json_out *out, con
     json_out_int(out, "disk_available_least", total[RESOURCE_DISK_GIB] - used[RESOURCE_DISK_GIB]);
     json_out_int(out, "current_workload", 0);
     json_out_int(out, "running_vms", host->server_count);
+    return rc;
 }
 
-static void write_detail(const struct request *request, struct json_out *out, const struct host_row *host)
+static int write_detail(struct request *request, struct json_out *out, const struct host_row *host)
 {
+    int rc = 0;
     write_brief(request, out, host);
     if (request->microversion < 88) {
-        write_usage(request, out, host);
+        rc = write_usage(request, out, host);
     } else {
         json_out_null(out, "uptime");
     }
@@ -76,6 +96,7 @@ static void write_detail(const struct request *request, struct json_out *out, co
     json_out_text(out, "host", host->name);
     json_out_text(out, "disabled_reason", host->disabled_reason);
     json_out_object_end(out);
+    return rc;
 }
 
 struct server_names {
@@ -129,11 +150,11 @@ static int list_one(void *arg, const struct host_row *row, struct error *e)
     l->count++;
     json_out_object(l->out, NULL);
     if (l->detail) {
-        write_detail(l->request, l->out, row);
+        rc = write_detail(l->request, l->out, row);
     } else {
         write_brief(l->request, l->out, row);
     }
-    if (l->servers_too) {
+    if (!rc && l->servers_too) {
         rc = write_servers(l->request, l->out, row);
     }
     json_out_object_end(l->out);
@@ -206,8 +227,8 @@ static int hypervisors_show(struct request *request, struct reply *reply)
     if (!rc) {
         json_out_object(&reply->out, NULL);
         json_out_object(&reply->out, "hypervisor");
-        write_detail(request, &reply->out, &host);
-        if (request->microversion >= 53 && compute_text_bool(request_query(request, "with_servers"))) {
+        rc = write_detail(request, &reply->out, &host);
+        if (!rc && request->microversion >= 53 && compute_text_bool(request_query(request, "with_servers"))) {
             rc = write_servers(request, &reply->out, &host);
         }
         json_out_object_end(&reply->out);

@@ -61,7 +61,7 @@ static void libvirt_inventory_number(struct json_out *o, const char *key, char *
     free(text);
 }
 
-static void libvirt_inventory_print_cpu(struct json_out *o, const char *capabilities)
+static void libvirt_inventory_print_cpu(struct json_out *o, const char *capabilities, int32_t cells)
 {
     xmlDocPtr doc = capabilities ? xml_parse(capabilities, NULL) : NULL;
     xmlNodePtr cpu = doc ? xml_path(xmlDocGetRootElement(doc), "host", "cpu", NULL) : NULL;
@@ -71,6 +71,7 @@ static void libvirt_inventory_print_cpu(struct json_out *o, const char *capabili
     libvirt_inventory_copy(o, "model", xml_get_text(xml_first(cpu, "model")));
     libvirt_inventory_copy(o, "vendor", xml_get_text(xml_first(cpu, "vendor")));
     json_out_object(o, "topology");
+    json_out_int(o, "cells", cells > 0 ? cells : 1);
     libvirt_inventory_number(o, "sockets", xml_get(topology, "sockets"));
     libvirt_inventory_number(o, "cores", xml_get(topology, "cores"));
     libvirt_inventory_number(o, "threads", xml_get(topology, "threads"));
@@ -171,7 +172,7 @@ static void libvirt_inventory_print(struct libvirt_call *c, const virNodeInfo *n
     json_out_int(&o, "reserved_vcpus", s->reserved_vcpus);
     json_out_int(&o, "reserved_memory_mib", s->reserved_memory_bytes / MIB + sums.huge_mib);
     json_out_int(&o, "reserved_disk_gib", s->reserved_disk_bytes / GIB);
-    libvirt_inventory_print_cpu(&o, capabilities);
+    libvirt_inventory_print_cpu(&o, capabilities, t->cell_count);
     libvirt_inventory_print_traits(&o, c, t->threads > 1);
     libvirt_inventory_print_topology(&o, t);
     json_out_object_end(&o);
