@@ -1,5 +1,6 @@
 /* virga host add: prints one-time tokens with which hosts join. Only their SHA-256 is kept. */
 #include "cli/commands.h"
+#include "cli/host_find.h"
 #include "cli/pki.h"
 #include "common/clock.h"
 #include "db/store_host.h"
@@ -15,6 +16,7 @@
 static const struct command_option options[] = {
     {"zone", "ZONE", "Availability zone of the host. Default: nova."},
     {"count", "N", "Print N tokens, for hosts NAME-1 to NAME-N."},
+    {"revoke", NULL, "Take back the tokens of that name, or NAME-number, that no host has used yet."},
 };
 
 struct token {
@@ -65,8 +67,22 @@ static bool is_name(const char *text)
     return size >= 1 && size <= 200 && strspn(text, allowed) == size && text[0] != '-' && text[0] != '.';
 }
 
+static int revoke(struct db_conn *c, void *arg, struct error *e)
+{
+    struct cli *cli = arg;
+    int64_t count = 0;
+    int rc = store_host_token_revoke(c, cli->arguments[0], &count, e);
+    if (!rc && count == 0)
+        return error_set(e, ERR_NOT_FOUND, "no token of that name waits for a host");
+    if (!rc)
+        printf("%lld tokens taken back\n", (long long)count);
+    return rc;
+}
+
 static int run(struct cli *cli, struct error *e)
 {
+    if (command_flag(cli, "revoke"))
+        return host_find_change(cli, revoke, cli, e);
     const char *name = cli->arguments[0], *zone = command_value(cli, "zone");
     char fingerprint[PKI_FINGERPRINT_SIZE];
     struct add x = {.zone = zone ? zone : DEFAULT_ZONE};

@@ -283,6 +283,13 @@ int store_host_token_use(struct db_conn *c, const char *token_hash, const char *
     return db_exec(c, &host_token_use, NULL, e, DB_ARGS(db_text(token_hash), db_text(host_id), db_int(now_us)));
 }
 
+DB_STATEMENT(host_token_revoke, "DELETE FROM host_token WHERE used_us IS NULL AND (name = $1 OR "
+                                "(LENGTH(name) > LENGTH($1) AND SUBSTR(name, 1, LENGTH($1) + 1) = $1 || '-'))");
+int store_host_token_revoke(struct db_conn *c, const char *name, int64_t *ret, struct error *e)
+{
+    return db_exec(c, &host_token_revoke, ret, e, DB_ARGS(db_text(name)));
+}
+
 DB_STATEMENT(host_token_purge, "DELETE FROM host_token WHERE expires_us < $1");
 int store_host_token_purge(struct db_conn *c, int64_t now_us, struct error *e)
 {

@@ -68,6 +68,8 @@ int store_host_token_get(struct db_conn *c, const char *token_hash, struct arena
                          struct error *e);
 int store_host_token_use(struct db_conn *c, const char *token_hash, const char *host_id, int64_t now_us,
                          struct error *e);
+/* Takes back the tokens of that name, or NAME-number, which nobody has used yet. *ret: how many. */
+int store_host_token_revoke(struct db_conn *c, const char *name, int64_t *ret, struct error *e);
 int store_host_token_purge(struct db_conn *c, int64_t now_us, struct error *e);
 
 /* Gauges: hosts, those seen within STORE_HOST_ALIVE_US before `now_us`, and how far used_*, server_count and

@@ -26,3 +26,7 @@ int relocate_place(struct relocate *m, bool *ret_placed, const char **ret_reason
 char *relocate_force(const char *options, struct arena *a);
 /* Inside a transaction: writes what `move` says. */
 int relocate_step(struct db_conn *c, struct relocate *m, const struct migration_move *move, struct error *e);
+
+/* ---- relocate_lost.c ---- */
+/* Inside a transaction: the server's metadata says what was lost with its host. */
+int relocate_mark_lost(struct db_conn *c, struct relocate *m, struct error *e);

@@ -257,7 +257,8 @@ static int change_server(struct db_conn *c, struct relocate *m, const struct mig
     if (move->step == MIGRATION_CLEARING && move->outcome == MIGRATION_FAILED)
         set_fault(m);
     s->updated_us = m->now_us;
-    return rc ? rc : store_server_move(c, s, e);
+    rc = rc ? rc : store_server_move(c, s, e);
+    return rc || m->row.kind != MIGRATION_EVACUATION || !move->switches ? rc : relocate_mark_lost(c, m, e);
 }
 
 static int64_t deadline(const struct relocate *m, const struct migration_move *move)

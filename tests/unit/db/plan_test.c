@@ -39,6 +39,7 @@ static const struct exception may_scan[] = {
     {"domain_delete_*", "domains are deleted seldom"},
     {"project_delete_*", "projects are deleted seldom"},
     {"host_token_purge", "tokens for hosts are few"},
+    {"host_token_revoke", "tokens for hosts are few"},
     {"token_key_all", "keys are few"},
     {"network_list_visible", "an index of the shared networks alone, and one of the external ones"},
     {"network_auto", "an index of the shared networks alone"},
