@@ -29,7 +29,7 @@ static int write_head(void *arg, const struct billing_invoice_row *row, struct e
     return 0;
 }
 
-static int which_account(struct request *request, const char **ret)
+int rating_account(struct request *request, const char **ret)
 {
     const struct credential *c = &request->credential;
     const char *asked = request_query(request, "account_id"), *own = NULL;
@@ -51,7 +51,7 @@ static int invoices_list(struct request *request, struct reply *reply)
         return error_set(&request->error, ERR_INVALID, "begin and end are times");
     }
     int rc = request_page(request, INVOICES_MAX, &limit, &marker);
-    rc = rc ? rc : which_account(request, &account);
+    rc = rc ? rc : rating_account(request, &account);
     if (rc) {
         return rc;
     }

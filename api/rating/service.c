@@ -112,6 +112,7 @@ static const struct route_table *const tables[] = {
     &rating_hashmap_mappings_routes,
     &rating_hashmap_thresholds_routes,
     &rating_cloudkitty_rest_routes,
+    &rating_exports_routes,
     NULL,
 };
 const struct service rating_service = {.name = "rating", .prefix = "/rating", .tables = tables, .fault = fault};
