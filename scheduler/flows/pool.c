@@ -221,6 +221,7 @@ static void show_asleep(const struct turn *t, bool alive)
 
 struct taken {
     int32_t slot;
+    bool held; /* in the library, for those that follow */
     struct resources need;
     struct placement_extra extra;
 };
@@ -239,7 +240,8 @@ static int place_parked(struct turn *t, const struct placement_waiting_row *row,
     ret->slot = placement_choose(p, &q);
     ret->need = q.need;
     ret->extra = q.extra;
-    if (ret->slot != PLACEMENT_NO_SLOT)
+    ret->held = ret->slot != PLACEMENT_NO_SLOT && q.extra.numa == NULL;
+    if (ret->held)
         placement_take(p, ret->slot, &q.need, &q.extra);
     return 0;
 }
@@ -266,7 +268,7 @@ static int wake_for_parked(struct turn *t, struct error *e)
     for (; !rc && i < count; i++)
         rc = place_parked(t, &rows[i], &taken[i], e);
     for (size_t k = 0; k < i; k++)
-        if (taken[k].slot != PLACEMENT_NO_SLOT)
+        if (taken[k].held)
             placement_release(t->d->feed.placement, taken[k].slot, &taken[k].need, &taken[k].extra);
     show_asleep(t, false);
     for (size_t k = 0; !rc && k < i; k++) {

@@ -158,6 +158,8 @@ static int read_request(struct reader *r, const struct server_row *row, struct r
     }
     if (rc)
         return error_set(e, rc, "%s", error_text(&reason));
+    if (to->request.extra.numa) /* which cells it holds is its host's to say */
+        to->movable = false;
     forget_self(&to->request, r->pool->hosts[r->host].slot, r->arena);
     feed_hypervisor(r->hypervisors[r->host], lower, sizeof(lower));
     to->request.hypervisor = arena_strdup(r->arena, lower);
