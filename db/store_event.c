@@ -30,8 +30,9 @@ int64_t store_event_addresses(const char *addresses)
     return count;
 }
 
-/* What it holds besides its flavor's sizes: addresses, and what the flavor asks for. */
-static void write_extra(const char *addresses, const char *flavor_extra, struct strbuf *text)
+/* What it holds besides its flavor's sizes: addresses, and what the flavor asks for; and whether it may be preempted.
+ */
+static void write_extra(const char *addresses, const char *flavor_extra, bool spot, struct strbuf *text)
 {
     struct json_out out;
     struct json_doc doc;
@@ -41,6 +42,9 @@ static void write_extra(const char *addresses, const char *flavor_extra, struct 
     if (count > 0) {
         json_out_int(&out, "address", count);
     }
+    if (spot) {
+        json_out_int(&out, "spot", 1);
+    }
     if (flavor_extra && strstr(flavor_extra, STORE_EVENT_RESOURCES) &&
         !json_in_parse(flavor_extra, strlen(flavor_extra), &doc, NULL)) {
         json_in_each(doc.root, add_resource, &out);
@@ -49,6 +53,7 @@ static void write_extra(const char *addresses, const char *flavor_extra, struct 
     json_out_object_end(&out);
 }
 
+DB_STATEMENT(event_spot, "SELECT count(*) FROM spot_server WHERE server_id = $1");
 DB_STATEMENT(event_insert, "INSERT INTO lifecycle_event (id, host_id, host_seq, server_id, project_id, state, "
                            "flavor_name, vcpus, memory_mib, disk_gib, at_us, received_us, tags, extra, place, zone) "
                            "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
@@ -59,16 +64,21 @@ int store_event_insert(struct db_conn *c, int64_t id, const char *host_id, int64
                        struct error *e)
 {
     struct strbuf extra;
+    int64_t spot = 0;
+    int rc = db_query_int(c, &event_spot, &spot, e, DB_ARGS(db_text(server->id)));
+    if (rc) {
+        return rc;
+    }
     strbuf_init(&extra, 0);
-    write_extra(server->addresses, server->flavor_extra, &extra);
+    write_extra(server->addresses, server->flavor_extra, spot > 0, &extra);
     db_wake(c, "events");
-    int rc = db_exec(c, &event_insert, NULL, e,
-                     DB_ARGS(db_int(id), db_text(host_id), db_int(host_seq), db_text(server->id),
-                             db_text(server->project_id), db_text(server_state_name(state)),
-                             db_text(server->flavor_name), db_int(server->vcpus), db_int(server->memory_mib),
-                             db_int(server->root_gib + server->ephemeral_gib), db_int(at_us), db_int(now_us),
-                             db_text(server->tags ? server->tags : "[]"), db_text(extra.data),
-                             db_text(server->host_id ? server->host_id : "")));
+    rc = db_exec(c, &event_insert, NULL, e,
+                 DB_ARGS(db_int(id), db_text(host_id), db_int(host_seq), db_text(server->id),
+                         db_text(server->project_id), db_text(server_state_name(state)), db_text(server->flavor_name),
+                         db_int(server->vcpus), db_int(server->memory_mib),
+                         db_int(server->root_gib + server->ephemeral_gib), db_int(at_us), db_int(now_us),
+                         db_text(server->tags ? server->tags : "[]"), db_text(extra.data),
+                         db_text(server->host_id ? server->host_id : "")));
     strbuf_done(&extra);
     return rc;
 }

@@ -39,12 +39,14 @@ struct rate_rounding {
 struct rate_spot {
     int64_t from_us, nano;
 };
+enum rate_market { RATE_ANY_MARKET, RATE_REGULAR, RATE_SPOT };
 struct rate_rule {
     size_t resource;                                    /* index of the resources it was read with */
     const char *label;                                  /* shown on lines; tiers of equal labels count together */
     const char *flavor, *zone, *region, *project, *tag; /* NULL: any; a flavor may end with '*' */
     const char *const *states;                          /* NULL: any */
     size_t state_count;
+    enum rate_market market; /* of servers that may be preempted, or of others */
     enum rate_tiers kind;
     const struct rate_tier *tiers;
     size_t tier_count;
@@ -85,6 +87,7 @@ struct rate_facts {
     const char *project, *state, *flavor, *zone, *region;
     const char *const *tags;
     size_t tag_count;
+    bool spot; /* the server may be preempted */
 };
 /* The first rule that matches, or NULL: not priced. */
 const struct rate_rule *rate_match(const struct rate_book *book, size_t resource, const struct rate_facts *facts);

@@ -64,6 +64,7 @@ static int read_shape(struct bill *b, struct bill_shape *s, struct error *e)
         add_units(b, s, "disk_gib", s->facts.disk_gib);
     }
     json_in_each(extra.root, add_extra, &(struct extra){b, s});
+    s->spot = json_in_has(extra.root, "spot");
     json_in_done(&tags);
     json_in_done(&extra);
     return 0;
@@ -271,7 +272,7 @@ static void price_segment(struct run *r, const struct sum *s, size_t segment, st
 {
     const struct bill_shape *shape = line->shape;
     const struct rate_facts facts = {r->project,          shape->facts.state, shape->facts.flavor, shape->facts.zone,
-                                     shape->facts.region, shape->tags,        shape->tag_count};
+                                     shape->facts.region, shape->tags,        shape->tag_count,    shape->spot};
     size_t resources = r->bill->resources.count;
     line->book = &r->books->items[r->first + segment];
     for (size_t i = 0; i < shape->unit_count; i++) {

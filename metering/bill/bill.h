@@ -15,6 +15,7 @@ struct bill_shape {
         int64_t units; /* base units held */
     } * units;
     size_t unit_count;
+    bool spot; /* it may be preempted: "spot" in facts.extra */
 };
 
 /* What runs share: connection, resources, shapes that were read. One thread at a time. */

@@ -52,7 +52,7 @@ struct spot_in {
     const char *from, *price;
 };
 struct price_in {
-    const char *id, *resource, *price, *flavor, *zone, *region, *project, *tag, *name, *free, *tiering, *per;
+    const char *id, *resource, *price, *flavor, *zone, *region, *project, *tag, *name, *free, *tiering, *per, *market;
     struct json_list states, tiers, spot;
     int64_t minimum, granularity;
 };
@@ -66,6 +66,7 @@ struct book_in {
 };
 
 static const char *const tierings[] = {"graduated", "volume", NULL};
+static const char *const markets[] = {"regular", "spot", NULL};
 static const char *const scopes[] = {"project", "account", NULL};
 #define TEXT(type, member, flag)                                                                                       \
     {                                                                                                                  \
@@ -96,6 +97,7 @@ static const struct json_field price_fields[] = {
     TEXT(struct price_in, name, 0),
     TEXT(struct price_in, free, 0),
     {.name = "tiering", .kind = JSON_TEXT, .offset = offsetof(struct price_in, tiering), .choices = tierings},
+    {.name = "market", .kind = JSON_TEXT, .offset = offsetof(struct price_in, market), .choices = markets},
     {.name = "per", .kind = JSON_TEXT, .offset = offsetof(struct price_in, per), .choices = scopes},
     {.name = "spot",
      .kind = JSON_LIST,
@@ -312,6 +314,7 @@ static int read_rule(struct reading *r, const struct price_in *in, struct rate_r
     rc = rc ? rc : read_tiers(r, in, rule);
     rc = rc ? rc : read_rounding(r, in, rule);
     rc = rc ? rc : read_spots(r, in, rule);
+    rule->market = !in->market ? RATE_ANY_MARKET : strcmp(in->market, "spot") == 0 ? RATE_SPOT : RATE_REGULAR;
     rule->per_account = in->per && strcmp(in->per, "account") == 0;
     rule->label = in->name ? in->name : in->resource;
     rule->flavor = in->flavor;

@@ -6,7 +6,7 @@
  *          "minimum_seconds": "60", "granularity_seconds": "1",
  *          "free": "100", "tiers": [{"up_to": "1000", "price": "0.01"}, {"price": "0.008"}], "tiering": "volume",
  *          "per": "account"},
- *         {"resource": "vcpu", "flavor": "spot.*", "price": "0.003",
+ *         {"resource": "vcpu", "market": "spot", "price": "0.003",
  *          "spot": [{"from": "2026-01-01T10:00:00Z", "price": "0.0028"}, ...]}],
  *      "discounts": [{"name": "partner", "percent": "10", "resource": "vcpu", "project": "<id>"},
  *                    {"name": "welcome", "amount": "5"}]}

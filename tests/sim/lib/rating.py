@@ -60,6 +60,10 @@ def lives(events):
     return result
 
 
+def is_spot(piece):
+    return piece.spot if hasattr(piece, "spot") else "spot" in dict(piece.sizes)
+
+
 class Book:
     def __init__(self, version, text):
         self.version, self.begin, self.prices, self.discounts = version, instant(text["from"]), text["prices"], text.get("discounts", [])
@@ -78,7 +82,8 @@ class Book:
         for number, p in enumerate(self.prices):
             if p["resource"] == resource and ("flavor" not in p or fnmatch.fnmatchcase(piece.flavor, p["flavor"])) and \
                     p.get("zone", piece.zone) == piece.zone and p.get("project", project) == project and \
-                    ("states" not in p or piece.state in p["states"]) and ("tag" not in p or p["tag"] in piece.tags):
+                    ("states" not in p or piece.state in p["states"]) and ("tag" not in p or p["tag"] in piece.tags) and \
+                    p.get("market", "") in ("", "spot" if is_spot(piece) else "regular"):
                 return number, p
         return None, None
 
