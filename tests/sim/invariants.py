@@ -518,15 +518,16 @@ SIZE = ("project_id", "host_id", "flavor_name", "vcpus", "memory_mib", "disk_gib
 
 def expected_intervals(events):
     """The intervals of one server's events, told again independently: [(begin, end, state, size)]."""
-    intervals = []
+    intervals, extra = [], None
     for event in events:
         running = intervals and intervals[-1][1] == FOREVER
         size = [event[name] for name in SIZE]
         if not event["host_id"]:  # the controller's own
             size[1] = "" if event["state"] == "shelved" else event["place"] or (intervals[-1][3][1] if running else "")
         size = tuple(size)
-        if running and intervals[-1][2:] == (event["state"], size):
+        if running and intervals[-1][2:] == (event["state"], size) and event["extra"] == extra:
             continue
+        extra = event["extra"]
         at = event["at_us"]
         if running:
             at = max(at, intervals[-1][0])
