@@ -184,23 +184,30 @@ static int check_unmetered(struct asking *x, const struct held *h, struct error 
     return rc;
 }
 
+/* By the rule of docs/billing.md: a time in the controller's future was set to the controller's, one from before the
+ * server was asked for to that. */
+static int64_t taken_at(int64_t told_us, const struct verify_event *taken)
+{
+    if (told_us > taken->received_us + CLOCK_SECOND_US) {
+        return taken->received_us;
+    }
+    return told_us < taken->created_us ? taken->created_us : told_us;
+}
+
 /* What the journal says and what the controller has of it by the same number. */
 static int check_event(struct asking *x, const struct held *h, int64_t accepted, struct error *e)
 {
-    const char *state = NULL;
-    int64_t at_us = 0, received_us = 0;
+    struct verify_event taken;
     if (!h->state || h->seq > accepted) {
         return 0;
     }
-    int rc = store_verify_event(db_reader(x->cli->db), x->host->host_id, h->seq, h->id, &x->cli->arena, &state, &at_us,
-                                &received_us, e);
-    /* A time in the controller's future was set to the controller's. */
-    int64_t expected = h->at_us > received_us + CLOCK_SECOND_US ? received_us : h->at_us;
-    if (!rc && state && (strcmp(state, h->state) != 0 || at_us != expected)) {
+    int rc = store_verify_event(db_reader(x->cli->db), x->host->host_id, h->seq, h->id, &x->cli->arena, &taken, e);
+    if (!rc && taken.state && (strcmp(taken.state, h->state) != 0 || taken.at_us != taken_at(h->at_us, &taken))) {
         tell(x, h->id,
              arena_printf(&x->cli->arena,
                           "host %s: entry %lld of its journal is %s at %lld, the controller has it as %s at %lld",
-                          x->host->name, (long long)h->seq, h->state, (long long)h->at_us, state, (long long)at_us));
+                          x->host->name, (long long)h->seq, h->state, (long long)h->at_us, taken.state,
+                          (long long)taken.at_us));
     }
     return rc;
 }

@@ -129,11 +129,12 @@ int store_verify_is_settled(struct db_conn *c, const char *server_id, int64_t se
     return rc;
 }
 
-DB_STATEMENT(
-    verify_event,
-    "SELECT state, at_us, received_us FROM lifecycle_event WHERE host_id = $1 AND host_seq = $2 AND server_id = $3");
+DB_STATEMENT(verify_event,
+             "SELECT l.state, l.at_us, l.received_us, coalesce(s.created_us, h.created_us, 0) FROM lifecycle_event l "
+             "LEFT JOIN server s ON s.id = l.server_id LEFT JOIN server_history h ON h.id = l.server_id "
+             "WHERE l.host_id = $1 AND l.host_seq = $2 AND l.server_id = $3");
 int store_verify_event(struct db_conn *c, const char *host_id, int64_t seq, const char *server_id, struct arena *a,
-                       const char **ret_state, int64_t *ret_at_us, int64_t *ret_received_us, struct error *e)
+                       struct verify_event *ret, struct error *e)
 {
     struct db_rows rows;
     int rc = db_query(c, &verify_event, &rows, e, DB_ARGS(db_text(host_id), db_int(seq), db_text(server_id)));
@@ -141,9 +142,13 @@ int store_verify_event(struct db_conn *c, const char *host_id, int64_t seq, cons
         return rc;
     }
     bool found = db_next(&rows);
-    *ret_state = found ? db_dup_text(&rows, 0, a) : NULL;
-    *ret_at_us = found ? db_get_int(&rows, 1) : 0;
-    *ret_received_us = found ? db_get_int(&rows, 2) : 0;
+    *ret = (struct verify_event){0};
+    if (found) {
+        *ret = (struct verify_event){.state = db_dup_text(&rows, 0, a),
+                                     .at_us = db_get_int(&rows, 1),
+                                     .received_us = db_get_int(&rows, 2),
+                                     .created_us = db_get_int(&rows, 3)};
+    }
     return db_rows_done(&rows, e);
 }
 

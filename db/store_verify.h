@@ -37,8 +37,12 @@ int store_verify_open(struct db_conn *c, const char *host_id, verify_open_fn fn,
  * nor a migration waits for anything. */
 int store_verify_is_settled(struct db_conn *c, const char *server_id, int64_t settled_us, bool *ret, struct error *e);
 /* What the controller took of a host's journal by that number; state in the arena, NULL when there is no such event. */
+struct verify_event {
+    const char *state;
+    int64_t at_us, received_us, created_us; /* created: when its server was asked for */
+};
 int store_verify_event(struct db_conn *c, const char *host_id, int64_t seq, const char *server_id, struct arena *a,
-                       const char **ret_state, int64_t *ret_at_us, int64_t *ret_received_us, struct error *e);
+                       struct verify_event *ret, struct error *e);
 typedef int (*verify_text_fn)(void *arg, const char *server_id, const char *observed, const char *metered,
                               struct error *e);
 /* Servers that have run and whose observed state is not the metered one ("" for no running interval); `settled_us`:
