@@ -322,6 +322,30 @@ void guest_forget(struct guest *g)
     host_upkeep_soon(g->host);
 }
 
+/* It was wanted differently while its host was down: that it was off is said before anything is done about it, or that
+ * time would count as running. */
+static bool guest_tells_loss(struct guest *g)
+{
+    bool off = g->domain == HYPERVISOR_SHUTOFF || g->domain == HYPERVISOR_CRASHED;
+    if (!g->lost || !off || !g->spec || !g->spec->exists || g->spec->revision <= g->done_revision)
+        return true;
+    struct journal_event event = {.state = reconcile_state(g->domain, true, g->built),
+                                  .revision = g->done_revision,
+                                  .at_us = g->lost_us > g->said_at_us ? g->lost_us : g->said_at_us,
+                                  .resuming = g->spec->power == SERVER_POWER_RUNNING};
+    memcpy(event.boot, g->host->alive.boot, sizeof(event.boot));
+    memcpy(event.server_id, g->id, UUID_SIZE);
+    if (!host_report_event(g->host, &event)) {
+        guest_rest_for(g, GUEST_SAY_AGAIN_MS);
+        return false;
+    }
+    g->said = event.state;
+    g->said_at_us = event.at_us;
+    g->lost = false;
+    g->reviving = event.resuming;
+    return true;
+}
+
 void guest_work(struct guest *g)
 {
     if (g->busy)
@@ -332,6 +356,8 @@ void guest_work(struct guest *g)
     }
     guest_take_over(g);
     if (guest_is_held(g) || g->resting || !g->host->connected || !g->host->listed || (!g->spec && !g->doomed))
+        return;
+    if (!guest_tells_loss(g))
         return;
     struct reconcile_situation s = guest_situation(g);
     enum reconcile_step step = reconcile_next(&s);
