@@ -2,6 +2,7 @@
  * charged for a period, beside what the present one did. */
 #include "api/rating/rated.h"
 #include "api/rating/rating.h"
+#include "api/rating/sight.h"
 #include "common/clock.h"
 #include "common/model/money.h"
 #include <string.h>
@@ -24,37 +25,102 @@ static const struct json_field fields[] = {
 };
 static const struct json_table table = {.fields = fields, .count = JSON_COUNT(fields), .seen_offset = JSON_NO_SEEN};
 
-static void write_book(struct json_out *out, const struct billing_book_row *row)
+/* ---- the list ---- */
+
+struct shown {
+    struct request *request;
+    struct json_out *out;
+    const struct sight *sight;
+    size_t hidden;
+};
+
+/* Prices and discounts for projects that the caller may not see are left out. */
+static void write_list(struct shown *x, const char *name, json_value *list)
+{
+    json_out_array(x->out, name);
+    for (size_t i = 0; i < json_in_count(list); i++) {
+        json_value *item = json_in_item(list, i);
+        if (sight_allows(x->sight, json_in_text(json_in_member(item, "project")))) {
+            json_out_raw(x->out, NULL, json_in_print(item, &x->request->arena));
+        } else {
+            x->hidden++;
+        }
+    }
+    json_out_array_end(x->out);
+}
+
+/* "hashmap" has names alone, of what others agreed on too: it is of no use to who may not change it. */
+static int write_member(void *arg, const char *name, json_value *value)
+{
+    struct shown *x = arg;
+    if (json_in_is_array(value)) {
+        write_list(x, name, value);
+    } else if (strcmp(name, "hashmap") != 0) {
+        json_out_raw(x->out, name, json_in_print(value, &x->request->arena));
+    }
+    return 0;
+}
+
+static int write_body(struct shown *x, const char *body)
+{
+    struct json_doc doc;
+    int rc = json_in_parse(body, strlen(body), &doc, &x->request->error);
+    if (rc) {
+        return rc;
+    }
+    json_out_object(x->out, "book");
+    json_in_each(doc.root, write_member, x);
+    json_out_object_end(x->out);
+    json_in_done(&doc);
+    json_out_bool(x->out, "partial", x->hidden > 0);
+    return 0;
+}
+
+static int write_book(struct request *request, struct json_out *out, const struct sight *sight,
+                      const struct billing_book_row *row)
 {
     char text[CLOCK_TEXT_SIZE];
+    int rc = 0;
     json_out_object(out, NULL);
     json_out_text(out, "name", row->name);
     json_out_int(out, "version", row->version);
     json_out_text(out, "from", clock_text(row->from_us, CLOCK_ISO_Z, text));
     json_out_text(out, "currency", row->currency);
     json_out_text(out, "sha256", row->digest);
-    json_out_raw(out, "book", row->body);
+    if (sight->book) {
+        rc = write_body(&(struct shown){.request = request, .out = out, .sight = sight}, row->body);
+    } else {
+        json_out_raw(out, "book", row->body);
+    }
     json_out_object_end(out);
+    return rc;
 }
 
 static int books_list(struct request *request, struct reply *reply)
 {
     struct billing_book_row *rows = NULL;
+    struct sight sight;
     size_t count = 0;
-    int rc = store_billing_books(request->conn, request_query(request, "name"), &request->arena, &rows, &count,
-                                 &request->error);
+    int rc = sight_read(request, &sight);
+    rc = rc ? rc
+            : store_billing_books(request->conn, request_query(request, "name"), &request->arena, &rows, &count,
+                                  &request->error);
     if (rc) {
         return rc;
     }
     json_out_object(&reply->out, NULL);
     json_out_array(&reply->out, "books");
-    for (size_t i = 0; i < count; i++) {
-        write_book(&reply->out, &rows[i]);
+    for (size_t i = 0; i < count && !rc; i++) {
+        if (!sight.book || strcmp(rows[i].name, sight.book) == 0) {
+            rc = write_book(request, &reply->out, &sight, &rows[i]);
+        }
     }
     json_out_array_end(&reply->out);
     json_out_object_end(&reply->out);
-    return 0;
+    return rc;
 }
+
+/* ---- a new version ---- */
 
 static int read_book(struct request *request, struct book_resources *resources, struct rate_book *ret)
 {
@@ -71,7 +137,9 @@ static int books_add(struct request *request, struct reply *reply)
     struct book_resources resources;
     struct rate_book book;
     struct billing_book_row row;
+    struct sight sight;
     int rc = read_book(request, &resources, &book);
+    rc = rc ? rc : sight_read(request, &sight);
     if (rc) {
         return rc;
     }
@@ -82,7 +150,7 @@ static int books_add(struct request *request, struct reply *reply)
     rc = rc ? rc : store_billing_books(request->conn, row.name, &request->arena, &rows, &count, &request->error);
     for (size_t i = 0; !rc && i < count; i++) {
         if (rows[i].from_us == row.from_us) {
-            write_book(&reply->out, &rows[i]);
+            rc = write_book(request, &reply->out, &sight, &rows[i]);
         }
     }
     reply->status = 201;

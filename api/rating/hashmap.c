@@ -2,6 +2,7 @@
  * looks at, so that they are the same at each request; a change writes them down. */
 #include "api/rating/hashmap.h"
 #include "api/rating/rated.h"
+#include "api/rating/sight.h"
 #include "common/clock.h"
 #include "common/model/money.h"
 #include <stdio.h>
@@ -270,13 +271,31 @@ static void declare_used(struct hashmap_view *v)
     }
 }
 
+/* Prices that the caller may not see, and the groups of such prices alone. */
+static void hide(struct hashmap_view *v, const struct sight *sight)
+{
+    for (struct hashmap_price **at = &v->prices; *at;) {
+        struct hashmap_price *p = *at;
+        if (sight_allows(sight, p->project)) {
+            at = &p->next;
+            continue;
+        }
+        *at = p->next;
+        if (p->group) {
+            hashmap_remove_name(&v->groups, p->group);
+        }
+    }
+}
+
 int hashmap_load(struct request *request, struct hashmap_view *ret)
 {
     struct billing_book_row *rows = NULL, *now = NULL;
     size_t count = 0;
     struct json_doc doc;
+    struct sight sight;
     *ret = (struct hashmap_view){.request = request};
     int rc = rated_book(request, request->conn, request->credential.project_id, &ret->name);
+    rc = rc ? rc : sight_read(request, &sight);
     rc = rc ? rc : book_resources_load(request->conn, &request->arena, &ret->resources, &request->error);
     rc = rc ? rc : store_billing_books(request->conn, ret->name, &request->arena, &rows, &count, &request->error);
     for (size_t i = 0; !rc && i < count && rows[i].from_us <= request->now_us; i++) {
@@ -292,6 +311,7 @@ int hashmap_load(struct request *request, struct hashmap_view *ret)
     ret->from_us = now->from_us;
     json_in_each(doc.root, read_book_member, ret);
     json_in_done(&doc);
+    hide(ret, &sight);
     declare_used(ret);
     return 0;
 }

@@ -41,7 +41,8 @@ struct hashmap_view {
     struct hashmap_member *rest;
 };
 
-/* The book of the caller's project as it holds now; everything in the request's arena. */
+/* The book of the caller's project as it holds now, as far as the caller may see it (sight.h); everything in the
+ * request's arena. */
 int hashmap_load(struct request *request, struct hashmap_view *ret);
 /* Makes what was changed the version that holds from now on. ERR_INVALID when the book would not be one; ERR_CONFLICT
  * without a book, whose currency nobody has told then. */
