@@ -37,10 +37,12 @@ void host_say_again(struct host *h)
 
 /* ---- upkeep ---- */
 
-static void host_upkeep(void *arg)
+/* What the journal remembers is forgotten only once both the API and the hypervisor have been heard. */
+static void host_forget_over(struct host *h)
 {
-    struct host *h = arg;
     size_t at = 0, count = 0;
+    if (!h->poll.full || !h->listed)
+        return;
     struct guest **over = memory_array(h->guests.count + 1, sizeof(struct guest *));
     for (struct guest *g; (g = idmap_next(&h->guests, &at));) {
         if (guest_is_over(g))
@@ -54,6 +56,12 @@ static void host_upkeep(void *arg)
     free(over);
     if (count)
         host_network_sweep(h);
+}
+
+static void host_upkeep(void *arg)
+{
+    struct host *h = arg;
+    host_forget_over(h);
     host_network_upkeep(h);
 }
 

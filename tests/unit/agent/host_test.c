@@ -425,6 +425,37 @@ static enum fake_fault break_start(void *arg, const char *call, const char *id)
     return strcmp(call, "start") == 0 ? FAKE_PASSING : FAKE_GOOD;
 }
 
+static size_t reports_first;
+
+static enum cloud_loss lose_early_polls(const char *path)
+{
+    return strncmp(path, "/agent/v1/desired", 17) == 0 && cloud.reports < reports_first ? CLOUD_UNREACHABLE
+                                                                                        : CLOUD_GOOD;
+}
+
+static enum fake_fault break_early_lists(void *arg, const char *call, const char *id)
+{
+    (void)arg;
+    (void)id;
+    return strcmp(call, "list") == 0 && cloud.reports < reports_first ? FAKE_PASSING : FAKE_GOOD;
+}
+
+TEST("a report that is answered before anything else takes no memory of what was running")
+{
+    world_open();
+    host_start(world.host);
+    struct cloud_server *s = cloud_add(1, "running", NULL);
+    WAIT(all_settled);
+    int64_t down_us = clock_now_us();
+    reports_first = cloud.reports + 2;
+    cloud.loss = lose_early_polls;
+    world_reboot("22222222-0000-4000-8000-000000000001", down_us);
+    fake_set_faults(world.fake, break_early_lists, NULL);
+    WAIT(first_is_resumed);
+    CHECK_INT(s->off_at_us, down_us);
+    world_close();
+}
+
 TEST("an agent that dies while it starts servers again goes on with that")
 {
     world_open();
