@@ -223,7 +223,7 @@ static const struct command_option options[] = {
 const struct command capacity_command = {
     .name = "capacity",
     .arguments = "",
-    .summary = "How many more servers of each flavor fit, what limits it, and what one more host would add.",
+    .summary = "How many more servers of each flavor fit, what limits it, and what one more host would add",
     .help =
         "Counts the room of hosts that are up, enabled and awake. One more host: of each size that there is. The past "
         "is noted by the hour; a trend needs a day of it.",

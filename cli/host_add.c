@@ -110,7 +110,7 @@ static int run(struct cli *cli, struct error *e)
 const struct command host_add_command = {
     .name = "host add",
     .arguments = "NAME",
-    .summary = "Print a one-time token with which a host of that name joins.",
+    .summary = "Print a one-time token with which a host of that name joins",
     .help = "On the new machine: virga-agent --join https://CONTROLLER:8775 --token TOKEN. A token is good for one "
             "hour and one host. "
             "It carries the fingerprint of the cloud's CA, so that the host cannot join somebody else by mistake.",

@@ -148,7 +148,7 @@ static const struct command_option options[] = {
 const struct command host_drain_command = {
     .name = "host drain",
     .arguments = "HOST",
-    .summary = "Move every server off the host (name or id): live where the guest can, cold where not.",
+    .summary = "Move every server off the host (name or id): live where the guest can, cold where not",
     .help = "No new servers come meanwhile, nor afterwards until `virga host enable`. What cannot be moved is tried "
             "again from time to time. With proof that the host is off (virga host fence) its servers are built anew "
             "elsewhere, but those whose metadata says virga:on_host_failure=stay_down. Exit status 1: something "
@@ -174,7 +174,7 @@ static const struct command_option maintain_options[] = {
 const struct command host_maintain_command = {
     .name = "host maintain",
     .arguments = "HOST",
-    .summary = "Empty the host (name or id), wait until it is empty, and keep it so until host enable.",
+    .summary = "Empty the host (name or id), wait until it is empty, and keep it so until host enable",
     .help = NULL,
     COMMAND_OPTIONS(maintain_options),
     .run = run_maintain,

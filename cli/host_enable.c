@@ -45,7 +45,7 @@ static const struct command_option disable_options[] = {
 const struct command host_enable_command = {
     .name = "host enable",
     .arguments = "HOST",
-    .summary = "Let new servers come to the host (name or id).",
+    .summary = "Let new servers come to the host (name or id)",
     .help = NULL,
     .options = NULL,
     .option_count = 0,
@@ -55,7 +55,7 @@ const struct command host_enable_command = {
 const struct command host_disable_command = {
     .name = "host disable",
     .arguments = "HOST",
-    .summary = "Keep new servers away from the host (name or id); those that are there stay.",
+    .summary = "Keep new servers away from the host (name or id); those that are there stay",
     .help = NULL,
     COMMAND_OPTIONS(disable_options),
     .run = run_disable,

@@ -119,7 +119,7 @@ static const struct command_option options[] = {
 const struct command host_fence_command = {
     .name = "host fence",
     .arguments = "HOST",
-    .summary = "Note the proof that a silent host (name or id) is off, so that its servers may run elsewhere.",
+    .summary = "Note the proof that a silent host (name or id) is off, so that its servers may run elsewhere",
     .help = "Without an option the scheduler does it by the host's own script (virga host power). A host that is heard "
             "cannot be fenced. A host that comes back removes its copies of servers that were "
             "built anew elsewhere.",

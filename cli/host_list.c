@@ -100,7 +100,7 @@ static int run(struct cli *cli, struct error *e)
 const struct command host_list_command = {
     .name = "host list",
     .arguments = "",
-    .summary = "List the hosts: state, status, and used of total VCPU, memory and disk.",
+    .summary = "List the hosts: state, status, and used of total VCPU, memory and disk",
     .help = "A host that was not heard for 20 seconds is down.",
     .options = NULL,
     .option_count = 0,

@@ -143,7 +143,7 @@ static const struct command_option options[] = {
 const struct command host_power_command = {
     .name = "host power",
     .arguments = "[HOST]",
-    .summary = "By which script a host (name or id; none: all without their own) is switched, and what became of it.",
+    .summary = "By which script a host (name or id; none: all without their own) is switched, and what became of it",
     .help = "The scheduler that leads runs the script: off|on|status NAME ADDRESS ID. Exit status 0: done; \"status\" "
             "says on or off. With a script a host that falls silent is switched off by itself, and its servers are "
             "built anew elsewhere.",

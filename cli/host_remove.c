@@ -20,7 +20,7 @@ static int run(struct cli *cli, struct error *e)
 const struct command host_remove_command = {
     .name = "host remove",
     .arguments = "HOST",
-    .summary = "Forget an empty host (name or id) and its certificate.",
+    .summary = "Forget an empty host (name or id) and its certificate",
     .help = "Drain it first. To come back it joins anew.",
     .options = NULL,
     .option_count = 0,

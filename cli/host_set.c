@@ -165,7 +165,7 @@ static const struct command_option options[] = {
 const struct command host_set_command = {
     .name = "host set",
     .arguments = "HOST",
-    .summary = "Change the zone, aggregates, resources or traits of a host (name or id).",
+    .summary = "Change the zone, aggregates, resources or traits of a host (name or id)",
     .help = NULL,
     COMMAND_OPTIONS(options),
     .run = run,

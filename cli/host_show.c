@@ -192,7 +192,7 @@ static int run(struct cli *cli, struct error *e)
 const struct command host_show_command = {
     .name = "host show",
     .arguments = "HOST",
-    .summary = "Show a host (name or id): state, proof that it is off, room, drain.",
+    .summary = "Show a host (name or id): state, proof that it is off, room, drain",
     .help = NULL,
     .options = NULL,
     .option_count = 0,

@@ -176,7 +176,7 @@ static const struct command_option apply_options[] = {
 const struct command rebalance_plan_command = {
     .name = "rebalance plan",
     .arguments = "",
-    .summary = "Find the few servers whose move helps most, and show each move with its gain.",
+    .summary = "Find the few servers whose move helps most, and show each move with its gain",
     .help = "From what servers and hosts use, as measured. Nothing moves until virga rebalance apply. A server whose "
             "metadata says virga:rebalance=no stays where it is.",
     COMMAND_OPTIONS(plan_options),
@@ -185,7 +185,7 @@ const struct command rebalance_plan_command = {
 const struct command rebalance_apply_command = {
     .name = "rebalance apply",
     .arguments = "",
-    .summary = "Move what the plan says, a few servers at a time.",
+    .summary = "Move what the plan says, a few servers at a time",
     .help = NULL,
     COMMAND_OPTIONS(apply_options),
     .run = run_apply,
@@ -193,7 +193,7 @@ const struct command rebalance_apply_command = {
 const struct command rebalance_status_command = {
     .name = "rebalance status",
     .arguments = "",
-    .summary = "Show a plan and how far it is.",
+    .summary = "Show a plan and how far it is",
     .help = NULL,
     COMMAND_OPTIONS(id_options),
     .run = run_status,
@@ -201,7 +201,7 @@ const struct command rebalance_status_command = {
 const struct command rebalance_cancel_command = {
     .name = "rebalance cancel",
     .arguments = "",
-    .summary = "Stop a plan: what has not moved stays, and is not called back.",
+    .summary = "Stop a plan: what has not moved stays, and is not called back",
     .help = NULL,
     COMMAND_OPTIONS(id_options),
     .run = run_cancel,

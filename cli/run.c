@@ -165,7 +165,7 @@ static int run(struct cli *cli, struct error *e)
 const struct command run_command = {
     .name = "run",
     .arguments = "",
-    .summary = "Run the daemons of a single machine as children of this process.",
+    .summary = "Run the daemons of a single machine as children of this process",
     .help =
         "Daemons that die are started again. The agent waits until the host has joined. SIGTERM or `virga stop` ends "
         "them in order; servers run on.",

@@ -56,7 +56,7 @@ static int run(struct cli *cli, struct error *e)
 const struct command stop_command = {
     .name = "stop",
     .arguments = "",
-    .summary = "End the daemons that `virga run` runs, and wait for their end.",
+    .summary = "End the daemons that `virga run` runs, and wait for their end",
     .help = NULL,
     .options = NULL,
     .option_count = 0,

@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EXCHANGE_SWALLOW_BYTES ((int64_t)256 << 10) /* of a refused body that are read to keep the connection */
+/* Of a refused body that are read first: most clients hear nothing before they have sent all of it. */
+#define EXCHANGE_SWALLOW_BYTES ((int64_t)4 << 20)
 #define EXCHANGE_CUT_BYTES                                                                                             \
     ((int64_t)64 << 20) /* of a body that turned out to be refused, before the connection is cut */
 #define EXCHANGE_KEEP_BYTES ((size_t)64 << 10) /* a larger body buffer is given back */

@@ -154,7 +154,7 @@ TEST("an upload that is too large, refused or broken off leaves nothing")
     handled = 0;
     int fd = http_connect();
     struct http_answer answer;
-    put_begin(fd, "a", 1000001);
+    put_begin(fd, "a", 10000001);
     http_receive(fd, &answer);
     CHECK_INT(answer.status, 413);
     http_answer_done(&answer);
