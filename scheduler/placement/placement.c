@@ -40,6 +40,8 @@ void placement_free(struct placement **placement)
     for (int32_t i = 0; i < p->slot_count; i++) {
         free(p->slots[i].extra);
     }
+    free(p->name_at);
+    free(p->confined);
     free(p->slots);
     free(p->by_id);
     free(p->excluded);

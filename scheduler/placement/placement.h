@@ -96,6 +96,20 @@ struct placement_extra {
     } item[PLACEMENT_CLASSES_MAX];
 };
 
+/* What hosts may be kept for by properties: where one has `key` at all, it must have one of the values. */
+enum placement_keeps {
+    PLACEMENT_KEEPS_IMAGES,
+    PLACEMENT_KEEPS_NETWORKS,
+    PLACEMENT_KEEPS_STORES,
+    PLACEMENT_KEEPS_COUNT
+};
+#define PLACEMENT_KEPT_VALUES 3
+struct placement_kept {
+    enum placement_keeps what;
+    const char *key;
+    const char *values[PLACEMENT_KEPT_VALUES]; /* "key=value"; NULL: no further one */
+};
+
 struct placement_request {
     struct resources need;
     struct placement_extra extra;
@@ -105,8 +119,12 @@ struct placement_request {
     const char *architecture;                  /* NULL: any */
     const char *required[PLACEMENT_NAMES_MAX]; /* traits; NULL-terminated unless full */
     const char *forbidden[PLACEMENT_NAMES_MAX];
-    const char *properties[PLACEMENT_NAMES_MAX];  /* "key=value" that an aggregate of the host must have */
-    const char *only_host;                        /* id: forced or same_host */
+    const char *properties[PLACEMENT_NAMES_MAX]; /* "key=value" that an aggregate of the host must have */
+    int32_t matches[PLACEMENT_NAMES_MAX];        /* from placement_match_number */
+    size_t match_count;
+    struct placement_kept kept[PLACEMENT_NAMES_MAX];
+    size_t kept_count;
+    const char *only_host;                        /* id: the one that is asked for */
     const char *avoid_hosts[PLACEMENT_NAMES_MAX]; /* ids: different_host */
     enum placement_group_policy policy;
     int32_t max_per_host; /* anti-affinity; at least 1 */
@@ -153,6 +171,14 @@ int64_t placement_host_servers(const struct placement *p, int32_t slot);
 /* Number of a resource class; makes one for a new name. */
 int32_t placement_class_number(struct placement *p, const char *name);
 const char *placement_class_name(const struct placement *p, int32_t number);
+
+/* Number of the demand that a property `key` of the host be as `spec` says (common/model/spec_match.h); kept for good.
+ */
+int32_t placement_match_number(struct placement *p, const char *key, const char *spec);
+/* Whether a host has ever had a property of that key: a request need not be kept from others. */
+bool placement_has_key(const struct placement *p, const char *key);
+/* The projects whose servers may be on hosts only that are kept for them (placement_host.tenants). */
+void placement_confine(struct placement *p, const char *const *projects, size_t count);
 
 /* The best host for the request among all that pass all filters; ties go to the lowest slot. PLACEMENT_NO_SLOT: none;
  * then placement_explain says why. Nothing is taken: call placement_take. */

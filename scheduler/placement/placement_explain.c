@@ -27,16 +27,6 @@ static void note_removed(struct placement_explanation *x, const char *reason, co
     x->removed[i].hosts++;
 }
 
-static const char *class_name(const struct placement *p, int32_t number)
-{
-    for (const struct name *n = p->names; n; n = n->hh.next) {
-        if (n->number == number) {
-            return n->text;
-        }
-    }
-    return "?";
-}
-
 /* What one host lacks. */
 struct lack {
     int missing;
@@ -113,10 +103,11 @@ static void note_miss(struct placement_explanation *x, const struct lack *l, int
     *nearest_need = l->need;
 }
 
-static const char *kind_refusal(const struct kind_key *k, const struct constraints *c)
+static const char *kind_refusal(const struct placement *p, const struct kind_key *k, const struct constraints *c,
+                                const char **ret_detail)
 {
     for (size_t i = 0; i < placement_kind_filter_count; i++) {
-        if (!placement_kind_filters[i].passes(k, c)) {
+        if (!placement_kind_filters[i].passes(p, k, c, ret_detail)) {
             return placement_kind_filters[i].reason;
         }
     }
@@ -129,9 +120,12 @@ static void explain_slot(const struct placement *p, int32_t slot, const struct p
 {
     const struct slot *s = &p->slots[slot];
     struct lack lack;
-    const char *reason = !s->enabled ? "disabled" : !s->alive ? "not alive" : kind_refusal(p->kinds[s->kind]->key, c);
+    const char *detail = NULL;
+    const char *reason = !s->enabled ? "disabled"
+                         : !s->alive ? "not alive"
+                                     : kind_refusal(p, p->kinds[s->kind]->key, c, &detail);
     if (reason) {
-        note_removed(x, reason, NULL);
+        note_removed(x, reason, detail);
         return;
     }
     measure(p, slot, r, names, &lack);
@@ -157,7 +151,7 @@ static void resolve(const struct placement *p, const struct placement_request *r
     memset(ret, 0, sizeof(*ret));
     placement_resolve(p, r, &ret->constraints);
     for (size_t i = 0; i < r->extra.count; i++) {
-        ret->names.text[i] = class_name(p, r->extra.item[i].class);
+        ret->names.text[i] = placement_class_name(p, r->extra.item[i].class);
     }
 }
 

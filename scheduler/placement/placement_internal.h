@@ -8,6 +8,7 @@
 struct name {
     char *text;
     int32_t number;
+    bool is_key; /* of a property of a host */
     UT_hash_handle hh;
 };
 
@@ -59,13 +60,36 @@ struct kind_front {
 };
 
 /* A request's filters on kinds with their names resolved to numbers; what a class is equal by. -1: not asked; -2: asked
- * for a name that no host has. */
+ * for a name that no host has. The names of all lists stand in one row, so that what is not asked costs nothing. */
+enum constraint_list {
+    LIST_REQUIRED,
+    LIST_FORBIDDEN,
+    LIST_PROPERTIES,
+    LIST_CLASSES,
+    LIST_MATCHES,
+    LIST_KEPT, /* of each the key and PLACEMENT_KEPT_VALUES values; one list for each of enum placement_keeps */
+    LIST_COUNT = LIST_KEPT + PLACEMENT_KEEPS_COUNT
+};
+#define KEPT_STEP            (1 + PLACEMENT_KEPT_VALUES)
+#define CONSTRAINT_NAMES_MAX ((4 + KEPT_STEP) * PLACEMENT_NAMES_MAX + PLACEMENT_CLASSES_MAX)
 struct constraints {
     int32_t project, zone, hypervisor, architecture;
-    int32_t required_count, forbidden_count, property_count, class_count;
-    int32_t required[PLACEMENT_NAMES_MAX], forbidden[PLACEMENT_NAMES_MAX], properties[PLACEMENT_NAMES_MAX];
-    int32_t classes[PLACEMENT_CLASSES_MAX];
+    int32_t confined; /* the project may be on hosts only that are kept for it */
+    int32_t name_count;
+    int16_t end[LIST_COUNT]; /* where in `names` each list ends; the next one begins there */
+    int32_t names[CONSTRAINT_NAMES_MAX];
 };
+static inline size_t placement_constraints_size(const struct constraints *c)
+{
+    return offsetof(struct constraints, names) + (size_t)c->name_count * sizeof(c->names[0]);
+}
+/* The names of one list; their number in *ret_count. */
+static inline const int32_t *placement_list(const struct constraints *c, enum constraint_list list, int32_t *ret_count)
+{
+    int32_t start = list == 0 ? 0 : c->end[list - 1];
+    *ret_count = c->end[list] - start;
+    return c->names + start;
+}
 
 /* The best host of every kind for requests that are equal but for hints and groups. What was found of a kind holds
  * until the kind changes, so a repeated request searches the kinds that changed since. */
@@ -74,7 +98,7 @@ struct recall_key {
     int64_t need[RESOURCE_COUNT], extra[PLACEMENT_CLASSES_MAX];
     int64_t scarcity[RESOURCE_COUNT];
     int64_t goal;
-    struct constraints filters;
+    struct constraints filters; /* last: what is behind its names says nothing */
 };
 struct recall_kind {
     int64_t score; /* SCORE_NONE: no host of the kind */
@@ -113,7 +137,10 @@ struct placement {
     int32_t *by_id;                  /* open addressing: slots by id; -1 free */
     uint32_t by_id_size;
     struct name *names;
-    int32_t name_count;
+    struct name **name_at; /* by number */
+    int32_t name_count, name_capacity;
+    int32_t *confined; /* projects, by name number; in order */
+    size_t confined_count;
     struct kind **kinds, *kinds_by_key;
     struct kind_front *fronts;
     int32_t kind_count, kind_capacity;
@@ -158,7 +185,6 @@ struct found {
 /* placement_kind.c */
 int32_t placement_name_find(const struct placement *p, const char *text);
 int32_t placement_name_intern(struct placement *p, const char *text);
-/* Looks at one name after the other. */
 const char *placement_name_text(const struct placement *p, int32_t number);
 /* The kind of such a host, made when new; counts the host in. */
 struct kind *placement_kind_get(struct placement *p, const struct placement_host *host,
@@ -166,17 +192,22 @@ struct kind *placement_kind_get(struct placement *p, const struct placement_host
 /* Counts a host out. */
 void placement_kind_leave(struct placement *p, int32_t kind);
 void placement_kinds_done(struct placement *p);
-void placement_resolve(const struct placement *p, const struct placement_request *r, struct constraints *ret);
 /* The class of the filters, up to date. Valid until the next call. */
 const struct class *placement_class_get(struct placement *p, const struct constraints *c);
 static inline bool placement_class_passes(const struct class *k, int32_t kind)
 {
     return k->passing[kind / 64] >> (kind % 64) & 1;
 }
-/* A filter on kinds: the reason shown when it removes a host, and the test. */
+/* placement_filter.c */
+int placement_order_numbers(const void *a, const void *b);
+void placement_resolve(const struct placement *p, const struct placement_request *r, struct constraints *ret);
+bool placement_kind_passes(const struct placement *p, const struct kind_key *k, const struct constraints *c);
+/* A filter on kinds: the reason shown when it removes a host, and the test, which may name what fails it (ret_detail is
+ * its list's name of it, or NULL). */
 struct kind_filter {
     const char *reason;
-    bool (*passes)(const struct kind_key *k, const struct constraints *c);
+    bool (*passes)(const struct placement *p, const struct kind_key *k, const struct constraints *c,
+                   const char **ret_detail);
 };
 extern const struct kind_filter placement_kind_filters[];
 extern const size_t placement_kind_filter_count;

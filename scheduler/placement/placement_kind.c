@@ -19,12 +19,22 @@ int32_t placement_name_intern(struct placement *p, const char *text)
     struct name *name;
     HASH_FIND_STR(p->names, text, name);
     if (!name) {
+        if (p->name_count == p->name_capacity) {
+            p->name_capacity = p->name_capacity ? p->name_capacity * 2 : 64;
+            p->name_at = memory_resize(p->name_at, (size_t)p->name_capacity * sizeof(*p->name_at));
+        }
         name = memory_new(sizeof(*name));
         name->text = memory_strdup(text);
         name->number = p->name_count++;
+        p->name_at[name->number] = name;
         HASH_ADD_KEYPTR(hh, p->names, name->text, strlen(name->text), name);
     }
     return name->number;
+}
+
+const char *placement_name_text(const struct placement *p, int32_t number)
+{
+    return number < 0 || number >= p->name_count ? NULL : p->name_at[number]->text;
 }
 
 static int32_t rounded_size(int64_t amount)
@@ -37,18 +47,12 @@ static int32_t rounded_size(int64_t amount)
     return (int32_t)(bits <= 11 ? n : n >> (bits - 11) << (bits - 11));
 }
 
-static int by_number(const void *a, const void *b)
-{
-    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
-    return (x > y) - (x < y);
-}
-
 static int32_t put_names(struct placement *p, int32_t *names, const char *const *texts, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         names[i] = placement_name_intern(p, texts[i]);
     }
-    qsort(names, count, sizeof(*names), by_number);
+    qsort(names, count, sizeof(*names), placement_order_numbers);
     return (int32_t)count;
 }
 
@@ -133,14 +137,19 @@ static struct kind *kind_reuse(struct placement *p)
     return NULL;
 }
 
-const char *placement_name_text(const struct placement *p, int32_t number)
+/* The keys of its properties become names too: what no host has need not be asked of any. */
+static void mark_keys(struct placement *p, const struct kind_key *key)
 {
-    for (const struct name *name = p->names; name; name = name->hh.next) {
-        if (name->number == number) {
-            return name->text;
+    char text[256];
+    for (int32_t i = 0; i < key->property_count; i++) {
+        const char *property = placement_name_text(p, key->names[key->trait_count + i]);
+        size_t size = strcspn(property, "=");
+        if (size < sizeof(text)) {
+            memcpy(text, property, size);
+            text[size] = '\0';
+            p->name_at[placement_name_intern(p, text)]->is_key = true;
         }
     }
-    return NULL;
 }
 
 /* What its aggregates say; several that differ say nothing. */
@@ -182,6 +191,7 @@ static struct kind *kind_make(struct placement *p, const struct kind_key *key, s
     }
     const int64_t sizes[3] = {key->size[0], key->size[1], key->size[2]};
     tree_init(&k->tree, TREE_FIXED + key->class_count, sizes);
+    mark_keys(p, key);
     k->goal = goal_of(p, key);
     p->pools += k->goal != PLACEMENT_GOAL_DEFAULT;
     HASH_ADD_KEYPTR(hh, p->kinds_by_key, k->key, k->key_size, k);
@@ -238,114 +248,6 @@ int32_t placement_class_dimension(const struct kind_key *k, int32_t class)
     return -1;
 }
 
-static int32_t resolve_list(const struct placement *p, const char *const *names, int32_t *ret)
-{
-    int32_t count = 0;
-    while (count < PLACEMENT_NAMES_MAX && names[count]) {
-        ret[count] = placement_name_find(p, names[count]);
-        count++;
-    }
-    return count;
-}
-
-void placement_resolve(const struct placement *p, const struct placement_request *r, struct constraints *ret)
-{
-    memset(ret, 0, sizeof(*ret));
-    ret->project = r->project_id ? placement_name_find(p, r->project_id) : -1;
-    ret->zone = r->zone ? placement_name_find(p, r->zone) : -1;
-    ret->hypervisor = r->hypervisor ? placement_name_find(p, r->hypervisor) : -1;
-    ret->architecture = r->architecture ? placement_name_find(p, r->architecture) : -1;
-    ret->required_count = resolve_list(p, r->required, ret->required);
-    ret->forbidden_count = resolve_list(p, r->forbidden, ret->forbidden);
-    ret->property_count = resolve_list(p, r->properties, ret->properties);
-    for (size_t i = 0; i < r->extra.count; i++) {
-        ret->classes[ret->class_count++] = r->extra.item[i].class;
-    }
-}
-
-static bool passes_zone(const struct kind_key *k, const struct constraints *c)
-{
-    return c->zone == -1 || c->zone == k->zone;
-}
-
-static bool passes_hypervisor(const struct kind_key *k, const struct constraints *c)
-{
-    return c->hypervisor == -1 || c->hypervisor == k->hypervisor;
-}
-
-static bool passes_architecture(const struct kind_key *k, const struct constraints *c)
-{
-    return c->architecture == -1 || c->architecture == k->architecture;
-}
-
-static bool has_name(const int32_t *names, int32_t count, int32_t name)
-{
-    for (int32_t i = 0; i < count; i++) {
-        if (names[i] == name) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool passes_traits(const struct kind_key *k, const struct constraints *c)
-{
-    for (int32_t i = 0; i < c->required_count; i++) {
-        if (!has_name(k->names, k->trait_count, c->required[i])) {
-            return false;
-        }
-    }
-    for (int32_t i = 0; i < c->forbidden_count; i++) {
-        if (has_name(k->names, k->trait_count, c->forbidden[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool passes_properties(const struct kind_key *k, const struct constraints *c)
-{
-    for (int32_t i = 0; i < c->property_count; i++) {
-        if (!has_name(k->names + k->trait_count, k->property_count, c->properties[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool passes_tenant(const struct kind_key *k, const struct constraints *c)
-{
-    return !k->isolated || has_name(k->names + k->trait_count + k->property_count, k->tenant_count, c->project);
-}
-
-static bool passes_classes(const struct kind_key *k, const struct constraints *c)
-{
-    for (int32_t i = 0; i < c->class_count; i++) {
-        if (placement_class_dimension(k, c->classes[i]) < 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-const struct kind_filter placement_kind_filters[] = {
-    {"in another availability zone", passes_zone},           {"of another hypervisor", passes_hypervisor},
-    {"of another architecture", passes_architecture},        {"without the traits", passes_traits},
-    {"without the aggregate properties", passes_properties}, {"kept for other projects", passes_tenant},
-    {"without the resource class", passes_classes},
-};
-const size_t placement_kind_filter_count = sizeof(placement_kind_filters) / sizeof(placement_kind_filters[0]);
-
-static bool kind_passes(const struct kind_key *k, const struct constraints *c)
-{
-    for (size_t i = 0; i < placement_kind_filter_count; i++) {
-        if (!placement_kind_filters[i].passes(k, c)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static void judge(const struct placement *p, struct class *k)
 {
     if (k->era != p->era) {
@@ -355,17 +257,21 @@ static void judge(const struct placement *p, struct class *k)
     for (; k->judged < p->kind_count; k->judged++) {
         uint64_t bit = 1ULL << (k->judged % 64);
         uint64_t *word = &k->passing[k->judged / 64];
-        *word = kind_passes(p->kinds[k->judged]->key, &k->key) ? *word | bit : *word & ~bit;
+        *word = placement_kind_passes(p, p->kinds[k->judged]->key, &k->key) ? *word | bit : *word & ~bit;
     }
 }
 
 static uint64_t hash_of(const struct constraints *c)
 {
-    uint64_t words[sizeof(*c) / sizeof(uint64_t)], hash = 0x9e3779b97f4a7c15ULL;
-    _Static_assert(sizeof(*c) % sizeof(uint64_t) == 0, "hashed in words");
-    memcpy(words, c, sizeof(words));
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        hash = (hash ^ words[i]) * 0xff51afd7ed558ccdULL;
+    const char *bytes = (const char *)c;
+    uint64_t hash = 0x9e3779b97f4a7c15ULL;
+    for (size_t size = placement_constraints_size(c), at = 0; at < size; at += sizeof(uint64_t)) {
+        uint64_t word = 0;
+        memcpy(&word, bytes + at, sizeof(uint32_t));
+        if (at + sizeof(uint64_t) <= size) {
+            memcpy(&word, bytes + at, sizeof(word));
+        }
+        hash = (hash ^ word) * 0xff51afd7ed558ccdULL;
         hash ^= hash >> 32;
     }
     return hash;
@@ -375,15 +281,16 @@ static uint64_t hash_of(const struct constraints *c)
 static struct class *class_place(struct placement *p, const struct constraints *c, uint64_t hash)
 {
     struct class *set = &p->classes[hash % (PLACEMENT_CLASSES / CLASS_WAYS) * CLASS_WAYS], *oldest = set;
+    size_t size = placement_constraints_size(c);
     for (size_t i = 0; i < CLASS_WAYS; i++) {
-        if (set[i].era != 0 && set[i].hash == hash && memcmp(&set[i].key, c, sizeof(*c)) == 0) {
+        if (set[i].era != 0 && set[i].hash == hash && memcmp(&set[i].key, c, size) == 0) {
             return &set[i];
         }
         if (set[i].used_at < oldest->used_at) {
             oldest = &set[i];
         }
     }
-    oldest->key = *c;
+    memcpy(&oldest->key, c, size);
     oldest->hash = hash;
     oldest->era = 0;
     return oldest;

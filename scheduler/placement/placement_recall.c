@@ -29,9 +29,9 @@ void placement_recall_done(struct placement *p)
 static void make_key(const struct placement_request *r, const struct class *k, const struct query *q,
                      struct recall_key *ret)
 {
-    memset(ret, 0, sizeof(*ret));
+    memset(ret, 0, offsetof(struct recall_key, filters));
     ret->class_hash = k->hash;
-    ret->filters = k->key;
+    memcpy(&ret->filters, &k->key, placement_constraints_size(&k->key));
     ret->goal = q->goal;
     for (int i = 0; i < RESOURCE_COUNT; i++) {
         ret->need[i] = r->need.amount[i];
@@ -53,6 +53,11 @@ static uint64_t hash_of(const struct recall_key *key)
     return hash;
 }
 
+static bool is_same(const struct recall_key *a, const struct recall_key *b)
+{
+    return memcmp(a, b, offsetof(struct recall_key, filters) + placement_constraints_size(&b->filters)) == 0;
+}
+
 struct recall *placement_recall_get(struct placement *p, const struct placement_request *r, const struct class *k,
                                     const struct query *q)
 {
@@ -64,7 +69,7 @@ struct recall *placement_recall_get(struct placement *p, const struct placement_
         return NULL;
     }
     for (size_t i = 0; i < CLASS_WAYS; i++) {
-        if (set[i].used_at != 0 && set[i].hash == hash && memcmp(&set[i].key, &key, sizeof(key)) == 0) {
+        if (set[i].used_at != 0 && set[i].hash == hash && is_same(&set[i].key, &key)) {
             set[i].used_at = p->tick;
             return &set[i];
         }

@@ -1,0 +1,341 @@
+/* Filters on kinds, in the order in which they are told. A request's names become numbers once; texts are looked at
+ * only when a class judges a kind, which is once for both. */
+#include "common/memory.h"
+#include "common/model/spec_match.h"
+#include "scheduler/placement/placement_internal.h"
+#include <stdlib.h>
+#include <string.h>
+
+int placement_order_numbers(const void *a, const void *b)
+{
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+#define MATCH_SEPARATOR '\x1f' /* between a match's key and its spec, in its name */
+
+int32_t placement_match_number(struct placement *p, const char *key, const char *spec)
+{
+    size_t key_size = strlen(key), spec_size = strlen(spec);
+    char *text = memory_new(key_size + spec_size + 2);
+    memcpy(text, key, key_size);
+    text[key_size] = MATCH_SEPARATOR;
+    memcpy(text + key_size + 1, spec, spec_size);
+    int32_t number = placement_name_intern(p, text);
+    free(text);
+    return number;
+}
+
+bool placement_has_key(const struct placement *p, const char *key)
+{
+    int32_t number = placement_name_find(p, key);
+    return number >= 0 && p->name_at[number]->is_key;
+}
+
+void placement_confine(struct placement *p, const char *const *projects, size_t count)
+{
+    p->confined = memory_resize(p->confined, (count + 1) * sizeof(*p->confined));
+    p->confined_count = count;
+    for (size_t i = 0; i < count; i++) {
+        p->confined[i] = placement_name_intern(p, projects[i]);
+    }
+    if (count > 0) {
+        qsort(p->confined, count, sizeof(*p->confined), placement_order_numbers);
+    }
+}
+
+static void put(struct constraints *c, int32_t name)
+{
+    c->names[c->name_count++] = name;
+}
+
+static void put_texts(const struct placement *p, const char *const *names, struct constraints *c)
+{
+    for (int32_t i = 0; i < PLACEMENT_NAMES_MAX && names[i]; i++) {
+        put(c, placement_name_find(p, names[i]));
+    }
+}
+
+/* What no host is kept by is not asked. */
+static void put_kept(const struct placement *p, const struct placement_request *r, enum placement_keeps what,
+                     struct constraints *c)
+{
+    for (size_t i = 0; i < r->kept_count; i++) {
+        const struct placement_kept *kept = &r->kept[i];
+        int32_t key = kept->what == what ? placement_name_find(p, kept->key) : -2;
+        if (key < 0 || !p->name_at[key]->is_key) {
+            continue;
+        }
+        put(c, key);
+        for (int v = 0; v < PLACEMENT_KEPT_VALUES; v++) {
+            put(c, kept->values[v] ? placement_name_find(p, kept->values[v]) : -1);
+        }
+    }
+}
+
+static bool is_confined(const struct placement *p, int32_t project)
+{
+    return p->confined_count > 0 &&
+           bsearch(&project, p->confined, p->confined_count, sizeof(*p->confined), placement_order_numbers) != NULL;
+}
+
+void placement_resolve(const struct placement *p, const struct placement_request *r, struct constraints *ret)
+{
+    memset(ret, 0, offsetof(struct constraints, names));
+    ret->project = r->project_id ? placement_name_find(p, r->project_id) : -1;
+    ret->zone = r->zone ? placement_name_find(p, r->zone) : -1;
+    ret->hypervisor = r->hypervisor ? placement_name_find(p, r->hypervisor) : -1;
+    ret->architecture = r->architecture ? placement_name_find(p, r->architecture) : -1;
+    ret->confined = is_confined(p, ret->project);
+    put_texts(p, r->required, ret);
+    ret->end[LIST_REQUIRED] = (int16_t)ret->name_count;
+    put_texts(p, r->forbidden, ret);
+    ret->end[LIST_FORBIDDEN] = (int16_t)ret->name_count;
+    put_texts(p, r->properties, ret);
+    ret->end[LIST_PROPERTIES] = (int16_t)ret->name_count;
+    for (size_t i = 0; i < r->extra.count; i++) {
+        put(ret, r->extra.item[i].class);
+    }
+    ret->end[LIST_CLASSES] = (int16_t)ret->name_count;
+    for (size_t i = 0; i < r->match_count; i++) {
+        put(ret, r->matches[i]);
+    }
+    ret->end[LIST_MATCHES] = (int16_t)ret->name_count;
+    for (int what = 0; what < PLACEMENT_KEEPS_COUNT; what++) {
+        put_kept(p, r, (enum placement_keeps)what, ret);
+        ret->end[LIST_KEPT + what] = (int16_t)ret->name_count;
+    }
+}
+
+static bool has_name(const int32_t *names, int32_t count, int32_t name)
+{
+    for (int32_t i = 0; i < count; i++) {
+        if (names[i] == name) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool passes_zone(const struct placement *p, const struct kind_key *k, const struct constraints *c,
+                        const char **ret_detail)
+{
+    (void)p, (void)ret_detail;
+    return c->zone == -1 || c->zone == k->zone;
+}
+
+static bool passes_hypervisor(const struct placement *p, const struct kind_key *k, const struct constraints *c,
+                              const char **ret_detail)
+{
+    (void)p, (void)ret_detail;
+    return c->hypervisor == -1 || c->hypervisor == k->hypervisor;
+}
+
+static bool passes_architecture(const struct placement *p, const struct kind_key *k, const struct constraints *c,
+                                const char **ret_detail)
+{
+    (void)p, (void)ret_detail;
+    return c->architecture == -1 || c->architecture == k->architecture;
+}
+
+static bool passes_traits(const struct placement *p, const struct kind_key *k, const struct constraints *c,
+                          const char **ret_detail)
+{
+    int32_t required, forbidden;
+    const int32_t *wanted = placement_list(c, LIST_REQUIRED, &required);
+    const int32_t *unwanted = placement_list(c, LIST_FORBIDDEN, &forbidden);
+    (void)p, (void)ret_detail;
+    for (int32_t i = 0; i < required; i++) {
+        if (!has_name(k->names, k->trait_count, wanted[i])) {
+            return false;
+        }
+    }
+    for (int32_t i = 0; i < forbidden; i++) {
+        if (has_name(k->names, k->trait_count, unwanted[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static const char *property_at(const struct placement *p, const struct kind_key *k, int32_t index)
+{
+    return placement_name_text(p, k->names[k->trait_count + index]);
+}
+
+/* The value of the property when it is of the key, else NULL. */
+static const char *value_of(const char *property, const char *key, size_t key_size)
+{
+    return strncmp(property, key, key_size) == 0 && property[key_size] == '=' ? property + key_size + 1 : NULL;
+}
+
+/* The kind's value of the key that is as asked, if there is one. */
+static bool matches(const struct placement *p, const struct kind_key *k, int32_t match)
+{
+    const char *text = placement_name_text(p, match), *spec = strchr(text, MATCH_SEPARATOR) + 1;
+    size_t key_size = (size_t)(spec - 1 - text);
+    for (int32_t i = 0; i < k->property_count; i++) {
+        const char *value = value_of(property_at(p, k, i), text, key_size);
+        if (value && spec_match(value, spec)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool passes_properties(const struct placement *p, const struct kind_key *k, const struct constraints *c,
+                              const char **ret_detail)
+{
+    int32_t exact, match;
+    const int32_t *properties = placement_list(c, LIST_PROPERTIES, &exact);
+    const int32_t *rules = placement_list(c, LIST_MATCHES, &match);
+    (void)ret_detail;
+    for (int32_t i = 0; i < exact; i++) {
+        if (!has_name(k->names + k->trait_count, k->property_count, properties[i])) {
+            return false;
+        }
+    }
+    for (int32_t i = 0; i < match; i++) {
+        if (!matches(p, k, rules[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whether the kind, where it has the key at all, has one of the values. */
+static bool is_kept_for(const struct placement *p, const struct kind_key *k, const int32_t *kept)
+{
+    const int32_t *properties = k->names + k->trait_count;
+    const char *key = placement_name_text(p, kept[0]);
+    bool kept_at_all = false;
+    for (int v = 1; v <= PLACEMENT_KEPT_VALUES; v++) {
+        if (kept[v] >= 0 && has_name(properties, k->property_count, kept[v])) {
+            return true;
+        }
+    }
+    for (int32_t i = 0; i < k->property_count && !kept_at_all; i++) {
+        kept_at_all = value_of(property_at(p, k, i), key, strlen(key)) != NULL;
+    }
+    return !kept_at_all;
+}
+
+/* The detail is the property's key or, of a network or store that a host is known to reach, its name. */
+static bool passes_kept(const struct placement *p, const struct kind_key *k, const struct constraints *c,
+                        enum placement_keeps what, const char **ret_detail)
+{
+    int32_t count;
+    const int32_t *kept = placement_list(c, (enum constraint_list)((int)LIST_KEPT + (int)what), &count);
+    for (int32_t i = 0; i < count; i += KEPT_STEP) {
+        if (!is_kept_for(p, k, kept + i)) {
+            const char *value = kept[i + 1] >= 0 ? strchr(placement_name_text(p, kept[i + 1]), '=') : NULL;
+            *ret_detail = what == PLACEMENT_KEEPS_IMAGES ? placement_name_text(p, kept[i]) : value ? value + 1 : NULL;
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool passes_image(const struct placement *p, const struct kind_key *k, const struct constraints *c,
+                         const char **ret_detail)
+{
+    return passes_kept(p, k, c, PLACEMENT_KEEPS_IMAGES, ret_detail);
+}
+
+static bool passes_networks(const struct placement *p, const struct kind_key *k, const struct constraints *c,
+                            const char **ret_detail)
+{
+    return passes_kept(p, k, c, PLACEMENT_KEEPS_NETWORKS, ret_detail);
+}
+
+static bool passes_stores(const struct placement *p, const struct kind_key *k, const struct constraints *c,
+                          const char **ret_detail)
+{
+    return passes_kept(p, k, c, PLACEMENT_KEEPS_STORES, ret_detail);
+}
+
+/* An aggregate with the property trait:X=required takes only servers that require the trait. */
+static bool passes_isolation(const struct placement *p, const struct kind_key *k, const struct constraints *c,
+                             const char **ret_detail)
+{
+    static const char prefix[] = "trait:", suffix[] = "=required";
+    int32_t count;
+    const int32_t *required = placement_list(c, LIST_REQUIRED, &count);
+    for (int32_t i = 0; i < k->property_count; i++) {
+        const char *text = property_at(p, k, i), *trait = text + strlen(prefix);
+        if (strncmp(text, prefix, strlen(prefix)) != 0 || !strstr(trait, suffix)) {
+            continue;
+        }
+        size_t size = strlen(trait) - strlen(suffix);
+        bool asked = false;
+        for (int32_t r = 0; r < count && !asked; r++) {
+            const char *name = placement_name_text(p, required[r]);
+            asked = name && strncmp(name, trait, size) == 0 && name[size] == '\0';
+        }
+        if (!asked) {
+            *ret_detail = text;
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_tenant(const struct kind_key *k, int32_t project)
+{
+    return k->isolated && has_name(k->names + k->trait_count + k->property_count, k->tenant_count, project);
+}
+
+static bool passes_tenant(const struct placement *p, const struct kind_key *k, const struct constraints *c,
+                          const char **ret_detail)
+{
+    (void)p, (void)ret_detail;
+    return !k->isolated || is_tenant(k, c->project);
+}
+
+static bool passes_confinement(const struct placement *p, const struct kind_key *k, const struct constraints *c,
+                               const char **ret_detail)
+{
+    (void)p, (void)ret_detail;
+    return !c->confined || is_tenant(k, c->project);
+}
+
+static bool passes_classes(const struct placement *p, const struct kind_key *k, const struct constraints *c,
+                           const char **ret_detail)
+{
+    int32_t count;
+    const int32_t *classes = placement_list(c, LIST_CLASSES, &count);
+    (void)p, (void)ret_detail;
+    for (int32_t i = 0; i < count; i++) {
+        if (placement_class_dimension(k, classes[i]) < 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+const struct kind_filter placement_kind_filters[] = {
+    {"in another availability zone", passes_zone},
+    {"of another hypervisor", passes_hypervisor},
+    {"of another architecture", passes_architecture},
+    {"without the traits", passes_traits},
+    {"without the aggregate properties", passes_properties},
+    {"in aggregates for other images", passes_image},
+    {"in aggregates for servers that ask for a trait", passes_isolation},
+    {"kept for other projects", passes_tenant},
+    {"not among the project's own", passes_confinement},
+    {"without reach of the network", passes_networks},
+    {"without reach of the store", passes_stores},
+    {"without the resource class", passes_classes},
+};
+const size_t placement_kind_filter_count = sizeof(placement_kind_filters) / sizeof(placement_kind_filters[0]);
+
+bool placement_kind_passes(const struct placement *p, const struct kind_key *k, const struct constraints *c)
+{
+    const char *detail = NULL;
+    for (size_t i = 0; i < placement_kind_filter_count; i++) {
+        if (!placement_kind_filters[i].passes(p, k, c, &detail)) {
+            return false;
+        }
+    }
+    return true;
+}
