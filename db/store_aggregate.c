@@ -41,6 +41,22 @@ int store_aggregate_get(struct db_conn *c, int64_t id, struct arena *a, struct a
     return rc || found ? rc : error_set(e, ERR_NOT_FOUND, "Aggregate %lld could not be found.", (long long)id);
 }
 
+DB_STATEMENT(aggregate_limiting,
+             "SELECT metadata FROM aggregate WHERE metadata LIKE '%\"limit_tenants\"%' ORDER BY id");
+int store_aggregate_limiting(struct db_conn *c, aggregate_metadata_fn fn, void *arg, struct error *e)
+{
+    struct db_rows rows;
+    int rc = db_query(c, &aggregate_limiting, &rows, e, DB_NO_ARGS);
+    if (rc) {
+        return rc;
+    }
+    while (!rc && db_next(&rows)) {
+        rc = fn(arg, db_get_text(&rows, 0), e);
+    }
+    int end = db_rows_done(&rows, e);
+    return rc ? rc : end;
+}
+
 DB_STATEMENT(aggregate_list, "SELECT " AGGREGATE_COLUMNS " FROM aggregate ORDER BY id");
 int store_aggregate_list(struct db_conn *c, aggregate_fn fn, void *arg, struct error *e)
 {

@@ -15,6 +15,9 @@ typedef int (*aggregate_host_fn)(void *arg, const char *host_id, const char *hos
 int store_aggregate_get(struct db_conn *c, int64_t id, struct arena *a, struct aggregate_row *ret, struct error *e);
 /* In the order of ids; texts are borrowed. */
 int store_aggregate_list(struct db_conn *c, aggregate_fn fn, void *arg, struct error *e);
+/* The properties of those that have the property `limit_tenants`, one JSON object after the other; borrowed. */
+typedef int (*aggregate_metadata_fn)(void *arg, const char *metadata, struct error *e);
+int store_aggregate_limiting(struct db_conn *c, aggregate_metadata_fn fn, void *arg, struct error *e);
 /* The id comes from its counter, into row->id. ERR_CONFLICT "Aggregate <name> already exists." */
 int store_aggregate_insert(struct db_conn *c, struct aggregate_row *row, struct error *e);
 /* Writes name, zone, metadata and updated_us; its hosts move to the zone and count the feed. */

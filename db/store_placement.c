@@ -9,7 +9,7 @@
 #define HOST_COLUMNS                                                                                                   \
     "id, zone, hypervisor, architecture, traits, enabled, " HEARD ", vcpus, reserved_vcpus, ratio_vcpus, memory_mib, " \
     "reserved_memory_mib, ratio_memory, disk_gib, reserved_disk_gib, ratio_disk, used_vcpus, used_memory_mib, "        \
-    "used_disk_gib, server_count, allocation_revision, feed, dedicated_project_id"
+    "used_disk_gib, server_count, allocation_revision, feed, dedicated_project_id, cpu, hypervisor_version"
 
 static struct resource_inventory read_inventory(const struct db_rows *rows, int column)
 {
@@ -37,10 +37,12 @@ static void read_host(const struct db_rows *rows, struct placement_host_row *ret
     ret->allocation_revision = db_get_int(rows, 20);
     ret->feed = db_get_int(rows, 21);
     ret->dedicated_project_id = db_get_text(rows, 22);
-    ret->aggregates = db_get_text(rows, 23);
-    ret->resources = db_get_text(rows, 24);
-    ret->topology = db_get_text(rows, 25);
-    ret->given = db_get_text(rows, 26);
+    ret->cpu = db_get_text(rows, 23);
+    ret->hypervisor_version = db_get_int(rows, 24);
+    ret->aggregates = db_get_text(rows, 25);
+    ret->resources = db_get_text(rows, 26);
+    ret->topology = db_get_text(rows, 27);
+    ret->given = db_get_text(rows, 28);
 }
 
 #define RESOURCE_TEXT                                                                                                  \

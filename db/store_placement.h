@@ -6,8 +6,10 @@
 
 struct placement_host_row {
     const char *id, *zone, *hypervisor, *architecture;
-    const char *traits;               /* JSON array of names */
-    const char *aggregates;           /* JSON array of the metadata objects of its aggregates */
+    const char *traits;     /* JSON array of names */
+    const char *aggregates; /* JSON array of the metadata objects of its aggregates */
+    const char *cpu;        /* JSON object: vendor, model, topology, features */
+    int64_t hypervisor_version;
     const char *topology;             /* JSON object: its NUMA cells */
     const char *given;                /* JSON array of what its allocations hold of them; NULL: nothing */
     const char *dedicated_project_id; /* only its servers; NULL: everybody's */

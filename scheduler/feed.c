@@ -3,7 +3,10 @@
 #include "scheduler/feed.h"
 #include "common/json_in.h"
 #include "common/log.h"
+#include "common/model/machine.h"
+#include "db/store_aggregate.h"
 #include "db/store_placement.h"
+#include "scheduler/capabilities.h"
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +23,7 @@ struct refresh {
     struct feed *feed;
     int64_t now_us;
     struct arena arena;
+    struct capabilities capabilities;
     bool *known; /* by slot: there is a row */
 };
 
@@ -74,6 +78,21 @@ static int add_property(void *arg, const char *name, json_value *value)
         names_add(w->properties, arena_printf(w->arena, "%s=%s", name, item));
     }
     return 0;
+}
+
+/* What flavors may ask of its capabilities, as properties too. */
+static int add_capabilities(struct refresh *r, const struct placement_host_row *row, struct names *properties,
+                            struct error *e)
+{
+    const struct capabilities_cpu *cpu = NULL;
+    int rc = capabilities_of_cpu(&r->capabilities, row->cpu, &cpu, e);
+    for (size_t i = 0; !rc && i < cpu->count; i++) {
+        names_add(properties, cpu->items[i]);
+    }
+    names_add(properties, arena_printf(&r->arena, "capabilities:hypervisor_type=%s", row->hypervisor));
+    names_add(properties,
+              arena_printf(&r->arena, "capabilities:hypervisor_version=%lld", (long long)row->hypervisor_version));
+    return rc;
 }
 
 static int read_traits(struct arena *a, const char *json, struct names *ret, struct error *e)
@@ -147,6 +166,7 @@ static int take_over(void *arg, const struct placement_host_row *row, struct err
     arena_reset(&r->arena);
     int rc = read_traits(&r->arena, row->traits, &traits, &bad);
     rc = rc ? rc : read_aggregates(&r->arena, row->aggregates, &properties, &tenants, &bad);
+    rc = rc ? rc : add_capabilities(r, row, &properties, &bad);
     rc = rc ? rc : read_resources(&r->arena, row->resources, &classes, &bad);
     if (rc) {
         log_error("host row damaged", "host=%s error=\"%s\"", row->id, error_text(&bad));
@@ -185,11 +205,54 @@ static int take_over(void *arg, const struct placement_host_row *row, struct err
     return 0;
 }
 
+struct limits {
+    struct arena *arena;
+    const char **tenants;
+    size_t count, room;
+};
+
+/* The projects of an aggregate that limits them to the hosts that are kept for them. */
+static int note_limited(void *arg, const char *metadata, struct error *e)
+{
+    struct limits *l = arg;
+    struct names none = {0}, tenants = {0};
+    struct aggregate_walk w = {.arena = l->arena, .properties = &none, .tenants = &tenants};
+    struct json_doc doc;
+    int rc = json_in_parse(metadata, strlen(metadata), &doc, e);
+    if (rc) {
+        return rc;
+    }
+    const char *limits = json_in_text(json_in_member(doc.root, "limit_tenants"));
+    if (limits && machine_word_is_on(limits)) {
+        json_in_each(doc.root, add_property, &w);
+    }
+    for (size_t i = 0; i < tenants.count; i++) {
+        l->tenants = arena_more(l->arena, l->tenants, l->count, &l->room, sizeof(*l->tenants));
+        l->tenants[l->count++] = tenants.items[i];
+    }
+    json_in_done(&doc);
+    return 0;
+}
+
+static int refresh_limits(struct refresh *r, struct db_conn *c, struct error *e)
+{
+    struct limits l = {.arena = &r->arena};
+    arena_reset(&r->arena);
+    int rc = store_aggregate_limiting(c, note_limited, &l, e);
+    if (!rc) {
+        placement_confine(r->feed->placement, l.tenants, l.count);
+    }
+    return rc;
+}
+
 int feed_refresh(struct feed *f, struct db_conn *c, int64_t now_us, struct error *e)
 {
     struct refresh r = {.feed = f, .now_us = now_us};
     arena_init(&r.arena);
+    capabilities_init(&r.capabilities);
     int rc = store_placement_hosts(c, f->position, take_over, &r, e);
+    rc = rc ? rc : refresh_limits(&r, c, e);
+    capabilities_done(&r.capabilities);
     arena_done(&r.arena);
     return rc;
 }

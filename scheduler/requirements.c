@@ -6,6 +6,7 @@
 #include "common/json_in.h"
 #include "common/model/machine.h"
 #include "common/model/numa_wish.h"
+#include "common/model/spec_match.h"
 #include "db/store_cells.h"
 #include "scheduler/feed.h"
 #include <errno.h>
@@ -106,6 +107,34 @@ static int read_resource(struct reading *r, const char *class, const char *text)
     return amount > 0 ? add_class(r, class, amount) : 0;
 }
 
+/* A property of the host's aggregates, or of the host, is as the spec says. */
+static int match_property(struct reading *r, const char *name, const char *key, const char *spec)
+{
+    struct placement_request *request = r->request;
+    if (!spec_match_has_operator(spec)) {
+        return push(r, request->properties, &r->properties, arena_printf(r->arena, "%s=%s", key, spec));
+    }
+    if (!spec_match_valid(spec)) {
+        return error_set(r->error, ERR_NO_VALID_HOST, "%.100s is \"%.64s\", which compares with nothing", name, spec);
+    }
+    if (request->match_count == PLACEMENT_NAMES_MAX) {
+        return error_set(r->error, ERR_NO_VALID_HOST, "more than %d properties compared", PLACEMENT_NAMES_MAX);
+    }
+    request->matches[request->match_count++] = placement_match_number(r->placement, key, spec);
+    return 0;
+}
+
+/* Nova's rules: "aggregate_instance_extra_specs:KEY" and what has no scope speak of aggregates, "capabilities:PATH" of
+ * the host. One word without scope is of libvirt's driver. */
+static int read_spec(struct reading *r, const char *name, const char *spec)
+{
+    const char *key = after(name, "aggregate_instance_extra_specs:");
+    if (!key && (after(name, "capabilities:") || !strchr(name, ':'))) {
+        key = name;
+    }
+    return !key || strcmp(name, "hide_hypervisor_id") == 0 ? 0 : match_property(r, name, key, spec);
+}
+
 static int read_extra_spec(void *arg, const char *name, json_value *value)
 {
     struct reading *r = arg;
@@ -126,11 +155,7 @@ static int read_extra_spec(void *arg, const char *name, json_value *value)
                    ? 0
                    : error_set(r->error, ERR_NO_VALID_HOST, "placement:policy %.32s is not known", text);
     }
-    const char *key = after(name, "aggregate_instance_extra_specs:");
-    if (key) {
-        return push(r, r->request->properties, &r->properties, arena_printf(r->arena, "%s=%s", key, text));
-    }
-    return 0;
+    return read_spec(r, name, text);
 }
 
 /* nova/objects/fields.py, VMMode, with its aliases. */
@@ -174,6 +199,24 @@ static int finish_vm_mode(struct reading *r, const char *image_kind)
     return code ? code : push(r, r->request->forbidden, &r->forbidden, MODE_XEN);
 }
 
+/* Hosts in aggregates that say something of the image's property take only images that say the same. */
+static int keep_for_image(struct reading *r, const char *name, const char *value)
+{
+    struct placement_request *request = r->request;
+    if (!placement_has_key(r->placement, name) || !*value) {
+        return 0;
+    }
+    if (request->kept_count == PLACEMENT_NAMES_MAX) {
+        return error_set(r->error, ERR_NO_VALID_HOST, "more than %d of the image's properties are those of aggregates",
+                         PLACEMENT_NAMES_MAX);
+    }
+    request->kept[request->kept_count++] =
+        (struct placement_kept){.what = PLACEMENT_KEEPS_IMAGES,
+                                .key = arena_strdup(r->arena, name),
+                                .values = {arena_printf(r->arena, "%s=%s", name, value)}};
+    return 0;
+}
+
 static int read_image_property(void *arg, const char *name, json_value *value)
 {
     struct reading *r = arg;
@@ -192,9 +235,12 @@ static int read_image_property(void *arg, const char *name, json_value *value)
         if (strcmp(text, "aarch64") != 0) /* that one is a trait: hosts of other kinds may emulate it */
             r->request->architecture = arena_strdup(r->arena, text);
     } else if (strcmp(name, "vm_mode") == 0 || strcmp(name, "hw_vm_mode") == 0) {
-        return read_vm_mode(r, text);
+        int rc = read_vm_mode(r, text);
+        if (rc) {
+            return rc;
+        }
     }
-    return 0;
+    return keep_for_image(r, name, text);
 }
 
 static int each_member(const char *json, json_in_each_fn fn, struct reading *r)
