@@ -16,12 +16,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#define AGENT_DEFAULT_URL   "https://127.0.0.1:8775"
-#define AGENT_FILE_THREADS  4
-#define AGENT_JOIN_FIRST_MS 500
-#define AGENT_JOIN_MOST_MS  15000
-#define MIB                 ((int64_t)1 << 20)
-#define GIB                 ((int64_t)1 << 30)
+#define AGENT_DEFAULT_URL    "https://127.0.0.1:8775"
+#define AGENT_FILE_THREADS   4
+#define AGENT_UPLOAD_THREADS 2
+#define AGENT_JOIN_FIRST_MS  500
+#define AGENT_JOIN_MOST_MS   15000
+#define MIB                  ((int64_t)1 << 20)
+#define GIB                  ((int64_t)1 << 30)
 
 struct agent_host {
     struct agent *agent;
@@ -35,7 +36,7 @@ struct agent_host {
 struct agent {
     const struct settings *settings;
     struct loop *loop;
-    struct worker_pool *files;
+    struct worker_pool *files, *uploads;
     struct agent_host *hosts;
     struct fake_rules *rules; /* NULL: none */
     char *fake_topology;      /* of each fake host; NULL: not needed yet */
@@ -133,6 +134,7 @@ static void agent_host_start(struct agent_host *h)
     struct error e = {0};
     bool fake = agent_is_fake(a->settings);
     struct host_setup setup = {.settings = a->settings, .loop = a->loop, .files = a->files, .identity = &h->identity};
+    setup.uploads = a->uploads;
     setup.url = agent_url(h);
     setup.durable = !fake;
     int code = a->settings->join_only ? 0
@@ -243,6 +245,7 @@ int agent_new(const struct settings *settings, struct loop *loop, struct agent *
     a->settings = settings;
     a->loop = loop;
     a->files = worker_pool_new(loop, "files", AGENT_FILE_THREADS, 0);
+    a->uploads = worker_pool_new(loop, "uploads", AGENT_UPLOAD_THREADS, 0);
     strbuf_init(&tokens, 0);
     int code = settings->token_file ? file_read(settings->token_file, &tokens, e) : 0;
     if (!code && settings->fake_faults)
@@ -273,6 +276,7 @@ void agent_free(struct agent **agent)
         return;
     for (size_t i = 0; i < a->count; i++)
         host_free(&a->hosts[i].host);
+    worker_pool_free(&a->uploads);
     worker_pool_free(&a->files);
     for (size_t i = 0; i < a->count; i++) {
         loop_timer_free(&a->hosts[i].again);

@@ -13,6 +13,7 @@
 
 #define CHILD_ERROR_TEXT 2048
 #define CHILD_NO_PROGRAM 127
+#define CHILD_LOOK_MS    200 /* whether it is to stop */
 
 /* Between fork and exec: only async-signal-safe calls. */
 static void child_exec(const struct child *c, int out, int err)
@@ -59,15 +60,16 @@ static void child_drain(struct child_pipe *p)
     }
 }
 
-/* Until both pipes end: true. At the deadline: false. */
-static bool child_read(struct child_pipe pipes[2], int64_t deadline_mono_us)
+/* Until both pipes end: true. At the deadline, or stopped: false. */
+static bool child_read(struct child_pipe pipes[2], int64_t deadline_mono_us, const atomic_bool *stop)
 {
     while (pipes[0].fd >= 0 || pipes[1].fd >= 0) {
         struct pollfd fds[2] = {{.fd = pipes[0].fd, .events = POLLIN}, {.fd = pipes[1].fd, .events = POLLIN}};
         int64_t left_us = deadline_mono_us - clock_mono_us();
-        if (left_us <= 0)
+        if (left_us <= 0 || (stop && atomic_load(stop)))
             return false;
-        int ready = poll(fds, 2, (int)(left_us / 1000 + 1));
+        int64_t wait_ms = left_us / 1000 + 1;
+        int ready = poll(fds, 2, stop && wait_ms > CHILD_LOOK_MS ? CHILD_LOOK_MS : (int)wait_ms);
         if (ready < 0 && errno != EINTR)
             return false;
         for (int i = 0; ready > 0 && i < 2; i++) {
@@ -95,7 +97,7 @@ static int child_verdict(const struct child *c, int status, struct strbuf *compl
 
 static int child_reap(const struct child *c, pid_t pid, struct child_pipe pipes[2], struct error *e)
 {
-    bool ended = child_read(pipes, clock_mono_us() + c->deadline_ms * 1000);
+    bool ended = child_read(pipes, clock_mono_us() + c->deadline_ms * 1000, c->stop);
     if (!ended) {
         kill(-pid, SIGKILL);
         kill(pid, SIGKILL);
@@ -107,6 +109,8 @@ static int child_reap(const struct child *c, pid_t pid, struct child_pipe pipes[
     int status = 0;
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;
+    if (!ended && c->stop && atomic_load(c->stop))
+        return error_set(e, ERR_TIMEOUT, "%s was stopped", c->argv[0]);
     if (!ended)
         return error_set(e, ERR_TIMEOUT, "%s did not end within %lld ms", c->argv[0], (long long)c->deadline_ms);
     return child_verdict(c, status, pipes[1].to, e);

@@ -133,7 +133,7 @@ static void fake_end(struct fake *f, struct fake_call *c)
     else if (c->kind == FAKE_INVENTORY || c->kind == FAKE_CONSOLE || c->kind == FAKE_DIAGNOSTICS)
         fake_end_text(f, c, &result);
     else if (c->kind == FAKE_MOVE)
-        c->text(c->arg, &result, "", 0);
+        fake_end_move(c, &result);
     else
         c->done(c->arg, &result);
 }

@@ -109,6 +109,8 @@ int fake_move_now(struct fake *f, const struct hypervisor_move *move, struct fak
         if (g->domain == HYPERVISOR_ABSENT)
             fake_set(f, g, move->paused ? HYPERVISOR_PAUSED : HYPERVISOR_RUNNING, true);
         return 0;
+    case HYPERVISOR_MOVE_SNAPSHOT:
+        return g->traces ? 0 : error_set(e, ERR_NOT_FOUND, "Cannot copy the disk: there is none");
     case HYPERVISOR_MOVE_DISCARD:
         fake_set(f, g, HYPERVISOR_ABSENT, false);
         return 0;

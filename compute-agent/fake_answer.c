@@ -106,6 +106,22 @@ static void fake_print_diagnostics(const struct fake *f, const struct fake_call 
     json_out_object_end(&o);
 }
 
+void fake_end_move(struct fake_call *c, const struct hypervisor_result *result)
+{
+    struct strbuf text;
+    struct json_out o;
+    strbuf_init(&text, 0);
+    if (c->move->kind == HYPERVISOR_MOVE_SNAPSHOT && !result->code) {
+        json_out_init(&o, &text);
+        json_out_object(&o, NULL);
+        json_out_textf(&o, "data", "The disk of %s, which is not there\n", c->id);
+        json_out_text(&o, "format", "raw");
+        json_out_object_end(&o);
+    }
+    c->text(c->arg, result, text.data, text.size);
+    strbuf_done(&text);
+}
+
 void fake_end_text(struct fake *f, struct fake_call *c, const struct hypervisor_result *result)
 {
     struct strbuf text;

@@ -81,5 +81,6 @@ int fake_move_now(struct fake *f, const struct hypervisor_move *move, struct fak
 /* ---- fake_answer.c ---- */
 /* The call's callback with its answer. */
 void fake_end_list(struct fake *f, struct fake_call *c, const struct hypervisor_result *result);
+void fake_end_move(struct fake_call *c, const struct hypervisor_result *result);
 void fake_end_samples(struct fake *f, struct fake_call *c, const struct hypervisor_result *result);
 void fake_end_text(struct fake *f, struct fake_call *c, const struct hypervisor_result *result);

@@ -205,6 +205,8 @@ void guest_take_spec(struct guest *g, struct spec **spec)
     spec_free(&g->incoming);
     g->incoming = *spec;
     *spec = NULL;
+    if (g->task && !g->incoming->exists)
+        host_task_yield(g->task);
     guest_work(g);
 }
 

@@ -268,6 +268,8 @@ int host_new(const struct host_setup *setup, struct host **ret, struct error *e)
     h->settings = setup->settings;
     h->loop = setup->loop;
     h->files = setup->files;
+    h->uploads = setup->uploads;
+    h->url = memory_strdup(setup->url);
     h->identity = setup->identity;
     h->hypervisor = setup->hypervisor;
     h->durable = setup->durable;
@@ -334,6 +336,7 @@ void host_free(struct host **host)
     loop_timer_free(&h->sample);
     loop_timer_free(&h->upkeep);
     journal_free(&h->journal);
+    free(h->url);
     free(h);
 }
 

@@ -16,6 +16,7 @@ struct host_setup {
     const struct settings *settings; /* outlives the host */
     struct loop *loop;
     struct worker_pool *files;     /* for work on files: journal syncs */
+    struct worker_pool *uploads;   /* for sending images */
     struct identity *identity;     /* joined; outlives the host */
     struct hypervisor *hypervisor; /* becomes the host's */
     const char *url;               /* the API's */

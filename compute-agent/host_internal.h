@@ -39,7 +39,8 @@ struct host_alive {
 struct host {
     const struct settings *settings;
     struct loop *loop;
-    struct worker_pool *files;
+    struct worker_pool *files, *uploads;
+    char *url;
     struct identity *identity;
     struct hypervisor *hypervisor;
     struct http_client *http;

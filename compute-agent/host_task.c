@@ -1,11 +1,13 @@
 /* A task waits for the step under way of its server, is carried out by the hypervisor, and is reported until the API
- * has heard it. It lives in memory only: after a restart the API names it again, and doing it twice is no harm. */
+ * has heard it. One that makes an image is also sent to the API before it ends. It lives in memory only: after a
+ * restart the API names it again, and doing it twice is no harm. */
 #include "compute-agent/host_task.h"
 #include "common/clock.h"
 #include "common/json_out.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "compute-agent/host_internal.h"
+#include "compute-agent/host_upload.h"
 #include "compute-agent/loop.h"
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,7 @@
 #define TASK_AGAIN_MS    2000
 #define TASK_PROGRESS_US 1000000
 #define TASK_ATTEMPTS    30
+#define TASK_BEAT_MS     30000
 
 struct host_task {
     struct host *host;
@@ -27,6 +30,9 @@ struct host_task {
     int code;
     struct error error;
     char *result; /* JSON object or NULL */
+    char *made;   /* SNAPSHOT: what is to be sent, once it is there */
+    struct host_upload *upload;
+    struct loop_timer *beat; /* SNAPSHOT: it is still at it */
     unsigned attempts;
     int64_t progress_us; /* clock_mono_us of the last progress that was told */
     struct loop_timer *timer;
@@ -36,9 +42,12 @@ struct host_task {
 static void task_free(struct host_task *t)
 {
     loop_timer_free(&t->timer);
+    loop_timer_free(&t->beat);
+    host_upload_forget(t->upload);
     spec_free(&t->spec);
     arena_done(&t->arena);
     free(t->result);
+    free(t->made);
     free(t);
 }
 
@@ -113,6 +122,13 @@ static void task_progress(void *arg, const char *json)
     task_send(t, "running", json, task_told, NULL);
 }
 
+/* How far an image is. */
+static void task_beat(void *arg)
+{
+    struct host_task *t = arg;
+    task_send(t, "running", t->made ? "{\"step\":\"uploading\"}" : "{\"step\":\"copying\"}", task_told, NULL);
+}
+
 /* ---- doing ---- */
 
 /* It has ended for this host: the server is the next task's, or its own again. */
@@ -129,6 +145,7 @@ static void task_end(struct host_task *t)
 {
     t->running = false;
     t->ended = true;
+    loop_timer_free(&t->beat);
     log_info("task ended", "task=%s server=%s kind=%s error=\"%s\"", t->id, t->server_id,
              hypervisor_move_name(t->move.kind), t->code ? error_text(&t->error) : "");
     task_leave(t);
@@ -151,7 +168,7 @@ static void task_note(struct host_task *t, enum hypervisor_domain domain)
         guest_forget(g);
         return;
     }
-    if (t->move.kind != HYPERVISOR_MOVE_SERVE) {
+    if (t->move.kind != HYPERVISOR_MOVE_SERVE && t->move.kind != HYPERVISOR_MOVE_SNAPSHOT) {
         g->domain = domain;
         g->changed_us = 0;
         g->prepared = false;
@@ -160,12 +177,47 @@ static void task_note(struct host_task *t, enum hypervisor_domain domain)
     }
 }
 
+static void task_sent(void *arg, const struct host_upload_result *result)
+{
+    struct host_task *t = arg;
+    t->upload = NULL;
+    if (result->transient && !t->superseded && !t->cancelled) {
+        log_warn("image is sent again", "image=%s server=%s error=\"%s\"", t->id, t->server_id,
+                 error_text(result->error));
+        loop_timer_start(t->timer, TASK_AGAIN_MS, 0);
+        return;
+    }
+    t->code = result->code;
+    if (result->code)
+        t->error = *result->error;
+    task_end(t);
+}
+
+static void task_upload(struct host_task *t)
+{
+    if (!t->upload)
+        t->upload = host_upload_new(t->host, t->id, t->made, t->superseded || t->cancelled, task_sent, t);
+}
+
+/* It is not wanted any more: its end comes soon. */
+static void task_stop(struct host_task *t)
+{
+    struct hypervisor *hv = t->host->hypervisor;
+    if (t->upload)
+        host_upload_stop(t->upload);
+    else if (t->made)
+        task_upload(t);
+    else if (hv->ops->move_change)
+        hv->ops->move_change(hv, t->server_id, false);
+}
+
 static void task_done(void *arg, const struct hypervisor_result *result, const char *text, size_t size)
 {
     struct host_task *t = arg;
     bool patient = result->transient && t->attempts++ < TASK_ATTEMPTS &&
                    (t->move.kind == HYPERVISOR_MOVE_ARRIVE || t->move.kind == HYPERVISOR_MOVE_RECEIVE ||
-                    t->move.kind == HYPERVISOR_MOVE_RELEASE || t->move.kind == HYPERVISOR_MOVE_READY);
+                    t->move.kind == HYPERVISOR_MOVE_RELEASE || t->move.kind == HYPERVISOR_MOVE_READY ||
+                    t->move.kind == HYPERVISOR_MOVE_SNAPSHOT);
     bool again =
         patient || result->code == ERR_UNAVAILABLE || (t->move.kind == HYPERVISOR_MOVE_DISCARD && result->code);
     if (again && !t->superseded && !t->cancelled) { /* it must end well: nobody else can do it */
@@ -180,6 +232,12 @@ static void task_done(void *arg, const struct hypervisor_result *result, const c
         t->error = *result->error;
     } else {
         task_note(t, result->domain);
+        if (t->move.kind == HYPERVISOR_MOVE_SNAPSHOT) {
+            t->made = memory_strdup(text);
+            task_beat(t);
+            task_upload(t);
+            return;
+        }
         t->result = size ? memory_strdup(text) : NULL;
     }
     task_end(t);
@@ -221,6 +279,10 @@ static void task_begin(struct host_task *t)
         guest_hold(g, &t->spec);
     }
     log_info("task begins", "task=%s server=%s kind=%s", t->id, t->server_id, hypervisor_move_name(t->move.kind));
+    if (t->move.kind == HYPERVISOR_MOVE_SNAPSHOT && !t->beat) {
+        t->beat = loop_timer_new(t->host->loop, task_beat, t);
+        loop_timer_start(t->beat, 0, TASK_BEAT_MS);
+    }
     if (t->move.kind == HYPERVISOR_MOVE_READY) {
         g->parts = 1;
         host_network_ensure(t->host, g);
@@ -247,8 +309,19 @@ static void task_due(void *arg)
     struct host_task *t = arg;
     if (t->ended)
         task_report(t);
+    else if (t->made)
+        task_upload(t);
     else
         host_task_turn(t);
+}
+
+void host_task_yield(struct host_task *t)
+{
+    if (t->move.kind != HYPERVISOR_MOVE_SNAPSHOT || t->ended || t->cancelled)
+        return;
+    t->cancelled = true;
+    if (t->running)
+        task_stop(t);
 }
 
 /* ---- taking ---- */
@@ -281,6 +354,7 @@ static int task_read(struct host_task *t, json_value *value, struct error *e)
         return error_set(e, ERR_NOT_IMPLEMENTED, "This agent does not know the task %.40s", kind ? kind : "");
     m->kind = (enum hypervisor_move_kind)number;
     m->server_id = t->server_id;
+    m->image_id = t->id;
     const char *source = task_text(t, value, "source"), *target = task_text(t, value, "target");
     const char *args_source = json_in_text(json_in_member(json_in_member(value, "args"), "source"));
     bool from_here = source && strcmp(source, t->host->identity->host_id) == 0;
@@ -305,7 +379,6 @@ static int task_read(struct host_task *t, json_value *value, struct error *e)
 /* An older task of the same server is given up; this one begins when that has ended. */
 static void task_queue(struct host_task *t)
 {
-    struct hypervisor *hv = t->host->hypervisor;
     struct guest *g = host_guest(t->host, t->server_id);
     struct host_task *old = g->task;
     if (!old) {
@@ -319,8 +392,8 @@ static void task_queue(struct host_task *t)
     old->next = t;
     if (!old->running)
         task_end(old);
-    else if (hv->ops->move_change)
-        hv->ops->move_change(hv, t->server_id, false);
+    else
+        task_stop(old);
 }
 
 static void task_change(struct host_task *t, bool cancelled, json_value *options)
@@ -333,8 +406,10 @@ static void task_change(struct host_task *t, bool cancelled, json_value *options
     t->cancelled = cancelled;
     if (!t->running)
         host_task_turn(t);
-    else if ((cancelled || (t->move.force && !forced)) && hv->ops->move_change)
-        hv->ops->move_change(hv, t->server_id, !cancelled);
+    else if (cancelled)
+        task_stop(t);
+    else if (t->move.force && !forced && hv->ops->move_change)
+        hv->ops->move_change(hv, t->server_id, true);
 }
 
 void host_task_take(struct host *h, json_value *value)

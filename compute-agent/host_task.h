@@ -13,6 +13,8 @@ struct host_task;
 void host_task_take(struct host *h, json_value *value);
 /* Begins it when nothing is in the way. */
 void host_task_turn(struct host_task *t);
+/* Its server is to be deleted: what is only for an image of it ends soon. */
+void host_task_yield(struct host_task *t);
 /* host_network_ensure has ended one of its networks. */
 void host_task_network_done(struct host_task *t, const struct hypervisor_result *result);
 void host_task_free(struct host *h);

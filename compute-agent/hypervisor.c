@@ -18,7 +18,7 @@ const char *hypervisor_action_name(enum hypervisor_action action)
 }
 
 static const char *const move_names[HYPERVISOR_MOVE_COUNT] = {"release", "serve",  "receive", "ready",
-                                                              "send",    "arrive", "discard"};
+                                                              "send",    "arrive", "discard", "snapshot"};
 
 const char *hypervisor_move_name(enum hypervisor_move_kind kind)
 {

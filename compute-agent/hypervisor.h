@@ -118,17 +118,20 @@ struct hypervisor_prepare {
 enum hypervisor_move_kind {
     HYPERVISOR_MOVE_RELEASE, /* the domain goes (switched off if need be), its files stay */
     HYPERVISOR_MOVE_SERVE, /* from now on `peer` may read the server's files, until another move of the server comes */
-    HYPERVISOR_MOVE_RECEIVE, /* its files are fetched from `peer` (unless that is this host), disks grown to the
-                           specification */
-    HYPERVISOR_MOVE_READY,   /* everything is made and checked that a running guest of `peer` needs to come here */
-    HYPERVISOR_MOVE_SEND,    /* the running guest goes to `peer`; when it is away already, that is success */
-    HYPERVISOR_MOVE_ARRIVE,  /* says that the guest is here, owned by this host */
-    HYPERVISOR_MOVE_DISCARD, /* HYPERVISOR_REMOVE, also of what is half made */
+    HYPERVISOR_MOVE_RECEIVE,  /* its files are fetched from `peer` (unless that is this host), disks grown to the
+                            specification */
+    HYPERVISOR_MOVE_READY,    /* everything is made and checked that a running guest of `peer` needs to come here */
+    HYPERVISOR_MOVE_SEND,     /* the running guest goes to `peer`; when it is away already, that is success */
+    HYPERVISOR_MOVE_ARRIVE,   /* says that the guest is here, owned by this host */
+    HYPERVISOR_MOVE_DISCARD,  /* HYPERVISOR_REMOVE, also of what is half made */
+    HYPERVISOR_MOVE_SNAPSHOT, /* no move: a copy of its disk as it is now, whole and by itself, while it goes on; the
+                           callback's text: {"file", to be removed by the caller, or "data"; "format"} */
     HYPERVISOR_MOVE_COUNT
 };
 struct hypervisor_move {
     enum hypervisor_move_kind kind;
     const char *server_id;
+    const char *image_id;                             /* SNAPSHOT: what it is for */
     const struct spec *spec;                          /* RECEIVE, READY; as the server will be here */
     const char *peer_id, *peer_address;               /* the other host; NULL for DISCARD */
     bool same_host;                                   /* it stays where it is */

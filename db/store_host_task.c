@@ -32,16 +32,34 @@ static void map(const struct db_rows *rows, struct host_task_row *ret)
 
 DB_STATEMENT(host_task_insert, "INSERT INTO host_task (id, migration_id, host_id, server_id, kind, args, revision, "
                                "state, result, message) VALUES ($1, $2, $3, $4, $5, $6, $7, 'open', NULL, NULL)");
-int store_host_task_insert(struct db_conn *c, int64_t migration_id, const char *host_id, const char *server_id,
-                           const char *kind, const char *args, struct error *e)
+static int insert(struct db_conn *c, const char *id, int64_t migration_id, const char *host_id, const char *server_id,
+                  const char *kind, const char *args, struct error *e)
 {
-    char id[UUID_SIZE];
     int64_t revision = 0;
     int rc = store_host_bump(c, host_id, &revision, e);
     return rc ? rc
               : db_exec(c, &host_task_insert, NULL, e,
-                        DB_ARGS(db_text(uuid_ordered(id)), db_int(migration_id), db_text(host_id), db_text(server_id),
-                                db_text(kind), db_text(args), db_int(revision)));
+                        DB_ARGS(db_text(id), db_int(migration_id), db_text(host_id), db_text(server_id), db_text(kind),
+                                db_text(args), db_int(revision)));
+}
+
+int store_host_task_insert(struct db_conn *c, int64_t migration_id, const char *host_id, const char *server_id,
+                           const char *kind, const char *args, struct error *e)
+{
+    char id[UUID_SIZE];
+    return insert(c, uuid_ordered(id), migration_id, host_id, server_id, kind, args, e);
+}
+
+int store_host_task_insert_alone(struct db_conn *c, const char *id, const char *host_id, const char *server_id,
+                                 const char *kind, const char *args, struct error *e)
+{
+    return insert(c, id, 0, host_id, server_id, kind, args, e);
+}
+
+DB_STATEMENT(host_task_delete_alone, "DELETE FROM host_task WHERE id = $1 AND migration_id = 0");
+int store_host_task_delete_alone(struct db_conn *c, const char *id, struct error *e)
+{
+    return db_exec(c, &host_task_delete_alone, NULL, e, DB_ARGS(db_text(id)));
 }
 
 DB_STATEMENT(host_task_close, "DELETE FROM host_task WHERE migration_id = $1");
@@ -109,6 +127,8 @@ int store_host_task_desired(struct db_conn *c, const char *host_id, int64_t sinc
 
 DB_STATEMENT(host_task_end, "UPDATE host_task SET state = $3, result = $4, message = $5 WHERE id = $1 "
                             "AND host_id = $2 AND state IN ('open', 'cancelled')");
+DB_STATEMENT(host_task_forget,
+             "DELETE FROM host_task WHERE id = $1 AND migration_id = 0 AND state IN ('done', 'failed')");
 DB_STATEMENT(host_task_progress,
              "UPDATE migration SET progress = $3 WHERE id = (SELECT migration_id FROM host_task WHERE id = $1 "
              "AND host_id = $2 AND kind = 'send' AND state IN ('open', 'cancelled'))");
@@ -120,7 +140,8 @@ int store_host_task_report(struct db_conn *c, const char *id, const char *host_i
                    ? db_exec(c, &host_task_progress, NULL, e, DB_ARGS(db_text(id), db_text(host_id), db_text(result)))
                    : 0;
     db_wake(c, "placement");
-    return db_exec(
-        c, &host_task_end, NULL, e,
-        DB_ARGS(db_text(id), db_text(host_id), db_text(state_names[state]), db_text(result), db_text(message)));
+    int rc =
+        db_exec(c, &host_task_end, NULL, e,
+                DB_ARGS(db_text(id), db_text(host_id), db_text(state_names[state]), db_text(result), db_text(message)));
+    return rc ? rc : db_exec(c, &host_task_forget, NULL, e, DB_ARGS(db_text(id)));
 }

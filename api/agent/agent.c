@@ -4,7 +4,8 @@
 #include <string.h>
 
 static const struct route_table *const tables[] = {
-    &join_routes, &desired_routes, &report_routes, &questions_routes, &verdict_routes, &tasks_routes, NULL};
+    &join_routes,    &desired_routes, &report_routes,        &questions_routes,
+    &verdict_routes, &tasks_routes,   &image_uploads_routes, NULL};
 const struct service agent_service = {
     .name = "agent",
     .prefix = "/agent/v1",

@@ -5,7 +5,7 @@
 
 extern const struct service agent_service; /* /agent/v1 */
 extern const struct route_table join_routes, desired_routes, report_routes, questions_routes, verdict_routes,
-    tasks_routes;
+    tasks_routes, image_uploads_routes;
 
 /* The host whose certificate called. ERR_UNAUTHORIZED when it is not known (removed meanwhile), or when its certificate
  * is neither its present one nor the one before a renewal that is under way. */

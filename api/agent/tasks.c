@@ -3,6 +3,7 @@
 #include "api/agent/tasks.h"
 #include "api/agent/agent.h"
 #include "api/agent/desired_view.h"
+#include "api/compute/server_image.h"
 #include "db/store_host_task.h"
 #include "db/store_migration.h"
 #include <string.h>
@@ -62,7 +63,8 @@ static int write_task(void *arg, const struct host_task_row *task, struct error 
     struct json_out *out = w->out;
     struct migration_row m;
     struct arena *a = &w->request->arena;
-    int rc = store_migration_get(w->conn, task->migration_id, a, &m, e);
+    bool alone = task->migration_id == 0;
+    int rc = alone ? 0 : store_migration_get(w->conn, task->migration_id, a, &m, e);
     if (rc)
         return rc;
     bool receives = strcmp(task->kind, "receive") == 0 || strcmp(task->kind, "ready") == 0;
@@ -72,8 +74,9 @@ static int write_task(void *arg, const struct host_task_row *task, struct error 
     json_out_text(out, "kind", task->kind);
     json_out_bool(out, "cancelled", task->state == HOST_TASK_CANCELLED);
     json_out_raw(out, "args", task->args);
-    json_out_text(out, "migration_type", migration_kind_name(m.kind));
-    rc = strcmp(task->kind, "discard") == 0 ? 0 : write_peer(w, &m, out);
+    if (!alone)
+        json_out_text(out, "migration_type", migration_kind_name(m.kind));
+    rc = alone || strcmp(task->kind, "discard") == 0 ? 0 : write_peer(w, &m, out);
     if (!rc && receives)
         rc = write_server(w, task, &m);
     json_out_object_end(out);
@@ -112,6 +115,19 @@ static const struct json_field fields[] = {
 static const struct json_table table = {
     .fields = fields, .count = JSON_COUNT(fields), .open = true, .seen_offset = JSON_NO_SEEN};
 
+/* A task that makes an image has the image's id; of all others nothing happens here. */
+static int take_image(struct request *request, const struct host_row *host, const struct report *r)
+{
+    const char *id = request_param(request, "id"), *step = json_in_text(json_in_member(r->result, "step"));
+    bool uploads = step != NULL && strcmp(step, "uploading") == 0;
+    if (strcmp(r->state, "running") == 0)
+        return server_image_progress(request->conn, id, host->id,
+                                     uploads ? SERVER_IMAGE_UPLOADING : SERVER_IMAGE_COPYING, request->now_us,
+                                     &request->arena, &request->error);
+    return server_image_fail(request->conn, id, host->id, r->error ? r->error : "The host failed", request->now_us,
+                             &request->arena, &request->error);
+}
+
 static int tasks_take(struct request *request, struct reply *reply)
 {
     const struct report *r = request->body;
@@ -120,6 +136,7 @@ static int tasks_take(struct request *request, struct reply *reply)
                                                                    : HOST_TASK_OPEN;
     struct host_row host;
     int rc = agent_host(request, &host);
+    rc = rc ? rc : take_image(request, &host, r);
     const char *result = json_in_is_object(r->result) ? json_in_print(r->result, &request->arena) : NULL;
     if (!rc)
         rc = store_host_task_report(request->conn, request_param(request, "id"), host.id, state, result,

@@ -2,6 +2,7 @@
  * on the writer, so that one that cannot be ended holds up no other. Several replicas may do it at once: the second
  * finds the deadline gone. */
 #include "api/compute/background.h"
+#include "api/compute/server_image.h"
 #include "api/compute/server_life.h"
 #include "api/http/metrics.h"
 #include "common/clock.h"
@@ -72,6 +73,36 @@ static void expire(struct api *api, void *arg)
     (void)arg;
     if (background_expire(api, clock_now_us(), EXPIRE_LIMIT, &count, &e) != 0)
         log_error("deadlines cannot be read", "error=%s", error_text(&e));
+    error_clear(&e);
+    if (background_give_up_images(api, clock_now_us(), &e) != 0)
+        log_error("images of servers cannot be read", "error=%s", error_text(&e));
+}
+
+/* Images that nobody will end any more. */
+static int give_up_one(struct db_conn *c, void *arg, struct error *e)
+{
+    const struct expiry *x = arg;
+    struct arena arena;
+    arena_init(&arena);
+    int rc = server_image_fail(c, x->id, NULL, "The image was not made: the server or its host went away", x->now_us,
+                               &arena, e);
+    arena_done(&arena);
+    return rc;
+}
+
+int background_give_up_images(struct api *api, int64_t now_us, struct error *e)
+{
+    struct overdue o = {.count = 0};
+    arena_init(&o.arena);
+    int rc = store_server_image_lost(db_reader(api->db), now_us, EXPIRE_LIMIT, add_id, &o, e);
+    for (int64_t i = 0; !rc && i < o.count; i++) {
+        struct expiry x = {.id = o.ids[i], .now_us = now_us};
+        struct error failure = {0};
+        if (writer_run(api->writer, give_up_one, &x, &failure) != 0)
+            log_error("image of a server cannot be given up", "image=%s error=%s", x.id, error_text(&failure));
+    }
+    arena_done(&o.arena);
+    return rc;
 }
 
 static int purge_rows(struct db_conn *c, void *arg, struct error *e)

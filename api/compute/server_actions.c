@@ -2,6 +2,7 @@
  * who may do it and what it does. Actions that Nova has and this cloud does not yet are refused as not implemented, all
  * others as unknown. */
 #include "api/compute/server_ability.h"
+#include "api/compute/server_image_actions.h"
 #include "api/compute/server_interfaces.h"
 #include "api/compute/server_life.h"
 #include "api/compute/server_moves.h"
@@ -343,11 +344,11 @@ static const struct action_row actions[] = {
     {"revertResize", server_moves_revert, 1, false, false, NULL},
     {"migrate", server_moves_migrate, 1, true, false, "CUSTOM_LACKS_MIGRATE"},
     {"os-migrateLive", server_moves_live, 1, true, false, "CUSTOM_LACKS_LIVE_MIGRATION"},
+    {"createImage", server_image_actions_create, 1, false, false, "CUSTOM_LACKS_SNAPSHOT"},
+    {"createBackup", server_image_actions_back_up, 1, false, false, "CUSTOM_LACKS_SNAPSHOT"},
     {"evacuate", server_moves_evacuate, 1, true, true, NULL},
 };
 static const char *const later[] = {
-    "createBackup",
-    "createImage",
     "injectNetworkInfo",
     "os-getRDPConsole",
     "os-getSPICEConsole",

@@ -209,6 +209,15 @@ static int write_change(struct db_conn *c, struct server_row *row, const struct 
     return store_server_move(c, row, e);
 }
 
+int server_life_end_image(struct db_conn *c, struct server_row *row, bool made, const char *why, int64_t now_us,
+                          struct error *e)
+{
+    struct server_situation before = store_server_situation(row);
+    struct server_change change;
+    server_end_image(&before, made, &change);
+    return write_change(c, row, &change, why, NULL, now_us, e);
+}
+
 static int observe_gone(struct db_conn *c, struct server_row *row, const struct server_life_event *event,
                         int64_t now_us, struct error *e)
 {

@@ -39,5 +39,9 @@ struct server_life_event {
 int server_life_observe(struct db_conn *c, const struct server_life_event *event, int64_t event_id, int64_t now_us,
                         struct arena *a, bool *ret_used, struct error *e);
 
+/* The image that was being made of it is there, or (`made` false, with why) never will be: its operation ends. */
+int server_life_end_image(struct db_conn *c, struct server_row *row, bool made, const char *why, int64_t now_us,
+                          struct error *e);
+
 /* The server's deadline passed; nothing when it has not. */
 int server_life_expire(struct db_conn *c, const char *server_id, int64_t now_us, struct arena *a, struct error *e);

@@ -116,6 +116,12 @@ static void describe_upload(struct request *request, struct image_row *row)
     row->hash_value = request_upload_sha512(request);
 }
 
+int image_data_take(struct request *request, struct image_row *row)
+{
+    describe_upload(request, row);
+    return activate(request, row, request_upload_path(request));
+}
+
 static int data_upload(struct request *request, struct reply *reply)
 {
     struct image_row row;
@@ -126,8 +132,7 @@ static int data_upload(struct request *request, struct reply *reply)
         rc = check_status(request, &row, "saving");
     if (rc != 0)
         return rc;
-    describe_upload(request, &row);
-    rc = activate(request, &row, request_upload_path(request));
+    rc = image_data_take(request, &row);
     if (rc == 0)
         reply->status = 204;
     return rc;

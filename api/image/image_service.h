@@ -23,6 +23,9 @@ int image_service_find_own(struct request *request, const char *action, struct i
 int image_service_check_own(struct request *request, const char *action, const struct image_row *row);
 /* Deletes the image with its files, if the caller may. Outside a write transaction: read handlers alone. */
 int image_service_remove(struct request *request, const struct image_row *row);
+/* What the request has uploaded becomes the image's bytes, checked to be of its disk format, and the image active.
+ * Inside the write transaction. */
+int image_data_take(struct request *request, struct image_row *row);
 int image_service_forbid(struct request *request, const char *action);
 /* Where the image's bytes are; with `suffix` "" or ".stage". In the arena. */
 const char *image_service_path(struct request *request, const char *id, const char *suffix);

@@ -31,6 +31,9 @@ static const struct operation_row rows[OPERATION_COUNT] = {
     [OPERATION_ADD_FIXED_IP] = {"addFixedIp", NULL, 0},
     [OPERATION_REMOVE_FIXED_IP] = {"removeFixedIp", NULL, 0},
     [OPERATION_PREEMPT] = {"preempt", NULL, 0},
+    /* Since its host last said how far it is. */
+    [OPERATION_CREATE_IMAGE] = {"createImage", "compute_snapshot_instance", 600 * SECOND_US},
+    [OPERATION_CREATE_BACKUP] = {"createBackup", "compute_backup_instance", 600 * SECOND_US},
     [OPERATION_RESIZE] = {"resize", "compute_prep_resize", 0},
     [OPERATION_MIGRATE] = {"migrate", "compute_prep_resize", 0},
     [OPERATION_LIVE_MIGRATION] = {"live-migration", "compute_live_migration", 0},
@@ -53,6 +56,8 @@ static const enum operation_kind action_operations[SERVER_ACTION_COUNT] = {
     [SERVER_ACTION_CONFIRM_RESIZE] = OPERATION_CONFIRM_RESIZE,
     [SERVER_ACTION_REVERT_RESIZE] = OPERATION_REVERT_RESIZE,
     [SERVER_ACTION_EVACUATE] = OPERATION_EVACUATE,
+    [SERVER_ACTION_CREATE_IMAGE] = OPERATION_CREATE_IMAGE,
+    [SERVER_ACTION_CREATE_BACKUP] = OPERATION_CREATE_BACKUP,
     [SERVER_ACTION_DELETE] = OPERATION_DELETE,
 };
 

@@ -26,6 +26,10 @@ static const char *const operation_names[SERVER_OPERATION_COUNT] = {
     [SERVER_OPERATION_NONE] = NULL,
     [SERVER_OPERATION_REBOOT_SOFT] = "reboot-soft",
     [SERVER_OPERATION_REBOOT_HARD] = "reboot-hard",
+    [SERVER_OPERATION_IMAGE_SNAPSHOT] = "image-snapshot",
+    [SERVER_OPERATION_IMAGE_BACKUP] = "image-backup",
+    [SERVER_OPERATION_IMAGE_PENDING] = "image-pending",
+    [SERVER_OPERATION_IMAGE_UPLOADING] = "image-uploading",
     [SERVER_OPERATION_RESIZE_PREP] = "resize-prep",
     [SERVER_OPERATION_RESIZE_MIGRATING] = "resize-migrating",
     [SERVER_OPERATION_RESIZE_FINISH] = "resize-finish",
@@ -34,8 +38,8 @@ static const char *const operation_names[SERVER_OPERATION_COUNT] = {
     [SERVER_OPERATION_MIGRATING] = "migrating",
     [SERVER_OPERATION_REBUILDING] = "rebuilding",
 };
-/* Nova's task, and the status that goes with it: nova/api/openstack/common.py, _STATE_MAP. `resized`: the vm_state is
- * "resized", whatever the host says. */
+/* Nova's task, and the status that goes with it: nova/api/openstack/common.py, _STATE_MAP; NULL: its state's.
+ * `resized`: the vm_state is "resized", whatever the host says. */
 struct operation_word {
     const char *task, *status;
     bool resized;
@@ -43,6 +47,10 @@ struct operation_word {
 static const struct operation_word operation_words[SERVER_OPERATION_COUNT] = {
     [SERVER_OPERATION_REBOOT_SOFT] = {"rebooting", "REBOOT", false},
     [SERVER_OPERATION_REBOOT_HARD] = {"rebooting_hard", "HARD_REBOOT", false},
+    [SERVER_OPERATION_IMAGE_SNAPSHOT] = {"image_snapshot", NULL, false},
+    [SERVER_OPERATION_IMAGE_BACKUP] = {"image_backup", NULL, false},
+    [SERVER_OPERATION_IMAGE_PENDING] = {"image_pending_upload", NULL, false},
+    [SERVER_OPERATION_IMAGE_UPLOADING] = {"image_uploading", NULL, false},
     [SERVER_OPERATION_RESIZE_PREP] = {"resize_prep", "RESIZE", false},
     [SERVER_OPERATION_RESIZE_MIGRATING] = {"resize_migrating", "RESIZE", false},
     [SERVER_OPERATION_RESIZE_FINISH] = {"resize_finish", "RESIZE", false},
@@ -112,6 +120,10 @@ static const struct action_row action_rows[SERVER_ACTION_COUNT] = {
     [SERVER_ACTION_CONFIRM_RESIZE] = {"confirmResize", VM_RESIZED, SERVER_POWER_RUNNING, false, false, true},
     [SERVER_ACTION_REVERT_RESIZE] = {"revertResize", VM_RESIZED, SERVER_POWER_RUNNING, false, false, true},
     [SERVER_ACTION_EVACUATE] = {"evacuate", VM_ACTIVE | VM_STOPPED | VM_ERROR, SERVER_POWER_RUNNING, true, false, true},
+    [SERVER_ACTION_CREATE_IMAGE] = {"createImage", VM_ACTIVE | VM_STOPPED | VM_PAUSED | VM_SUSPENDED,
+                                    SERVER_POWER_RUNNING, false, false, true},
+    [SERVER_ACTION_CREATE_BACKUP] = {"createBackup", VM_ACTIVE | VM_STOPPED | VM_PAUSED | VM_SUSPENDED,
+                                     SERVER_POWER_RUNNING, false, false, true},
     [SERVER_ACTION_DELETE] = {"delete", VM_ANY, SERVER_POWER_STOPPED, true, false, false},
 };
 /* nova/compute/task_states.py, ALLOW_REBOOT. */
@@ -128,7 +140,7 @@ static const char *task_word(const struct server_situation *s)
     const struct state_row *row = &state_rows[s->state];
     if (!s->exists)
         return s->state == SERVER_STATE_GONE ? NULL : "deleting";
-    if (operation_words[s->operation].status != NULL)
+    if (s->operation != SERVER_OPERATION_NONE)
         return operation_words[s->operation].task;
     if (s->placement == SERVER_PLACEMENT_WAITING)
         return faulty(s) ? NULL : "scheduling";
@@ -144,9 +156,9 @@ static bool status_applies(const struct server_situation *s, const struct state_
 {
     bool running = row == &state_rows[SERVER_STATE_RUNNING];
     bool stopped = row->rest == SERVER_POWER_STOPPED && row->launched && row != &state_rows[SERVER_STATE_SHELVED];
-    switch (s->operation) {
-    case SERVER_OPERATION_NONE:
+    if (operation_words[s->operation].status == NULL)
         return false;
+    switch (s->operation) {
     case SERVER_OPERATION_REBOOT_SOFT:
     case SERVER_OPERATION_REBOOT_HARD:
         return running;
@@ -163,6 +175,11 @@ static bool status_applies(const struct server_situation *s, const struct state_
 bool server_operation_moves(enum server_operation o)
 {
     return o >= SERVER_OPERATION_RESIZE_PREP;
+}
+
+bool server_operation_images(enum server_operation o)
+{
+    return o >= SERVER_OPERATION_IMAGE_SNAPSHOT && o <= SERVER_OPERATION_IMAGE_UPLOADING;
 }
 
 /* What is shown is what its host said last, and nobody knows whether it is so. */
@@ -349,10 +366,24 @@ void server_observe(const struct server_situation *before, const struct server_r
     } else if (report->state == SERVER_STATE_GONE) {
         ret->after.state = SERVER_STATE_GONE;
         give_up(ret);
+    } else if (server_operation_images(before->operation)) {
+        ret->after.state = report->state;
     } else if (report->failed) {
         observe_failure(before, report, ret);
     } else {
         observe_state(report, ret);
+    }
+}
+
+void server_end_image(const struct server_situation *before, bool made, struct server_change *ret)
+{
+    enum server_power rest;
+    *ret = (struct server_change){.after = *before, .rest = true};
+    ret->outcome = made ? SERVER_OUTCOME_DONE : SERVER_OUTCOME_FAILED;
+    ret->after.operation = SERVER_OPERATION_NONE;
+    if (before->exists && server_power_of(before->state, &rest) && rest != before->power) {
+        ret->after.power = rest;
+        ret->redesire = true;
     }
 }
 
@@ -361,7 +392,7 @@ void server_expire(const struct server_situation *before, struct server_change *
     *ret = (struct server_change){.after = *before};
     if (!before->exists)
         return;
-    if (server_operation_moves(before->operation)) {
+    if (server_operation_moves(before->operation) || server_operation_images(before->operation)) {
         ret->rest = true;
         return;
     }

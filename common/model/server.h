@@ -47,6 +47,10 @@ enum server_operation {
     SERVER_OPERATION_NONE,
     SERVER_OPERATION_REBOOT_SOFT,
     SERVER_OPERATION_REBOOT_HARD,
+    SERVER_OPERATION_IMAGE_SNAPSHOT, /* an image is made of it: its host is asked for its disk */
+    SERVER_OPERATION_IMAGE_BACKUP,   /* the same for one that rotates */
+    SERVER_OPERATION_IMAGE_PENDING,  /* the host copies the disk */
+    SERVER_OPERATION_IMAGE_UPLOADING,
     SERVER_OPERATION_RESIZE_PREP,      /* a host is looked for, the guest is switched off */
     SERVER_OPERATION_RESIZE_MIGRATING, /* its disks are on their way */
     SERVER_OPERATION_RESIZE_FINISH,    /* it starts on the target */
@@ -59,6 +63,8 @@ enum server_operation {
 /* The server is between two hosts: what its tenant wants of its power waits, and reports of its hosts only say what is
  * there. */
 bool server_operation_moves(enum server_operation o);
+/* An image is being made of it, which changes nothing of it: only a delete and its host's death come before the end. */
+bool server_operation_images(enum server_operation o);
 
 struct server_situation {
     bool exists; /* desired */
@@ -96,6 +102,8 @@ enum server_action {
     SERVER_ACTION_CONFIRM_RESIZE,
     SERVER_ACTION_REVERT_RESIZE,
     SERVER_ACTION_EVACUATE,
+    SERVER_ACTION_CREATE_IMAGE,
+    SERVER_ACTION_CREATE_BACKUP,
     SERVER_ACTION_DELETE,
     SERVER_ACTION_COUNT
 };
@@ -147,9 +155,12 @@ struct server_change {
 };
 /* Rules: a delete stays until the host says gone, whatever fails. A failed build is a fault. A failed action goes back
  * to what is there. A guest that stops or crashes while nothing is under way becomes one that is desired stopped.
- * Success clears an earlier fault. While a server moves only the state that is there is taken over. */
+ * Success clears an earlier fault. While a server moves, or an image is made of it, only the state that is there is
+ * taken over. */
 void server_observe(const struct server_situation *before, const struct server_report *report,
                     struct server_change *ret);
+/* The image that was being made of it is there, or never will be: it is what its tenant wants, or wanted as it is. */
+void server_end_image(const struct server_situation *before, bool made, struct server_change *ret);
 /* The deadline of the transition passed: a build becomes a fault, an action goes back to what is there, a delete stays
  * a delete. */
 void server_expire(const struct server_situation *before, struct server_change *ret);

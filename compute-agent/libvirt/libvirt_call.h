@@ -155,6 +155,10 @@ void libvirt_send_force(struct libvirt_call *c);
 /* c->text: a JSON object of os-migrations' figures; "" when none can be had. */
 void libvirt_send_measure(struct libvirt_call *c);
 
+/* ---- libvirt_snapshot.c: work, on the worker ---- */
+/* A copy of the server's root disk for c->move->image_id; c->text says where. */
+void libvirt_snapshot_take(struct libvirt_call *c);
+
 /* ---- libvirt_network.c: work, on the worker ---- */
 void libvirt_network_apply(struct libvirt_call *c);
 void libvirt_network_remove(struct libvirt_call *c);

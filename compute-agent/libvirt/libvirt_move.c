@@ -375,7 +375,7 @@ static const struct {
     [HYPERVISOR_MOVE_RELEASE] = {work_release, false},       [HYPERVISOR_MOVE_SERVE] = {work_serve, false},
     [HYPERVISOR_MOVE_RECEIVE] = {work_receive, true},        [HYPERVISOR_MOVE_READY] = {work_ready, true},
     [HYPERVISOR_MOVE_SEND] = {libvirt_send_guest, true},     [HYPERVISOR_MOVE_ARRIVE] = {work_arrive, false},
-    [HYPERVISOR_MOVE_DISCARD] = {libvirt_domain_act, false},
+    [HYPERVISOR_MOVE_DISCARD] = {libvirt_domain_act, false}, [HYPERVISOR_MOVE_SNAPSHOT] = {libvirt_snapshot_take, true},
 };
 
 void libvirt_move(struct hypervisor *h, const struct hypervisor_move *move, hypervisor_text_fn done, void *arg)
@@ -392,7 +392,8 @@ void libvirt_move(struct hypervisor *h, const struct hypervisor_move *move, hype
     c->identity = lv->setup.identity;
     c->xml = uri_of(c, lv);
     idmap_put(&lv->moving, g->id, g);
-    if (move->kind != HYPERVISOR_MOVE_SERVE && move->kind != HYPERVISOR_MOVE_SEND)
+    if (move->kind != HYPERVISOR_MOVE_SERVE && move->kind != HYPERVISOR_MOVE_SEND &&
+        move->kind != HYPERVISOR_MOVE_SNAPSHOT)
         http_files_deny(lv->files, move->server_id);
     if (move->kind == HYPERVISOR_MOVE_SEND) {
         g->timer = loop_timer_new(lv->setup.loop, measure, g);

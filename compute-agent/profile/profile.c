@@ -89,6 +89,8 @@ void profile_each_trait(const struct profile *p, bool accelerated, profile_trait
         if (!profile_can(p, profile_lacks[i].action))
             each(arg, profile_lacks[i].trait);
     }
+    if (!p->snapshots)
+        each(arg, "CUSTOM_LACKS_SNAPSHOT");
     if (!p->guest_agent)
         each(arg, "CUSTOM_LACKS_GUEST_AGENT");
     if (!(p->moves & PROFILE_MOVES_OFF))

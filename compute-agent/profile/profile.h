@@ -48,6 +48,7 @@ struct profile {
     bool cells;           /* guests are fitted to the host's NUMA cells and processors */
     bool power_button;    /* shutdown and reboot press it; else the driver has its own way */
     bool guest_agent;     /* QEMU's agent in the guest can be spoken to */
+    bool snapshots;       /* images can be made of guests, running or not */
     bool grows;           /* processors and memory may be added to a running guest */
     bool shutdown_signal; /* shutdown tells the first process */
     bool unfiltered;      /* what guests send cannot be filtered */

@@ -19,6 +19,7 @@ const struct profile profile_qemu = {
     .keeps = PROFILE_KEEPS_SNAPSHOTS | PROFILE_KEEPS_CHECKPOINTS | PROFILE_KEEPS_FIRMWARE,
     .cells = true,
     .power_button = true,
+    .snapshots = true,
     .grows = true,
     .guest_agent = true,
     .root = PROFILE_ROOT_DISK,

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #define STORAGE_THREADS 4
+#define STORAGE_IMAGE   "image-" /* with the image's id: made of the server, on its way to the API */
 
 struct storage_task;
 struct storage {
@@ -63,6 +64,14 @@ char *storage_folder(const struct settings *settings, const char *server_id)
     return strbuf_take(&path);
 }
 
+char *storage_image_path(const struct settings *settings, const char *server_id, const char *image_id)
+{
+    struct strbuf path;
+    strbuf_init(&path, 0);
+    strbuf_appendf(&path, "%s/%s/" STORAGE_IMAGE "%s", settings->instances_dir, server_id, image_id);
+    return strbuf_take(&path);
+}
+
 int storage_remove(const struct settings *settings, const char *host_id, const char *server_id, struct error *e)
 {
     char *folder = storage_folder(settings, server_id);
@@ -99,6 +108,25 @@ char **storage_list(const struct settings *settings, const char *host_id, size_t
     if (dir)
         closedir(dir);
     return ids;
+}
+
+/* Nobody sends them any more: whoever wants them has them made again. */
+static void storage_tidy_images(const struct settings *settings, const char *host_id)
+{
+    size_t count;
+    char **ids = storage_list(settings, host_id, &count);
+    for (size_t i = 0; i < count; i++) {
+        char *folder = storage_folder(settings, ids[i]);
+        DIR *dir = opendir(folder);
+        for (struct dirent *d; dir && (d = readdir(dir));)
+            if (strncmp(d->d_name, STORAGE_IMAGE, strlen(STORAGE_IMAGE)) == 0 && !unlinkat(dirfd(dir), d->d_name, 0))
+                log_info("unfinished image of a server removed", "server=%s file=%s", ids[i], d->d_name);
+        if (dir)
+            closedir(dir);
+        free(folder);
+        free(ids[i]);
+    }
+    free(ids);
 }
 
 /* ---- preparing ---- */
@@ -294,6 +322,8 @@ int storage_new(const struct storage_setup *setup, struct storage **ret, struct 
     images.pool = s->pool = worker_pool_new(setup->loop, "storage", STORAGE_THREADS, 0);
     if (setup->profile->root == PROFILE_ROOT_TREE)
         tree_tidy(settings->image_dir);
+    if (setup->profile->snapshots)
+        storage_tidy_images(settings, setup->identity->host_id);
     code = image_cache_new(&images, &s->images, e);
     if (code)
         storage_free(&s);

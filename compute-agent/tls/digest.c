@@ -27,9 +27,27 @@ static int digest_read(int fd, const char *path, gnutls_hash_hd_t hash, const at
     return code;
 }
 
-int digest_file(const char *path, const atomic_bool *stop, char ret[DIGEST_SHA512_SIZE], struct error *e)
+static void digest_print(const unsigned char sum[64], char ret[DIGEST_SHA512_SIZE])
 {
     static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < 64; i++) {
+        ret[2 * i] = digits[sum[i] >> 4];
+        ret[2 * i + 1] = digits[sum[i] & 15];
+    }
+    ret[DIGEST_SHA512_SIZE - 1] = '\0';
+}
+
+int digest_text(const char *text, char ret[DIGEST_SHA512_SIZE], struct error *e)
+{
+    unsigned char sum[64];
+    if (gnutls_hash_fast(GNUTLS_DIG_SHA512, text, strlen(text), sum) < 0)
+        return error_set(e, ERR_INTERNAL, "No memory for a checksum");
+    digest_print(sum, ret);
+    return 0;
+}
+
+int digest_file(const char *path, const atomic_bool *stop, char ret[DIGEST_SHA512_SIZE], struct error *e)
+{
     unsigned char sum[64];
     gnutls_hash_hd_t hash;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -42,12 +60,7 @@ int digest_file(const char *path, const atomic_bool *stop, char ret[DIGEST_SHA51
     int code = digest_read(fd, path, hash, stop, e);
     gnutls_hash_deinit(hash, sum);
     close(fd);
-    if (code)
-        return code;
-    for (size_t i = 0; i < sizeof(sum); i++) {
-        ret[2 * i] = digits[sum[i] >> 4];
-        ret[2 * i + 1] = digits[sum[i] & 15];
-    }
-    ret[DIGEST_SHA512_SIZE - 1] = '\0';
-    return 0;
+    if (!code)
+        digest_print(sum, ret);
+    return code;
 }

@@ -269,6 +269,29 @@ def one_migration_each(view):
             yield f"server {server['id']} shows {server['operation']}, it has {deciding[server['id']]} migrations"
 
 
+@invariant
+def images_are_made(view):
+    """An image of a server that is not there yet is being made, and a server that shows so has one"""
+    making = {row["image_id"]: row for row in view.rows("server_image")}
+    for image in view.rows("image"):
+        if image["status"] in ("queued", "saving") and "instance_uuid" in json.loads(image["properties"]) and image["id"] not in making:
+            yield f"nobody makes image {where(image, 'id', 'status', 'name')}"
+    makes = {row["operation_id"] for row in making.values()}
+    for server in view.servers.values():
+        if server["desired_exists"] and (server["operation"] or "").startswith("image-") and server["operation_id"] not in makes:
+            yield f"server {server['id']} shows {server['operation']} and has no image"
+
+
+@invariant(at_rest=True)
+def images_are_ended(view):
+    """No image of a server is on its way, nor a host still asked for one"""
+    for row in view.rows("server_image"):
+        yield f"image {row['image_id']} of {row['server_id']} is not made"
+    for row in view.rows("host_task"):
+        if row["migration_id"] == 0:
+            yield f"{row['kind']} {row['id']} of {row['server_id']} is {row['state']}"
+
+
 @invariant(at_rest=True)
 def migrations_ended(view):
     """Migrations wait for a confirmation, or have ended"""

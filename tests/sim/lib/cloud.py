@@ -287,6 +287,8 @@ class Cloud:
             SELECT 'in transition', id FROM server WHERE fault_code IS NULL AND observed_revision < desired_revision UNION ALL
             SELECT 'migrates', step || ' ' || server_id FROM migration WHERE ended = 0 AND step <> 'verifying' UNION ALL
             SELECT 'is to be confirmed', server_id FROM migration WHERE step = 'verifying' AND request <> 'none' UNION ALL
+            SELECT 'is being made', image_id FROM server_image UNION ALL
+            SELECT 'is not done by its host', id FROM host_task WHERE migration_id = 0 UNION ALL
             SELECT 'events not metered', max(id) FROM lifecycle_event
             HAVING max(id) > coalesce((SELECT max(position) FROM meter_cursor), 0)""")
         return "; ".join(f"{what} {which}" for what, which in rows[:5]) + (f" and {len(rows) - 5} more" if len(rows) > 5 else "")

@@ -56,11 +56,11 @@ TEST("hosts report what they have, and what their driver lacks")
                  "CUSTOM_VM_MODE_HVM CUSTOM_LIVE_RESIZE ");
     check_traits(&profile_lxc, false,
                  "COMPUTE_NODE CUSTOM_IMAGE_TYPE_ROOT_TAR CUSTOM_VIRT_LXC CUSTOM_VM_MODE_EXE CUSTOM_LACKS_SUSPEND "
-                 "CUSTOM_LACKS_NIC_PLUG CUSTOM_LACKS_GUEST_AGENT "
+                 "CUSTOM_LACKS_NIC_PLUG CUSTOM_LACKS_SNAPSHOT CUSTOM_LACKS_GUEST_AGENT "
                  "CUSTOM_LACKS_MIGRATE CUSTOM_LACKS_LIVE_MIGRATION ");
     check_traits(&profile_xen, false,
                  "COMPUTE_NODE COMPUTE_IMAGE_TYPE_QCOW2 COMPUTE_IMAGE_TYPE_RAW CUSTOM_VIRT_XEN CUSTOM_VM_MODE_XEN "
-                 "CUSTOM_LACKS_NIC_PLUG CUSTOM_LACKS_GUEST_AGENT "
+                 "CUSTOM_LACKS_NIC_PLUG CUSTOM_LACKS_SNAPSHOT CUSTOM_LACKS_GUEST_AGENT "
                  "CUSTOM_LACKS_MIGRATE CUSTOM_LACKS_LIVE_MIGRATION ");
     CHECK_TEXT(profile_type(&profile_qemu, false), "QEMU");
     CHECK_TEXT(profile_type(&profile_lxc, true), "LXC");

@@ -17,6 +17,7 @@ static const struct exception may_scan[] = {
     {"host_total", "a figure of /metrics"},
     {"host_alive", "a figure of /metrics"},
     {"server_count_by_status", "a figure of /metrics"},
+    {"server_image_lost", "an image on its way is a row, and there are few"},
     {"user_count", "whether anybody is there yet"},
     {"placement_seen", "the scheduler asks when each host was last seen"},
     {"placement_hosts", "the members of aggregates, which operators make"},

@@ -66,9 +66,11 @@ static const char *nova_status(const char *vm, const char *task)
 static void words_are_novas(const struct server_situation *s)
 {
     static const char *const tasks[] = {
-        "scheduling",  "spawning",         "deleting",      "powering-off",     "powering-on",     "pausing",
-        "unpausing",   "suspending",       "resuming",      "rebooting",        "rebooting_hard",  "migrating",
-        "resize_prep", "resize_migrating", "resize_finish", "resize_reverting", "rebuild_spawning"};
+        "scheduling",       "spawning",         "deleting",       "powering-off",     "powering-on",
+        "pausing",          "unpausing",        "suspending",     "resuming",         "rebooting",
+        "rebooting_hard",   "migrating",        "resize_prep",    "resize_migrating", "resize_finish",
+        "resize_reverting", "rebuild_spawning", "image_snapshot", "image_backup",     "image_pending_upload",
+        "image_uploading"};
     struct server_words w = server_words(s);
     bool known = w.task_state == NULL;
     CHECK_TEXT(w.status, nova_status(w.vm_state, w.task_state));
@@ -85,7 +87,7 @@ static void words_are_novas(const struct server_situation *s)
 
 TEST("every situation has Nova's words")
 {
-    CHECK_INT(each_situation(words_are_novas), 2 * 4 * 9 * 3 * 10 * 2);
+    CHECK_INT(each_situation(words_are_novas), 2 * 4 * 9 * 3 * 14 * 2);
 }
 
 #define PLACED .exists = true, .placement = SERVER_PLACEMENT_PLACED
@@ -156,6 +158,8 @@ static bool nova_allows(const struct server_situation *s, enum server_action act
         [SERVER_ACTION_CONFIRM_RESIZE] = " resized ",
         [SERVER_ACTION_REVERT_RESIZE] = " resized ",
         [SERVER_ACTION_EVACUATE] = " active stopped error ",
+        [SERVER_ACTION_CREATE_IMAGE] = " active stopped paused suspended ",
+        [SERVER_ACTION_CREATE_BACKUP] = " active stopped paused suspended ",
     };
     static const char reboot_from[] = " rebooting rebooting_hard resuming unpausing pausing suspending ";
     struct server_words w = server_words(s);
@@ -245,7 +249,7 @@ static void expiry_rests(const struct server_situation *s)
     server_expire(s, &change);
     CHECK(change.rest);
     CHECK(change.after.exists);
-    if (server_operation_moves(s->operation)) { /* its migration has deadlines of its own */
+    if (server_operation_moves(s->operation) || server_operation_images(s->operation)) { /* they have their own */
         CHECK_INT(change.after.operation, s->operation);
         return;
     }
@@ -352,6 +356,32 @@ TEST("a reboot ends when the host names it")
     c = observe(s, (struct server_report){.state = SERVER_STATE_RUNNING, .current = true, .operation = true});
     CHECK_INT(c.outcome, SERVER_OUTCOME_DONE);
     CHECK_INT(c.after.operation, SERVER_OPERATION_NONE);
+}
+
+TEST("while an image is made of a server only what is there changes; afterwards it is wanted as it is")
+{
+    struct server_situation s = {PLACED, .state = SERVER_STATE_RUNNING, .operation = SERVER_OPERATION_IMAGE_SNAPSHOT};
+    enum server_power power;
+    CHECK_TEXT(server_words(&s).status, "ACTIVE");
+    CHECK_TEXT(server_words(&s).task_state, "image_snapshot");
+    CHECK(!server_allows(&s, SERVER_ACTION_STOP, &power) && !server_allows(&s, SERVER_ACTION_CREATE_IMAGE, &power));
+    s.operation = SERVER_OPERATION_IMAGE_UPLOADING;
+    struct server_change change =
+        observe(s, (struct server_report){.state = SERVER_STATE_STOPPED, .current = true, .idle = true});
+    CHECK_INT(change.after.state, SERVER_STATE_STOPPED);
+    CHECK_INT(change.after.power, SERVER_POWER_RUNNING);
+    CHECK_INT(change.after.operation, SERVER_OPERATION_IMAGE_UPLOADING);
+    CHECK_INT(change.outcome, SERVER_OUTCOME_OPEN);
+    server_end_image(&change.after, true, &change);
+    CHECK_INT(change.outcome, SERVER_OUTCOME_DONE);
+    CHECK_INT(change.after.power, SERVER_POWER_STOPPED);
+    CHECK(change.redesire && server_settled(&change.after));
+    server_end_image(&s, false, &change);
+    CHECK_INT(change.outcome, SERVER_OUTCOME_FAILED);
+    CHECK(!change.redesire && !change.after.fault && server_settled(&change.after));
+    change = observe(s, (struct server_report){.state = SERVER_STATE_GONE});
+    CHECK_INT(change.after.operation, SERVER_OPERATION_NONE);
+    CHECK(change.after.fault);
 }
 
 TEST("a server that its host lost is a fault")

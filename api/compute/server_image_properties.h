@@ -1,0 +1,16 @@
+/* What an image of a server says about itself: the properties of the image that the server was made of, and where it
+ * comes from (nova/compute/api.py, _create_image, and what its drivers add). */
+#pragma once
+#include "api/compute/compute.h"
+#include "db/store_image.h"
+#include "db/store_server.h"
+
+struct server_image_wish {
+    const char *name, *type; /* "snapshot" or "backup" */
+    const char *backup_type; /* NULL: none */
+    json_value *metadata;    /* object of text, or NULL */
+};
+/* Everything of the row but its status: private, owned by the caller's project. The origin's names win over `metadata`,
+ * that over what is inherited. */
+int server_image_properties_fill(struct request *request, const struct server_row *row,
+                                 const struct server_image_wish *wish, struct image_row *ret);

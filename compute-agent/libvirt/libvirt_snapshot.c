@@ -1,0 +1,223 @@
+/* A copy of a server's root disk. Of a guest that is on, QEMU makes it while the guest goes on writing (a full backup
+ * job: the copy is the disk as it was when the job began; file systems are frozen for that moment when the image says
+ * that the guest has QEMU's agent); of one that is off, qemu-img. The copy has no base and lies in the server's folder.
+ *
+ * Failure modes: the job is libvirt's and outlives this agent: the next try ends it first. A guest that goes off
+ * meanwhile ends the job; the next try copies its disk as it lies there. */
+#include "common/clock.h"
+#include "common/json_out.h"
+#include "common/log.h"
+#include "common/memory.h"
+#include "compute-agent/child.h"
+#include "compute-agent/libvirt/libvirt_call.h"
+#include "compute-agent/settings.h"
+#include "compute-agent/spec.h"
+#include "compute-agent/storage/storage.h"
+#include "compute-agent/xml/xml.h"
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SNAPSHOT_LOOK_MS    200
+#define SNAPSHOT_CONVERT_MS ((int64_t)6 * 3600 * 1000)
+#define SNAPSHOT_ABORT_MS   30000
+#define SNAPSHOT_AGENT_S    10
+
+static const char *property(const struct libvirt_call *c, const char *name)
+{
+    const struct spec_image *image = c->move->spec ? c->move->spec->image : NULL;
+    for (size_t i = 0; image && i < image->properties.count; i++)
+        if (strcmp(image->properties.pairs[i].key, name) == 0)
+            return image->properties.pairs[i].value;
+    return "";
+}
+
+static bool says_yes(const struct libvirt_call *c, const char *name)
+{
+    const char *value = property(c, name);
+    return strcmp(value, "yes") == 0 || strcmp(value, "true") == 0 || strcmp(value, "True") == 0;
+}
+
+/* ---- a guest that is on ---- */
+
+/* The name of the device that is the server's root disk; caller frees. NULL after a failure. */
+static char *find_device(struct libvirt_call *c, virDomainPtr domain, const char *root)
+{
+    char *text = virDomainGetXMLDesc(domain, 0), *found = NULL;
+    xmlDocPtr doc = text ? xml_parse(text, &c->error) : NULL;
+    if (!text)
+        libvirt_call_fail(c, "The domain cannot be read");
+    else if (!doc)
+        c->code = ERR_CORRUPT;
+    xmlNodePtr devices = doc ? xml_first(xmlDocGetRootElement(doc), "devices") : NULL;
+    for (xmlNodePtr disk = xml_first(devices, "disk"); disk && !found; disk = xml_next(disk, "disk")) {
+        char *file = xml_get(xml_first(disk, "source"), "file");
+        if (file && strcmp(file, root) == 0)
+            found = xml_get(xml_first(disk, "target"), "dev");
+        free(file);
+    }
+    if (doc && !found)
+        c->code = error_set(&c->error, ERR_NOT_FOUND, "The guest does not have the server's disk");
+    if (doc)
+        xmlFreeDoc(doc);
+    free(text);
+    return found;
+}
+
+static char *print_backup(const char *device, const char *to)
+{
+    xmlDocPtr doc;
+    xmlNodePtr backup = xml_root(&doc, "domainbackup");
+    xml_set(backup, "mode", "push");
+    xmlNodePtr disk = xml_add(xml_add(backup, "disks"), "disk");
+    xml_set(xml_set(xml_set(disk, "name", device), "backup", "yes"), "type", "file");
+    xml_set(xml_add(disk, "driver"), "type", "qcow2");
+    xml_set(xml_add(disk, "target"), "file", to);
+    return xml_print(doc);
+}
+
+/* Which job is under way; VIR_DOMAIN_JOB_NONE also when that cannot be said: then the domain is off or gone. */
+static int job_of(virDomainPtr domain, bool completed, bool *ret_good, char **ret_why)
+{
+    virTypedParameterPtr params = NULL;
+    const char *why = NULL;
+    int type = VIR_DOMAIN_JOB_NONE, count = 0, good = 0;
+    if (virDomainGetJobStats(domain, &type, &params, &count, completed ? VIR_DOMAIN_JOB_STATS_COMPLETED : 0) < 0)
+        return VIR_DOMAIN_JOB_NONE;
+    virTypedParamsGetBoolean(params, count, VIR_DOMAIN_JOB_SUCCESS, &good);
+    virTypedParamsGetString(params, count, VIR_DOMAIN_JOB_ERRMSG, &why);
+    if (ret_good)
+        *ret_good = good || type == VIR_DOMAIN_JOB_COMPLETED;
+    if (ret_why)
+        *ret_why = why ? memory_strdup(why) : NULL;
+    virTypedParamsFree(params, count);
+    return type;
+}
+
+/* Until no job is under way. False: it still is after `most_ms` (0: as long as it takes). */
+static bool wait_for_job(const struct libvirt_call *c, virDomainPtr domain, int64_t most_ms)
+{
+    int64_t since = clock_mono_us();
+    bool aborted = false;
+    while (job_of(domain, false, NULL, NULL) != VIR_DOMAIN_JOB_NONE) {
+        if (most_ms && clock_mono_us() - since > most_ms * 1000)
+            return false;
+        if (atomic_load(&c->stop) && !aborted)
+            aborted = virDomainAbortJob(domain) == 0;
+        poll(NULL, 0, SNAPSHOT_LOOK_MS);
+    }
+    return true;
+}
+
+/* One that an agent before this one has begun is in the way. */
+static int end_older_job(struct libvirt_call *c, virDomainPtr domain)
+{
+    if (job_of(domain, false, NULL, NULL) == VIR_DOMAIN_JOB_NONE)
+        return 0;
+    virDomainAbortJob(domain);
+    if (wait_for_job(c, domain, SNAPSHOT_ABORT_MS))
+        return 0;
+    c->transient = true;
+    return c->code = error_set(&c->error, ERR_BUSY, "Another job of the guest does not end");
+}
+
+/* True: it is frozen. Where the image insists (os_require_quiesce) no copy is made without. */
+static bool freeze(struct libvirt_call *c, virDomainPtr domain)
+{
+    if (!says_yes(c, "hw_qemu_guest_agent"))
+        return false;
+    virDomainAgentSetResponseTimeout(domain, SNAPSHOT_AGENT_S, 0);
+    if (virDomainFSFreeze(domain, NULL, 0, 0) >= 0)
+        return true;
+    if (says_yes(c, "os_require_quiesce"))
+        libvirt_call_fail(c, "The guest's file systems cannot be frozen");
+    else
+        log_warn("image of a guest whose file systems cannot be frozen", "server=%s", c->id);
+    c->transient = false;
+    return false;
+}
+
+static void judge(struct libvirt_call *c, virDomainPtr domain)
+{
+    bool good = false;
+    char *why = NULL;
+    job_of(domain, true, &good, &why);
+    if (atomic_load(&c->stop)) {
+        c->code = error_set(&c->error, ERR_CONFLICT, "It was cancelled");
+    } else if (!good) {
+        c->transient = virDomainIsActive(domain) != 1; /* then its disk can be copied as it is */
+        c->code = error_set(&c->error, ERR_HYPERVISOR, "The guest's disk could not be copied: %s",
+                            why ? why : "the guest went off");
+    }
+    free(why);
+}
+
+static void copy_running(struct libvirt_call *c, virDomainPtr domain, const char *root, const char *to)
+{
+    if (end_older_job(c, domain))
+        return;
+    char *device = find_device(c, domain, root);
+    char *xml = device ? print_backup(device, to) : NULL;
+    bool frozen = xml && freeze(c, domain);
+    if (xml && !c->code && virDomainBackupBegin(domain, xml, NULL, 0) < 0) {
+        libvirt_call_fail(c, "The guest's disk cannot be copied");
+        c->transient = c->transient && virDomainIsActive(domain) != 1;
+    }
+    if (frozen && virDomainFSThaw(domain, NULL, 0, 0) < 0)
+        log_warn("the guest's file systems do not thaw", "server=%s", c->id);
+    if (xml && !c->code) {
+        wait_for_job(c, domain, 0);
+        judge(c, domain);
+    }
+    free(xml);
+    free(device);
+}
+
+/* ---- a guest that is off ---- */
+
+static void copy_stopped(struct libvirt_call *c, const char *root, const char *to)
+{
+    const char *argv[] = {"qemu-img", "convert",   "-q", "-f", "qcow2", "-O", "qcow2",
+                          "-t",       "writeback", "--", root, to,      NULL};
+    struct child child = {.argv = argv, .deadline_ms = SNAPSHOT_CONVERT_MS, .stop = &c->stop};
+    c->code = access(root, R_OK) ? error_set(&c->error, ERR_NOT_FOUND, "The server's disk is missing on its host")
+                                 : child_run(&child, NULL, &c->error);
+}
+
+static void answer(struct libvirt_call *c, const char *path)
+{
+    struct json_out o;
+    json_out_init(&o, &c->text);
+    json_out_object(&o, NULL);
+    json_out_text(&o, "file", path);
+    json_out_text(&o, "format", "qcow2");
+    json_out_object_end(&o);
+}
+
+void libvirt_snapshot_take(struct libvirt_call *c)
+{
+    virDomainPtr domain = NULL;
+    c->conn = virConnectOpen(c->settings->hypervisor_uri);
+    if (!c->conn) {
+        libvirt_call_fail(c, "Cannot connect to the hypervisor");
+        return;
+    }
+    if (libvirt_domain_find(c, &domain))
+        return;
+    char *folder = storage_folder(c->settings, c->id), *to = storage_image_path(c->settings, c->id, c->move->image_id);
+    const char *root = arena_printf(&c->arena, "%s/" DOMAIN_XML_ROOT, folder);
+    unlink(to);
+    if (domain && virDomainIsActive(domain) == 1)
+        copy_running(c, domain, root, to);
+    else
+        copy_stopped(c, root, to);
+    if (c->code)
+        unlink(to);
+    else
+        answer(c, to);
+    if (domain)
+        virDomainFree(domain);
+    free(to);
+    free(folder);
+}
