@@ -1,7 +1,8 @@
-/* fork, limits, execvp; two pipes are read until both end or the deadline passes, then the child's own process group is
- * killed and reaped. */
+/* fork, confinement, limits, execvp; two pipes are read until both end or the deadline passes, then the child's own
+ * process group is killed and reaped. */
 #include "compute-agent/child.h"
 #include "common/clock.h"
+#include "compute-agent/child_confine.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -15,28 +16,39 @@
 #define CHILD_NO_PROGRAM 127
 #define CHILD_LOOK_MS    200 /* whether it is to stop */
 
+static void child_limit(int which, int64_t most)
+{
+    struct rlimit limit = {(rlim_t)most, (rlim_t)most};
+    if (most)
+        setrlimit(which, &limit);
+}
+
+static int child_give_up(int code)
+{
+    const char *why = strerrordesc_np(errno);
+    if (write(2, "it cannot be confined: ", 23) < 0 || write(2, why, strlen(why)) < 0)
+        return code;
+    return code;
+}
+
 /* Between fork and exec: only async-signal-safe calls. */
-static void child_exec(const struct child *c, int out, int err)
+static void child_exec(const struct child *c, const struct child_confine *confine, int in, int out, int err)
 {
     setpgid(0, 0);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
-    int in = open("/dev/null", O_RDONLY);
     dup2(in, 0);
     dup2(out, 1);
     dup2(err, 2);
-    if (c->memory_bytes) {
-        struct rlimit limit = {(rlim_t)c->memory_bytes, (rlim_t)c->memory_bytes};
-        setrlimit(RLIMIT_AS, &limit);
-    }
-    if (c->cpu_seconds) {
-        struct rlimit limit = {(rlim_t)c->cpu_seconds, (rlim_t)c->cpu_seconds};
-        setrlimit(RLIMIT_CPU, &limit);
-    }
-    if (!c->directory || chdir(c->directory) == 0)
-        execvp(c->argv[0], (char *const *)(uintptr_t)c->argv);
+    child_limit(RLIMIT_AS, c->memory_bytes);
+    child_limit(RLIMIT_CPU, c->cpu_seconds);
+    if (c->directory && chdir(c->directory))
+        _exit(child_give_up(CHILD_NO_PROGRAM - 1));
+    if (c->confined_as && child_confine_enter(confine, c->directory))
+        _exit(child_give_up(CHILD_NO_PROGRAM - 1));
+    execvp(c->argv[0], (char *const *)(uintptr_t)c->argv);
     _exit(errno == ENOENT ? CHILD_NO_PROGRAM : CHILD_NO_PROGRAM - 1);
 }
 
@@ -116,30 +128,50 @@ static int child_reap(const struct child *c, pid_t pid, struct child_pipe pipes[
     return child_verdict(c, status, pipes[1].to, e);
 }
 
-int child_run(const struct child *c, struct strbuf *output, struct error *e)
+static void child_close(int fds[2])
 {
-    int out[2], err[2];
-    if (pipe2(out, O_CLOEXEC))
-        return error_set(e, ERR_IO, "No pipe for %s: %s", c->argv[0], strerror(errno));
-    if (pipe2(err, O_CLOEXEC)) {
-        close(out[0]);
-        close(out[1]);
-        return error_set(e, ERR_IO, "No pipe for %s: %s", c->argv[0], strerror(errno));
+    for (int i = 0; i < 2; i++) {
+        if (fds[i] >= 0)
+            close(fds[i]);
+        fds[i] = -1;
     }
-    pid_t pid = fork();
-    if (pid == 0)
-        child_exec(c, out[1], err[1]);
+}
+
+/* Collects what it says; the pipes' inner ends are closed here. */
+static int child_watch(const struct child *c, pid_t pid, int out[2], int err[2], struct strbuf *output, struct error *e)
+{
     close(out[1]);
     close(err[1]);
-    if (pid < 0) {
-        close(out[0]);
-        close(err[0]);
-        return error_set(e, ERR_IO, "Cannot start %s: %s", c->argv[0], strerror(errno));
-    }
     struct strbuf complaint;
     strbuf_init(&complaint, CHILD_ERROR_TEXT);
     struct child_pipe pipes[2] = {{out[0], output}, {err[0], &complaint}};
     int code = child_reap(c, pid, pipes, e);
+    if (c->errors)
+        strbuf_append(c->errors, complaint.data, complaint.size);
     strbuf_done(&complaint);
     return code;
+}
+
+int child_run(const struct child *c, struct strbuf *output, struct error *e)
+{
+    int out[2] = {-1, -1}, err[2] = {-1, -1};
+    struct child_confine confine = {{-1, -1}, {-1, -1}};
+    int in = open(c->input ? c->input : "/dev/null", O_RDONLY | O_CLOEXEC);
+    if (in < 0)
+        return error_set(e, ERR_IO, "%s: %s", c->input ? c->input : "/dev/null", strerror(errno));
+    bool ready = pipe2(out, O_CLOEXEC) == 0 && pipe2(err, O_CLOEXEC) == 0 &&
+                 (!c->confined_as || child_confine_open(&confine) == 0);
+    pid_t pid = ready ? fork() : -1;
+    if (pid == 0)
+        child_exec(c, &confine, in, out[1], err[1]);
+    int why = errno;
+    close(in);
+    if (pid > 0 && c->confined_as)
+        child_confine_admit(&confine, pid, c->confined_as);
+    child_confine_close(&confine);
+    if (pid > 0)
+        return child_watch(c, pid, out, err, output, e);
+    child_close(out);
+    child_close(err);
+    return error_set(e, ERR_IO, "Cannot start %s: %s", c->argv[0], strerror(why));
 }

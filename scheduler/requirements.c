@@ -181,7 +181,7 @@ static int read_vm_mode(struct reading *r, const char *text)
  * they are. */
 static int finish_vm_mode(struct reading *r, const char *image_kind)
 {
-    bool archive = image_kind && strcmp(image_kind, "root-tar") == 0;
+    bool archive = image_kind && (strcmp(image_kind, "root-tar") == 0 || strcmp(image_kind, "squashfs") == 0);
     if (archive && r->vm_mode && strcmp(r->vm_mode, MODE_CONTAINER) != 0) {
         return error_set(r->error, ERR_NO_VALID_HOST,
                          "the image holds a container's root, and asks for a vm_mode of machines");

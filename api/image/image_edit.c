@@ -8,8 +8,8 @@
 
 static const char *const container_formats[] = {"ami", "ari",    "aki",        "bare", "ovf",
                                                 "ova", "docker", "compressed", NULL};
-static const char *const disk_formats[] = {"ami",   "ari", "aki", "vhd",   "vhdx",     "vmdk", "raw",
-                                           "qcow2", "vdi", "iso", "ploop", "root-tar", NULL};
+static const char *const disk_formats[] = {"ami",   "ari", "aki", "vhd",   "vhdx",     "vmdk",     "raw",
+                                           "qcow2", "vdi", "iso", "ploop", "root-tar", "squashfs", NULL};
 static const char *const visibilities[] = {"community", "public", "private", "shared", NULL};
 static const char *const read_only[] = {"created_at",   "updated_at",    "status", "checksum", "size",
                                         "virtual_size", "direct_url",    "self",   "file",     "schema",

@@ -11,6 +11,7 @@
 #include "compute-agent/loop.h"
 #include "compute-agent/settings.h"
 #include "compute-agent/storage/console_log.h"
+#include "compute-agent/storage/id_range.h"
 #include "compute-agent/storage/storage.h"
 #include "compute-agent/xml/network_xml.h"
 #include <stdlib.h>
@@ -74,6 +75,7 @@ static const char *libvirt_hypervisor_xml(struct libvirt_call *c, const struct l
                                    .tcg_cache_mib = s->tcg_cache_bytes / MIB,
                                    .vnc_listen = s->vnc_listen,
                                    .folder = folder,
+                                   .ids_first = id_range_of(folder),
                                    .pvh = lv->facts.pvh,
                                    .filters = lv->facts.filters || strcmp(s->port_security, "require") == 0,
                                    .direct_io = storage_direct_io(lv->storage)};

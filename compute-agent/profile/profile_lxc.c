@@ -2,7 +2,7 @@
  * to be saved, and no way to another host yet. */
 #include "compute-agent/profile/profile.h"
 
-static const char *const profile_formats[] = {"root-tar", NULL};
+static const char *const profile_formats[] = {"root-tar", "squashfs", "qcow2", "raw", NULL};
 static const char *const profile_none[] = {NULL};
 
 const struct profile profile_lxc = {

@@ -84,6 +84,8 @@ static int image_job_verify(struct image_job *j)
         j->transient = true;
         code = error_set(&j->error, ERR_CORRUPT, "The image arrived with another checksum than it should have");
     }
+    if (!code && chmod(j->part, 0644)) /* programs that may read nothing else check it */
+        code = error_set(&j->error, ERR_IO, "%s: %s", j->part, strerror(errno));
     if (!code && (code = image_check(j->part, j->format, &j->virtual_bytes, &j->error)) == ERR_INVALID)
         unlink(j->part);
     return code;
@@ -93,7 +95,7 @@ static int image_job_verify(struct image_job *j)
 static int image_job_publish(struct image_job *j)
 {
     int fd = open(j->part, O_RDONLY | O_CLOEXEC);
-    bool good = fd >= 0 && fchmod(fd, 0644) == 0 && fdatasync(fd) == 0 && rename(j->part, j->path) == 0;
+    bool good = fd >= 0 && fdatasync(fd) == 0 && rename(j->part, j->path) == 0;
     int why = errno;
     if (fd >= 0)
         close(fd);
@@ -237,9 +239,12 @@ static void image_cache_submit(struct image_cache *c, struct image_entry *entry,
 /* Static. */
 static const char *image_cache_format(const char *disk_format)
 {
-    if (strcmp(disk_format, "root-tar") == 0)
-        return "root-tar";
-    return strcmp(disk_format, "raw") == 0 ? "raw" : "qcow2";
+    static const char *const formats[] = {"root-tar", "squashfs", "raw"};
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+        if (strcmp(disk_format, formats[i]) == 0)
+            return formats[i];
+    }
+    return "qcow2";
 }
 
 static struct image_entry *image_cache_entry(struct image_cache *c, const struct spec_image *image)

@@ -3,7 +3,7 @@
 #include "compute-agent/storage/image_check.h"
 #include "common/json_in.h"
 #include "compute-agent/child.h"
-#include "compute-agent/storage/tree.h"
+#include "compute-agent/storage/unpack.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -35,6 +35,7 @@ static const struct image_check_magic image_check_magics[] = {
     {"vhd", 0, 8, "conectix"},
     {"vdi", 64, 4, "\x7f\x10\xda\xbe"},
     {"qed", 0, 4, "QED\0"},
+    {"squashfs", 0, 4, "hsqs"},
     {"luks", 0, 6, "LUKS\xba\xbe"},
     {"parallels", 0, 16, "WithoutFreeSpace"},
     {"parallels", 0, 16, "WithouFreSpacExt"},
@@ -180,11 +181,14 @@ static int image_check_ask(const char *path, const char *format, int64_t *ret_vi
 int image_check(const char *path, const char *format, int64_t *ret_virtual_bytes, struct error *e)
 {
     struct stat st;
+    int64_t files;
     if (strcmp(format, "root-tar") == 0)
-        return tree_check(path, ret_virtual_bytes, e);
+        return unpack_list(path, format, ret_virtual_bytes, &files, e);
     int code = image_check_header(path, format, e);
     if (code)
         return code;
+    if (strcmp(format, "squashfs") == 0)
+        return unpack_list(path, format, ret_virtual_bytes, &files, e);
     if (strcmp(format, "qcow2") == 0)
         return image_check_ask(path, format, ret_virtual_bytes, e);
     if (stat(path, &st)) /* raw: the disk is the file */

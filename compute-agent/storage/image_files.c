@@ -27,7 +27,8 @@ struct image_files {
 static bool image_files_is_image(const char *name)
 {
     const char *dot = strrchr(name, '.');
-    return dot && (strcmp(dot, ".qcow2") == 0 || strcmp(dot, ".raw") == 0 || strcmp(dot, ".root-tar") == 0);
+    return dot && (strcmp(dot, ".qcow2") == 0 || strcmp(dot, ".raw") == 0 || strcmp(dot, ".root-tar") == 0 ||
+                   strcmp(dot, ".squashfs") == 0);
 }
 
 static void image_files_scan(const char *folder, struct image_files *ret)

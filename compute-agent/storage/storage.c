@@ -10,6 +10,7 @@
 #include "compute-agent/storage/block.h"
 #include "compute-agent/storage/config_drive.h"
 #include "compute-agent/storage/disk.h"
+#include "compute-agent/storage/id_range.h"
 #include "compute-agent/storage/image_cache.h"
 #include "compute-agent/storage/owner.h"
 #include "compute-agent/storage/tree.h"
@@ -77,7 +78,7 @@ int storage_remove(const struct settings *settings, const char *host_id, const c
     char *folder = storage_folder(settings, server_id);
     bool other = owner_is_other(folder, host_id);
     if (!other) {
-        tree_unmount(folder);
+        tree_discard(folder);
         block_detach(folder);
     }
     int code = other ? 0 : disk_remove_folder(folder, e);
@@ -180,7 +181,7 @@ static int storage_make_root(const struct storage_task *t, struct error *e)
     case PROFILE_ROOT_BLOCK:
         return disk_make_raw(t->folder, t->spec, &t->base, t->first, e);
     case PROFILE_ROOT_TREE:
-        return tree_make(t->folder, t->spec, &t->base, t->first, e);
+        return tree_make(t->storage->setup.settings->instances_dir, t->folder, t->spec, &t->base, t->first, e);
     default:
         return 0;
     }
@@ -193,6 +194,14 @@ static void storage_disks_run(struct worker_job *job)
     p->code = p->code ? p->code : owner_take(t->folder, t->storage->setup.identity->host_id, &p->error);
     if (!p->code)
         p->code = storage_make_root(t, &p->error);
+}
+
+/* The container's root reads it. */
+static int storage_give(const struct storage_task *t, const char *path, struct error *e)
+{
+    uid_t first;
+    int code = id_range_take(t->storage->setup.settings->instances_dir, t->folder, &first, e);
+    return code ? code : tree_own(path, first, e);
 }
 
 static void storage_drive_run(struct worker_job *job)
@@ -208,7 +217,7 @@ static void storage_drive_run(struct worker_job *job)
     else if (!p->code && t->root == PROFILE_ROOT_TREE)
         p->code = config_drive_write_folder(path.data, t->spec, &p->error);
     if (!p->code && t->root == PROFILE_ROOT_TREE)
-        p->code = tree_own(path.data, &p->error);
+        p->code = storage_give(t, path.data, &p->error);
     strbuf_done(&path);
 }
 

@@ -1,29 +1,40 @@
-/* tar unpacks into a folder of its own, which then is given to the container's users and gets its name: a name means
- * that it is whole. Two servers that want the same image at once may both unpack it; one of them wins. */
+/* An image is unpacked into a volume of its own, which gets its name when it is whole, and is mounted read-only where
+ * the first container of it starts. Two servers that want the same image at once may both unpack it; one of them wins.
+ * Mounts do not outlive the host: whatever is missing is mounted again with the next start. */
 #include "compute-agent/storage/tree.h"
 #include "common/file.h"
 #include "common/memory.h"
 #include "common/strbuf.h"
-#include "compute-agent/child.h"
+#include "compute-agent/storage/id_mount.h"
+#include "compute-agent/storage/id_range.h"
+#include "compute-agent/storage/image_check.h"
+#include "compute-agent/storage/unpack.h"
+#include "compute-agent/storage/volume.h"
 #include "compute-agent/xml/domain_xml.h"
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <ftw.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
-#define TREE_DEADLINE_MS 300000
-#define TREE_CPU_S       300
-#define TREE_LIST_MOST   ((size_t)256 << 20)
-#define TREE_PATH_MOST   1024
-#define TREE_GIB         ((int64_t)1 << 30)
-#define TREE_NOBODY      65534
+#define TREE_VOLUME     ".img"  /* behind TREE_SUFFIX */
+#define TREE_LAYER      "layer" /* in a server's folder, the volume with its changes, and where it is mounted */
+#define TREE_LAYER_FILE "layer.img"
+#define TREE_LOWER      "lower" /* the image with the container's users, for a moment */
+#define TREE_MOUNT      "at"    /* while it is unpacked */
+#define TREE_PATH_MOST  1024
+#define TREE_GIB        ((int64_t)1 << 30)
+#define TREE_SLACK      ((int64_t)64 << 20) /* free space below which nothing new is begun */
+#define TREE_FILE_BYTES 8192                /* room for so many files: one for so many bytes */
+
+static pthread_mutex_t tree_lock = PTHREAD_MUTEX_INITIALIZER; /* who mounts an image */
 
 static char *tree_path(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static char *tree_path(const char *format, ...)
@@ -37,52 +48,18 @@ static char *tree_path(const char *format, ...)
     return strbuf_take(&text);
 }
 
-/* ---- the archive ---- */
-
-/* The third word of a line of tar's listing: a file's size; a device's numbers do not count. */
-static int64_t tree_line_bytes(const char *line)
+static int tree_fail(const char *path, struct error *e)
 {
-    if (*line != '-')
-        return 0;
-    for (int word = 0; word < 2; word++) {
-        line += strcspn(line, " \n");
-        line += strspn(line, " ");
-    }
-    return strtoll(line, NULL, 10);
+    return error_set(e, ERR_IO, "%s: %s", path, strerror(errno));
 }
 
-static int64_t tree_list_bytes(const char *list)
-{
-    int64_t bytes = 0;
-    for (const char *line = list; *line;) {
-        bytes += tree_line_bytes(line);
-        line += strcspn(line, "\n");
-        line += *line == '\n';
-    }
-    return bytes;
-}
+/* ---- owners ---- */
 
-int tree_check(const char *path, int64_t *ret_bytes, struct error *e)
-{
-    const char *argv[] = {"tar", "--list", "--verbose", "--numeric-owner", "--file", path, NULL};
-    struct child child = {.argv = argv, .deadline_ms = TREE_DEADLINE_MS, .cpu_seconds = TREE_CPU_S};
-    struct error why = {0};
-    struct strbuf list;
-    strbuf_init(&list, TREE_LIST_MOST);
-    int code = child_run(&child, &list, &why);
-    if (code == ERR_IO)
-        code = error_set(e, ERR_INVALID, "The image is declared as root-tar, but is no archive: %s", error_text(&why));
-    else if (code)
-        error_set(e, code, "%s", error_text(&why));
-    else
-        *ret_bytes = tree_list_bytes(list.data);
-    strbuf_done(&list);
-    return code;
-}
+static _Thread_local uid_t tree_first;
 
 static uid_t tree_shift(uid_t id)
 {
-    return DOMAIN_XML_IDS_FIRST + (id < DOMAIN_XML_IDS_COUNT ? id : TREE_NOBODY);
+    return id < DOMAIN_XML_IDS_COUNT ? tree_first + id : id;
 }
 
 /* A change of owner takes set-user-id bits away: the mode comes after it. */
@@ -90,55 +67,137 @@ static int tree_own_one(const char *path, const struct stat *st, int kind, struc
 {
     (void)kind;
     (void)ftw;
-    if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode))
-        return unlink(path);
-    if (st->st_nlink > 1 && !S_ISDIR(st->st_mode) && st->st_uid >= DOMAIN_XML_IDS_FIRST)
-        return 0; /* by another of its names */
     if (lchown(path, tree_shift(st->st_uid), tree_shift(st->st_gid)))
         return -1;
     return S_ISLNK(st->st_mode) ? 0 : chmod(path, st->st_mode & 07777);
 }
 
-int tree_own(const char *folder, struct error *e)
+int tree_own(const char *folder, uid_t first, struct error *e)
 {
+    tree_first = first;
     return nftw(folder, tree_own_one, 16, FTW_DEPTH | FTW_PHYS)
                ? error_set(e, ERR_IO, "%s cannot be given to the container's users: %s", folder, strerror(errno))
                : 0;
 }
 
-static int tree_unpack_into(const char *image, const char *folder, struct error *e)
+static int tree_make_folder(const char *path, uid_t uid, gid_t gid, mode_t mode, struct error *e)
 {
-    const char *argv[] = {"tar",    "--extract", "--numeric-owner", "--same-owner", "--same-permissions",
-                          "--file", image,       "--directory",     folder,         NULL};
-    struct child child = {.argv = argv, .deadline_ms = TREE_DEADLINE_MS, .cpu_seconds = TREE_CPU_S};
-    int code =
-        chmod(folder, 0755) ? error_set(e, ERR_IO, "%s: %s", folder, strerror(errno)) : child_run(&child, NULL, e);
-    return code ? code : tree_own(folder, e);
+    int code = file_make_dirs(path, mode, e);
+    return !code && (chown(path, uid, gid) || chmod(path, mode)) ? tree_fail(path, e) : code;
+}
+
+/* ---- the image ---- */
+
+/* Images' names end with their format. */
+static const char *tree_format(const char *image)
+{
+    const char *dot = strrchr(image, '.');
+    return dot ? dot + 1 : "";
+}
+
+static int tree_check_space(const char *image, int64_t bytes, struct error *e)
+{
+    struct statvfs fs;
+    char *folder = tree_path("%.*s", (int)(strrchr(image, '/') - image), image);
+    bool full = statvfs(folder, &fs) == 0 && (int64_t)(fs.f_bavail * fs.f_frsize) < bytes + TREE_SLACK;
+    free(folder);
+    return full ? error_set(e, ERR_NO_SPACE, "There is no space left on the host to unpack the image") : 0;
+}
+
+/* Twice what it holds, and more: file systems differ in what a file takes. The volume is sparse. */
+static int tree_make_volume(const char *image, const char *path, struct error *e)
+{
+    int64_t bytes = 0;
+    int code = image_check(image, tree_format(image), &bytes, e);
+    code = code ? code : tree_check_space(image, bytes, e);
+    struct volume v = {.bytes = 2 * bytes + TREE_GIB};
+    v.files = v.bytes / TREE_FILE_BYTES;
+    return code ? code : volume_make(path, &v, e);
+}
+
+static int tree_unpack_at(const char *image, const char *at, const char *scratch, struct error *e)
+{
+    char *lost = tree_path("%s/lost+found", at);
+    rmdir(lost);
+    free(lost);
+    int code = tree_make_folder(at, DOMAIN_XML_IDS_FIRST, DOMAIN_XML_IDS_FIRST, 0755, e);
+    code = code ? code : tree_make_folder(scratch, DOMAIN_XML_IDS_FIRST, DOMAIN_XML_IDS_FIRST, 0700, e);
+    return code ? code : unpack_files(image, tree_format(image), at, scratch, e);
+}
+
+/* `folder` holds the volume until it is whole. */
+static int tree_unpack_into(const char *image, const char *folder, const char *volume, struct error *e)
+{
+    char *at = tree_path("%s/" TREE_MOUNT, folder), *scratch = tree_path("%s/scratch", folder);
+    int code = chmod(folder, 0711) ? tree_fail(folder, e) : tree_make_volume(image, volume, e);
+    code = code ? code : file_make_dirs(at, 0755, e);
+    code = code ? code : volume_mount(volume, at, false, e);
+    code = code ? code : tree_unpack_at(image, at, scratch, e);
+    if (umount2(at, UMOUNT_NOFOLLOW) && !code) /* not lazily: what it holds is to be on disk */
+        code = tree_fail(at, e);
+    volume_unmount(at);
+    free(at);
+    free(scratch);
+    return code;
 }
 
 static int tree_unpack(const char *image, struct error *e)
 {
-    char *whole = tree_path("%s" TREE_SUFFIX, image), *partial = tree_path("%s" TREE_SUFFIX ".XXXXXX", image);
+    char *whole = tree_path("%s" TREE_SUFFIX TREE_VOLUME, image),
+         *partial = tree_path("%s" TREE_SUFFIX ".XXXXXX", image);
     int code = 0;
     if (access(whole, F_OK) != 0) {
-        code = mkdtemp(partial) ? tree_unpack_into(image, partial, e)
-                                : error_set(e, ERR_IO, "%s: %s", partial, strerror(errno));
-        if (!code && rename(partial, whole) && access(whole, F_OK) != 0)
-            code = error_set(e, ERR_IO, "%s: %s", whole, strerror(errno));
-        disk_remove_folder(partial, NULL); /* gone, unless somebody was quicker */
+        bool made = mkdtemp(partial) != NULL;
+        char *volume = tree_path("%s/volume", partial);
+        code = made ? tree_unpack_into(image, partial, volume, e) : tree_fail(partial, e);
+        if (!code && rename(volume, whole))
+            code = tree_fail(whole, e);
+        free(volume);
+        if (made)
+            disk_remove_folder(partial, NULL);
     }
     free(whole);
     free(partial);
     return code;
 }
 
+/* Where the image's files are to be seen, with users from DOMAIN_XML_IDS_FIRST on. */
+static int tree_show(const char *image, struct error *e)
+{
+    char *at = tree_path("%s" TREE_SUFFIX, image), *volume = tree_path("%s" TREE_SUFFIX TREE_VOLUME, image);
+    int code = tree_unpack(image, e);
+    pthread_mutex_lock(&tree_lock);
+    if (!code && !volume_is_mounted(at)) {
+        code = file_make_dirs(at, 0700, e);
+        code = code ? code : volume_mount(volume, at, true, e);
+    }
+    pthread_mutex_unlock(&tree_lock);
+    free(at);
+    free(volume);
+    return code;
+}
+
 void tree_forget(const char *image)
 {
-    char *whole = tree_path("%s" TREE_SUFFIX, image), *old = tree_path("%s" TREE_SUFFIX ".old", image);
-    if (rename(whole, old) == 0 || errno != ENOENT)
-        disk_remove_folder(old, NULL);
-    free(whole);
-    free(old);
+    char *at = tree_path("%s" TREE_SUFFIX, image), *volume = tree_path("%s" TREE_SUFFIX TREE_VOLUME, image);
+    pthread_mutex_lock(&tree_lock);
+    volume_unmount(at);
+    unlink(volume);
+    rmdir(at);
+    pthread_mutex_unlock(&tree_lock);
+    free(at);
+    free(volume);
+}
+
+static void tree_tidy_one(const char *path)
+{
+    struct stat st;
+    if (lstat(path, &st) || !S_ISDIR(st.st_mode))
+        return;
+    char *at = tree_path("%s/" TREE_MOUNT, path);
+    volume_unmount(at);
+    disk_remove_folder(path, NULL);
+    free(at);
 }
 
 void tree_tidy(const char *image_folder)
@@ -147,7 +206,7 @@ void tree_tidy(const char *image_folder)
     for (struct dirent *d; dir && (d = readdir(dir));) {
         if (strstr(d->d_name, TREE_SUFFIX ".")) {
             char *path = tree_path("%s/%s", image_folder, d->d_name);
-            disk_remove_folder(path, NULL);
+            tree_tidy_one(path);
             free(path);
         }
     }
@@ -170,28 +229,22 @@ bool tree_base(const char *folder, char **ret)
     return true;
 }
 
-/* The upper layer's root is what the container sees as its root's owner and mode. */
-static int tree_make_folders(const char *folder, const char *base, struct error *e)
+static int tree_make_layer(const char *folder, int64_t bytes, struct error *e)
 {
-    static const char *const names[] = {"upper", "work", DOMAIN_XML_TREE};
-    char *lower = tree_path("%s" TREE_SUFFIX, base);
-    struct stat st = {.st_mode = 0755, .st_uid = DOMAIN_XML_IDS_FIRST, .st_gid = DOMAIN_XML_IDS_FIRST};
-    int code = stat(lower, &st) ? error_set(e, ERR_IO, "%s: %s", lower, strerror(errno)) : 0;
-    for (size_t i = 0; !code && i < sizeof(names) / sizeof(names[0]); i++) {
-        char *path = tree_path("%s/%s", folder, names[i]);
-        code = file_make_dirs(path, 0755, e);
-        if (!code && (chown(path, st.st_uid, st.st_gid) || chmod(path, st.st_mode & 07777)))
-            code = error_set(e, ERR_IO, "%s: %s", path, strerror(errno));
-        free(path);
-    }
-    free(lower);
+    struct volume v = {.bytes = bytes, .journal = true};
+    char *path = tree_path("%s/" TREE_LAYER_FILE, folder), *partial = tree_path("%s.part", path);
+    int code = access(path, F_OK) == 0 ? 0 : volume_make(partial, &v, e);
+    if (!code && access(path, F_OK) != 0 && rename(partial, path))
+        code = tree_fail(path, e);
+    free(path);
+    free(partial);
     return code;
 }
 
 static int tree_link(const char *folder, const char *base, struct error *e)
 {
     char *link = tree_path("%s/" TREE_BASE, folder);
-    int code = symlink(base, link) && errno != EEXIST ? error_set(e, ERR_IO, "%s: %s", link, strerror(errno)) : 0;
+    int code = symlink(base, link) && errno != EEXIST ? tree_fail(link, e) : 0;
     free(link);
     return code;
 }
@@ -210,25 +263,85 @@ static int tree_check_wish(const struct spec *spec, const struct disk_base *base
     return 0;
 }
 
-int tree_make(const char *folder, const struct spec *spec, const struct disk_base *base, bool first, struct error *e)
+/* A flavor without a disk: as much as the image, and not less than one GiB. */
+static int64_t tree_layer_bytes(const struct spec *spec, const struct disk_base *base)
+{
+    if (spec->root_gib > 0)
+        return spec->root_gib * TREE_GIB;
+    return base->virtual_bytes > TREE_GIB ? base->virtual_bytes : TREE_GIB;
+}
+
+int tree_make(const char *instances, const char *folder, const struct spec *spec, const struct disk_base *base,
+              bool first, struct error *e)
 {
     char *had;
+    uid_t root;
     if (tree_base(folder, &had)) {
         free(had);
         return 0;
     }
     int code = tree_check_wish(spec, base, first, e);
+    code = code ? code : id_range_take(instances, folder, &root, e);
     code = code ? code : tree_unpack(base->path, e);
-    code = code ? code : tree_make_folders(folder, base->path, e);
+    code = code ? code : tree_make_layer(folder, tree_layer_bytes(spec, base), e);
     return code ? code : tree_link(folder, base->path, e);
 }
 
 /* ---- mounting ---- */
 
-static bool tree_is_mounted(const char *folder, const char *root)
+/* What a start mounts, from the image to the root. */
+struct tree_mounts {
+    char *shown, *volume, *layer, *upper, *work, *lower, *root;
+};
+
+static void tree_mounts_init(struct tree_mounts *m, const char *folder, const char *base)
 {
-    struct stat outer, inner;
-    return stat(folder, &outer) == 0 && stat(root, &inner) == 0 && outer.st_dev != inner.st_dev;
+    m->shown = tree_path("%s" TREE_SUFFIX, base);
+    m->volume = tree_path("%s/" TREE_LAYER_FILE, folder);
+    m->layer = tree_path("%s/" TREE_LAYER, folder);
+    m->upper = tree_path("%s/" TREE_LAYER "/upper", folder);
+    m->work = tree_path("%s/" TREE_LAYER "/work", folder);
+    m->lower = tree_path("%s/" TREE_LOWER, folder);
+    m->root = tree_path("%s/" DOMAIN_XML_TREE, folder);
+}
+
+static void tree_mounts_done(struct tree_mounts *m)
+{
+    char *all[] = {m->shown, m->volume, m->layer, m->upper, m->work, m->lower, m->root};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        free(all[i]);
+}
+
+/* The upper layer's root is what the container sees as its root's owner and mode. */
+static int tree_mount_layer(const struct tree_mounts *m, uid_t first, struct error *e)
+{
+    struct stat st;
+    int code = file_make_dirs(m->layer, 0700, e);
+    if (!code && !volume_is_mounted(m->layer))
+        code = volume_mount(m->volume, m->layer, false, e);
+    if (!code && stat(m->shown, &st))
+        code = tree_fail(m->shown, e);
+    if (!code && access(m->upper, F_OK) != 0)
+        code = tree_make_folder(m->upper, st.st_uid - DOMAIN_XML_IDS_FIRST + first,
+                                st.st_gid - DOMAIN_XML_IDS_FIRST + first, st.st_mode & 07777, e);
+    code = code ? code : file_make_dirs(m->work, 0700, e);
+    return code ? code : file_make_dirs(m->root, 0755, e);
+}
+
+/* The overlay keeps the image as it saw it when it was mounted: the way there is not needed any more. */
+static int tree_mount_root(const struct tree_mounts *m, uid_t first, struct error *e)
+{
+    volume_unmount(m->lower); /* of a start that was interrupted */
+    int code = file_make_dirs(m->lower, 0700, e);
+    code = code ? code : id_mount(m->shown, m->lower, first, e);
+    if (code)
+        return code;
+    char *layers = tree_path("lowerdir=%s,upperdir=%s,workdir=%s", m->lower, m->upper, m->work);
+    if (mount("overlay", m->root, "overlay", MS_NODEV, layers))
+        code = error_set(e, ERR_IO, "The server's files cannot be mounted at %s: %s", m->root, strerror(errno));
+    volume_unmount(m->lower);
+    free(layers);
+    return code;
 }
 
 /* Options are separated by commas, layers by colons. */
@@ -239,37 +352,49 @@ static int tree_check_name(const char *path, struct error *e)
                : 0;
 }
 
-static int tree_mount_on(const char *folder, const char *base, const char *root, struct error *e)
+static int tree_mount_all(const char *folder, const char *base, uid_t first, struct error *e)
 {
-    int code = tree_check_name(folder, e);
-    code = code ? code : tree_check_name(base, e);
-    code = code ? code : tree_unpack(base, e);
-    if (code)
-        return code;
-    char *layers = tree_path("lowerdir=%s" TREE_SUFFIX ",upperdir=%s/upper,workdir=%s/work", base, folder, folder);
-    if (mount("overlay", root, "overlay", MS_NODEV, layers))
-        code = error_set(e, ERR_IO, "The server's files cannot be mounted at %s: %s", root, strerror(errno));
-    free(layers);
+    struct tree_mounts m;
+    tree_mounts_init(&m, folder, base);
+    int code = 0;
+    if (!volume_is_mounted(m.root)) {
+        code = tree_check_name(folder, e);
+        code = code ? code : tree_show(base, e);
+        code = code ? code : tree_mount_layer(&m, first, e);
+        code = code ? code : tree_mount_root(&m, first, e);
+    }
+    tree_mounts_done(&m);
     return code;
 }
 
 int tree_mount(const char *folder, struct error *e)
 {
-    char *base = NULL, *root = tree_path("%s/" DOMAIN_XML_TREE, folder);
-    int code = 0;
-    if (!tree_base(folder, &base))
-        code = error_set(e, ERR_NOT_FOUND, "The server's files are missing on its host");
-    else if (!tree_is_mounted(folder, root))
-        code = tree_mount_on(folder, base, root, e);
+    char *base = NULL;
+    uid_t first = id_range_of(folder);
+    int code = !first || !tree_base(folder, &base)
+                   ? error_set(e, ERR_NOT_FOUND, "The server's files are missing on its host")
+                   : tree_mount_all(folder, base, first, e);
     free(base);
-    free(root);
     return code;
 }
 
 void tree_unmount(const char *folder)
 {
-    char *root = tree_path("%s/" DOMAIN_XML_TREE, folder);
-    while (umount2(root, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
-        continue;
-    free(root);
+    static const char *const names[] = {DOMAIN_XML_TREE, TREE_LOWER, TREE_LAYER};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char *at = tree_path("%s/%s", folder, names[i]);
+        volume_unmount(at);
+        free(at);
+    }
+}
+
+/* What belongs to its users goes before the note of who they are. */
+void tree_discard(const char *folder)
+{
+    char *layer = tree_path("%s/" TREE_LAYER_FILE, folder), *seed = tree_path("%s/" DOMAIN_XML_SEED, folder);
+    tree_unmount(folder);
+    unlink(layer);
+    disk_remove_folder(seed, NULL);
+    free(layer);
+    free(seed);
 }

@@ -17,6 +17,7 @@ struct domain_xml_host {
     int64_t tcg_cache_mib; /* 0: the emulator's own */
     const char *vnc_listen;
     const char *folder;      /* of this server's files */
+    int64_t ids_first;       /* containers: the host's user who is root inside */
     bool direct_io;          /* the folder's file system can do O_DIRECT */
     bool pvh;                /* Xen: paravirtual guests in the processor's own container */
     const char *shared_cpus; /* for servers that were given no cells; NULL: all */
@@ -40,11 +41,12 @@ struct domain_xml_host {
 #define DOMAIN_XML_TCG_MODEL     "Nehalem"
 #define DOMAIN_XML_TCG_ARM_MODEL "cortex-a57"
 
-/* A container's root: a folder (tree.h), whose files belong to these users of the host. */
+/* A container's root: a folder (tree.h). Containers' users are those of the host from here on, so many for each
+ * (id_range.h). */
 #define DOMAIN_XML_TREE      "root"
 #define DOMAIN_XML_SEED      "seed" /* what a config drive holds, beside it; in the container: */
 #define DOMAIN_XML_SEED_AT   "/var/lib/cloud/seed/config_drive"
-#define DOMAIN_XML_IDS_FIRST 100000
+#define DOMAIN_XML_IDS_FIRST 1073741824 /* among those that systemd, too, leaves to containers: its UIDS-GIDS page */
 #define DOMAIN_XML_IDS_COUNT 65536
 
 /* For QEMU, for containers of libvirt's LXC, for Xen, and for libvirt's test driver. Caller frees. */

@@ -6,15 +6,18 @@
 
 #define DOMAIN_XML_PERIOD_US 100000
 
-/* What root inside its own user namespace could still do to the host's kernel or devices. */
-static const char *const domain_xml_dropped[] = {"audit_control", "block_suspend", "mac_admin", "mac_override",
-                                                 "mknod",         "sys_module",    "sys_rawio", "sys_time",
-                                                 "syslog",        "wake_alarm",    NULL};
+/* All that is left to root inside; all but sys_admin, net_admin and their like concern its own namespaces' processes
+ * and files only. */
+static const char *const domain_xml_kept[] = {
+    "audit_write", "chown",     "dac_override",     "dac_read_search", "fowner",   "fsetid",     "ipc_owner",
+    "kill",        "net_admin", "net_bind_service", "net_raw",         "setfcap",  "setgid",     "setpcap",
+    "setuid",      "sys_admin", "sys_boot",         "sys_chroot",      "sys_nice", "sys_ptrace", "sys_resource",
+    NULL};
 
-static void domain_xml_map(xmlNodePtr idmap, const char *kind)
+static void domain_xml_map(xmlNodePtr idmap, const char *kind, int64_t first)
 {
     xmlNodePtr map = xml_set(xml_add(idmap, kind), "start", "0");
-    xml_setf(map, "target", "%d", DOMAIN_XML_IDS_FIRST);
+    xml_setf(map, "target", "%lld", (long long)first);
     xml_setf(map, "count", "%d", DOMAIN_XML_IDS_COUNT);
 }
 
@@ -28,11 +31,11 @@ static void domain_xml_limits(xmlNodePtr domain, const struct spec *spec)
     xml_add_int(cpu, "quota", DOMAIN_XML_PERIOD_US * spec->vcpus);
 }
 
-static void domain_xml_drop(xmlNodePtr domain)
+static void domain_xml_capabilities(xmlNodePtr domain)
 {
-    xmlNodePtr list = xml_set(xml_add(xml_add(domain, "features"), "capabilities"), "policy", "default");
-    for (size_t i = 0; domain_xml_dropped[i]; i++)
-        xml_set(xml_add(list, domain_xml_dropped[i]), "state", "off");
+    xmlNodePtr list = xml_set(xml_add(xml_add(domain, "features"), "capabilities"), "policy", "deny");
+    for (size_t i = 0; domain_xml_kept[i]; i++)
+        xml_set(xml_add(list, domain_xml_kept[i]), "state", "on");
 }
 
 static void domain_xml_folder(xmlNodePtr devices, const char *folder, const char *name, const char *target)
@@ -70,9 +73,10 @@ char *domain_xml_make_lxc(const struct spec *spec, const struct names *names, co
     xml_add_text(os, "type", "exe");
     xml_add_text(os, "init", domain_xml_property(spec, "container_init", "/sbin/init"));
     xmlNodePtr idmap = xml_add(domain, "idmap");
-    domain_xml_map(idmap, "uid");
-    domain_xml_map(idmap, "gid");
-    domain_xml_drop(domain);
+    int64_t first = host->ids_first ? host->ids_first : DOMAIN_XML_IDS_FIRST; /* never the host's root */
+    domain_xml_map(idmap, "uid", first);
+    domain_xml_map(idmap, "gid", first);
+    domain_xml_capabilities(domain);
     xml_set(xml_add(domain, "clock"), "offset", "utc");
     xml_add_text(domain, "on_poweroff", "destroy");
     xml_add_text(domain, "on_reboot", "restart");

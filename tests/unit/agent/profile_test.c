@@ -44,7 +44,9 @@ TEST("each driver can make, start, stop and remove servers, and boots an image")
     CHECK(profile_boots(&profile_qemu, "qcow2"));
     CHECK(!profile_boots(&profile_qemu, "root-tar"));
     CHECK(profile_boots(&profile_lxc, "root-tar"));
-    CHECK(!profile_boots(&profile_lxc, "qcow2"));
+    CHECK(profile_boots(&profile_lxc, "squashfs"));
+    CHECK(profile_boots(&profile_lxc, "qcow2"));
+    CHECK(!profile_boots(&profile_lxc, "iso"));
 }
 
 TEST("hosts report what they have, and what their driver lacks")
@@ -55,7 +57,8 @@ TEST("hosts report what they have, and what their driver lacks")
                  "COMPUTE_NET_VIF_MODEL_RTL8139 COMPUTE_STORAGE_BUS_VIRTIO COMPUTE_STORAGE_BUS_SATA CUSTOM_VIRT_KVM "
                  "CUSTOM_VM_MODE_HVM CUSTOM_LIVE_RESIZE ");
     check_traits(&profile_lxc, false,
-                 "COMPUTE_NODE CUSTOM_IMAGE_TYPE_ROOT_TAR CUSTOM_VIRT_LXC CUSTOM_VM_MODE_EXE CUSTOM_LACKS_SUSPEND "
+                 "COMPUTE_NODE CUSTOM_IMAGE_TYPE_ROOT_TAR CUSTOM_IMAGE_TYPE_SQUASHFS CUSTOM_IMAGE_TYPE_QCOW2 "
+                 "CUSTOM_IMAGE_TYPE_RAW CUSTOM_VIRT_LXC CUSTOM_VM_MODE_EXE CUSTOM_LACKS_SUSPEND "
                  "CUSTOM_LACKS_NIC_PLUG CUSTOM_LACKS_SNAPSHOT CUSTOM_LACKS_GUEST_AGENT "
                  "CUSTOM_LACKS_MIGRATE CUSTOM_LACKS_LIVE_MIGRATION ");
     check_traits(&profile_xen, false,

@@ -1,13 +1,19 @@
-/* Containers' files from an archive: unpacked once, given to the container's users, laid over by each server's own.
- * Needs root, tar and overlayfs, as containers do. */
+/* Containers' files from an image: unpacked once, seen as the container's users', laid over by each server's own.
+ * Needs root, loop devices and overlayfs, as containers do. */
 #include "common/file.h"
 #include "compute-agent/child.h"
+#include "compute-agent/storage/id_range.h"
+#include "compute-agent/storage/image_check.h"
 #include "compute-agent/storage/tree.h"
+#include "compute-agent/xml/domain_xml.h"
 #include "tests/unit/agent/samples.h"
 #include "tests/unit/scratch.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -29,35 +35,43 @@ static void write_file(const char *path, const char *text)
     CHECK_OK(file_replace(path, text, strlen(text), 0644, &e), &e);
 }
 
-/* An archive of a file of 1000 bytes, one that runs as its owner, a link and a device. */
-static void begin(void)
+static void run(const char *const *argv)
 {
     struct error e = {0};
+    struct child child = {.argv = argv, .deadline_ms = 60000};
+    CHECK_OK(child_run(&child, NULL, &e), &e);
+}
+
+/* A file of 1000 bytes, one that runs as its owner and has two names, a link and a device; the archive of it. */
+static void begin(void)
+{
     char text[1001];
     memset(text, 'x', 1000);
     text[1000] = '\0';
     memcpy(work + sizeof(work) - 7, "XXXXXX", 6);
     CHECK(mkdtemp(work) != NULL);
+    CHECK_INT(chmod(work, 0711), 0);
     snprintf(image, sizeof(image), "%s/image.root-tar", work);
     snprintf(folder, sizeof(folder), "%s/server", work);
     CHECK_INT(mkdir(at(work, "root"), 0755), 0);
+    CHECK_INT(mkdir(at(work, "root/dev"), 0755), 0);
     CHECK_INT(mkdir(folder, 0711), 0);
     write_file(at(work, "root/file"), text);
     write_file(at(work, "root/tool"), "");
-    CHECK_INT(chown(at(work, "root/tool"), 7, 70000), 0);
+    CHECK_INT(chown(at(work, "root/tool"), 7, 60000), 0);
     CHECK_INT(chmod(at(work, "root/tool"), 04755), 0);
     CHECK_INT(link(at(work, "root/tool"), at(work, "root/twin")), 0);
     CHECK_INT(symlink("/etc/shadow", at(work, "root/link")), 0);
-    CHECK_INT(mknod(at(work, "root/null"), S_IFCHR | 0666, makedev(1, 3)), 0);
+    CHECK_INT(mknod(at(work, "root/dev/null"), S_IFCHR | 0666, makedev(1, 3)), 0);
     const char *argv[] = {"tar", "-czf", image, "-C", at(work, "root"), ".", NULL};
-    struct child child = {.argv = argv, .deadline_ms = 20000};
-    CHECK_OK(child_run(&child, NULL, &e), &e);
+    run(argv);
 }
 
 static void end(void)
 {
     struct error e = {0};
     tree_unmount(folder);
+    tree_forget(image);
     CHECK_OK(disk_remove_folder(work, &e), &e);
 }
 
@@ -71,40 +85,56 @@ TEST("an archive's size is that of its files, and what is none is refused")
     struct error e = {0};
     int64_t bytes = 0;
     begin();
-    CHECK_OK(tree_check(image, &bytes, &e), &e);
+    CHECK_OK(image_check(image, "root-tar", &bytes, &e), &e);
     CHECK_INT(bytes, 1000);
     write_file(at(work, "not"), "this is no archive");
-    CHECK_INT(tree_check(at(work, "not"), &bytes, &e), ERR_INVALID);
+    CHECK_INT(image_check(at(work, "not"), "root-tar", &bytes, &e), ERR_INVALID);
     CHECK_CONTAINS(error_text(&e), "root-tar");
     end();
+}
+
+static int64_t id_in(const char *of, unsigned id)
+{
+    uid_t first = id_range_of(of);
+    CHECK(first >= DOMAIN_XML_IDS_FIRST + DOMAIN_XML_IDS_COUNT);
+    return (int64_t)first + id;
+}
+
+/* What begin() made is there, and belongs to the container's users. */
+static void check_files(const char *of)
+{
+    struct stat st, twin;
+    CHECK_INT(stat(at(of, "root"), &st), 0);
+    CHECK_INT(st.st_uid, id_in(of, 0));
+    CHECK_INT(stat(at(of, "root/tool"), &st), 0);
+    CHECK_INT(st.st_uid, id_in(of, 7));
+    CHECK_INT(st.st_gid, id_in(of, 60000));
+    CHECK_INT(st.st_mode & 07777, 04755);
+    CHECK_INT(stat(at(of, "root/twin"), &twin), 0);
+    CHECK(twin.st_ino == st.st_ino);
+    CHECK_INT(lstat(at(of, "root/link"), &st), 0);
+    CHECK(S_ISLNK(st.st_mode));
+    CHECK_INT(st.st_uid, id_in(of, 0));
+    CHECK_INT(access(at(of, "root/dev"), F_OK), 0);
+    CHECK(access(at(of, "root/dev/null"), F_OK) != 0);
 }
 
 TEST("a server's files are the image's, with other owners, and its changes its own")
 {
     struct error e = {0};
-    struct stat st;
     begin();
     struct spec *spec = sample_read(SAMPLE(""));
     struct disk_base base = base_of(1000);
     for (int time = 0; time < 2; time++)
-        CHECK_OK(tree_make(folder, spec, &base, time == 0, &e), &e);
+        CHECK_OK(tree_make(work, folder, spec, &base, time == 0, &e), &e);
     for (int time = 0; time < 2; time++)
         CHECK_OK(tree_mount(folder, &e), &e);
-    CHECK_INT(stat(at(folder, "root/tool"), &st), 0);
-    CHECK_INT(st.st_uid, 100007);
-    CHECK_INT(st.st_gid, 165534); /* nobody: the namespace has no 70000 */
-    CHECK_INT(st.st_mode & 07777, 04755);
-    CHECK_INT(stat(at(folder, "root/twin"), &st), 0);
-    CHECK_INT(st.st_uid, 100007);
-    CHECK_INT(lstat(at(folder, "root/link"), &st), 0);
-    CHECK(S_ISLNK(st.st_mode));
-    CHECK_INT(st.st_uid, 100000);
-    CHECK(access(at(folder, "root/null"), F_OK) != 0);
+    check_files(folder);
     write_file(at(folder, "root/new"), "mine");
     CHECK_INT(unlink(at(folder, "root/file")), 0);
     tree_unmount(folder);
     CHECK(access(at(folder, "root/new"), F_OK) != 0);
-    CHECK_INT(access(at(work, "image.root-tar.tree/file"), F_OK), 0);
+    CHECK_INT(access(at(work, "image.root-tar.tree.img"), F_OK), 0);
     tree_forget(image); /* and is unpacked again when it is needed */
     CHECK(access(at(work, "image.root-tar.tree"), F_OK) != 0);
     CHECK_OK(tree_mount(folder, &e), &e);
@@ -120,12 +150,150 @@ TEST("files that are lost are not made anew, and what does not fit is refused")
     begin();
     struct spec *spec = sample_read(SAMPLE(""));
     struct disk_base base = base_of(1000), most = base_of((int64_t)11 << 30), nothing = {0};
-    CHECK_INT(tree_make(folder, spec, &base, false, &e), ERR_NOT_FOUND);
+    CHECK_INT(tree_make(work, folder, spec, &base, false, &e), ERR_NOT_FOUND);
     CHECK_INT(tree_mount(folder, &e), ERR_NOT_FOUND);
-    CHECK_INT(tree_make(folder, spec, &most, true, &large), ERR_INVALID);
+    CHECK_INT(tree_make(work, folder, spec, &most, true, &large), ERR_INVALID);
     CHECK_CONTAINS(error_text(&large), "11 GiB");
-    CHECK_INT(tree_make(folder, spec, &nothing, true, &none), ERR_INVALID);
+    CHECK_INT(tree_make(work, folder, spec, &nothing, true, &none), ERR_INVALID);
     spec_free(&spec);
+    end();
+}
+
+TEST("a container's changes take no more of the host than its disk, and it sees that size")
+{
+    struct error e = {0};
+    struct statvfs fs;
+    begin();
+    struct spec *spec = sample_read(SAMPLE("")); /* 10 GiB */
+    struct disk_base base = base_of(1000);
+    CHECK_OK(tree_make(work, folder, spec, &base, true, &e), &e);
+    CHECK_OK(tree_mount(folder, &e), &e);
+    CHECK_INT(statvfs(at(folder, "root"), &fs), 0);
+    int64_t bytes = (int64_t)(fs.f_blocks * fs.f_frsize), gib = (int64_t)1 << 30;
+    CHECK(bytes <= 10 * gib && bytes > 9 * gib);
+    int fd = open(at(folder, "root/large"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    CHECK(fd >= 0);
+    CHECK_INT(fallocate(fd, 0, 0, 11 * gib), -1);
+    CHECK_INT(errno, ENOSPC);
+    close(fd);
+    spec_free(&spec);
+    end();
+}
+
+TEST("no two containers have users in common, until the files of one are gone")
+{
+    struct error e = {0};
+    uid_t first[3];
+    begin();
+    for (int i = 0; i < 3; i++) {
+        char name[8];
+        snprintf(name, sizeof(name), "s%d", i);
+        CHECK_INT(mkdir(at(work, name), 0711), 0);
+        for (int time = 0; time < 2; time++)
+            CHECK_OK(id_range_take(work, at(work, name), &first[i], &e), &e);
+        CHECK_INT(first[i], DOMAIN_XML_IDS_FIRST + (i + 1) * DOMAIN_XML_IDS_COUNT);
+    }
+    write_file(at(work, "s1/left"), "of a removal that was interrupted");
+    tree_discard(at(work, "s1"));
+    CHECK_OK(id_range_take(work, folder, &first[0], &e), &e);
+    CHECK_INT(first[0], DOMAIN_XML_IDS_FIRST + 4 * DOMAIN_XML_IDS_COUNT);
+    CHECK_OK(disk_remove_folder(at(work, "s1"), &e), &e);
+    CHECK_INT(mkdir(at(work, "s4"), 0711), 0);
+    CHECK_OK(id_range_take(work, at(work, "s4"), &first[0], &e), &e);
+    CHECK_INT(first[0], first[1]);
+    end();
+}
+
+/* Makes a server of that image, checks its files, and removes both. */
+static void check_image(const char *name, const char *format)
+{
+    struct error e = {0};
+    struct disk_base base = {.path = at(work, name), .format = format};
+    char path[300];
+    snprintf(path, sizeof(path), "%s", base.path);
+    base.path = path;
+    struct spec *spec = sample_read(SAMPLE(""));
+    CHECK_OK(image_check(path, format, &base.virtual_bytes, &e), &e);
+    CHECK_OK(tree_make(work, folder, spec, &base, true, &e), &e);
+    CHECK_OK(tree_mount(folder, &e), &e);
+    check_files(folder);
+    CHECK(access(at(folder, "root/.disk"), F_OK) != 0);
+    tree_discard(folder);
+    tree_forget(path);
+    CHECK_OK(disk_remove_folder(folder, &e), &e);
+    CHECK_INT(mkdir(folder, 0711), 0);
+    spec_free(&spec);
+}
+
+TEST("a squashfs and the disk of a machine, with partitions or without, make the same files")
+{
+    begin();
+    chmod("/dev/fuse", 0666); /* as udev does, where there is one */
+    const char *squash[] = {"mksquashfs", at(work, "root"), at(work, "a.squashfs"), "-quiet", "-no-progress", NULL};
+    run(squash);
+    check_image("a.squashfs", "squashfs");
+    const char *ext[] = {"mke2fs", "-q", "-F", "-t", "ext4", "-d", at(work, "root"), at(work, "b.raw"), "24M", NULL};
+    run(ext);
+    check_image("b.raw", "raw");
+    const char *script =
+        "truncate -s 40M $0/c.disk; printf 'label: gpt\\nsize=4M\\nsize=24M\\n' | sfdisk -q $0/c.disk; "
+        "dd if=$0/b.raw of=$0/c.disk bs=1M seek=5 conv=notrunc status=none; "
+        "qemu-img convert -q -f raw -O qcow2 $0/c.disk $0/c.qcow2";
+    const char *disk[] = {"sh", "-ec", script, work, NULL};
+    run(disk);
+    check_image("c.qcow2", "qcow2");
+    end();
+}
+
+TEST("an image that cannot be unpacked is refused with what it has, and leaves nothing")
+{
+    struct error e = {0}, xfs = {0}, node = {0};
+    begin();
+    struct spec *spec = sample_read(SAMPLE(""));
+    struct disk_base base = {.path = at(work, "a.raw"), .format = "raw", .virtual_bytes = 4096};
+    char path[300];
+    snprintf(path, sizeof(path), "%s", base.path);
+    base.path = path;
+    write_file(path, "XFSB and nothing behind it");
+    CHECK_INT(truncate(path, 1 << 20), 0);
+    CHECK_INT(tree_make(work, folder, spec, &base, true, &xfs), ERR_INVALID);
+    CHECK_CONTAINS(error_text(&xfs), "ext4 file system; the image's has xfs");
+    CHECK_INT(mknod(at(work, "root/disk"), S_IFBLK | 0666, makedev(7, 0)), 0);
+    const char *argv[] = {"tar", "-czf", image, "-C", at(work, "root"), ".", NULL};
+    run(argv);
+    base = base_of(1000);
+    CHECK_INT(tree_make(work, folder, spec, &base, true, &node), ERR_INVALID);
+    CHECK_CONTAINS(error_text(&node), "cannot be unpacked");
+    CHECK(access(at(folder, TREE_BASE), F_OK) != 0);
+    const char *none[] = {"sh", "-c", "! ls -d $0/*.tree*", work, NULL};
+    run(none);
+    (void)e;
+    spec_free(&spec);
+    end();
+}
+
+TEST("a program that is confined writes below its folder only, is nobody, and has no network")
+{
+    struct error e = {0};
+    struct strbuf said;
+    begin();
+    strbuf_init(&said, 0);
+    CHECK_INT(chown(folder, DOMAIN_XML_IDS_FIRST, DOMAIN_XML_IDS_FIRST), 0);
+    const char *script =
+        "echo here >mine; cat /dev/stdin; touch $0/out 2>/dev/null && echo out; "
+        "cat /etc/shadow 2>/dev/null && echo secret; mount -t tmpfs none /mnt 2>/dev/null && echo mounted; "
+        "grep : /proc/net/dev | grep -v lo:; sed -n 's/^NoNewPrivs:[^0-9]*/privileges /p' /proc/self/status";
+    const char *argv[] = {"sh", "-c", script, work, NULL};
+    struct child child = {.argv = argv, .directory = folder, .input = at(work, "given"), .deadline_ms = 20000};
+    write_file(child.input, "given ");
+    child.confined_as = DOMAIN_XML_IDS_FIRST;
+    CHECK_INT(chmod(work, 0777), 0);
+    CHECK_OK(child_run(&child, &said, &e), &e);
+    CHECK_TEXT(said.data, "given privileges 1\n");
+    struct stat st;
+    CHECK_INT(stat(at(folder, "mine"), &st), 0);
+    CHECK_INT(st.st_uid, DOMAIN_XML_IDS_FIRST);
+    strbuf_done(&said);
     end();
 }
 

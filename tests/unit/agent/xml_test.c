@@ -74,7 +74,8 @@ TEST("a container has its own users, hard limits, few capabilities and a termina
 {
     struct names names;
     struct spec *spec = sample_read(SAMPLE(""));
-    struct domain_xml_host host = {.folder = "/var/lib/virga/instances/" SAMPLE_ID, .filters = true};
+    struct domain_xml_host host = {
+        .folder = "/var/lib/virga/instances/" SAMPLE_ID, .filters = true, .ids_first = 1073807360};
     names_of(&names);
     char *xml = domain_xml_make_lxc(spec, &names, &host);
     check_golden(GOLDEN "domain-lxc.xml", xml);

@@ -1,0 +1,8 @@
+/* The same files under other owners: a mount of a folder in which users are shifted. Blocking; any thread. */
+#pragma once
+#include "common/error.h"
+#include <sys/types.h>
+
+/* Shows `from` at `at`: what belongs there to the users from DOMAIN_XML_IDS_FIRST on, belongs here to those from
+ * `first` on. ERR_IO; needs Linux 5.19 for use below an overlay. */
+int id_mount(const char *from, const char *at, uid_t first, struct error *e);

@@ -1,0 +1,128 @@
+/* ext4 on a sparse file behind a loop device that the kernel releases with the last mount. Nobody but the kernel ever
+ * writes the file's blocks, so that mounting it is no risk. */
+#include "compute-agent/storage/volume.h"
+#include "common/strbuf.h"
+#include "compute-agent/child.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define VOLUME_DEADLINE_MS 60000
+#define VOLUME_TRIES       64 /* others take free devices, too */
+
+static int volume_fail(const char *path, const char *what, struct error *e)
+{
+    return error_set(e, errno == ENOSPC ? ERR_NO_SPACE : ERR_IO, "%s: %s: %s", path, what, strerror(errno));
+}
+
+static int volume_create(const char *path, int64_t bytes, struct error *e)
+{
+    unlink(path);
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return volume_fail(path, "it cannot be made", e);
+    int code = ftruncate(fd, bytes) ? volume_fail(path, "it cannot be made", e) : 0;
+    close(fd);
+    return code;
+}
+
+int volume_make(const char *path, const struct volume *v, struct error *e)
+{
+    char files[24];
+    snprintf(files, sizeof(files), "%lld", (long long)v->files);
+    const char *argv[] = {"mke2fs",
+                          "-q",
+                          "-F",
+                          "-t",
+                          "ext4",
+                          "-m",
+                          "0",
+                          "-E",
+                          "lazy_itable_init=1,lazy_journal_init=1,nodiscard",
+                          "-O",
+                          v->journal ? "has_journal" : "^has_journal",
+                          v->files ? "-N" : "--",
+                          v->files ? files : path,
+                          v->files ? "--" : NULL,
+                          path,
+                          NULL};
+    struct child child = {.argv = argv, .deadline_ms = VOLUME_DEADLINE_MS};
+    int code = volume_create(path, v->bytes, e);
+    return code ? code : child_run(&child, NULL, e);
+}
+
+/* ---- mounting ---- */
+
+/* A device's descriptor, its name in `ret_name`; -1 with errno. */
+static int volume_attach_to(int control, int file, bool read_only, char ret_name[32])
+{
+    struct loop_config config = {.fd = (unsigned)file};
+    config.info.lo_flags = LO_FLAGS_AUTOCLEAR | (read_only ? LO_FLAGS_READ_ONLY : 0);
+    int number = ioctl(control, LOOP_CTL_GET_FREE);
+    if (number < 0)
+        return -1;
+    snprintf(ret_name, 32, "/dev/loop%d", number);
+    int device = open(ret_name, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+    if (device < 0 || ioctl(device, LOOP_CONFIGURE, &config) == 0)
+        return device;
+    int why = errno;
+    close(device);
+    errno = why;
+    return -1;
+}
+
+static int volume_attach(int file, bool read_only, char ret_name[32])
+{
+    int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), device = -1;
+    for (int i = 0; control >= 0 && device < 0 && i < VOLUME_TRIES; i++) {
+        device = volume_attach_to(control, file, read_only, ret_name);
+        if (device < 0 && errno != EBUSY)
+            break;
+    }
+    int why = errno;
+    if (control >= 0)
+        close(control);
+    errno = why;
+    return device;
+}
+
+int volume_mount(const char *path, const char *at, bool read_only, struct error *e)
+{
+    char name[32];
+    int file = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+    if (file < 0)
+        return volume_fail(path, "it cannot be opened", e);
+    int device = volume_attach(file, read_only, name);
+    int code = device < 0 ? volume_fail(path, "it gets no loop device", e) : 0;
+    close(file);
+    if (!code && mount(name, at, "ext4", MS_NODEV | MS_NOATIME | (read_only ? MS_RDONLY : 0),
+                       read_only ? "errors=continue" : "discard,errors=remount-ro"))
+        code = volume_fail(path, "it cannot be mounted", e);
+    if (device >= 0)
+        close(device); /* the mount keeps it; without one it is given back */
+    return code;
+}
+
+/* Its parent is on another file system, or is the same folder: "..", which the kernel leads out of the mount. */
+bool volume_is_mounted(const char *at)
+{
+    struct strbuf up;
+    struct stat inner, outer;
+    strbuf_init(&up, 0);
+    strbuf_appendf(&up, "%s/..", at);
+    bool mounted = stat(at, &inner) == 0 && stat(up.data, &outer) == 0 && inner.st_dev != outer.st_dev;
+    strbuf_done(&up);
+    return mounted;
+}
+
+void volume_unmount(const char *at)
+{
+    while (umount2(at, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+        continue;
+}

@@ -1,0 +1,20 @@
+/* A file that holds a file system: what is written into it never takes more of the host's disk than its size, however
+ * it is written. It takes as much as it holds, and gives back what is deleted. Blocking; any thread. */
+#pragma once
+#include "common/error.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct volume {
+    int64_t bytes;
+    int64_t files; /* it has room for so many; 0: as is usual for the size */
+    bool journal;  /* a crash of the host leaves it whole */
+};
+/* Makes a new one. ERR_IO, ERR_TIMEOUT, ERR_NOT_FOUND without mke2fs. */
+int volume_make(const char *path, const struct volume *v, struct error *e);
+/* Mounts it at a folder, where it stays until it is unmounted; its loop device goes with the mount. ERR_IO. */
+int volume_mount(const char *path, const char *at, bool read_only, struct error *e);
+/* Something is mounted at the folder. */
+bool volume_is_mounted(const char *at);
+/* Whatever is; nothing there is no error. */
+void volume_unmount(const char *at);
