@@ -13,8 +13,9 @@
 
 #define BAR_WIDTH 30
 
-enum by { BY_RESOURCE, BY_PROJECT, BY_FLAVOR, BY_STATE, BY_ZONE, BY_SERVER, BY_TAGS, BY_COUNT };
-static const char *const by_names[BY_COUNT] = {"resource", "project", "flavor", "state", "zone", "server", "tags"};
+enum by { BY_RESOURCE, BY_PROJECT, BY_FLAVOR, BY_STATE, BY_ZONE, BY_SERVER, BY_TAGS, BY_NETWORK, BY_COUNT };
+static const char *const by_names[BY_COUNT] = {"resource", "project", "flavor", "state",
+                                               "zone",     "server",  "tags",   "network"};
 
 struct group {
     const char *name;
@@ -53,6 +54,8 @@ static const char *group_name(const struct report *r, const char *project, const
         return l->subject;
     case BY_TAGS:
         return f->tags;
+    case BY_NETWORK:
+        return l->network;
     case BY_COUNT:
         break;
     }
@@ -258,7 +261,8 @@ static int read_options(struct report *r, struct error *e)
     }
     if (by) {
         return error_set(e, ERR_INVALID,
-                         "--by: \"%s\" is not one of resource, project, flavor, state, zone, server, tags", by);
+                         "--by: \"%s\" is not one of resource, project, flavor, state, zone, server, tags, network",
+                         by);
     }
     if (!month) {
         return zone_month_of("UTC", r->now_us, &r->year, &r->month, e);
@@ -296,7 +300,7 @@ static const struct command_option options[] = {
     {"account", "ID", "Only this billing account."},
     {"project", "ID", "Only this project."},
     {"month", "MONTH", "Another month than the running one, as 2026-10."},
-    {"by", "WHAT", "resource (default), project, flavor, state, zone, server or tags."},
+    {"by", "WHAT", "resource (default), project, flavor, state, zone, server, tags or network."},
 };
 const struct command bill_command = {
     .name = "bill",

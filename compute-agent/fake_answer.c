@@ -38,6 +38,7 @@ static uint64_t fake_ran_us(const struct fake_guest *g)
 void fake_end_samples(struct fake *f, struct fake_call *c, const struct hypervisor_result *result)
 {
     struct hypervisor_sample *samples = memory_array(f->guests.count + 1, sizeof(*samples));
+    struct hypervisor_nic *nics = memory_array(f->guests.count + 1, sizeof(*nics));
     size_t at = 0, count = 0;
     for (struct fake_guest *g; (g = idmap_next(&f->guests, &at));) {
         uint64_t ran_us = fake_ran_us(g);
@@ -51,10 +52,14 @@ void fake_end_samples(struct fake *f, struct fake_call *c, const struct hypervis
         s->disk_write_ops = s->disk_write_bytes / 4096;
         s->net_in_bytes = ran_us / 200;
         s->net_out_bytes = ran_us / 400;
+        nics[count - 1] = (struct hypervisor_nic){.in_bytes = s->net_in_bytes, .out_bytes = s->net_out_bytes};
+        s->nics = &nics[count - 1];
+        s->nic_count = 1;
         s->memory_rss_kib = g->domain == HYPERVISOR_RUNNING ? 65536 : 0;
     }
     c->samples(c->arg, result, samples, count);
     free(samples);
+    free(nics);
 }
 
 static void fake_print_inventory(const struct fake *f, struct strbuf *to)

@@ -10,11 +10,14 @@
 #include "compute-agent/host_internal.h"
 #include "compute-agent/loop.h"
 #include "compute-agent/worker.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define HOST_REPORT_LIMIT   500
 #define HOST_REPORT_SAMPLES 5000
+#define HOST_REPORT_NICS    64 /* of a server: more are told as one sum */
 #define HOST_REPORT_MS      15000
 #define HOST_REPORT_MOST_MS 5000
 
@@ -208,8 +211,39 @@ void host_report_inventory(struct host *h)
     h->hypervisor->ops->inventory(h->hypervisor, host_report_take_inventory, h);
 }
 
+static const struct spec_nic *host_report_nic(const struct spec *spec, const char *mac)
+{
+    const struct spec_nic *nics = spec ? spec->nics.items : NULL;
+    if (spec && spec->nics.count == 1 && !*mac)
+        return nics;
+    for (size_t i = 0; spec && i < spec->nics.count; i++) {
+        if (strcasecmp(nics[i].mac, mac) == 0)
+            return &nics[i];
+    }
+    return NULL;
+}
+
+/* The hypervisor knows MACs, the specification what network each is on; one that was unplugged is where it was. A nic
+ * that has no name is the server's only one. Traffic is told by nic of all nics or of none: their sum is told too. */
+static void host_report_name_nics(struct host *h, struct hypervisor_sample *s)
+{
+    const struct guest *g = idmap_get(&h->guests, s->server_id);
+    bool named = s->nic_count <= HOST_REPORT_NICS;
+    for (size_t i = 0; i < s->nic_count && named; i++) {
+        struct hypervisor_nic *n = &s->nics[i];
+        const struct spec_nic *nic = host_report_nic(g ? g->spec : NULL, n->mac);
+        if (nic && !*n->mac)
+            snprintf(n->mac, sizeof(n->mac), "%s", nic->mac);
+        const struct hypervisor_nic *before = sample_queue_nic(&h->report.samples, s->server_id, n->mac);
+        const char *network = nic ? nic->network.id : before ? before->network_id : "";
+        snprintf(n->network_id, sizeof(n->network_id), "%s", network);
+        named = *n->mac != '\0';
+    }
+    s->nic_count = named ? s->nic_count : 0;
+}
+
 static void host_report_take_samples(void *arg, const struct hypervisor_result *result,
-                                     const struct hypervisor_sample *samples, size_t count)
+                                     struct hypervisor_sample *samples, size_t count)
 {
     struct host *h = arg;
     if (result->code) {
@@ -218,6 +252,8 @@ static void host_report_take_samples(void *arg, const struct hypervisor_result *
     }
     if (!count)
         return;
+    for (size_t i = 0; i < count; i++)
+        host_report_name_nics(h, &samples[i]);
     sample_queue_add(&h->report.samples, samples, count);
     host_report_soon(h);
 }

@@ -9,6 +9,7 @@
  * busy host. */
 #pragma once
 #include "common/error.h"
+#include "common/model/ip.h"
 #include "common/strbuf.h"
 #include "common/uuid.h"
 #include <stdbool.h>
@@ -76,15 +77,24 @@ typedef void (*hypervisor_list_fn)(void *arg, const struct hypervisor_list *list
 /* Text as an answer: a console's log, JSON of diagnostics or inventory. */
 typedef void (*hypervisor_text_fn)(void *arg, const struct hypervisor_result *result, const char *text, size_t size);
 
+/* Cumulative counters of one nic, while it is plugged. */
+struct hypervisor_nic {
+    char mac[IP_MAC_SIZE];      /* "": the hypervisor does not tell */
+    char network_id[UUID_SIZE]; /* "" until somebody knows: hypervisors do not */
+    uint64_t in_bytes, out_bytes;
+};
 /* Cumulative counters of one domain. */
 struct hypervisor_sample {
     char server_id[UUID_SIZE];
     int64_t at_us;
     uint64_t cpu_ns, disk_read_bytes, disk_write_bytes, disk_read_ops, disk_write_ops, net_in_bytes, net_out_bytes;
     uint64_t memory_rss_kib;
+    struct hypervisor_nic *nics; /* what net_in_bytes and net_out_bytes are made of */
+    size_t nic_count;
 };
+/* The samples are valid during the call, and may be changed in it. */
 typedef void (*hypervisor_samples_fn)(void *arg, const struct hypervisor_result *result,
-                                      const struct hypervisor_sample *samples, size_t count);
+                                      struct hypervisor_sample *samples, size_t count);
 
 enum hypervisor_event_kind {
     HYPERVISOR_EVENT_DOMAIN, /* the domain is now as `domain` says */

@@ -7,12 +7,45 @@
 
 #define HOUR_US ((int64_t)3600000000)
 
+static const struct hypervisor_nic *nic_of(const struct hypervisor_sample *s, const char *mac)
+{
+    for (size_t i = 0; i < s->nic_count; i++) {
+        if (strcmp(s->nics[i].mac, mac) == 0) {
+            return &s->nics[i];
+        }
+    }
+    return NULL;
+}
+
+/* Whether a nic that counted is gone, began again, or is on another network. */
+static bool nics_differ(const struct hypervisor_sample *before, const struct hypervisor_sample *now)
+{
+    for (size_t i = 0; i < before->nic_count; i++) {
+        const struct hypervisor_nic *was = &before->nics[i], *is = nic_of(now, was->mac);
+        if (!is || is->in_bytes < was->in_bytes || is->out_bytes < was->out_bytes ||
+            strcmp(is->network_id, was->network_id) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool went_back(const struct hypervisor_sample *before, const struct hypervisor_sample *now)
 {
-    return now->cpu_ns < before->cpu_ns || now->disk_read_bytes < before->disk_read_bytes ||
+    return nics_differ(before, now) || now->cpu_ns < before->cpu_ns || now->disk_read_bytes < before->disk_read_bytes ||
            now->disk_write_bytes < before->disk_write_bytes || now->disk_read_ops < before->disk_read_ops ||
            now->disk_write_ops < before->disk_write_ops || now->net_in_bytes < before->net_in_bytes ||
            now->net_out_bytes < before->net_out_bytes;
+}
+
+static struct hypervisor_sample copy(const struct hypervisor_sample *s)
+{
+    struct hypervisor_sample c = *s;
+    c.nics = s->nic_count > 0 ? memory_array(s->nic_count, sizeof(*c.nics)) : NULL;
+    if (c.nics) {
+        memcpy(c.nics, s->nics, s->nic_count * sizeof(*c.nics));
+    }
+    return c;
 }
 
 /* The newest sample of that server that is not under way, or NULL. */
@@ -41,6 +74,7 @@ static void append(struct sample_queue *q, const struct hypervisor_sample *s, bo
 {
     if (q->count - q->sent >= SAMPLE_QUEUE_MAX) {
         log_warn("samples given up: too many wait", "server=%s", q->items[q->sent].sample.server_id);
+        free(q->items[q->sent].sample.nics);
         memmove(&q->items[q->sent], &q->items[q->sent + 1], (q->count - q->sent - 1) * sizeof(*q->items));
         q->count--;
     }
@@ -48,7 +82,15 @@ static void append(struct sample_queue *q, const struct hypervisor_sample *s, bo
         q->room = q->room > 0 ? q->room * 2 : 16;
         q->items = memory_resize(q->items, q->room * sizeof(*q->items));
     }
-    q->items[q->count++] = (struct sample_queue_item){*s, first};
+    q->items[q->count++] = (struct sample_queue_item){copy(s), first};
+}
+
+static void forget_last(struct sample_queue *q)
+{
+    for (size_t i = 0; i < q->last_count; i++) {
+        free(q->last[i].nics);
+    }
+    q->last_count = 0;
 }
 
 void sample_queue_add(struct sample_queue *q, const struct hypervisor_sample *samples, size_t count)
@@ -58,14 +100,41 @@ void sample_queue_add(struct sample_queue *q, const struct hypervisor_sample *sa
         struct sample_queue_item *before = waiting(q, s->server_id);
         bool first = begins(q, s);
         if (before && !before->begins && !first && before->sample.at_us / HOUR_US == s->at_us / HOUR_US) {
-            before->sample = *s;
+            free(before->sample.nics);
+            before->sample = copy(s);
         } else {
             append(q, s, first);
         }
     }
+    forget_last(q);
     q->last = memory_resize(q->last, (count + 1) * sizeof(*q->last));
-    memcpy(q->last, samples, count * sizeof(*samples));
-    q->last_count = count;
+    for (; q->last_count < count; q->last_count++) {
+        q->last[q->last_count] = copy(&samples[q->last_count]);
+    }
+}
+
+const struct hypervisor_nic *sample_queue_nic(const struct sample_queue *q, const char *server_id, const char *mac)
+{
+    for (size_t i = 0; i < q->last_count; i++) {
+        if (strcmp(q->last[i].server_id, server_id) == 0) {
+            return nic_of(&q->last[i], mac);
+        }
+    }
+    return NULL;
+}
+
+static void print_nics(struct json_out *o, const struct hypervisor_sample *s)
+{
+    json_out_array(o, "nics");
+    for (size_t i = 0; i < s->nic_count; i++) {
+        json_out_object(o, NULL);
+        json_out_text(o, "mac", s->nics[i].mac);
+        json_out_text(o, "network_id", *s->nics[i].network_id ? s->nics[i].network_id : NULL);
+        json_out_uint(o, "in_bytes", s->nics[i].in_bytes);
+        json_out_uint(o, "out_bytes", s->nics[i].out_bytes);
+        json_out_object_end(o);
+    }
+    json_out_array_end(o);
 }
 
 static void print_one(struct json_out *o, const struct hypervisor_sample *s)
@@ -81,6 +150,9 @@ static void print_one(struct json_out *o, const struct hypervisor_sample *s)
     json_out_uint(o, "net_in_bytes", s->net_in_bytes);
     json_out_uint(o, "net_out_bytes", s->net_out_bytes);
     json_out_uint(o, "memory_rss_kib", s->memory_rss_kib);
+    if (s->nic_count > 0) {
+        print_nics(o, s);
+    }
     json_out_object_end(o);
 }
 
@@ -100,6 +172,9 @@ void sample_queue_print(struct sample_queue *q, size_t limit, struct json_out *o
 void sample_queue_end(struct sample_queue *q, bool taken)
 {
     if (taken && q->sent > 0) {
+        for (size_t i = 0; i < q->sent; i++) {
+            free(q->items[i].sample.nics);
+        }
         memmove(q->items, q->items + q->sent, (q->count - q->sent) * sizeof(*q->items));
         q->count -= q->sent;
     }
@@ -108,6 +183,10 @@ void sample_queue_end(struct sample_queue *q, bool taken)
 
 void sample_queue_done(struct sample_queue *q)
 {
+    for (size_t i = 0; i < q->count; i++) {
+        free(q->items[i].sample.nics);
+    }
+    forget_last(q);
     free(q->items);
     free(q->last);
     *q = (struct sample_queue){0};

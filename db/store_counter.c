@@ -1,9 +1,14 @@
 /* Counters. A batch is one row: accepting it costs one insert however many servers it is about. Its body is packed
- * little-endian: per sample the id's length and bytes, then time and values, eight bytes each. */
+ * little-endian: per sample the id's length and bytes, then time and values, eight bytes each. The length's highest bit
+ * says that nics follow: their number in a byte, then of each MAC and network as length and bytes, and two values. */
 #include "db/store_counter.h"
+#include "common/memory.h"
 #include "common/strbuf.h"
 #include <assert.h>
 #include <endian.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -45,16 +50,31 @@ static int64_t unpack_number(const unsigned char *from)
     return (int64_t)le64toh(bytes);
 }
 
-#define NUMBERS ((size_t)(1 + COUNTER_COUNT) * 8)
+#define NUMBERS   ((size_t)(1 + COUNTER_COUNT) * 8)
+#define WITH_NICS 0x80
+
+static void pack_text(struct strbuf *to, const char *text, unsigned flag)
+{
+    size_t size = strlen(text);
+    strbuf_append_char(to, (char)(size | flag));
+    strbuf_append(to, text, size);
+}
 
 static void pack(struct strbuf *to, const struct counter_sample *s)
 {
-    size_t size = strlen(s->server_id);
-    strbuf_append_char(to, (char)size);
-    strbuf_append(to, s->server_id, size);
+    pack_text(to, s->server_id, s->nic_count > 0 ? WITH_NICS : 0);
     pack_number(to, s->at_us);
     for (int k = 0; k < COUNTER_COUNT; k++) {
         pack_number(to, s->value[k]);
+    }
+    if (s->nic_count > 0) {
+        strbuf_append_char(to, (char)s->nic_count);
+    }
+    for (size_t i = 0; i < s->nic_count; i++) {
+        pack_text(to, s->nics[i].mac, 0);
+        pack_text(to, s->nics[i].network_id, 0);
+        pack_number(to, s->nics[i].in_bytes);
+        pack_number(to, s->nics[i].out_bytes);
     }
 }
 
@@ -71,6 +91,7 @@ int store_counter_accept(struct db_conn *c, const char *host_id, const struct co
     }
     strbuf_init(&body, 0);
     for (size_t i = 0; i < count; i++) {
+        assert(samples[i].nic_count <= COUNTER_NICS_MAX);
         pack(&body, &samples[i]);
         newest_us = samples[i].at_us > newest_us ? samples[i].at_us : newest_us;
     }
@@ -83,31 +104,69 @@ int store_counter_accept(struct db_conn *c, const char *host_id, const struct co
     return rc;
 }
 
-/* Reads the sample at `at`, which moves on. */
-static bool unpack(const unsigned char *data, size_t size, size_t *at, struct counter_sample *ret)
+struct unpacking {
+    const unsigned char *data;
+    size_t size, at;
+    struct arena *arena;
+};
+
+/* Text of a length that stands before it, into `room` bytes; the length's flag is taken off. */
+static bool unpack_text(struct unpacking *u, char *ret, size_t room, bool *ret_flag)
 {
-    size_t length = data[*at];
-    if (length >= sizeof(ret->server_id) || size - *at < 1 + length + NUMBERS) {
+    size_t length = u->at < u->size ? u->data[u->at] & ~(size_t)WITH_NICS : room;
+    if (length >= room || u->size - u->at < 1 + length) {
         return false;
     }
-    const unsigned char *numbers = data + *at + 1 + length;
-    memset(ret->server_id, 0, sizeof(ret->server_id));
-    memcpy(ret->server_id, data + *at + 1, length);
-    ret->at_us = unpack_number(numbers);
-    for (size_t k = 0; k < COUNTER_COUNT; k++) {
-        ret->value[k] = unpack_number(numbers + 8 * (k + 1));
-    }
-    *at += 1 + length + NUMBERS;
+    *ret_flag = u->data[u->at] & WITH_NICS;
+    memset(ret, 0, room);
+    memcpy(ret, u->data + u->at + 1, length);
+    u->at += 1 + length;
     return true;
+}
+
+static bool unpack_numbers(struct unpacking *u, int64_t *ret, size_t count)
+{
+    if (u->size - u->at < 8 * count) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++, u->at += 8) {
+        ret[i] = unpack_number(u->data + u->at);
+    }
+    return true;
+}
+
+static bool unpack_nics(struct unpacking *u, struct counter_sample *ret)
+{
+    size_t count = u->at < u->size ? u->data[u->at++] : 0;
+    struct counter_nic *nics = arena_array(u->arena, count + 1, sizeof(*nics));
+    bool good = count > 0 && count <= COUNTER_NICS_MAX, flag;
+    for (size_t i = 0; i < count && good; i++) {
+        int64_t bytes[2] = {0};
+        good = unpack_text(u, nics[i].mac, sizeof(nics[i].mac), &flag) &&
+               unpack_text(u, nics[i].network_id, sizeof(nics[i].network_id), &flag) && unpack_numbers(u, bytes, 2);
+        nics[i].in_bytes = bytes[0];
+        nics[i].out_bytes = bytes[1];
+    }
+    ret->nics = nics;
+    ret->nic_count = count;
+    return good;
+}
+
+static bool unpack(struct unpacking *u, struct counter_sample *ret)
+{
+    bool with_nics = false;
+    *ret = (struct counter_sample){.at_us = 0};
+    return unpack_text(u, ret->server_id, sizeof(ret->server_id), &with_nics) && unpack_numbers(u, &ret->at_us, 1) &&
+           unpack_numbers(u, ret->value, COUNTER_COUNT) && (!with_nics || unpack_nics(u, ret));
 }
 
 static int unpack_all(const unsigned char *data, size_t size, struct arena *a, struct counter_batch *ret,
                       struct error *e)
 {
-    size_t at = 0;
+    struct unpacking u = {data, size, 0, a};
     ret->samples = arena_array(a, size / (1 + NUMBERS) + 1, sizeof(*ret->samples));
-    for (ret->count = 0; at < size; ret->count++) {
-        if (!unpack(data, size, &at, &ret->samples[ret->count])) {
+    for (ret->count = 0; u.at < size; ret->count++) {
+        if (!unpack(&u, &ret->samples[ret->count])) {
             return error_set(e, ERR_CORRUPT, "a batch of counters of host %s cannot be read", ret->host_id);
         }
     }
@@ -152,8 +211,32 @@ int store_counter_drop(struct db_conn *c, const struct counter_batch *batch, str
 #define VALUE_ARGS(v)                                                                                                  \
     db_int((v)[0]), db_int((v)[1]), db_int((v)[2]), db_int((v)[3]), db_int((v)[4]), db_int((v)[5]), db_int((v)[6])
 
+/* "52:54:00:12:34:56 1000 2000;" of each nic: MAC, bytes in, bytes out. */
+static void read_nics(struct counter_stream *s, const char *text)
+{
+    size_t count = 0;
+    int size = 0;
+    for (const char *at = text; *at; at++) {
+        count += *at == ';';
+    }
+    s->nics = count > 0 ? memory_array(count, sizeof(*s->nics)) : NULL;
+    while (s->nic_count < count &&
+           sscanf(text, "%17s %" SCNd64 " %" SCNd64 ";%n", s->nics[s->nic_count].mac, &s->nics[s->nic_count].in_bytes,
+                  &s->nics[s->nic_count].out_bytes, &size) == 3) {
+        text += size;
+        s->nic_count++;
+    }
+}
+
+static void write_nics(const struct counter_stream *s, struct strbuf *to)
+{
+    for (size_t i = 0; i < s->nic_count; i++) {
+        strbuf_appendf(to, "%s %" PRId64 " %" PRId64 ";", s->nics[i].mac, s->nics[i].in_bytes, s->nics[i].out_bytes);
+    }
+}
+
 DB_STATEMENT(counter_stream,
-             "SELECT at_us, " VALUE_COLUMNS " FROM counter_stream WHERE subject_no = $1 AND host_no = $2");
+             "SELECT at_us, " VALUE_COLUMNS ", nics FROM counter_stream WHERE subject_no = $1 AND host_no = $2");
 int store_counter_stream(struct db_conn *c, int64_t subject_no, int64_t host_no, struct counter_stream *ret,
                          bool *ret_found, struct error *e)
 {
@@ -169,21 +252,29 @@ int store_counter_stream(struct db_conn *c, int64_t subject_no, int64_t host_no,
         for (int k = 0; k < COUNTER_COUNT; k++) {
             ret->value[k] = db_get_int(&rows, k + 1);
         }
+        read_nics(ret, db_get_text(&rows, COUNTER_COUNT + 1));
     }
     return db_rows_done(&rows, e);
 }
 
 DB_STATEMENT(counter_stream_put,
-             "INSERT INTO counter_stream (subject_no, host_no, at_us, " VALUE_COLUMNS ") VALUES ($1, $2, $3, $4, $5, "
-             "$6, $7, $8, $9, $10) ON CONFLICT (subject_no, host_no) DO UPDATE SET at_us = excluded.at_us, "
+             "INSERT INTO counter_stream (subject_no, host_no, at_us, " VALUE_COLUMNS
+             ", nics) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (subject_no, host_no) DO "
+             "UPDATE SET at_us = excluded.at_us, "
              "cpu_ns = excluded.cpu_ns, disk_read_bytes = excluded.disk_read_bytes, "
              "disk_write_bytes = excluded.disk_write_bytes, disk_read_ops = excluded.disk_read_ops, "
              "disk_write_ops = excluded.disk_write_ops, net_in_bytes = excluded.net_in_bytes, "
-             "net_out_bytes = excluded.net_out_bytes");
+             "net_out_bytes = excluded.net_out_bytes, nics = excluded.nics");
 int store_counter_stream_put(struct db_conn *c, const struct counter_stream *s, struct error *e)
 {
-    return db_exec(c, &counter_stream_put, NULL, e,
-                   DB_ARGS(db_int(s->subject_no), db_int(s->host_no), db_int(s->at_us), VALUE_ARGS(s->value)));
+    struct strbuf nics;
+    strbuf_init(&nics, 0);
+    write_nics(s, &nics);
+    int rc = db_exec(
+        c, &counter_stream_put, NULL, e,
+        DB_ARGS(db_int(s->subject_no), db_int(s->host_no), db_int(s->at_us), VALUE_ARGS(s->value), db_text(nics.data)));
+    strbuf_done(&nics);
+    return rc;
 }
 
 #define GROWN(column) #column " = usage_counter." #column " + excluded." #column

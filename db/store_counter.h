@@ -1,6 +1,7 @@
 /* Counters: batches of cumulative samples as hosts send them, the last sample of each stream (a server on a host), and
  * what servers used by the hour. */
 #pragma once
+#include "common/model/ip.h"
 #include "db/db.h"
 
 enum counter_kind {
@@ -16,10 +17,20 @@ enum counter_kind {
 const char *store_counter_name(enum counter_kind kind);     /* "cpu_ns" ... as in docs/agent-protocol.md */
 const char *store_counter_resource(enum counter_kind kind); /* "cpu_seconds" ...: meter_resource.name */
 
+#define COUNTER_NICS_MAX 64
+/* What one nic has received and sent, cumulative. */
+struct counter_nic {
+    char mac[IP_MAC_SIZE];
+    char network_id[40]; /* "": not known */
+    int64_t in_bytes, out_bytes;
+};
 struct counter_sample {
     char server_id[40];
     int64_t at_us;
     int64_t value[COUNTER_COUNT]; /* cumulative; below 0: not sampled */
+    /* The server's traffic by nic, at most COUNTER_NICS_MAX; none: `value` alone tells it. */
+    const struct counter_nic *nics;
+    size_t nic_count;
 };
 /* Accepts a batch of a host; a repeat changes nothing. Samples of servers whose id is longer than 39 bytes are dropped.
  */
@@ -39,6 +50,8 @@ int store_counter_drop(struct db_conn *c, const struct counter_batch *batch, str
 
 struct counter_stream {
     int64_t subject_no, host_no, at_us, value[COUNTER_COUNT];
+    struct counter_nic *nics; /* from the heap: whoever read it frees it; without networks */
+    size_t nic_count;
 };
 int store_counter_stream(struct db_conn *c, int64_t subject_no, int64_t host_no, struct counter_stream *ret,
                          bool *ret_found, struct error *e);

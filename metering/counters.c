@@ -3,11 +3,16 @@
  * once per server and hour. The batches go in the same transaction.
  *
  * Failure modes: a sample that is not newer than the stream's last is a repeat. A counter that went back began again
- * (the domain was started anew): all of it counts. Streams of two hosts do not meet, so a host that was silent for days
- * may tell its part when it comes back. A clock that stepped back delays: the counter is cumulative, and what it grew
- * by counts with the first sample that is newer again. Samples of a server of which no use is known count for nobody
- * and are numbered in `homeless`. */
+ * (the domain was started anew): all of it counts, and when it is that of the processor, all of all the others. Streams
+ * of two hosts do not meet, so a host that was silent for days may tell its part when it comes back. Traffic has a
+ * stream per nic, so that one that is unplugged or plugged again is no restart of the others; it goes to a row whose
+ * shape names the nic's network, as all else of a server with nics goes to that of its first: a server on one network
+ * has one row an hour. A clock that stepped back delays: the counter is cumulative, and what it grew by counts with the
+ * first sample that is newer again. Samples of a server of which no use is known count for nobody and are numbered in
+ * `homeless`. */
 #include "metering/counters.h"
+#include "common/json_in.h"
+#include "common/json_out.h"
 #include "common/memory.h"
 #include "db/store_amount.h"
 #include "db/store_billing.h"
@@ -24,8 +29,18 @@ struct stream {
     bool known, dirty;
     UT_hash_handle hh;
 };
+/* The number of a shape as it looks on a network. */
+struct placed {
+    struct placed_key {
+        int64_t shape_no;
+        char network_id[40];
+    } key;
+    int64_t no;
+    UT_hash_handle hh;
+};
 struct counters_memory {
     struct stream *streams;
+    struct placed *placed;
 };
 struct hour {
     struct hour_key {
@@ -71,9 +86,9 @@ static int stream_of(struct fold *f, const char *host_id, const char *server_id,
     return rc;
 }
 
-static struct hour *hour_of(struct fold *f, const struct counter_stream *s, int64_t at_us)
+static struct hour *hour_of(struct fold *f, const struct counter_stream *s, int64_t at_us, int64_t shape_no)
 {
-    struct hour_key key = {s->subject_no, at_us - at_us % STORE_AMOUNT_HOUR_US, f->owner.project_no, f->owner.shape_no,
+    struct hour_key key = {s->subject_no, at_us - at_us % STORE_AMOUNT_HOUR_US, f->owner.project_no, shape_no,
                            s->host_no};
     struct hour *h;
     HASH_FIND(hh, f->hours, &key, sizeof(key), h);
@@ -85,14 +100,161 @@ static struct hour *hour_of(struct fold *f, const struct counter_stream *s, int6
     return h;
 }
 
+/* Whether the domain was started since the sample before: its processor time is less. */
+static bool began_anew(const struct stream *s, const struct counter_sample *x)
+{
+    int64_t now = x->value[COUNTER_CPU_NS];
+    return s->known && now >= 0 && now < s->last.value[COUNTER_CPU_NS];
+}
+
+/* ---- networks ---- */
+
+struct copying {
+    struct json_out out;
+    struct arena *arena;
+};
+
+static int copy_member(void *arg, const char *name, json_value *value)
+{
+    struct copying *x = arg;
+    json_out_raw(&x->out, name, json_in_print(value, x->arena));
+    return 0;
+}
+
+/* The shape with "network" among its facts. */
+static int place_shape(struct fold *f, const struct placed_key *key, int64_t *ret, struct error *e)
+{
+    struct ledger_shape shape;
+    struct json_doc extra;
+    struct strbuf text;
+    struct copying x = {.arena = f->arena};
+    int rc = store_ledger_shape_get(f->m->conn, key->shape_no, f->arena, &shape, e);
+    rc = rc ? rc : json_in_parse(shape.extra, strlen(shape.extra), &extra, e);
+    if (rc) {
+        return rc;
+    }
+    strbuf_init(&text, 0);
+    json_out_init(&x.out, &text);
+    json_out_object(&x.out, NULL);
+    json_in_each(extra.root, copy_member, &x);
+    json_out_text(&x.out, "network", key->network_id);
+    json_out_object_end(&x.out);
+    shape.extra = text.data;
+    rc = store_ledger_shape(f->m->conn, &shape, ret, e);
+    strbuf_done(&text);
+    json_in_done(&extra);
+    return rc;
+}
+
+/* How the server looked to whom it is counted, on that network ("": as it is). */
+static int shape_on(struct fold *f, const char *network_id, int64_t *ret, struct error *e)
+{
+    struct placed_key key = {.shape_no = f->owner.shape_no};
+    struct placed *p;
+    int rc = 0;
+    memcpy(key.network_id, network_id, strlen(network_id));
+    HASH_FIND(hh, f->m->memory->placed, &key, sizeof(key), p);
+    if (!p && *network_id) {
+        p = memory_new(sizeof(*p));
+        p->key = key;
+        rc = place_shape(f, &key, &p->no, e);
+        HASH_ADD(hh, f->m->memory->placed, key, sizeof(p->key), p);
+    }
+    *ret = p ? p->no : key.shape_no;
+    return rc;
+}
+
+static struct counter_nic *nic_of(struct counter_stream *s, const char *mac)
+{
+    for (size_t i = 0; i < s->nic_count; i++) {
+        if (strcmp(s->nics[i].mac, mac) == 0) {
+            return &s->nics[i];
+        }
+    }
+    s->nics = memory_resize(s->nics, (s->nic_count + 1) * sizeof(*s->nics));
+    s->nics[s->nic_count] = (struct counter_nic){.in_bytes = 0};
+    memcpy(s->nics[s->nic_count].mac, mac, sizeof(s->nics[0].mac));
+    return &s->nics[s->nic_count++];
+}
+
+static int64_t take_part(int64_t value, int64_t *left)
+{
+    int64_t part = value < *left ? value : *left;
+    *left -= part;
+    return part;
+}
+
+/* A host whose agent told the server's traffic as one goes on from there, unless it began again. */
+static void begin_nics(struct stream *s, const struct counter_sample *x)
+{
+    int64_t left[2], sum[2] = {0};
+    for (size_t i = 0; i < x->nic_count; i++) {
+        sum[0] += x->nics[i].in_bytes;
+        sum[1] += x->nics[i].out_bytes;
+    }
+    for (int w = 0; w < 2; w++) {
+        int64_t last = s->known ? s->last.value[COUNTER_NET_IN_BYTES + w] : 0;
+        left[w] = last > 0 && last <= sum[w] ? last : 0;
+    }
+    for (size_t i = 0; i < x->nic_count; i++) {
+        struct counter_nic *n = nic_of(&s->last, x->nics[i].mac);
+        n->in_bytes = take_part(x->nics[i].in_bytes, &left[0]);
+        n->out_bytes = take_part(x->nics[i].out_bytes, &left[1]);
+    }
+}
+
+static int64_t increase(int64_t last, int64_t now, bool *reset)
+{
+    *reset = *reset || now < last;
+    return now < last ? now : now - last;
+}
+
+/* What each nic grew by, instead of the server's sums; whether any did. */
+static bool grow_nics(struct fold *f, struct stream *s, const struct counter_sample *x, struct counter_nic *grown)
+{
+    bool any = false, reset = false, anew = began_anew(s, x);
+    if (s->last.nic_count == 0) {
+        begin_nics(s, x);
+    }
+    for (size_t i = 0; i < x->nic_count; i++) {
+        struct counter_nic *last = nic_of(&s->last, x->nics[i].mac);
+        grown[i].in_bytes = increase(anew ? 0 : last->in_bytes, x->nics[i].in_bytes, &reset);
+        grown[i].out_bytes = increase(anew ? 0 : last->out_bytes, x->nics[i].out_bytes, &reset);
+        any = any || grown[i].in_bytes > 0 || grown[i].out_bytes > 0;
+    }
+    f->resets += reset && !anew;
+    return any;
+}
+
+static int add_nics(struct fold *f, const struct stream *s, const struct counter_sample *x,
+                    const struct counter_nic *grown, struct error *e)
+{
+    int rc = 0;
+    for (size_t i = 0; i < x->nic_count && !rc; i++) {
+        int64_t shape_no = 0;
+        if (grown[i].in_bytes > 0 || grown[i].out_bytes > 0) {
+            rc = shape_on(f, x->nics[i].network_id, &shape_no, e);
+        }
+        if (!rc && shape_no > 0) {
+            struct hour *h = hour_of(f, &s->last, x->at_us, shape_no);
+            h->used[COUNTER_NET_IN_BYTES] += grown[i].in_bytes;
+            h->used[COUNTER_NET_OUT_BYTES] += grown[i].out_bytes;
+        }
+    }
+    return rc;
+}
+
+/* ---- samples ---- */
+
 /* Adds what each counter grew by; whether any did. */
 static bool grow(struct fold *f, const struct stream *s, const struct counter_sample *x, int64_t grown[COUNTER_COUNT])
 {
-    bool any = false, reset = false;
-    for (int k = 0; k < COUNTER_COUNT; k++) {
+    bool any = false, reset = false, anew = began_anew(s, x);
+    int end = x->nic_count > 0 ? COUNTER_NET_IN_BYTES : COUNTER_COUNT;
+    for (int k = 0; k < end; k++) {
         int64_t last = s->known && s->last.value[k] >= 0 ? s->last.value[k] : 0;
         bool back = x->value[k] >= 0 && x->value[k] < last;
-        grown[k] = x->value[k] < 0 ? 0 : back ? x->value[k] : x->value[k] - last;
+        grown[k] = x->value[k] < 0 ? 0 : back || anew ? x->value[k] : x->value[k] - last;
         any = any || grown[k] > 0;
         reset = reset || back;
     }
@@ -107,14 +269,34 @@ static void remember(struct stream *s, const struct counter_sample *x)
             s->last.value[k] = x->value[k];
         }
     }
+    s->last.nic_count = x->nic_count > 0 ? s->last.nic_count : 0; /* the sums alone go on */
+    for (size_t i = 0; i < x->nic_count; i++) {
+        struct counter_nic *last = nic_of(&s->last, x->nics[i].mac);
+        last->in_bytes = x->nics[i].in_bytes;
+        last->out_bytes = x->nics[i].out_bytes;
+    }
     s->last.at_us = x->at_us;
     s->known = s->dirty = true;
+}
+
+static int add_all(struct fold *f, const struct stream *s, const struct counter_sample *x,
+                   const int64_t grown[COUNTER_COUNT], const struct counter_nic *by_nic, struct error *e)
+{
+    int64_t shape_no = 0;
+    int rc = shape_on(f, x->nic_count > 0 ? x->nics[0].network_id : "", &shape_no, e);
+    for (int k = 0; !rc && k < COUNTER_COUNT; k++) {
+        if (grown[k] > 0) {
+            hour_of(f, &s->last, x->at_us, shape_no)->used[k] += grown[k];
+        }
+    }
+    return rc ? rc : add_nics(f, s, x, by_nic, e);
 }
 
 static int take(struct fold *f, const char *host_id, const struct counter_sample *x, struct error *e)
 {
     struct stream *s = NULL;
-    int64_t grown[COUNTER_COUNT];
+    int64_t grown[COUNTER_COUNT] = {0};
+    struct counter_nic by_nic[COUNTER_NICS_MAX];
     bool found = true;
     int rc = stream_of(f, host_id, x->server_id, &s, e);
     f->samples++;
@@ -126,6 +308,7 @@ static int take(struct fold *f, const char *host_id, const struct counter_sample
         rc = store_ledger_find(f->m->conn, "server", x->server_id, &s->last.subject_no, e);
     }
     bool any = grow(f, s, x, grown);
+    any = grow_nics(f, s, x, by_nic) || any;
     if (!rc && any) {
         rc = store_ledger_owner(f->m->conn, s->last.subject_no, x->at_us, &f->owner, &found, e);
     }
@@ -133,12 +316,11 @@ static int take(struct fold *f, const char *host_id, const struct counter_sample
         f->homeless += !rc;
         return rc;
     }
-    struct hour *h = any ? hour_of(f, &s->last, x->at_us) : NULL;
-    for (int k = 0; h && k < COUNTER_COUNT; k++) {
-        h->used[k] += grown[k];
+    rc = any ? add_all(f, s, x, grown, by_nic, e) : 0;
+    if (!rc) {
+        remember(s, x);
     }
-    remember(s, x);
-    return 0;
+    return rc;
 }
 
 static int write_hours(struct fold *f, int64_t generation, struct error *e)
@@ -231,7 +413,13 @@ void counters_forget(struct counters *m)
     for (struct stream *s, *next = m->memory->streams; (s = next);) {
         next = s->hh.next;
         HASH_DELETE(hh, m->memory->streams, s);
+        free(s->last.nics);
         free(s);
+    }
+    for (struct placed *p, *next = m->memory->placed; (p = next);) {
+        next = p->hh.next;
+        HASH_DELETE(hh, m->memory->placed, p);
+        free(p);
     }
     free(m->memory);
     m->memory = NULL;

@@ -7,6 +7,7 @@
 #include "api/agent/report_load.h"
 #include "api/compute/server_life.h"
 #include "common/log.h"
+#include "common/model/ip.h"
 #include "common/model/numa.h"
 #include "common/uuid.h"
 #include "db/store_cells.h"
@@ -91,6 +92,27 @@ static int apply_events(struct work *w, const struct json_list *list, int64_t *r
     return rc;
 }
 
+/* What is no MAC is not counted by nic. */
+static void take_nics(struct arena *a, const struct json_list *list, struct counter_sample *ret)
+{
+    const struct report_nic *from = list->items;
+    struct counter_nic *nics = arena_array(a, list->count + 1, sizeof(*nics));
+    ret->nics = nics;
+    ret->nic_count = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        struct counter_nic *n = &nics[ret->nic_count];
+        if (!ip_mac_parse(from[i].mac, n->mac)) {
+            continue;
+        }
+        if (from[i].network_id && uuid_valid(from[i].network_id)) {
+            snprintf(n->network_id, sizeof(n->network_id), "%s", from[i].network_id);
+        }
+        n->in_bytes = from[i].in_bytes;
+        n->out_bytes = from[i].out_bytes;
+        ret->nic_count++;
+    }
+}
+
 /* They wait in one row for the meter. */
 static int apply_samples(struct work *w, const struct json_list *list)
 {
@@ -107,6 +129,7 @@ static int apply_samples(struct work *w, const struct json_list *list)
             s->value[k] = -1;
             json_in_int(from[i].values[k], &s->value[k]);
         }
+        take_nics(w->arena, &from[i].nics, s);
         count++;
     }
     return store_counter_accept(w->conn, w->host->id, samples, count, w->now_us, w->error);

@@ -14,9 +14,14 @@ struct report_event {
     } error;
 };
 
+struct report_nic {
+    const char *mac, *network_id; /* network_id: NULL when the host does not know it */
+    int64_t in_bytes, out_bytes;
+};
 struct report_sample {
     const char *server_id;
     int64_t at_us;
+    struct json_list nics;                              /* struct report_nic; none of agents that do not tell them */
     json_value *values[COUNTER_COUNT], *memory_rss_kib; /* memory is for people, not for the bill */
 };
 

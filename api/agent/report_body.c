@@ -26,6 +26,21 @@ static const struct json_field event_fields[] = {
 static const struct json_table event_table = {
     .fields = event_fields, .count = JSON_COUNT(event_fields), .open = true, .seen_offset = AT(seen)};
 
+#define NIC(member) offsetof(struct report_nic, member)
+static const struct json_field nic_fields[] = {
+    {.name = "mac", .kind = JSON_TEXT, .offset = NIC(mac), .flags = JSON_REQUIRED},
+    {.name = "network_id", .kind = JSON_TEXT, .offset = NIC(network_id), .flags = JSON_NULLABLE},
+    {.name = "in_bytes", .kind = JSON_INT, .offset = NIC(in_bytes), .flags = JSON_REQUIRED, .min = 0, .max = INT64_MAX},
+    {.name = "out_bytes",
+     .kind = JSON_INT,
+     .offset = NIC(out_bytes),
+     .flags = JSON_REQUIRED,
+     .min = 0,
+     .max = INT64_MAX},
+};
+static const struct json_table nic_table = {
+    .fields = nic_fields, .count = JSON_COUNT(nic_fields), .open = true, .seen_offset = JSON_NO_SEEN};
+
 #define VALUE(label, i)                                                                                                \
     {                                                                                                                  \
         .name = (label), .kind = JSON_ANY, .flags = JSON_NULLABLE,                                                     \
@@ -53,6 +68,13 @@ static const struct json_field sample_fields[] = {
      .kind = JSON_ANY,
      .flags = JSON_NULLABLE,
      .offset = offsetof(struct report_sample, memory_rss_kib)},
+    {.name = "nics",
+     .kind = JSON_LIST,
+     .offset = offsetof(struct report_sample, nics),
+     .flags = JSON_NULLABLE,
+     .sub = &nic_table,
+     .item_size = sizeof(struct report_nic),
+     .max = COUNTER_NICS_MAX},
 };
 static const struct json_table sample_table = {
     .fields = sample_fields, .count = JSON_COUNT(sample_fields), .open = true, .seen_offset = JSON_NO_SEEN};

@@ -24,7 +24,8 @@ static int64_t units_of(const struct flavor_row *flavor, const char *resource)
 int price_of_flavor(struct db_conn *c, const struct flavor_row *flavor, int64_t now_us, struct arena *a,
                     struct price_rate *ret, struct error *e)
 {
-    const struct rate_facts facts = {"", "running", flavor->name, "", "", NULL, 0, false};
+    const struct rate_facts facts = {
+        .project = "", .state = "running", .flavor = flavor->name, .zone = "", .region = "", .network = ""};
     const struct rate_book *book = NULL;
     struct book_resources resources;
     struct book_versions books;

@@ -56,6 +56,9 @@ static void write_frame(struct frames *f, const struct rated *r, const struct bi
     json_out_text(out, "state", l->shape->facts.state);
     json_out_text(out, "zone", l->shape->facts.zone);
     json_out_raw(out, "tags", l->shape->facts.tags);
+    if (*l->network) {
+        json_out_text(out, "network", l->network);
+    }
     json_out_text(out, "unit_price", money_text(l->price_nano, money));
     json_out_object_end(out);
     json_out_object_end(out);

@@ -11,9 +11,9 @@
 
 #define VIEW_MEMBER "hashmap"
 
-static const char *const field_names[FIELD_COUNT] = {"flavor_name", "state", "zone", "region", "tag"};
+static const char *const field_names[FIELD_COUNT] = {"flavor_name", "state", "zone", "region", "tag", "network"};
 /* As prices call them; states are a list. */
-static const char *const price_members[FIELD_COUNT] = {"flavor", "states", "zone", "region", "tag"};
+static const char *const price_members[FIELD_COUNT] = {"flavor", "states", "zone", "region", "tag", "network"};
 
 const char *hashmap_field_name(enum hashmap_field field)
 {
@@ -142,9 +142,10 @@ static int read_member(void *arg, const char *name, json_value *value)
                                   &p->conditions[FIELD_FLAVOR],
                                   &p->conditions[FIELD_ZONE],
                                   &p->conditions[FIELD_REGION],
-                                  &p->conditions[FIELD_TAG]};
-    static const char *const names[] = {"id",   "resource", "project", "name",   "price",
-                                        "free", "flavor",   "zone",    "region", "tag"};
+                                  &p->conditions[FIELD_TAG],
+                                  &p->conditions[FIELD_NETWORK]};
+    static const char *const names[] = {"id",     "resource", "project", "name", "price",  "free",
+                                        "flavor", "zone",     "region",  "tag",  "network"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(names[i], name) == 0) {
             *texts[i] = text_of(r->view, value);

@@ -7,7 +7,16 @@
 
 #define HASHMAP_TIERS_MAX 32
 
-enum hashmap_field { FIELD_FLAVOR, FIELD_STATE, FIELD_ZONE, FIELD_REGION, FIELD_TAG, FIELD_COUNT, FIELD_NONE = -1 };
+enum hashmap_field {
+    FIELD_FLAVOR,
+    FIELD_STATE,
+    FIELD_ZONE,
+    FIELD_REGION,
+    FIELD_TAG,
+    FIELD_NETWORK,
+    FIELD_COUNT,
+    FIELD_NONE = -1
+};
 
 struct hashmap_tier {
     const char *id;

@@ -11,9 +11,9 @@
 #define GROUPS_MAX 8
 #define ROWS_MAX   10000
 
-enum group_by { BY_TYPE, BY_PROJECT, BY_SERVER, BY_FLAVOR, BY_STATE, BY_ZONE, BY_TAGS, BY_HOST, BY_COUNT };
-static const char *const group_names[BY_COUNT] = {"type",  "project_id", "id",   "flavor_name",
-                                                  "state", "zone",       "tags", "host_id"};
+enum group_by { BY_TYPE, BY_PROJECT, BY_SERVER, BY_FLAVOR, BY_STATE, BY_ZONE, BY_TAGS, BY_NETWORK, BY_HOST, BY_COUNT };
+static const char *const group_names[BY_COUNT] = {"type", "project_id", "id",      "flavor_name", "state",
+                                                  "zone", "tags",       "network", "host_id"};
 
 struct line {
     char *key; /* group values joined by a unit separator */
@@ -52,6 +52,8 @@ static const char *group_value(enum group_by g, const struct rated *r, const str
         return l->shape->facts.zone;
     case BY_TAGS:
         return l->shape->facts.tags;
+    case BY_NETWORK:
+        return l->network;
     case BY_HOST:
         return l->host;
     case BY_COUNT:
@@ -116,9 +118,10 @@ static int add_group(struct summary *s, const char *name, size_t size)
             return 0;
         }
     }
-    return error_set(&s->request->error, ERR_INVALID,
-                     "groupby: \"%.*s\" is not one of type, project_id, id, flavor_name, state, zone, tags, host_id",
-                     (int)size, name);
+    return error_set(
+        &s->request->error, ERR_INVALID,
+        "groupby: \"%.*s\" is not one of type, project_id, id, flavor_name, state, zone, tags, network, host_id",
+        (int)size, name);
 }
 
 /* Repeated arguments and comma-separated lists, as clients do both. */

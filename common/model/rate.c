@@ -38,7 +38,7 @@ const struct rate_rule *rate_match(const struct rate_book *book, size_t resource
         const struct rate_rule *r = &book->rules[i];
         if (r->resource == resource && like(r->flavor, f->flavor) && is(r->zone, f->zone) && is(r->region, f->region) &&
             is(r->project, f->project) && (!r->states || among(r->states, r->state_count, f->state)) &&
-            (r->market == RATE_ANY_MARKET || (r->market == RATE_SPOT) == f->spot) &&
+            (r->market == RATE_ANY_MARKET || (r->market == RATE_SPOT) == f->spot) && is(r->network, f->network) &&
             (!r->tag || among(f->tags, f->tag_count, r->tag))) {
             return r;
         }

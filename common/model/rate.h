@@ -15,6 +15,7 @@
 struct rate_resource {
     const char *name, *source, *unit;
     bool timed;
+    bool by_network; /* traffic: prices may look at the network it went over */
     int64_t scale;
 };
 /* Base units (timed: times microseconds) in one unit (unit-hour). */
@@ -41,10 +42,10 @@ struct rate_spot {
 };
 enum rate_market { RATE_ANY_MARKET, RATE_REGULAR, RATE_SPOT };
 struct rate_rule {
-    size_t resource;                                    /* index of the resources it was read with */
-    const char *label;                                  /* shown on lines; tiers of equal labels count together */
-    const char *flavor, *zone, *region, *project, *tag; /* NULL: any; a flavor may end with '*' */
-    const char *const *states;                          /* NULL: any */
+    size_t resource;   /* index of the resources it was read with */
+    const char *label; /* shown on lines; tiers of equal labels count together */
+    const char *flavor, *zone, *region, *project, *tag, *network; /* NULL: any; a flavor may end with '*' */
+    const char *const *states;                                    /* NULL: any */
     size_t state_count;
     enum rate_market market; /* of servers that may be preempted, or of others */
     enum rate_tiers kind;
@@ -87,7 +88,8 @@ struct rate_facts {
     const char *project, *state, *flavor, *zone, *region;
     const char *const *tags;
     size_t tag_count;
-    bool spot; /* the server may be preempted */
+    bool spot;           /* the server may be preempted */
+    const char *network; /* id, of traffic; "" where none is known */
 };
 /* The first rule that matches, or NULL: not priced. */
 const struct rate_rule *rate_match(const struct rate_book *book, size_t resource, const struct rate_facts *facts);

@@ -23,6 +23,7 @@ static void libvirt_call_free(struct libvirt_call *c)
     free(c->found);
     free(c->networks);
     free(c->samples);
+    free(c->nics.items);
     free(c);
 }
 

@@ -31,6 +31,14 @@ struct libvirt_facts {
     bool filters;                            /* what guests send is filtered; looked at with every connection */
     char *emulator;                          /* for kvm's probe */
 };
+/* Which MAC the host's interfaces have that domains count by: read once from each domain's definition. */
+struct libvirt_nics {
+    struct libvirt_nic {
+        char server_id[UUID_SIZE], device[VIR_UUID_STRING_BUFLEN], mac[IP_MAC_SIZE];
+        bool used; /* in this round */
+    } * items;
+    size_t count, at; /* at: where the last one was found */
+};
 struct libvirt {
     struct hypervisor base; /* first */
     struct libvirt_setup setup;
@@ -45,8 +53,9 @@ struct libvirt {
     struct idmap moving;       /* server id -> its call of a move, under way */
     struct idmap lost;         /* server or network id -> call that has not come back */
     struct libvirt_facts facts;
-    virConnectPtr conn;  /* NULL: away */
-    unsigned generation; /* of the connection: what comes from an older one is ignored */
+    struct libvirt_nics nics; /* of the round before; with a call while one is under way */
+    virConnectPtr conn;       /* NULL: away */
+    unsigned generation;      /* of the connection: what comes from an older one is ignored */
     bool connecting;
     unsigned failures;
     struct loop_timer *again;
@@ -92,6 +101,7 @@ struct libvirt_call {
     size_t network_count;
     struct hypervisor_sample *samples;
     size_t sample_count;
+    struct libvirt_nics nics; /* also input */
     /* To be called: */
     union {
         hypervisor_done_fn done;
@@ -185,6 +195,12 @@ void libvirt_guest_password(struct libvirt_call *c);
 /* ---- libvirt_stats_single.c ---- */
 /* -1 with libvirt's error. The caller frees ret->params with virTypedParamsFree; `domain` stays the caller's. */
 int libvirt_stats_single(virDomainPtr domain, virDomainStatsRecord *ret);
+
+/* ---- libvirt_nics.c ---- */
+/* On the worker: the MAC of the domain's nic whose end on the host is called `device`, "" when that cannot be found. */
+const char *libvirt_nics_mac(struct libvirt_call *c, virDomainPtr domain, const char *server_id, const char *device);
+/* On the loop: what was not used in the round is forgotten. */
+void libvirt_nics_keep(struct libvirt_nics *n);
 
 /* ---- libvirt_stats.c and libvirt_inventory.c: work, on the worker ---- */
 void libvirt_stats_sample(struct libvirt_call *c);

@@ -234,6 +234,12 @@ static void libvirt_hypervisor_inventory(struct hypervisor *h, hypervisor_text_f
 
 static void libvirt_hypervisor_deliver_samples(struct libvirt_call *c, const struct hypervisor_result *result)
 {
+    if (!result->code && c->owner) {
+        libvirt_nics_keep(&c->nics);
+        free(c->owner->nics.items);
+        c->owner->nics = c->nics;
+        c->nics = (struct libvirt_nics){0};
+    }
     c->samples_done(c->arg, result, c->samples, result->code ? 0 : c->sample_count);
 }
 
@@ -243,6 +249,8 @@ static void libvirt_hypervisor_samples(struct hypervisor *h, hypervisor_samples_
     struct libvirt_call *c =
         libvirt_call_new(lv, "samples", NULL, libvirt_stats_sample, libvirt_hypervisor_deliver_samples, arg);
     c->samples_done = done;
+    c->nics = lv->nics;
+    lv->nics = (struct libvirt_nics){0};
     libvirt_call_submit(c, lv->setup.settings->call_deadline_ms);
 }
 
@@ -261,6 +269,7 @@ static void libvirt_hypervisor_free(struct hypervisor *h)
     loop_timer_free(&lv->again);
     idmap_done(&lv->lost);
     free(lv->facts.emulator);
+    free(lv->nics.items);
     free(lv); /* the connection goes with the process: closing it may block */
 }
 

@@ -39,7 +39,26 @@ static uint64_t libvirt_stats_get(const virDomainStatsRecord *r, const char *for
 
 /* ---- samples ---- */
 
-static void libvirt_stats_fill(const virDomainStatsRecord *r, struct hypervisor_sample *s)
+static void libvirt_stats_fill_nic(struct libvirt_call *c, const virDomainStatsRecord *r, unsigned i,
+                                   struct hypervisor_sample *s)
+{
+    struct hypervisor_nic *n = &s->nics[s->nic_count];
+    const char *device = NULL;
+    char name[VIR_TYPED_PARAM_FIELD_LENGTH];
+    snprintf(name, sizeof(name), "net.%u.rx.bytes", i);
+    if (!virTypedParamsGet(r->params, r->nparams, name))
+        return; /* not counted this time: no counter that went back */
+    s->nic_count++;
+    snprintf(name, sizeof(name), "net.%u.name", i);
+    if (virTypedParamsGetString(r->params, r->nparams, name, &device) == 1)
+        snprintf(n->mac, sizeof(n->mac), "%s", libvirt_nics_mac(c, r->dom, s->server_id, device));
+    n->in_bytes = libvirt_stats_get(r, "net.%u.rx.bytes", i);
+    n->out_bytes = libvirt_stats_get(r, "net.%u.tx.bytes", i);
+    s->net_in_bytes += n->in_bytes;
+    s->net_out_bytes += n->out_bytes;
+}
+
+static void libvirt_stats_fill(struct libvirt_call *c, const virDomainStatsRecord *r, struct hypervisor_sample *s)
 {
     unsigned blocks = (unsigned)libvirt_stats_get(r, "block.count"), nets = (unsigned)libvirt_stats_get(r, "net.count");
     s->at_us = clock_now_us();
@@ -51,10 +70,9 @@ static void libvirt_stats_fill(const virDomainStatsRecord *r, struct hypervisor_
         s->disk_read_ops += libvirt_stats_get(r, "block.%u.rd.reqs", i);
         s->disk_write_ops += libvirt_stats_get(r, "block.%u.wr.reqs", i);
     }
-    for (unsigned i = 0; i < nets; i++) {
-        s->net_in_bytes += libvirt_stats_get(r, "net.%u.rx.bytes", i);
-        s->net_out_bytes += libvirt_stats_get(r, "net.%u.tx.bytes", i);
-    }
+    s->nics = arena_array(&c->arena, nets + 1, sizeof(*s->nics));
+    for (unsigned i = 0; i < nets; i++)
+        libvirt_stats_fill_nic(c, r, i, s);
 }
 
 static void libvirt_stats_take(struct libvirt_call *c, const virDomainStatsRecord *r)
@@ -63,7 +81,7 @@ static void libvirt_stats_take(struct libvirt_call *c, const virDomainStatsRecor
     if (!names_is_ours(&c->names, virDomainGetName(r->dom)) || !libvirt_stats_get(r, "cpu.time"))
         return;
     virDomainGetUUIDString(r->dom, s->server_id);
-    libvirt_stats_fill(r, s);
+    libvirt_stats_fill(c, r, s);
     c->sample_count++;
 }
 

@@ -16,7 +16,7 @@ static void single_add(struct single *s, const char *name, unsigned long long va
     virTypedParamsAddULLong(&s->params, &s->count, &s->room, name, value);
 }
 
-static void single_add_nic(struct single *s, unsigned at, const virDomainInterfaceStatsStruct *nic)
+static void single_add_nic(struct single *s, unsigned at, const char *device, const virDomainInterfaceStatsStruct *nic)
 {
     const struct {
         const char *name;
@@ -24,8 +24,10 @@ static void single_add_nic(struct single *s, unsigned at, const virDomainInterfa
     } rows[] = {{"rx.bytes", nic->rx_bytes}, {"rx.pkts", nic->rx_packets}, {"rx.errs", nic->rx_errs},
                 {"rx.drop", nic->rx_drop},   {"tx.bytes", nic->tx_bytes},  {"tx.pkts", nic->tx_packets},
                 {"tx.errs", nic->tx_errs},   {"tx.drop", nic->tx_drop}};
+    char name[VIR_TYPED_PARAM_FIELD_LENGTH];
+    snprintf(name, sizeof(name), "net.%u.name", at);
+    virTypedParamsAddString(&s->params, &s->count, &s->room, name, device);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        char name[VIR_TYPED_PARAM_FIELD_LENGTH];
         snprintf(name, sizeof(name), "net.%u.%s", at, rows[i].name);
         if (rows[i].value >= 0)
             single_add(s, name, (unsigned long long)rows[i].value);
@@ -42,7 +44,7 @@ static void single_add_nics(struct single *s, virDomainPtr domain)
         virDomainInterfaceStatsStruct nic;
         char *dev = xml_get(xml_first(n, "target"), "dev");
         if (dev && virDomainInterfaceStats(domain, dev, &nic, sizeof(nic)) == 0)
-            single_add_nic(s, count, &nic);
+            single_add_nic(s, count, dev, &nic);
         free(dev);
         count++;
     }

@@ -65,6 +65,8 @@ static int read_shape(struct bill *b, struct bill_shape *s, struct error *e)
     }
     json_in_each(extra.root, add_extra, &(struct extra){b, s});
     s->spot = json_in_has(extra.root, "spot");
+    const char *network = json_in_text(json_in_member(extra.root, "network"));
+    s->network = network ? arena_strdup(&b->arena, network) : "";
     json_in_done(&tags);
     json_in_done(&extra);
     return 0;
@@ -271,10 +273,18 @@ static void add_line(struct run *r, const struct bill_line *line)
 static void price_segment(struct run *r, const struct sum *s, size_t segment, struct bill_line *line)
 {
     const struct bill_shape *shape = line->shape;
-    const struct rate_facts facts = {r->project,          shape->facts.state, shape->facts.flavor, shape->facts.zone,
-                                     shape->facts.region, shape->tags,        shape->tag_count,    shape->spot};
+    struct rate_facts facts = {.project = r->project,
+                               .state = shape->facts.state,
+                               .flavor = shape->facts.flavor,
+                               .zone = shape->facts.zone,
+                               .region = shape->facts.region,
+                               .tags = shape->tags,
+                               .tag_count = shape->tag_count,
+                               .spot = shape->spot,
+                               .network = ""};
     size_t resources = r->bill->resources.count;
     line->book = &r->books->items[r->first + segment];
+    line->network = "";
     for (size_t i = 0; i < shape->unit_count; i++) {
         line->resource = shape->units[i].resource;
         line->rule = rate_match(line->book, line->resource, &facts);
@@ -287,6 +297,7 @@ static void price_segment(struct run *r, const struct sum *s, size_t segment, st
     for (size_t i = 0; s->amounts && i < resources; i++) {
         line->resource = i;
         line->quantity = s->amounts[segment * resources + i];
+        line->network = facts.network = r->bill->resources.items[i].by_network ? shape->network : "";
         line->rule = line->quantity > 0 ? rate_match(line->book, i, &facts) : NULL;
         if (line->rule) {
             add_line(r, line);
@@ -328,6 +339,7 @@ int bill_order(const struct bill_line *a, const struct bill_line *b)
     by = by || x == y ? by : strcmp(x->zone, y->zone);
     by = by || x == y ? by : strcmp(x->region, y->region);
     by = by || x == y ? by : strcmp(x->tags, y->tags);
+    by = by ? by : strcmp(a->network, b->network);
     by = by ? by : strcmp(a->subject, b->subject);
     by = by || !a->host ? by : strcmp(a->host, b->host);
     if (!by && a->commitment != b->commitment) { /* those come before the rest */

@@ -15,7 +15,8 @@ struct bill_shape {
         int64_t units; /* base units held */
     } * units;
     size_t unit_count;
-    bool spot; /* it may be preempted: "spot" in facts.extra */
+    bool spot;           /* it may be preempted: "spot" in facts.extra */
+    const char *network; /* where its counters counted: "network" in facts.extra; "" without */
 };
 
 /* What runs share: connection, resources, shapes that were read. One thread at a time. */
@@ -39,6 +40,7 @@ struct bill_line {
     const struct rate_rule *rule;             /* NULL: a commitment's unused part */
     const struct rate_commitment *commitment; /* that pays for it; NULL: the rule's price does */
     const struct bill_shape *shape; /* its state, flavor, zone, region and tags count; sizes may vary within a line */
+    const char *network;            /* of traffic, "" for all else and where none is known */
     const char *subject, *host;     /* host NULL unless asked for */
     __int128 quantity;              /* base, exact */
     int64_t price_nano, amount_nano;
@@ -48,9 +50,9 @@ struct bill_lines {
     size_t count;
 };
 
-/* The lines of a project by resource, book, rule, flavor, state, zone, region, tags, subject and host, in that order;
- * tiers count by project, resource and label through that order. Lines and texts in the arena, shapes in `b`. Run it in
- * one snapshot of the database. ERR_TOO_LARGE when an amount leaves 64 bits. */
+/* The lines of a project by resource, book, rule, flavor, state, zone, region, tags, network, subject and host, in that
+ * order; tiers count by project, resource and label through that order. Lines and texts in the arena, shapes in `b`.
+ * Run it in one snapshot of the database. ERR_TOO_LARGE when an amount leaves 64 bits. */
 int bill_project(struct bill *b, const char *project, const struct bill_period *period,
                  const struct book_versions *books, bool by_host, struct arena *a, struct bill_lines *ret,
                  struct error *e);

@@ -109,6 +109,7 @@ int bill_unused(struct bill *b, const struct bill_period *period, const struct b
                                 .book = book,
                                 .commitment = &t->commitments[i],
                                 .shape = &unused_shape,
+                                .network = "",
                                 .subject = t->commitments[i].id,
                                 .quantity = t->left[i],
                                 .price_nano = t->commitments[i].nano};

@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/model/money.h"
 #include "common/model/server.h"
+#include "db/store_counter.h"
 #include "db/store_ledger.h"
 #include <sodium.h>
 #include <stdlib.h>
@@ -12,6 +13,12 @@
 #define STATE_HELD "held"
 
 /* ---- what can be metered ---- */
+
+static bool is_traffic(const char *resource)
+{
+    return strcmp(resource, store_counter_resource(COUNTER_NET_IN_BYTES)) == 0 ||
+           strcmp(resource, store_counter_resource(COUNTER_NET_OUT_BYTES)) == 0;
+}
 
 int book_resources_load(struct db_conn *c, struct arena *a, struct book_resources *ret, struct error *e)
 {
@@ -28,6 +35,7 @@ int book_resources_load(struct db_conn *c, struct arena *a, struct book_resource
                                                .source = rows[i].source,
                                                .unit = rows[i].unit,
                                                .timed = strcmp(rows[i].kind, "time") == 0,
+                                               .by_network = is_traffic(rows[i].name),
                                                .scale = rows[i].scale};
     }
     return 0;
@@ -52,7 +60,8 @@ struct spot_in {
     const char *from, *price;
 };
 struct price_in {
-    const char *id, *resource, *price, *flavor, *zone, *region, *project, *tag, *name, *free, *tiering, *per, *market;
+    const char *id, *resource, *price, *flavor, *zone, *region, *project, *tag, *network, *name, *free, *tiering, *per,
+        *market;
     struct json_list states, tiers, spot;
     int64_t minimum, granularity;
 };
@@ -94,6 +103,7 @@ static const struct json_field price_fields[] = {
     TEXT(struct price_in, region, 0),
     TEXT(struct price_in, project, 0),
     TEXT(struct price_in, tag, 0),
+    TEXT(struct price_in, network, 0),
     TEXT(struct price_in, name, 0),
     TEXT(struct price_in, free, 0),
     {.name = "tiering", .kind = JSON_TEXT, .offset = offsetof(struct price_in, tiering), .choices = tierings},
@@ -314,6 +324,10 @@ static int read_rule(struct reading *r, const struct price_in *in, struct rate_r
     rc = rc ? rc : read_tiers(r, in, rule);
     rc = rc ? rc : read_rounding(r, in, rule);
     rc = rc ? rc : read_spots(r, in, rule);
+    if (!rc && in->network && !r->resources->items[rule->resource].by_network) {
+        rc = error_set(r->error, ERR_INVALID, "\"network\" goes with traffic (net_in_gb, net_out_gb), not with %s",
+                       in->resource);
+    }
     rule->market = !in->market ? RATE_ANY_MARKET : strcmp(in->market, "spot") == 0 ? RATE_SPOT : RATE_REGULAR;
     rule->per_account = in->per && strcmp(in->per, "account") == 0;
     rule->label = in->name ? in->name : in->resource;
@@ -322,6 +336,7 @@ static int read_rule(struct reading *r, const struct price_in *in, struct rate_r
     rule->region = in->region;
     rule->project = in->project;
     rule->tag = in->tag;
+    rule->network = in->network;
     return rc;
 }
 

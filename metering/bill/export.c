@@ -83,6 +83,7 @@ static int write_row(void *arg, const struct export_row *r, struct error *e)
                            r->subject,
                            r->name,
                            usage ? r->tags : "",
+                           r->network,
                            r->description,
                            usage ? export_quantity(r, 9, x->arena) : "",
                            r->unit,
@@ -99,6 +100,6 @@ int export_csv(struct db_conn *c, json_value *body, struct arena *a, struct strb
 {
     struct csv x = {.to = to, .arena = a};
     strbuf_append_text(to, "invoice,kind,account,begin,end,project,resource,flavor,state,zone,region,id,name,tags,"
-                           "description,quantity,unit,price,amount,currency\r\n");
+                           "network,description,quantity,unit,price,amount,currency\r\n");
     return export_rows(c, body, a, &x.head, write_row, &x, e);
 }

@@ -66,6 +66,7 @@ enum column {
     SUB_ACCOUNT_NAME,
     SUB_ACCOUNT_TYPE,
     TAGS,
+    NETWORK_ID,
     COLUMN_COUNT
 };
 static const char *const names[COLUMN_COUNT] = {
@@ -122,6 +123,7 @@ static const char *const names[COLUMN_COUNT] = {
     "SubAccountName",
     "SubAccountType",
     "Tags",
+    "x_NetworkId",
 };
 
 /* What the usage that a commitment pays for comes to. */
@@ -297,6 +299,7 @@ static void fill_usage(struct focus *x, const struct export_row *r, const char *
                      r->price_name, (long long)r->tier, export_money(r->price_nano, x->arena));
     cells[SKU_PRICE_DETAILS] = details_of(x, r);
     cells[TAGS] = tags_of(x, r->tags);
+    cells[NETWORK_ID] = r->network;
 }
 
 static struct purchase *purchase_of(struct focus *x, const struct export_row *r)

@@ -2,6 +2,7 @@
 #include "common/model/money.h"
 #include "common/model/rate.h"
 #include "db/store_ledger.h"
+#include "db/store_network.h"
 #include "db/store_project.h"
 #include "db/store_usage.h"
 #include "metering/bill/export_internal.h"
@@ -22,7 +23,8 @@ struct reading {
     export_row_fn fn;
     void *arg;
     struct error *error;
-    const char *last_subject, *last_name, *last_project, *last_project_name;
+    size_t network; /* its column, 0: the invoice has none */
+    const char *last_subject, *last_name, *last_project, *last_project_name, *last_network, *last_network_name;
 };
 
 static const char *text_of(json_value *object, const char *name)
@@ -84,6 +86,28 @@ static const char *project_name_of(struct reading *r, const char *project)
     return r->last_project_name;
 }
 
+static const char *network_name_of(struct reading *r, const char *network)
+{
+    struct network_row row;
+    struct error unknown = {0};
+    if (!r->last_network || strcmp(r->last_network, network) != 0) {
+        bool found = *network && !store_network_get(r->conn, network, NULL, r->arena, &row, &unknown);
+        r->last_network = network;
+        r->last_network_name = found ? row.name : "";
+    }
+    return r->last_network_name;
+}
+
+static void find_network(struct reading *r)
+{
+    json_value *columns = json_in_member(r->body, "columns");
+    for (size_t i = 0; i < json_in_count(columns); i++) {
+        if (strcmp(cell(columns, i), "network") == 0) {
+            r->network = i;
+        }
+    }
+}
+
 static void read_unit(struct reading *r, struct export_row *row)
 {
     json_value *units = json_in_member(r->body, "units");
@@ -128,6 +152,8 @@ static struct export_row empty_row(const struct reading *r, enum export_kind kin
                                .name = "",
                                .tags = "[]",
                                .price_name = "",
+                               .network = "",
+                               .network_name = "",
                                .commitment = "",
                                .unit = "",
                                .unit_base = 1};
@@ -135,6 +161,7 @@ static struct export_row empty_row(const struct reading *r, enum export_kind kin
 
 static int give_line(struct reading *r, json_value *line, struct export_row *row)
 {
+    size_t rest = r->network > 0 ? 11 : 10; /* the columns behind the network */
     row->project = cell(line, 0);
     row->resource = cell(line, 1);
     row->flavor = cell(line, 2);
@@ -145,14 +172,17 @@ static int give_line(struct reading *r, json_value *line, struct export_row *row
     row->tags = json_in_print(json_in_item(line, 7), r->arena);
     row->book_version = number(json_in_item(line, 8));
     row->price_name = cell(line, 9);
-    row->tier = number(json_in_item(line, 10));
-    row->quantity = read_quantity(cell(line, 11));
-    row->price_nano = number(json_in_item(line, 12));
-    row->amount_nano = number(json_in_item(line, 13));
+    row->network = r->network > 0 ? cell(line, r->network) : "";
+    row->network_name = network_name_of(r, row->network);
+    row->tier = number(json_in_item(line, rest));
+    row->quantity = read_quantity(cell(line, rest + 1));
+    row->price_nano = number(json_in_item(line, rest + 2));
+    row->amount_nano = number(json_in_item(line, rest + 3));
     row->name = name_of(r, row->subject);
     row->project_name = project_name_of(r, row->project);
-    row->description = arena_printf(r->arena, "%s%s%s%s%s", row->price_name, *row->flavor ? " of " : "", row->flavor,
-                                    *row->state ? ", " : "", row->state);
+    row->description = arena_printf(r->arena, "%s%s%s%s%s%s%s", row->price_name, *row->flavor ? " of " : "",
+                                    row->flavor, *row->state ? ", " : "", row->state, *row->network ? ", network " : "",
+                                    *row->network_name ? row->network_name : row->network);
     read_unit(r, row);
     read_commitment(r, row);
     return r->fn(r->arg, row, r->error);
@@ -245,6 +275,7 @@ int export_rows(struct db_conn *c, json_value *body, struct arena *a, struct exp
 {
     struct reading r = {.conn = c, .body = body, .arena = a, .head = ret_head, .fn = fn, .arg = arg, .error = e};
     read_head(body, ret_head);
+    find_network(&r);
     if (!*ret_head->kind || !*ret_head->currency) {
         return error_set(e, ERR_CORRUPT, "the body of an invoice cannot be read");
     }

@@ -114,13 +114,14 @@ static void write_quantity(struct json_out *o, __int128 quantity)
     json_out_text(o, NULL, rate_text(quantity, text)); /* as text: readers of JSON have 53 or 64 bits */
 }
 
-static void write_line(struct json_out *o, const struct bill *b, const char *project, const struct bill_line *l,
-                       __int128 quantity, int64_t amount_nano)
+static void write_line(struct render *r, const char *project, const struct bill_line *l, __int128 quantity,
+                       int64_t amount_nano)
 {
     const struct ledger_shape *f = &l->shape->facts;
+    struct json_out *o = &r->out;
     json_out_array(o, NULL);
     json_out_text(o, NULL, project);
-    json_out_text(o, NULL, b->resources.items[l->resource].name);
+    json_out_text(o, NULL, r->bill->resources.items[l->resource].name);
     json_out_text(o, NULL, f->flavor);
     json_out_text(o, NULL, f->state);
     json_out_text(o, NULL, f->zone);
@@ -129,6 +130,9 @@ static void write_line(struct json_out *o, const struct bill *b, const char *pro
     json_out_raw(o, NULL, f->tags);
     json_out_int(o, NULL, l->book->version);
     json_out_text(o, NULL, bill_label(l));
+    if (r->in->by_network) {
+        json_out_text(o, NULL, l->network);
+    }
     json_out_uint(o, NULL, l->tier);
     write_quantity(o, quantity);
     json_out_int(o, NULL, l->price_nano);
@@ -136,9 +140,10 @@ static void write_line(struct json_out *o, const struct bill *b, const char *pro
     json_out_array_end(o);
 }
 
-static const char *const columns[] = {"project", "resource", "flavor", "state",        "zone",
-                                      "region",  "subject",  "tags",   "book_version", "price_name",
-                                      "tier",    "quantity", "price",  "amount",       NULL};
+#define COLUMN_NETWORK "network"
+static const char *const columns[] = {"project",  "resource", "flavor",       "state",      "zone",         "region",
+                                      "subject",  "tags",     "book_version", "price_name", COLUMN_NETWORK, "tier",
+                                      "quantity", "price",    "amount",       NULL};
 
 /* Lines are paid by a commitment when resource, name and price are its own. */
 static void write_commitments(struct render *r)
@@ -159,13 +164,15 @@ static void write_commitments(struct render *r)
     json_out_array_end(&r->out);
 }
 
-static void write_columns(struct json_out *o)
+static void write_columns(struct render *r)
 {
-    json_out_array(o, "columns");
+    json_out_array(&r->out, "columns");
     for (size_t i = 0; columns[i]; i++) {
-        json_out_text(o, NULL, columns[i]);
+        if (r->in->by_network || strcmp(columns[i], COLUMN_NETWORK) != 0) {
+            json_out_text(&r->out, NULL, columns[i]);
+        }
     }
-    json_out_array_end(o);
+    json_out_array_end(&r->out);
 }
 
 static void add_discount(struct render *r, const char *name, const char *project, int64_t nano)
@@ -198,7 +205,7 @@ static int write_project(struct render *r, const char *project, struct error *e)
     arena_reset(&r->project);
     int rc = bill_project(r->bill, project, &r->in->period, &r->books, false, &r->project, &lines, e);
     for (size_t i = 0; !rc && i < lines.count; i++) {
-        write_line(&r->out, r->bill, project, &lines.items[i], lines.items[i].quantity, lines.items[i].amount_nano);
+        write_line(r, project, &lines.items[i], lines.items[i].quantity, lines.items[i].amount_nano);
         r->net += lines.items[i].amount_nano;
     }
     if (!rc) {
@@ -214,7 +221,7 @@ static int write_unused(struct render *r, struct error *e)
     arena_reset(&r->project);
     int rc = bill_unused(r->bill, &r->in->period, &r->books, &r->project, &lines, e);
     for (size_t i = 0; !rc && i < lines.count; i++) {
-        write_line(&r->out, r->bill, "", &lines.items[i], lines.items[i].quantity, lines.items[i].amount_nano);
+        write_line(r, "", &lines.items[i], lines.items[i].quantity, lines.items[i].amount_nano);
         r->net += lines.items[i].amount_nano;
     }
     r->result->lines += rc ? 0 : lines.count;
@@ -261,7 +268,7 @@ static void write_change(struct again *x, const char *project, const struct bill
     if (quantity == 0 && nano == 0) {
         return;
     }
-    write_line(&x->render->out, x->render->bill, project, l, quantity, nano);
+    write_line(x->render, project, l, quantity, nano);
     x->render->net += nano;
     x->changed++;
 }
@@ -523,7 +530,7 @@ static int write_body(struct render *r, int64_t number, int64_t issued_us, struc
     write_books(r);
     write_units(r);
     write_commitments(r);
-    write_columns(&r->out);
+    write_columns(r);
     json_out_array(&r->out, "lines");
     for (size_t i = 0; !rc && i < r->in->project_count; i++) {
         rc = write_project(r, r->in->projects[i], e);

@@ -37,6 +37,7 @@ struct invoice_inputs {
     size_t correction_count;
     struct invoice_commitment *commitments; /* in the order in which they are used */
     size_t commitment_count;
+    bool by_network; /* lines tell the network of traffic; those of invoices from before that was known do not */
 };
 /* The versions of the account's book, cut where its commitments begin and end. In the arena. */
 int invoice_books(struct bill *b, const struct invoice_inputs *in, struct arena *a, struct book_versions *ret,

@@ -83,7 +83,7 @@ class Book:
             if p["resource"] == resource and ("flavor" not in p or fnmatch.fnmatchcase(piece.flavor, p["flavor"])) and \
                     p.get("zone", piece.zone) == piece.zone and p.get("project", project) == project and \
                     ("states" not in p or piece.state in p["states"]) and ("tag" not in p or p["tag"] in piece.tags) and \
-                    p.get("market", "") in ("", "spot" if is_spot(piece) else "regular"):
+                    p.get("market", "") in ("", "spot" if is_spot(piece) else "regular") and p.get("network", getattr(piece, "network", "")) == getattr(piece, "network", ""):
                 return number, p
         return None, None
 
@@ -100,7 +100,7 @@ class Commitment(collections.namedtuple("Commitment", "id label resource project
 
 
 class Line(tuple):
-    """(project, resource, flavor, state, zone, server, tags, version, label, tier, quantity, price, amount)"""
+    """(project, resource, flavor, state, zone, (network, server), tags, version, label, tier, quantity, price, amount)"""
     committed = False
 
 
@@ -154,13 +154,13 @@ def project_quantities(project, servers, books, begin, end, counters=()):
                     if price is None or not amount:
                         continue
                     quantity = amount * (length + (surplus(price, p.end - p.run_begin) if ends_here else 0))
-                    sums[resource, index, number, p.flavor, p.state, p.zone, p.tags, server] += quantity
+                    sums[resource, index, number, p.flavor, p.state, p.zone, p.tags, ("", server)] += quantity
     for c in counters:
         for index, book in enumerate(books):
             stop = min(end, books[index + 1].begin if index + 1 < len(books) else end)
             number, price = book.price(c.resource, project, c)
             if c.project == project and max(begin, book.begin) <= c.hour < stop and price is not None:
-                sums[c.resource, index, number, c.flavor, c.state, c.zone, c.tags, c.server] += c.amount
+                sums[c.resource, index, number, c.flavor, c.state, c.zone, c.tags, (c.network, c.server)] += c.amount
     return {key: value for key, value in sums.items() if value}
 
 
@@ -230,7 +230,7 @@ def account_lines(projects, servers, books, begin, end, counters=(), commitments
     last = [i for i, b in enumerate(books) if b.begin < end][-1]
     for c, quantity in zip(commitments, left):
         if quantity:
-            line("", (c.resource, last, 0, "", "unused", "", (), c.id), c.label, 0, quantity, int(Fraction(c.price) * NANO), True)
+            line("", (c.resource, last, 0, "", "unused", "", (), ("", c.id)), c.label, 0, quantity, int(Fraction(c.price) * NANO), True)
     return lines
 
 

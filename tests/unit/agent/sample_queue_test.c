@@ -2,6 +2,7 @@
 #include "compute-agent/sample_queue.h"
 #include "tests/unit/check.h"
 #include <stdlib.h>
+#include <string.h>
 
 #define HOUR ((int64_t)3600000000)
 #define FEW  4
@@ -85,5 +86,65 @@ TEST("while nobody listens a server costs one sample an hour")
         sample_queue_add(&q, &s, 1);
     }
     CHECK_INT(q.count, 6); /* and the first of all */
+    sample_queue_done(&q);
+}
+
+/* One nic's traffic as the meter counts it. */
+static uint64_t told_of(struct sample_queue *q, const char *mac)
+{
+    uint64_t last = 0, total = 0;
+    for (size_t i = 0; i < q->count; i++) {
+        const struct hypervisor_sample *s = &q->items[i].sample;
+        for (size_t k = 0; k < s->nic_count; k++) {
+            if (strcmp(s->nics[k].mac, mac) == 0) {
+                total += s->nics[k].in_bytes < last ? s->nics[k].in_bytes : s->nics[k].in_bytes - last;
+                last = s->nics[k].in_bytes;
+            }
+        }
+    }
+    return total;
+}
+
+static void add_nics(struct sample_queue *q, int64_t at_us, uint64_t first, uint64_t second)
+{
+    struct hypervisor_nic nics[2] = {{.mac = "fa:16:3e:00:00:01", .network_id = "red", .in_bytes = first},
+                                     {.mac = "fa:16:3e:00:00:02", .network_id = "blue", .in_bytes = second}};
+    struct hypervisor_sample s = {.server_id = "a", .at_us = at_us, .nics = nics, .nic_count = second > 0 ? 2 : 1};
+    sample_queue_add(q, &s, 1);
+}
+
+TEST("a nic that is unplugged, and plugged again, loses nothing while nobody listens")
+{
+    struct sample_queue q = {0};
+    add_nics(&q, 1, 10, 10);
+    add_nics(&q, 2, 20, 30);
+    add_nics(&q, 3, 30, 70);
+    add_nics(&q, 4, 40, 0); /* unplugged */
+    add_nics(&q, 5, 50, 0);
+    add_nics(&q, 6, 60, 5); /* plugged again */
+    add_nics(&q, 7, 70, 8);
+    CHECK_INT(told_of(&q, "fa:16:3e:00:00:01"), 70);
+    CHECK_INT(told_of(&q, "fa:16:3e:00:00:02"), 78);
+    CHECK(q.count < 7);
+    const struct hypervisor_nic *nic = sample_queue_nic(&q, "a", "fa:16:3e:00:00:02");
+    CHECK(nic && strcmp(nic->network_id, "blue") == 0);
+    CHECK(!sample_queue_nic(&q, "a", "fa:16:3e:00:00:03") && !sample_queue_nic(&q, "b", "fa:16:3e:00:00:02"));
+    sample_queue_done(&q);
+}
+
+TEST("nics are told with their networks")
+{
+    struct sample_queue q = {0};
+    struct strbuf text;
+    struct json_out out;
+    strbuf_init(&text, 0);
+    json_out_init(&out, &text);
+    add_nics(&q, 1, 10, 11);
+    json_out_object(&out, NULL);
+    sample_queue_print(&q, 9, &out);
+    json_out_object_end(&out);
+    CHECK(strstr(text.data, "{\"mac\":\"fa:16:3e:00:00:02\",\"network_id\":\"blue\",\"in_bytes\":11,\"out_bytes\":0}"));
+    sample_queue_end(&q, true);
+    strbuf_done(&text);
     sample_queue_done(&q);
 }

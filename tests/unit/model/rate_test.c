@@ -81,7 +81,7 @@ TEST("the first price that matches counts")
                                       {.resource = 1, .flavor = "m1", .project = "p"},
                                       {.resource = 2, .zone = "az1", .region = "r"}};
     const struct rate_book book = {.rules = rules, .rule_count = 4};
-    struct rate_facts f = {"p", "running", "m1.large", "az1", "r", tags, 2, false};
+    struct rate_facts f = {"p", "running", "m1.large", "az1", "r", tags, 2, false, ""};
     CHECK(rate_match(&book, 1, &f) == &rules[0]);
     f.state = "stopped";
     CHECK(rate_match(&book, 1, &f) == &rules[1]);
