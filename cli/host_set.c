@@ -1,4 +1,4 @@
-/* virga host set: the zone, the aggregates, the further resources and the traits of a host. */
+/* virga host set: the zone, the aggregates, the further resources, the traits and the reach of a host. */
 #include "cli/commands.h"
 #include "cli/host_find.h"
 #include "common/clock.h"
@@ -7,6 +7,7 @@
 #include "db/store_aggregate.h"
 #include "db/store_host.h"
 #include "db/store_host_admin.h"
+#include "db/store_host_reach.h"
 #include "db/store_resource.h"
 #include <stdlib.h>
 #include <string.h>
@@ -113,6 +114,30 @@ static int set_traits(struct setting *s, struct db_conn *c, struct error *e)
     return rc;
 }
 
+/* "all", "none", "agent", or the list itself. */
+static int read_reach(struct cli *cli, const char *option, const char **ret, struct error *e)
+{
+    const char *text = command_value(cli, option);
+    if (!text)
+        return 0;
+    *ret = strcmp(text, "all") == 0 ? "*" : strcmp(text, "none") == 0 ? "" : strcmp(text, "agent") == 0 ? NULL : text;
+    return *ret == NULL || store_host_reach_valid(*ret)
+               ? 0
+               : error_set(e, ERR_INVALID, "--%s takes names with commas between, all, none or agent, not %s", option,
+                           text);
+}
+
+static int set_reach(struct setting *s, struct db_conn *c, struct error *e)
+{
+    struct host_reach reach;
+    if (!command_value(s->cli, "reach-networks") && !command_value(s->cli, "reach-storage"))
+        return 0;
+    int rc = store_host_reach_get(c, s->host_id, &s->cli->arena, &reach, e);
+    rc = rc ? rc : read_reach(s->cli, "reach-networks", &reach.networks, e);
+    rc = rc ? rc : read_reach(s->cli, "reach-storage", &reach.storage, e);
+    return rc ? rc : store_host_reach_set(c, s->host_id, reach.networks, reach.storage, e);
+}
+
 static int apply(struct db_conn *c, void *arg, struct error *e)
 {
     struct setting *s = arg;
@@ -135,13 +160,14 @@ static int apply(struct db_conn *c, void *arg, struct error *e)
     for (size_t i = 0; !rc && i < 3; i++)
         rc = set_resources(s, c, resource_options[i], e);
     rc = rc ? rc : set_traits(s, c, e);
+    rc = rc ? rc : set_reach(s, c, e);
     return rc ? rc : store_host_admin_touch(c, s->host_id, e);
 }
 
 static int run(struct cli *cli, struct error *e)
 {
-    static const char *const names[] = {"zone",    "aggregate", "no-aggregate", "resource",
-                                        "reserve", "ratio",     "trait",        "no-trait"};
+    static const char *const names[] = {"zone",  "aggregate", "no-aggregate", "resource",       "reserve",
+                                        "ratio", "trait",     "no-trait",     "reach-networks", "reach-storage"};
     struct setting s = {.cli = cli};
     bool any = false;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -160,12 +186,17 @@ static const struct command_option options[] = {
     {"ratio", "CLASS=R", "Overcommit: VCPU=4 lets four servers' processors share one. May be repeated."},
     {"trait", "NAME", "Trait that it has beside those that its agent reports; may be repeated."},
     {"no-trait", "NAME", "Takes such a trait away; may be repeated."},
+    {"reach-networks", "LIST",
+     "Networks that it reaches, with commas between: physical networks, PHYSICAL:SEGMENT, networks' ids; "
+     "all, none, or agent for what its agent says."},
+    {"reach-storage", "LIST",
+     "Storage that it reaches, by the names that flavors use (placement:storage); all, none or agent."},
 };
 
 const struct command host_set_command = {
     .name = "host set",
     .arguments = "HOST",
-    .summary = "Change the zone, aggregates, resources or traits of a host (name or id)",
+    .summary = "Change the zone, aggregates, resources, traits or reach of a host (name or id)",
     .help = NULL,
     COMMAND_OPTIONS(options),
     .run = run,

@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "db/store_cells.h"
 #include "db/store_host.h"
+#include "db/store_host_reach.h"
 #include "db/store_host_work.h"
 #include "db/store_resource.h"
 #include <inttypes.h>
@@ -46,6 +47,7 @@ struct shown {
     bool drained, off;
     const char *proof;
     const char *topology, *given;
+    struct host_reach reach;
 };
 
 static void hold(void *arg, const struct numa_given *g)
@@ -100,6 +102,7 @@ static int read_all(struct db_conn *c, void *arg, struct error *e)
     rc = rc ? rc : store_host_get(c, id, &s->cli->arena, &s->row, e);
     rc = rc ? rc : store_resource_list(c, id, &s->cli->arena, &s->resources, &s->resource_count, e);
     rc = rc ? rc : store_cells_of_host(c, id, &s->cli->arena, &s->topology, &s->given, e);
+    rc = rc ? rc : store_host_reach_get(c, id, &s->cli->arena, &s->reach, e);
     rc = rc ? rc : store_host_work_get_drain(c, id, &s->cli->arena, &s->drain, &s->drained, e);
     rc = rc ? rc : store_host_work_is_off(c, id, clock_now_us(), &s->off, &s->proof, &s->cli->arena, e);
     return rc || !s->drained ? rc : store_host_work_figures(c, &s->drain, &s->figures, e);
@@ -131,6 +134,10 @@ static void print_table(const struct shown *s)
     table_add(&t, "servers");
     table_addf(&t, "%" PRId64, row->server_count);
     add(&t, "traits", row->traits);
+    const char *networks = store_host_reach_of(s->reach.networks, s->reach.told_networks);
+    const char *storage = store_host_reach_of(s->reach.storage, s->reach.told_storage);
+    add(&t, "reaches networks", networks && !*networks ? "none" : networks);
+    add(&t, "reaches storage", storage && !*storage ? "none" : storage);
     add(&t, "drain", s->drained ? store_host_work_drain_name(s->drain.state) : NULL);
     if (s->drained) {
         table_add(&t, "drain figures");
@@ -169,6 +176,8 @@ static void print_json(const struct shown *s)
     }
     json_out_object_end(&o);
     json_out_raw(&o, "traits", row->traits);
+    json_out_text(&o, "reach_networks", store_host_reach_of(s->reach.networks, s->reach.told_networks));
+    json_out_text(&o, "reach_storage", store_host_reach_of(s->reach.storage, s->reach.told_storage));
     json_out_raw(&o, "topology", s->topology);
     json_out_raw(&o, "topology_held", s->given ? s->given : "[]");
     json_out_text(&o, "drain", s->drained ? store_host_work_drain_name(s->drain.state) : NULL);

@@ -9,6 +9,7 @@
 #include "common/memory.h"
 #include "compute-agent/host_internal.h"
 #include "compute-agent/loop.h"
+#include "compute-agent/offers.h"
 #include "compute-agent/worker.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,8 +97,10 @@ static size_t host_report_print(struct host *h, struct strbuf *body)
     json_out_text(&o, "boot_id", h->alive.boot_id);
     json_out_text(&o, "agent_version", VIRGA_VERSION);
     r->with_inventory = r->inventory && !r->inventory_sent;
-    if (r->with_inventory)
+    if (r->with_inventory) {
         json_out_raw(&o, "inventory", r->inventory);
+        offers_print(h->settings, &o);
+    }
     json_out_raw(&o, "events", events.data);
     sample_queue_print(&r->samples, HOST_REPORT_SAMPLES, &o);
     json_out_object_end(&o);

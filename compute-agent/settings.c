@@ -3,6 +3,7 @@
 #include "common/memory.h"
 #include "common/strbuf.h"
 #include "compute-agent/cells.h"
+#include "compute-agent/offers.h"
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -95,6 +96,15 @@ static const struct config_option settings_options[] = {
      .doc = "Processors for all other servers. Default: those that are not dedicated."},
     {OPTION(reserved_huge_pages, reserved_huge_pages), .type = CONFIG_TEXT,
      .doc = "Huge pages kept from servers, as CELL:KIB:COUNT between commas: 0:2048:64,1:1048576:1."},
+    {OPTION(resources, resources), .type = CONFIG_TEXT,
+     .doc = "What else the host has for servers, as CLASS=NUMBER between commas: CUSTOM_GPU=4,CUSTOM_VF=16."},
+    {OPTION(reach_networks, reach_networks), .type = CONFIG_TEXT,
+     .doc =
+         "Networks that the host reaches, with commas between: physical networks, PHYSICAL:SEGMENT, or networks' ids. "
+         "Unset: all."},
+    {OPTION(reach_storage, reach_storage), .type = CONFIG_TEXT,
+     .doc = "Storage that the host reaches, by the names that flavors use (placement:storage), with commas between. "
+            "Unset: all."},
     {OPTION(reserved_memory, reserved_memory_bytes), .type = CONFIG_SIZE, .fallback = "512m", .max = EXABYTE,
      .doc = "Memory kept from servers."},
     {OPTION(reserved_disk, reserved_disk_bytes), .type = CONFIG_SIZE, .fallback = "1g", .max = EXABYTE,
@@ -169,6 +179,8 @@ int settings_load(struct settings *s, int argc, char **argv, enum config_outcome
     int code = config_load(&settings_spec, s, "/etc/virga/virga-agent.conf", argc, argv, NULL, ret_outcome, e);
     if (!code && *ret_outcome != CONFIG_EXIT)
         code = cells_check(s, e);
+    if (!code)
+        code = offers_check(s, e);
     if (code || *ret_outcome == CONFIG_EXIT)
         return code;
     settings_place(&s->state_dir, s->prefix, "/var/lib/virga/agent");

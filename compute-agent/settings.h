@@ -19,6 +19,7 @@ struct settings {
     char *move_listen, *move_uri, *move_tls, *move_pki;
     int64_t tcg_cache_bytes;
     char *dedicated_cpus, *shared_cpus, *reserved_huge_pages;
+    char *resources, *reach_networks, *reach_storage;
     int64_t reserved_vcpus, reserved_memory_bytes, reserved_disk_bytes;
     int64_t poll_wait_ms, report_interval_ms, sample_interval_ms, resync_interval_ms;
     int64_t stop_grace_ms, reboot_grace_ms, call_deadline_ms, start_deadline_ms, image_deadline_ms;

@@ -2,6 +2,7 @@
  * schedulers that decide at once never book the same room; a server that was deleted meanwhile simply is not there to
  * be bound. */
 #include "db/store_placement.h"
+#include "db/store_host_reach.h"
 #include <string.h>
 
 /* Of a host that is asleep nobody heard. */
@@ -9,7 +10,9 @@
 #define HOST_COLUMNS                                                                                                   \
     "id, zone, hypervisor, architecture, traits, enabled, " HEARD ", vcpus, reserved_vcpus, ratio_vcpus, memory_mib, " \
     "reserved_memory_mib, ratio_memory, disk_gib, reserved_disk_gib, ratio_disk, used_vcpus, used_memory_mib, "        \
-    "used_disk_gib, server_count, allocation_revision, feed, dedicated_project_id, cpu, hypervisor_version"
+    "used_disk_gib, server_count, allocation_revision, feed, dedicated_project_id, cpu, hypervisor_version, "          \
+    "reach_networks, "                                                                                                 \
+    "told_networks, reach_storage, told_storage"
 
 static struct resource_inventory read_inventory(const struct db_rows *rows, int column)
 {
@@ -39,10 +42,12 @@ static void read_host(const struct db_rows *rows, struct placement_host_row *ret
     ret->dedicated_project_id = db_get_text(rows, 22);
     ret->cpu = db_get_text(rows, 23);
     ret->hypervisor_version = db_get_int(rows, 24);
-    ret->aggregates = db_get_text(rows, 25);
-    ret->resources = db_get_text(rows, 26);
-    ret->topology = db_get_text(rows, 27);
-    ret->given = db_get_text(rows, 28);
+    ret->networks = store_host_reach_of(db_get_text(rows, 25), db_get_text(rows, 26));
+    ret->storage = store_host_reach_of(db_get_text(rows, 27), db_get_text(rows, 28));
+    ret->aggregates = db_get_text(rows, 29);
+    ret->resources = db_get_text(rows, 30);
+    ret->topology = db_get_text(rows, 31);
+    ret->given = db_get_text(rows, 32);
 }
 
 #define RESOURCE_TEXT                                                                                                  \

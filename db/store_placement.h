@@ -10,6 +10,7 @@ struct placement_host_row {
     const char *aggregates; /* JSON array of the metadata objects of its aggregates */
     const char *cpu;        /* JSON object: vendor, model, topology, features */
     int64_t hypervisor_version;
+    const char *networks, *storage;   /* that it reaches, commas between; NULL: all */
     const char *topology;             /* JSON object: its NUMA cells */
     const char *given;                /* JSON array of what its allocations hold of them; NULL: nothing */
     const char *dedicated_project_id; /* only its servers; NULL: everybody's */
@@ -32,6 +33,7 @@ struct placement_waiting_row {
     const char *project_id, *zone, *group_id;            /* zone, group_id: NULL for none */
     const char *flavor_extra, *hints, *image_properties; /* JSON objects; image_properties NULL for none */
     const char *image_kind;                              /* store_image_kind, or NULL */
+    const char *networks; /* that it will have ports on, as store_host_reach_asked says; NULL: those it has, by `id` */
     struct resources need;
     int64_t queued_us;
     int64_t until_us;     /* waits for room until then; 0: is refused at once */

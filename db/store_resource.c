@@ -90,7 +90,7 @@ int store_resource_give_back(struct db_conn *c, const char *host_id, const char 
 
 /* ---- what hosts have ---- */
 
-#define COLUMNS "host_id, name, total, reserved, ratio_permille, used"
+#define COLUMNS "host_id, name, total, reserved, ratio_permille, used, told"
 DB_STATEMENT(resource_of_host, "SELECT " COLUMNS " FROM host_resource WHERE host_id = $1 ORDER BY name");
 DB_STATEMENT(resource_of_all, "SELECT " COLUMNS " FROM host_resource ORDER BY host_id, name");
 DB_STATEMENT(resource_get, "SELECT " COLUMNS " FROM host_resource WHERE host_id = $1 AND name = $2");
@@ -104,6 +104,7 @@ static void map(const struct db_rows *rows, struct arena *a, struct host_resourc
                       .reserved = db_get_int(rows, 3),
                       .ratio_permille = db_get_int(rows, 4)},
         .used = db_get_int(rows, 5),
+        .told = db_get_int(rows, 6) != 0,
     };
 }
 
@@ -204,12 +205,13 @@ static int check_set(struct db_conn *c, const char *host_id, const char *name, c
     return rc;
 }
 
-DB_STATEMENT(resource_put, "INSERT INTO host_resource (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, 0) "
-                           "ON CONFLICT (host_id, name) DO UPDATE SET total = excluded.total, "
-                           "reserved = excluded.reserved, ratio_permille = excluded.ratio_permille");
+DB_STATEMENT(resource_put,
+             "INSERT INTO host_resource (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, 0, $6) "
+             "ON CONFLICT (host_id, name) DO UPDATE SET total = excluded.total, "
+             "reserved = excluded.reserved, ratio_permille = excluded.ratio_permille, told = excluded.told");
 DB_STATEMENT(resource_drop, "DELETE FROM host_resource WHERE host_id = $1 AND name = $2");
-int store_resource_set(struct db_conn *c, const char *host_id, const char *name,
-                       const struct resource_inventory *inventory, int64_t now_us, struct error *e)
+int store_resource_put(struct db_conn *c, const char *host_id, const char *name,
+                       const struct resource_inventory *inventory, bool told, int64_t now_us, struct error *e)
 {
     int rc = check_set(c, host_id, name, inventory, e);
     if (!rc && inventory->total == 0)
@@ -219,8 +221,14 @@ int store_resource_set(struct db_conn *c, const char *host_id, const char *name,
     if (!rc && inventory->total > 0)
         rc = db_exec(c, &resource_put, NULL, e,
                      DB_ARGS(db_text(host_id), db_text(name), db_int(inventory->total), db_int(inventory->reserved),
-                             db_int(inventory->ratio_permille)));
+                             db_int(inventory->ratio_permille), db_int(told)));
     return rc ? rc : revise(c, host_id, e);
+}
+
+int store_resource_set(struct db_conn *c, const char *host_id, const char *name,
+                       const struct resource_inventory *inventory, int64_t now_us, struct error *e)
+{
+    return store_resource_put(c, host_id, name, inventory, false, now_us, e);
 }
 
 DB_STATEMENT(resource_ratio_vcpus, "UPDATE host SET ratio_vcpus = $2 WHERE id = $1");

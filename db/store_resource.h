@@ -33,6 +33,7 @@ struct host_resource_row {
     const char *host_id, *name;
     struct resource_inventory inventory;
     int64_t used;
+    bool told; /* the total is its agent's word */
 };
 /* Of one host, or of all (NULL), by host and name, with what hosts have by their topology; in the arena. */
 int store_resource_list(struct db_conn *c, const char *host_id, struct arena *a, struct host_resource_row **ret,
@@ -44,6 +45,17 @@ int store_resource_get(struct db_conn *c, const char *host_id, const char *name,
  * hold, or the host has too many classes. A name that was new becomes a class. */
 int store_resource_set(struct db_conn *c, const char *host_id, const char *name,
                        const struct resource_inventory *inventory, int64_t now_us, struct error *e);
+/* Likewise; whether the total is the agent's word. */
+int store_resource_put(struct db_conn *c, const char *host_id, const char *name,
+                       const struct resource_inventory *inventory, bool told, int64_t now_us, struct error *e);
+/* The agent says that the host has so much of a class: nothing when it said so before, or an operator said something
+ * else. ERR_INVALID: no class, or no amount; ERR_CONFLICT as store_resource_set. */
+int store_resource_tell(struct db_conn *c, const char *host_id, const char *name, int64_t total, int64_t now_us,
+                        struct error *e);
+/* Classes that were the agent's word and are no members of the JSON object `names` are gone, as far as no server holds
+ * some. */
+int store_resource_untell(struct db_conn *c, const char *host_id, const char *names, int64_t now_us, struct arena *a,
+                          struct error *e);
 /* Overcommit of one of the three that every host has, in permille. */
 int store_resource_set_ratio(struct db_conn *c, const char *host_id, enum resource r, int64_t ratio_permille,
                              struct error *e);

@@ -1,4 +1,5 @@
 /* One operator's word about one class of a host, checked and merged with what is there. */
+#include "common/json_in.h"
 #include "db/store_resource.h"
 #include <string.h>
 
@@ -31,7 +32,43 @@ static int change_own(struct db_conn *c, const char *host_id, const char *name, 
     i.total = change->has_total ? change->total : i.total;
     i.reserved = change->has_reserved ? change->reserved : i.reserved;
     i.ratio_permille = change->has_ratio ? change->ratio_permille : i.ratio_permille;
-    return store_resource_set(c, host_id, name, &i, now_us, e);
+    return store_resource_put(c, host_id, name, &i, row.told && !change->has_total, now_us, e);
+}
+
+int store_resource_tell(struct db_conn *c, const char *host_id, const char *name, int64_t total, int64_t now_us,
+                        struct error *e)
+{
+    struct resource_change change = {.has_total = true, .total = total};
+    struct host_resource_row row = {.inventory = {.ratio_permille = 1000}, .told = true};
+    struct error none = {0};
+    int rc = store_resource_valid(name) ? check(name, &change, false, e)
+                                        : error_set(e, ERR_INVALID, "%.64s is no name of a resource class", name);
+    if (rc)
+        return rc;
+    rc = store_resource_get(c, host_id, name, &row, &none);
+    if (rc && rc != ERR_NOT_FOUND)
+        return error_set(e, rc, "%s", error_text(&none));
+    if (!row.told || row.inventory.total == total)
+        return 0;
+    row.inventory.total = total;
+    return store_resource_put(c, host_id, name, &row.inventory, true, now_us, e);
+}
+
+int store_resource_untell(struct db_conn *c, const char *host_id, const char *names, int64_t now_us, struct arena *a,
+                          struct error *e)
+{
+    struct host_resource_row *list = NULL;
+    struct json_doc doc;
+    size_t count = 0;
+    int rc = store_resource_list(c, host_id, a, &list, &count, e);
+    rc = rc ? rc : json_in_parse(names, strlen(names), &doc, e);
+    if (rc)
+        return rc;
+    for (size_t i = 0; !rc && i < count; i++)
+        if (list[i].told && list[i].used == 0 && !json_in_has(doc.root, list[i].name))
+            rc = store_resource_tell(c, host_id, list[i].name, 0, now_us, e);
+    json_in_done(&doc);
+    return rc;
 }
 
 int store_resource_change(struct db_conn *c, const char *host_id, const char *name,

@@ -95,6 +95,19 @@ static int add_capabilities(struct refresh *r, const struct placement_host_row *
     return rc;
 }
 
+/* A list of what the host reaches, as properties; without a list it reaches all. */
+static void add_reach(struct refresh *r, const char *key, const char *list, struct names *properties)
+{
+    if (!list) {
+        return;
+    }
+    char *copy = arena_strdup(&r->arena, list), *rest = NULL;
+    names_add(properties, arena_printf(&r->arena, "%s=", key)); /* of an empty list something must be left */
+    for (char *item = strtok_r(copy, ",", &rest); item; item = strtok_r(NULL, ",", &rest)) {
+        names_add(properties, arena_printf(&r->arena, "%s=%s", key, item));
+    }
+}
+
 static int read_traits(struct arena *a, const char *json, struct names *ret, struct error *e)
 {
     struct json_doc doc;
@@ -168,6 +181,8 @@ static int take_over(void *arg, const struct placement_host_row *row, struct err
     rc = rc ? rc : read_aggregates(&r->arena, row->aggregates, &properties, &tenants, &bad);
     rc = rc ? rc : add_capabilities(r, row, &properties, &bad);
     rc = rc ? rc : read_resources(&r->arena, row->resources, &classes, &bad);
+    add_reach(r, FEED_REACH_NETWORK, row->networks, &properties);
+    add_reach(r, FEED_REACH_STORAGE, row->storage, &properties);
     if (rc) {
         log_error("host row damaged", "host=%s error=\"%s\"", row->id, error_text(&bad));
     }

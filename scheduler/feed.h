@@ -4,6 +4,10 @@
 #include "db/db.h"
 #include "scheduler/placement/placement.h"
 
+/* Keys of the properties that tell what a host reaches; aggregates may have them too. */
+#define FEED_REACH_NETWORK "reach_network"
+#define FEED_REACH_STORAGE "reach_storage"
+
 struct feed {
     struct placement *placement;
     int64_t position;       /* highest host.feed taken over */

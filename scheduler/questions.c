@@ -1,6 +1,6 @@
 /* Dry runs. A question is a row {"project_id", "zone", "group_id", "flavor_extra", "hints", "image_properties",
- * "vcpus", "memory_mib", "disk_gib", "least", "most", "by_host"}; the answer is {"error", "placed": [host ids],
- * "hosts", "removed": [{"reason", "detail", "hosts"}], "nearest": {"resource", "amount", "hosts"}, "refusals":
+ * "networks", "vcpus", "memory_mib", "disk_gib", "least", "most", "by_host"}; the answer is {"error", "placed": [host
+ * ids], "hosts", "removed": [{"reason", "detail", "hosts"}], "nearest": {"resource", "amount", "hosts"}, "refusals":
  * [{"host_id", "reason"}]}.
  *
  * Happy path: choose for all servers of the question as a batch, so that each sees the ones before, give the room back,
@@ -16,7 +16,7 @@
 #include <string.h>
 
 struct question {
-    const char *id, *project_id, *zone, *group_id, *image_kind;
+    const char *id, *project_id, *zone, *group_id, *image_kind, *networks;
     json_value *flavor_extra, *hints, *image_properties;
     int64_t vcpus, memory_mib, disk_gib, least, most;
     bool by_host;
@@ -30,6 +30,7 @@ static const struct json_field fields[] = {
     {.name = "hints", .kind = JSON_ANY, AT(hints)},
     {.name = "image_properties", .kind = JSON_ANY, AT(image_properties)},
     {.name = "image_kind", .kind = JSON_TEXT, AT(image_kind), .flags = JSON_NULLABLE},
+    {.name = "networks", .kind = JSON_TEXT, AT(networks), .flags = JSON_NULLABLE},
     {.name = "vcpus", .kind = JSON_INT, AT(vcpus), .min = 0, .max = INT32_MAX},
     {.name = "memory_mib", .kind = JSON_INT, AT(memory_mib), .min = 0, .max = INT32_MAX},
     {.name = "disk_gib", .kind = JSON_INT, AT(disk_gib), .min = 0, .max = INT32_MAX},
@@ -55,6 +56,7 @@ static void fill(const struct question *q, struct arena *a, struct placement_wai
         .hints = hints ? hints : "{}",
         .image_properties = text_of(q->image_properties, a),
         .image_kind = q->image_kind,
+        .networks = q->networks,
         .need = {{q->vcpus, q->memory_mib, q->disk_gib}},
     };
 }

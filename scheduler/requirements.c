@@ -8,6 +8,7 @@
 #include "common/model/numa_wish.h"
 #include "common/model/spec_match.h"
 #include "db/store_cells.h"
+#include "db/store_host_reach.h"
 #include "scheduler/feed.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -135,6 +136,74 @@ static int read_spec(struct reading *r, const char *name, const char *spec)
     return !key || strcmp(name, "hide_hypervisor_id") == 0 ? 0 : match_property(r, name, key, spec);
 }
 
+/* Hosts that say something of the key take only what is of one of the values. */
+static int keep(struct reading *r, enum placement_keeps what, const char *key, const char *const values[], size_t count)
+{
+    struct placement_request *request = r->request;
+    if (!placement_has_key(r->placement, key)) {
+        return 0;
+    }
+    if (request->kept_count == PLACEMENT_NAMES_MAX) {
+        return error_set(r->error, ERR_NO_VALID_HOST,
+                         "more than %d networks, stores and properties that hosts are kept for", PLACEMENT_NAMES_MAX);
+    }
+    struct placement_kept *kept = &request->kept[request->kept_count++];
+    *kept = (struct placement_kept){.what = what, .key = arena_strdup(r->arena, key)};
+    for (size_t i = 0; i < count && i < PLACEMENT_KEPT_VALUES; i++) {
+        kept->values[i] = arena_printf(r->arena, "%s=%s", key, values[i]);
+    }
+    return 0;
+}
+
+static int keep_for_image(struct reading *r, const char *name, const char *value)
+{
+    return *value ? keep(r, PLACEMENT_KEEPS_IMAGES, name, &value, 1) : 0;
+}
+
+/* "placement:storage" names what storage the server needs, with commas between. */
+static int keep_for_storage(struct reading *r, const char *list)
+{
+    char *copy = arena_strdup(r->arena, list), *rest = NULL;
+    int rc = 0;
+    for (char *item = strtok_r(copy, ", ", &rest); !rc && item; item = strtok_r(NULL, ", ", &rest)) {
+        const char *name = item;
+        rc = keep(r, PLACEMENT_KEEPS_STORES, FEED_REACH_STORAGE, &name, 1);
+    }
+    return rc;
+}
+
+/* A network is reached by its physical network, by that and the segment, or by its own id. */
+static int keep_for_network(struct reading *r, char *network)
+{
+    char *rest = NULL, *id = strtok_r(network, " ", &rest), *physical = strtok_r(NULL, " ", &rest);
+    const char *values[PLACEMENT_KEPT_VALUES] = {id, physical, rest};
+    bool has_physical = physical && strcmp(physical, "-") != 0;
+    if (has_physical) {
+        values[2] = arena_printf(r->arena, "%s:%s", physical, rest);
+    }
+    return keep(r, PLACEMENT_KEEPS_NETWORKS, FEED_REACH_NETWORK, values, has_physical ? 3 : 1);
+}
+
+/* Asked for only where some host does not reach all. */
+static int read_networks(struct db_conn *c, struct reading *r, const struct placement_waiting_row *row)
+{
+    const char *list = row->networks;
+    int rc = 0;
+    if (!placement_has_key(r->placement, FEED_REACH_NETWORK)) {
+        return 0;
+    }
+    if (!list && row->id[0]) {
+        struct error none = {0};
+        rc = store_host_reach_asked(c, row->id, r->arena, &list, &none);
+        rc = rc ? error_set(r->error, rc, "%s", error_text(&none)) : 0;
+    }
+    char *copy = arena_strdup(r->arena, list ? list : ""), *rest = NULL;
+    for (char *item = strtok_r(copy, ",", &rest); !rc && item; item = strtok_r(NULL, ",", &rest)) {
+        rc = keep_for_network(r, item);
+    }
+    return rc;
+}
+
 static int read_extra_spec(void *arg, const char *name, json_value *value)
 {
     struct reading *r = arg;
@@ -154,6 +223,9 @@ static int read_extra_spec(void *arg, const char *name, json_value *value)
         return r->request->goal != PLACEMENT_GOAL_DEFAULT
                    ? 0
                    : error_set(r->error, ERR_NO_VALID_HOST, "placement:policy %.32s is not known", text);
+    }
+    if (strcmp(name, "placement:storage") == 0) {
+        return keep_for_storage(r, text);
     }
     return read_spec(r, name, text);
 }
@@ -197,24 +269,6 @@ static int finish_vm_mode(struct reading *r, const char *image_kind)
     }
     int code = push(r, r->request->forbidden, &r->forbidden, MODE_CONTAINER);
     return code ? code : push(r, r->request->forbidden, &r->forbidden, MODE_XEN);
-}
-
-/* Hosts in aggregates that say something of the image's property take only images that say the same. */
-static int keep_for_image(struct reading *r, const char *name, const char *value)
-{
-    struct placement_request *request = r->request;
-    if (!placement_has_key(r->placement, name) || !*value) {
-        return 0;
-    }
-    if (request->kept_count == PLACEMENT_NAMES_MAX) {
-        return error_set(r->error, ERR_NO_VALID_HOST, "more than %d of the image's properties are those of aggregates",
-                         PLACEMENT_NAMES_MAX);
-    }
-    request->kept[request->kept_count++] =
-        (struct placement_kept){.what = PLACEMENT_KEEPS_IMAGES,
-                                .key = arena_strdup(r->arena, name),
-                                .values = {arena_printf(r->arena, "%s=%s", name, value)}};
-    return 0;
 }
 
 static int read_image_property(void *arg, const char *name, json_value *value)
@@ -448,6 +502,7 @@ int requirements_read(struct db_conn *c, struct placement *p, const struct place
     rc = rc ? rc : read_machine(&r, row);
     rc = rc ? rc : finish_vm_mode(&r, row->image_kind);
     rc = rc ? rc : read_topology(&r, row);
+    rc = rc ? rc : read_networks(c, &r, row);
     if (!rc && row->hints && strcmp(row->hints, "{}") != 0) {
         rc = read_hints(c, &r, row->hints);
     }

@@ -12,6 +12,8 @@
 #include "common/uuid.h"
 #include "db/store_cells.h"
 #include "db/store_host_clock.h"
+#include "db/store_host_reach.h"
+#include "db/store_resource.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -162,6 +164,42 @@ static int apply_inventory(struct work *w, const struct report_inventory *from)
     return rc ? rc : store_host_write_inventory(w->conn, &row, w->error);
 }
 
+static bool is_list(const struct work *w, const char *what, const char *list)
+{
+    bool good = list == NULL || store_host_reach_valid(list);
+    if (!good)
+        log_warn("a host's reach cannot be read", "host=%s reach=%s", w->host->id, what);
+    return good;
+}
+
+static int tell_resource(void *arg, const char *name, json_value *value)
+{
+    struct work *w = arg;
+    struct error refused = {0};
+    int64_t total = -1;
+    json_in_int(value, &total);
+    int rc = store_resource_tell(w->conn, w->host->id, name, total, w->now_us, &refused);
+    if (rc != ERR_CONFLICT && rc != ERR_INVALID)
+        return rc ? error_set(w->error, rc, "%s", error_text(&refused)) : 0;
+    log_warn("a host's resource is not as its agent says", "host=%s class=%s error=\"%s\"", w->host->id, name,
+             error_text(&refused));
+    return 0;
+}
+
+/* What cannot be is left as it was, and told in the log: an agent's typing error must not stop its reports. */
+static int apply_offers(struct work *w, const struct report_offers *from)
+{
+    int rc = 0;
+    if (json_in_is_object(from->resources)) {
+        const char *names = json_in_print(from->resources, w->arena);
+        rc = json_in_each(from->resources, tell_resource, w);
+        rc = rc ? rc : store_resource_untell(w->conn, w->host->id, names, w->now_us, w->arena, w->error);
+    }
+    if (!rc && is_list(w, "networks", from->networks) && is_list(w, "storage", from->storage))
+        rc = store_host_reach_tell(w->conn, w->host->id, from->networks, from->storage, w->error);
+    return rc;
+}
+
 static bool differs(const char *old, const char *new)
 {
     return new != NULL && (old == NULL || strcmp(old, new) != 0);
@@ -203,6 +241,8 @@ int report_apply(struct db_conn *c, const struct host_row *host, const struct re
     int rc = 0;
     if (report_has_inventory(b))
         rc = apply_inventory(&w, &b->inventory);
+    if (!rc && report_has_offers(b))
+        rc = apply_offers(&w, &b->offers);
     if (!rc)
         rc = apply_events(&w, &b->events, &seq);
     if (!rc && b->samples.count > 0)

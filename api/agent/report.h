@@ -31,11 +31,17 @@ struct report_inventory {
     json_value *cpu, *traits, *topology;
 };
 
+struct report_offers {
+    json_value *resources;
+    const char *networks, *storage; /* NULL: all */
+};
+
 struct report_body {
     struct json_seen seen;
     int64_t now_us;
     const char *boot_id, *agent_version;
     struct report_inventory inventory;
+    struct report_offers offers;
     struct json_list events, samples;
 };
 
@@ -43,6 +49,7 @@ extern const struct json_table report_body_table;
 /* Whether inventory, or an event's error, was there and not null. */
 bool report_has_inventory(const struct report_body *b);
 bool report_has_error(const struct report_event *event);
+bool report_has_offers(const struct report_body *b);
 
 /* Applies all of it in the caller's transaction: inventory, events above the host's event_seq in order, samples, the
  * heartbeat. *ret_seq is the highest journal number that is taken now. A report that is repeated changes nothing. */

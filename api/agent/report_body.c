@@ -102,7 +102,26 @@ static const struct json_field inventory_fields[] = {
 static const struct json_table inventory_table = {
     .fields = inventory_fields, .count = JSON_COUNT(inventory_fields), .open = true, .seen_offset = JSON_NO_SEEN};
 
-enum { BODY_INVENTORY = 3 };
+static const struct json_field offer_fields[] = {
+    {.name = "resources",
+     .kind = JSON_ANY,
+     .offset = offsetof(struct report_offers, resources),
+     .flags = JSON_NULLABLE},
+    {.name = "networks",
+     .kind = JSON_TEXT,
+     .offset = offsetof(struct report_offers, networks),
+     .flags = JSON_NULLABLE,
+     .max = 65536},
+    {.name = "storage",
+     .kind = JSON_TEXT,
+     .offset = offsetof(struct report_offers, storage),
+     .flags = JSON_NULLABLE,
+     .max = 65536},
+};
+static const struct json_table offers_table = {
+    .fields = offer_fields, .count = JSON_COUNT(offer_fields), .open = true, .seen_offset = JSON_NO_SEEN};
+
+enum { BODY_INVENTORY = 3, BODY_OFFERS };
 static const struct json_field body_fields[] = {
     {.name = "now_us", .kind = JSON_INT, .offset = offsetof(struct report_body, now_us), .flags = JSON_NULLABLE},
     {.name = "boot_id",
@@ -120,6 +139,11 @@ static const struct json_field body_fields[] = {
                         .offset = offsetof(struct report_body, inventory),
                         .flags = JSON_NULLABLE,
                         .sub = &inventory_table},
+    [BODY_OFFERS] = {.name = "offers",
+                     .kind = JSON_OBJECT,
+                     .offset = offsetof(struct report_body, offers),
+                     .flags = JSON_NULLABLE,
+                     .sub = &offers_table},
     {.name = "events",
      .kind = JSON_LIST,
      .offset = offsetof(struct report_body, events),
@@ -148,6 +172,11 @@ static bool was_there(const struct json_seen *seen, unsigned field)
 bool report_has_inventory(const struct report_body *b)
 {
     return was_there(&b->seen, BODY_INVENTORY);
+}
+
+bool report_has_offers(const struct report_body *b)
+{
+    return was_there(&b->seen, BODY_OFFERS);
 }
 
 bool report_has_error(const struct report_event *event)

@@ -12,7 +12,9 @@
 #include "common/model/money.h"
 #include "common/uuid.h"
 #include "db/store_host.h"
+#include "db/store_host_reach.h"
 #include "db/store_placement_question.h"
+#include "db/store_port.h"
 #include "db/store_quota.h"
 #include <string.h>
 
@@ -27,6 +29,7 @@ struct dry_run {
     bool allowed;
     const char *exceeded; /* why the quota does not allow it */
     struct price_rate price;
+    const char *networks; /* as store_host_reach_asked says */
     char question[UUID_SIZE];
     bool checked;
 };
@@ -47,6 +50,25 @@ static int check_quota(struct request *request, struct dry_run *d)
     return 0;
 }
 
+/* The networks that it would have ports on. */
+static int find_networks(struct request *request, struct dry_run *d)
+{
+    int rc = 0;
+    for (size_t i = 0; i < d->wish.request_count && !rc; i++) {
+        const struct port_request *wish = &d->wish.requests[i];
+        const char *network = wish->network_id, *asked = NULL;
+        struct port_row port;
+        if (wish->port_id != NULL)
+            rc = store_port_get(request->conn, wish->port_id, request->credential.project_id, &request->arena, &port,
+                                &request->error);
+        if (!rc && wish->port_id != NULL)
+            network = port.network_id;
+        rc = rc ? rc : store_host_reach_network(request->conn, network, &request->arena, &asked, &request->error);
+        d->networks = d->networks == NULL ? asked : arena_printf(&request->arena, "%s,%s", d->networks, asked);
+    }
+    return rc;
+}
+
 /* Ends with an error of its own, so that what it wrote is undone. */
 static int check_body(struct db_conn *c, void *arg, struct error *e)
 {
@@ -58,6 +80,8 @@ static int check_body(struct db_conn *c, void *arg, struct error *e)
         rc = servers_create_look_up(request, &d->wish, &d->found);
     if (!rc)
         rc = servers_create_find_network(request, &d->wish);
+    if (!rc)
+        rc = find_networks(request, d);
     if (!rc)
         rc = check_quota(request, d);
     if (!rc)
@@ -82,6 +106,7 @@ static const char *write_question(struct request *request, const struct dry_run 
     json_out_raw(&out, "hints", d->wish.hints);
     json_out_raw(&out, "image_properties", d->found.image.properties);
     json_out_text(&out, "image_kind", store_image_kind(&d->found.image));
+    json_out_text(&out, "networks", d->networks);
     json_out_int(&out, "vcpus", f->vcpus);
     json_out_int(&out, "memory_mib", f->memory_mib);
     json_out_int(&out, "disk_gib", f->root_gib + f->ephemeral_gib + (f->swap_mib + 1023) / 1024);

@@ -5,10 +5,12 @@
 #include "db/store_host.h"
 #include "db/store_host_admin.h"
 #include "db/store_host_power.h"
+#include "db/store_host_reach.h"
 #include "db/store_host_work.h"
 #include "db/store_migration.h"
 #include "db/store_resource.h"
 #include "db/store_server.h"
+#include <string.h>
 
 int ops_host_find(struct request *request, struct host_row *ret)
 {
@@ -105,6 +107,30 @@ static int write_cells(struct request *request, struct json_out *out, const char
     return rc;
 }
 
+static void write_list(struct json_out *out, const char *key, const char *list)
+{
+    if (list == NULL) {
+        json_out_text(out, key, "all");
+        return;
+    }
+    json_out_array(out, key);
+    for (const char *at = list; *at;) {
+        size_t size = strcspn(at, ",");
+        json_out_textf(out, NULL, "%.*s", (int)size, at);
+        at += size + (at[size] == ',');
+    }
+    json_out_array_end(out);
+}
+
+static int write_reach(struct request *request, struct json_out *out, const char *host_id)
+{
+    struct host_reach reach = {0};
+    int rc = store_host_reach_get(request->conn, host_id, &request->arena, &reach, &request->error);
+    write_list(out, "reach_networks", store_host_reach_of(reach.networks, reach.told_networks));
+    write_list(out, "reach_storage", store_host_reach_of(reach.storage, reach.told_storage));
+    return rc;
+}
+
 static int write_host(struct request *request, struct json_out *out, const char *key, const struct host_row *host,
                       bool whole)
 {
@@ -153,6 +179,8 @@ static int write_host(struct request *request, struct json_out *out, const char 
     rc = rc ? rc : write_drain(request, out, "drain", host, whole);
     if (whole && !rc)
         rc = write_cells(request, out, host->id);
+    if (whole && !rc)
+        rc = write_reach(request, out, host->id);
     if (whole)
         rc = rc ? rc : ops_power_write(request, out, "power", host->id);
     json_out_object_end(out);
@@ -201,8 +229,11 @@ struct change {
     bool enabled;
     const char *disabled_reason, *zone;
     json_value *resources, *traits;
+    json_value *networks, *storage;
 };
-#define SEEN_ENABLED 1
+#define SEEN_ENABLED  1
+#define SEEN_NETWORKS (1 << 5)
+#define SEEN_STORAGE  (1 << 6)
 static const struct json_field change_fields[] = {
     {.name = "enabled", .kind = JSON_BOOL, .offset = offsetof(struct change, enabled)},
     {.name = "disabled_reason",
@@ -213,6 +244,8 @@ static const struct json_field change_fields[] = {
     {.name = "zone", .kind = JSON_TEXT, .offset = offsetof(struct change, zone), .min = 1, .max = 255},
     {.name = "resources", .kind = JSON_ANY, .offset = offsetof(struct change, resources)},
     {.name = "traits", .kind = JSON_ANY, .offset = offsetof(struct change, traits)},
+    {.name = "reach_networks", .kind = JSON_ANY, .offset = offsetof(struct change, networks), .flags = JSON_NULLABLE},
+    {.name = "reach_storage", .kind = JSON_ANY, .offset = offsetof(struct change, storage), .flags = JSON_NULLABLE},
 };
 static const struct json_table change_table = {
     .fields = change_fields, .count = JSON_COUNT(change_fields), .seen_offset = offsetof(struct change, seen)};
@@ -287,6 +320,40 @@ static int change_traits(struct request *request, const char *host_id, json_valu
     return rc ? rc : store_host_admin_touch(request->conn, host_id, &request->error);
 }
 
+/* A list of names, "all", or null for what its agent says. */
+static int read_reach(struct request *request, const char *name, json_value *value, const char **ret)
+{
+    const char *list = "";
+    bool all = json_in_is_text(value) && strcmp(json_in_text(value), "all") == 0;
+    if (value == NULL || json_in_is_null(value) || all) {
+        *ret = all ? "*" : NULL;
+        return 0;
+    }
+    bool good = json_in_is_array(value);
+    for (size_t i = 0; good && i < json_in_count(value); i++) {
+        const char *item = json_in_text(json_in_item(value, i));
+        good = item != NULL && *item && strchr(item, ',') == NULL && store_host_reach_valid(item);
+        list = good ? arena_printf(&request->arena, "%s%s%s", list, i > 0 ? "," : "", item) : list;
+    }
+    *ret = list;
+    return good ? 0
+                : error_set(&request->error, ERR_INVALID,
+                            "%s must be a list of names of letters, digits and ._:-, \"all\", or null", name);
+}
+
+static int change_reach(struct request *request, const char *host_id, const struct change *b)
+{
+    struct host_reach reach;
+    if (!(b->seen.present & (SEEN_NETWORKS | SEEN_STORAGE)))
+        return 0;
+    int rc = store_host_reach_get(request->conn, host_id, &request->arena, &reach, &request->error);
+    if (!rc && (b->seen.present & SEEN_NETWORKS))
+        rc = read_reach(request, "reach_networks", b->networks, &reach.networks);
+    if (!rc && (b->seen.present & SEEN_STORAGE))
+        rc = read_reach(request, "reach_storage", b->storage, &reach.storage);
+    return rc ? rc : store_host_reach_set(request->conn, host_id, reach.networks, reach.storage, &request->error);
+}
+
 static int hosts_change(struct request *request, struct reply *reply)
 {
     const struct change *b = request->body;
@@ -301,6 +368,7 @@ static int hosts_change(struct request *request, struct reply *reply)
         rc = store_host_admin_zone(request->conn, host.id, b->zone, &request->error);
     rc = rc ? rc : change_resources(request, host.id, b->resources);
     rc = rc ? rc : change_traits(request, host.id, b->traits);
+    rc = rc ? rc : change_reach(request, host.id, b);
     return rc ? rc : answer(request, reply);
 }
 
