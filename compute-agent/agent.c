@@ -10,6 +10,7 @@
 #include "compute-agent/identity.h"
 #include "compute-agent/libvirt/libvirt_hypervisor.h"
 #include "compute-agent/loop.h"
+#include "compute-agent/profile/profile.h"
 #include "compute-agent/worker.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #define AGENT_UPLOAD_THREADS 2
 #define AGENT_JOIN_FIRST_MS  500
 #define AGENT_JOIN_MOST_MS   15000
+#define AGENT_REMOTE_BOOT    "remote" /* this machine's restarts are none of the hypervisor's */
 #define MIB                  ((int64_t)1 << 20)
 #define GIB                  ((int64_t)1 << 30)
 
@@ -136,7 +138,10 @@ static void agent_host_start(struct agent_host *h)
     struct host_setup setup = {.settings = a->settings, .loop = a->loop, .files = a->files, .identity = &h->identity};
     setup.uploads = a->uploads;
     setup.url = agent_url(h);
+    const struct profile *profile = profile_find(a->settings->hypervisor_uri);
     setup.durable = !fake;
+    if (!fake && profile && profile->remote)
+        setup.boot_id = AGENT_REMOTE_BOOT;
     int code = a->settings->join_only ? 0
                : fake                 ? agent_make_fake(h, &setup.hypervisor, &e)
                                       : agent_make_libvirt(h, &setup.hypervisor, &e);

@@ -33,6 +33,23 @@ char *names_domain(const struct names *n, const char *id, char ret[NAMES_DOMAIN_
     return ret;
 }
 
+char *names_server(const struct names *n, const char *id, char ret[NAMES_SERVER_SIZE])
+{
+    snprintf(ret, NAMES_SERVER_SIZE, NAMES_PREFIX "%s-%s", n->tag, id);
+    return ret;
+}
+
+bool names_read_server(const struct names *n, const char *name, char ret[UUID_SIZE])
+{
+    if (!names_is_ours(n, name))
+        return false;
+    const char *id = name + sizeof(NAMES_PREFIX) - 1 + NAMES_TAG_SIZE;
+    if (strlen(id) != UUID_SIZE - 1 || !uuid_valid(id))
+        return false;
+    memcpy(ret, id, UUID_SIZE);
+    return true;
+}
+
 char *names_bridge(const char *network_id, char ret[NAMES_BRIDGE_SIZE])
 {
     snprintf(ret, NAMES_BRIDGE_SIZE, "vg%s", names_end(network_id));

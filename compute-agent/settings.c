@@ -53,6 +53,13 @@ static const struct config_option settings_options[] = {
      .doc = "What runs the servers; fake pretends, for tests and measurements."},
     {OPTION(hypervisor_uri, hypervisor_uri), .type = CONFIG_TEXT, .fallback = "qemu:///system",
      .doc = "libvirt's connection URI."},
+    {OPTION(password_file, password_file), .type = CONFIG_TEXT,
+     .doc = "File whose first line is the password of the user that hypervisor_uri names (esx://root@host/)."},
+    {OPTION(datastore, datastore), .type = CONFIG_TEXT,
+     .doc = "Where a hypervisor that keeps its own files (ESX) has the servers' disks. Default: its only datastore."},
+    {OPTION(port_group, port_group), .type = CONFIG_TEXT, .fallback = "VM Network",
+     .doc = "What servers' interfaces are connected to where the hypervisor has its own networks (ESX: a port group, "
+            "Hyper-V: a switch); %s in it stands for the network's name."},
     {OPTION(virt_type, virt_type), .type = CONFIG_CHOICE, .fallback = "auto", .choices = settings_virt_types,
      .doc = "kvm, qemu (emulation), or auto: kvm when a probe shows that it really runs a guest."},
     {OPTION(emulator, emulator), .type = CONFIG_TEXT, .doc = "Path of the emulator; unset: libvirt's choice."},

@@ -157,13 +157,39 @@ static bool spec_is_hostname(const char *text)
     return true;
 }
 
+/* A path on the hypervisor's storage. */
+static bool spec_is_template(const char *text)
+{
+    size_t size = strlen(text);
+    if (size <= 5 || size > 200 || strcmp(text + size - 5, ".vmdk") != 0 || text[0] == '/' || strstr(text, ".."))
+        return false;
+    for (const char *c = text; *c; c++) {
+        if (*c < ' ' || *c > '~' || strchr("[]<>&\"'\\", *c))
+            return false;
+    }
+    return true;
+}
+
+const char *spec_template(const struct spec_image *image)
+{
+    for (size_t i = 0; image && i < image->properties.count; i++) {
+        if (strcmp(image->properties.pairs[i].key, SPEC_TEMPLATE) == 0)
+            return image->properties.pairs[i].value;
+    }
+    return NULL;
+}
+
 static int spec_check_image(const struct spec_image *image, struct error *e)
 {
     if (!spec_is_id(image->id))
         return error_set(e, ERR_INVALID, "image.id: not a UUID");
     if (image->deleted)
         return 0;
-    if (strcmp(image->disk_format, "qcow2") != 0 && strcmp(image->disk_format, "raw") != 0 &&
+    const char *template = spec_template(image);
+    if (template && !spec_is_template(template))
+        return error_set(e, ERR_INVALID,
+                         "image property " SPEC_TEMPLATE ": \"%.64s\" is no path of a .vmdk on a datastore", template);
+    if (!template && strcmp(image->disk_format, "qcow2") != 0 && strcmp(image->disk_format, "raw") != 0 &&
         strcmp(image->disk_format, "root-tar") != 0)
         return error_set(e, ERR_INVALID, "image.disk_format: hosts boot qcow2, raw and root-tar images, not %.32s",
                          image->disk_format);

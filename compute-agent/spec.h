@@ -45,6 +45,9 @@ struct spec_image {
     bool deleted;         /* after the server was asked for: only its id and properties are known ... */
     bool properties_lost; /* ... or not even these */
 };
+/* The property of images that stand for a template on a hypervisor's own storage: its path there. NULL: none. */
+#define SPEC_TEMPLATE "vmware_template"
+const char *spec_template(const struct spec_image *image);
 struct spec_key {
     const char *name, *public;
 };

@@ -1,6 +1,7 @@
 /* Requirements: flavor extra specs "trait:NAME" = required|forbidden, "resources:CLASS" = amount,
  * "placement:policy" = NAME and "aggregate_instance_extra_specs:KEY" = VALUE, "hw:..." of NUMA cells
  * (common/model/numa_wish.h), image properties "trait:NAME", "hypervisor_type", "vm_mode", "architecture",
+ * "vmware_template",
  * those of common/model/machine.h, hints "same_host" and "different_host", the server group. Names are Nova's. */
 #include "scheduler/requirements.h"
 #include "common/json_in.h"
@@ -16,6 +17,7 @@
 
 #define MODE_CONTAINER "CUSTOM_VM_MODE_EXE"
 #define MODE_XEN       "CUSTOM_VM_MODE_XEN"
+#define TEMPLATES      "CUSTOM_IMAGE_TEMPLATES"
 
 struct reading {
     struct placement_request *request;
@@ -24,6 +26,7 @@ struct reading {
     struct error *error;
     size_t required, forbidden, properties;
     const char *vm_mode; /* trait; NULL: none asked for */
+    bool template;       /* the image is a name for a template on a hypervisor's storage */
 };
 
 static int push(struct reading *r, const char **list, size_t *count, const char *text)
@@ -230,6 +233,15 @@ static int read_extra_spec(void *arg, const char *name, json_value *value)
     return read_spec(r, name, text);
 }
 
+/* Hypervisors that keep their own storage start servers from templates there, not from images. */
+static int finish_template(struct reading *r)
+{
+    if (r->template) {
+        return push(r, r->request->required, &r->required, TEMPLATES);
+    }
+    return r->request->hypervisor ? 0 : push(r, r->request->forbidden, &r->forbidden, TEMPLATES);
+}
+
 /* nova/objects/fields.py, VMMode, with its aliases. */
 static int read_vm_mode(struct reading *r, const char *text)
 {
@@ -285,6 +297,8 @@ static int read_image_property(void *arg, const char *name, json_value *value)
     if (strcmp(name, "hypervisor_type") == 0 || strcmp(name, "img_hv_type") == 0) {
         char *lower = arena_alloc(r->arena, 64);
         r->request->hypervisor = feed_hypervisor(text, lower, 64);
+    } else if (strcmp(name, "vmware_template") == 0) {
+        r->template = true;
     } else if (strcmp(name, "architecture") == 0 || strcmp(name, "hw_architecture") == 0) {
         if (strcmp(text, "aarch64") != 0) /* that one is a trait: hosts of other kinds may emulate it */
             r->request->architecture = arena_strdup(r->arena, text);
@@ -501,6 +515,7 @@ int requirements_read(struct db_conn *c, struct placement *p, const struct place
     rc = rc ? rc : each_member(row->flavor_extra, read_extra_spec, &r);
     rc = rc ? rc : read_machine(&r, row);
     rc = rc ? rc : finish_vm_mode(&r, row->image_kind);
+    rc = rc ? rc : finish_template(&r);
     rc = rc ? rc : read_topology(&r, row);
     rc = rc ? rc : read_networks(c, &r, row);
     if (!rc && row->hints && strcmp(row->hints, "{}") != 0) {

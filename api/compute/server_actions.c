@@ -328,7 +328,7 @@ static const struct action_row actions[] = {
     {"resume", act_resume, 1, false, false, "CUSTOM_LACKS_SUSPEND"},
     {"lock", act_lock, 1, false, true, NULL},
     {"unlock", act_unlock, 1, false, true, NULL},
-    {CONSOLE_OUTPUT, act_console, 1, false, true, NULL},
+    {CONSOLE_OUTPUT, act_console, 1, false, true, "CUSTOM_LACKS_CONSOLE"},
     {"os-resetState", act_reset, 1, true, true, NULL},
     {"forceDelete", act_force_delete, 1, false, false, NULL},
     {"restore", act_restore, 1, false, true, NULL},

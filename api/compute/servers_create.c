@@ -267,9 +267,9 @@ static bool is_bound(const struct servers_wish *wish)
 /* An image that says where it can run was not asked when the room was held. */
 static int check_free_image(struct request *request, const struct image_row *image)
 {
-    static const char *const bound[] = {"\"trait:",         "\"hypervisor_type\"", "\"img_hv_type\"",
-                                        "\"architecture\"", "\"hw_architecture\"", "\"hw_cpu_",
-                                        "\"hw_numa_",       "\"hw_mem_page_size\""};
+    static const char *const bound[] = {"\"trait:",         "\"hypervisor_type\"",  "\"img_hv_type\"",
+                                        "\"architecture\"", "\"hw_architecture\"",  "\"hw_cpu_",
+                                        "\"hw_numa_",       "\"hw_mem_page_size\"", "\"vmware_template\""};
     for (size_t i = 0; image->properties != NULL && i < sizeof(bound) / sizeof(bound[0]); i++)
         if (strstr(image->properties, bound[i]) != NULL)
             return invalid(request, "An image with properties that choose hosts cannot use a reservation.");

@@ -50,13 +50,28 @@ struct libvirt_call *libvirt_call_new(struct libvirt *lv, const char *what, cons
     return c;
 }
 
+bool libvirt_call_alive(const struct libvirt_call *c)
+{
+    virNodeInfo node;
+    if (!c->conn || virConnectIsAlive(c->conn) != 1)
+        return false;
+    return !c->profile->silent || virNodeGetInfo(c->conn, &node) == 0;
+}
+
+int libvirt_call_open(struct libvirt_call *c)
+{
+    c->conn = libvirt_open(c->settings, &c->error);
+    c->transient = c->conn == NULL;
+    return c->code = c->conn ? 0 : c->error.code;
+}
+
 int libvirt_call_fail(struct libvirt_call *c, const char *what)
 {
     /* Kept before the next call, which forgets it. */
     const virError *error = virGetLastError();
     const char *text = arena_strdup(&c->arena, error && error->message ? error->message : "no reason given");
     int number = error ? error->code : VIR_ERR_INTERNAL_ERROR;
-    if (!c->conn || virConnectIsAlive(c->conn) != 1) {
+    if (!libvirt_call_alive(c)) {
         c->transient = true;
         return c->code = error_set(&c->error, ERR_UNAVAILABLE, "%s: %s", what, text);
     }
@@ -117,6 +132,8 @@ static void libvirt_call_done(struct worker_job *job, enum worker_outcome outcom
         c->transient = true;
         c->code = error_set(&c->error, ERR_UNAVAILABLE, "All workers wait for the hypervisor (%s)", c->what);
     }
+    if (c->owner && c->profile->silent && c->code == ERR_UNAVAILABLE)
+        libvirt_connect_drop(c->owner, c->generation, error_text(&c->error));
     libvirt_call_deliver(c, c->domain);
     libvirt_call_free(c);
 }
@@ -164,11 +181,11 @@ void libvirt_call_submit(struct libvirt_call *c, int64_t deadline_ms)
     }
 }
 
-void libvirt_call_submit_move(struct libvirt_call *c)
+void libvirt_call_submit_move(struct libvirt_call *c, int64_t deadline_ms)
 {
     static const struct worker_class class = {
         .run = libvirt_call_run, .done = libvirt_call_done, .late = libvirt_call_late};
-    worker_submit(c->owner->moves, &c->job, &class, 0);
+    worker_submit(c->owner->moves, &c->job, &class, deadline_ms);
 }
 
 void libvirt_call_submit_unconnected(struct libvirt_call *c, int64_t deadline_ms)

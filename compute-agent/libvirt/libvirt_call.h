@@ -30,6 +30,7 @@ struct libvirt_facts {
     struct cpuset shared;                    /* where servers without cells may run */
     bool filters;                            /* what guests send is filtered; looked at with every connection */
     char *emulator;                          /* for kvm's probe */
+    char *datastore;                         /* of a hypervisor that keeps its own files */
 };
 /* Which MAC the host's interfaces have that domains count by: read once from each domain's definition. */
 struct libvirt_nics {
@@ -59,6 +60,7 @@ struct libvirt {
     bool connecting;
     unsigned failures;
     struct loop_timer *again;
+    struct loop_timer *look; /* at a hypervisor that tells nothing; NULL: it tells */
 };
 
 /* A call owns all that its work touches, because it may outlive everybody who asked for it. */
@@ -84,7 +86,10 @@ struct libvirt_call {
     const struct identity *identity;
     bool direct_io;
     const char *user, *password;
-    atomic_bool stop; /* a move is to be given up */
+    const char *template, *config; /* a volume's: what it is a copy of, and the file of its config drive */
+    bool first;                    /* it may be made ... */
+    int64_t root_gib;              /* ... if its template is no larger; 0: any */
+    atomic_bool stop;              /* a move is to be given up */
     struct network_plan plan;
     int64_t lines;
     struct libvirt_facts facts; /* also output of connecting */
@@ -117,8 +122,8 @@ struct libvirt_call *libvirt_call_new(struct libvirt *lv, const char *what, cons
                                       void (*work)(struct libvirt_call *c),
                                       void (*deliver)(struct libvirt_call *c, const struct hypervisor_result *result),
                                       void *arg);
-/* On the pool for moves, without a deadline; its work opens a connection of its own. */
-void libvirt_call_submit_move(struct libvirt_call *c);
+/* On the pool for moves; its work opens a connection of its own. `deadline_ms`: 0 for none. */
+void libvirt_call_submit_move(struct libvirt_call *c, int64_t deadline_ms);
 /* Runs it with a reference to the connection; without a connection, or while an earlier call for the same id is lost,
  * it fails later. */
 void libvirt_call_submit(struct libvirt_call *c, int64_t deadline_ms);
@@ -127,11 +132,43 @@ void libvirt_call_submit_unconnected(struct libvirt_call *c, int64_t deadline_ms
 /* On the worker: notes libvirt's last error, and whether trying again may help. Returns the code. */
 int libvirt_call_fail(struct libvirt_call *c, const char *what);
 
+/* On the worker: gives it a connection of its own. */
+int libvirt_call_open(struct libvirt_call *c);
+/* Whether the hypervisor is there, by what its connection says or, where that cannot know, by asking it. */
+bool libvirt_call_alive(const struct libvirt_call *c);
+
+/* ---- libvirt_open.c ---- */
+/* A new connection, with the password that the settings name; NULL with a sentence. On a worker. */
+virConnectPtr libvirt_open(const struct settings *settings, struct error *e);
+
+/* ---- libvirt_identify.c ---- */
+/* By the server's id; NULL with libvirt's error. */
+virDomainPtr libvirt_identify_lookup(const struct libvirt_call *c, const char *id);
+/* The server's id of a domain that is ours by its name; false for others. Asks the hypervisor nothing. */
+bool libvirt_identify_id(const struct profile *p, const struct names *names, virDomainPtr domain, char ret[UUID_SIZE]);
+/* Whether the domain has our marks, too. False also when they cannot be read. */
+bool libvirt_identify_is_ours(const struct libvirt_call *c, virDomainPtr domain);
+/* Whether the domain is as c->xml defines it, our marks apart; for drivers whose definitions cannot be changed. */
+bool libvirt_identify_is_defined(const struct libvirt_call *c, virDomainPtr domain);
+
+/* ---- libvirt_volume.c: servers' files on storage of the hypervisor's own ---- */
+/* After the server's files of this machine are made. */
+void libvirt_volume_prepare(struct libvirt *lv, const struct hypervisor_prepare *what, hypervisor_done_fn done,
+                            void *arg);
+/* On the worker: before and after the domain is undefined. What is not there is no error. */
+int libvirt_volume_remove_disk(struct libvirt_call *c);
+int libvirt_volume_remove_folder(struct libvirt_call *c);
+/* On the worker: its only one, or the one that the settings name; NULL with the call's error. Caller frees. */
+char *libvirt_volume_datastore(struct libvirt_call *c, virConnectPtr conn);
+
 /* ---- libvirt_connect.c ---- */
 void libvirt_connect(struct libvirt *lv);
 /* The connection is of no use any more: tells the listener and makes a new one. Only when `generation` is the present
  * one. */
 void libvirt_connect_drop(struct libvirt *lv, unsigned generation, const char *why);
+
+/* A timer's: has all domains listed. */
+void libvirt_connect_look(void *lv);
 
 /* The hypervisor is being freed. */
 void libvirt_connect_forget(void);

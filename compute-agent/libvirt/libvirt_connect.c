@@ -17,6 +17,7 @@
 #define LIBVIRT_KEEPALIVE_S     5
 #define LIBVIRT_KEEPALIVE_COUNT 3
 #define LIBVIRT_KVM_PROBE_MS    15000
+#define LIBVIRT_LOOK_MS         5000 /* how often a hypervisor that tells nothing is looked at */
 
 /* Whose events: one hypervisor in a process, so a plain pointer and a number do. */
 static struct libvirt *libvirt_connect_owner;
@@ -77,7 +78,7 @@ static const char *libvirt_connect_reason(int event, int detail)
 static void libvirt_connect_tell(struct libvirt *lv, virDomainPtr domain, struct hypervisor_event *event)
 {
     event->at_us = clock_now_us();
-    if (names_is_ours(&lv->names, virDomainGetName(domain)) && virDomainGetUUIDString(domain, event->server_id) == 0)
+    if (libvirt_identify_id(lv->profile, &lv->names, domain, event->server_id))
         lv->listener.on_event(lv->listener.arg, event);
 }
 
@@ -246,26 +247,29 @@ static void libvirt_connect_find_facts(struct libvirt_call *c)
     c->facts.filters = libvirt_connect_filters(c);
     if (c->facts.known)
         return;
-    c->facts.known = true;
     if (c->profile->accelerated)
         libvirt_connect_find_kvm(c);
     if (c->profile->cells)
         libvirt_inventory_divide(c, c->made);
+    if (c->profile->root == PROFILE_ROOT_VOLUME)
+        c->facts.datastore = libvirt_volume_datastore(c, c->made);
     c->facts.pvh = libvirt_connect_has_os_type(c->made, "xenpvh");
     if (c->profile->virt_type) {
         libvirt_connect_find_firmware(c);
         libvirt_connect_find_arm(c);
     }
+    c->facts.known = c->code == 0;
 }
 
 static void libvirt_connect_work(struct libvirt_call *c)
 {
-    c->made = virConnectOpen(c->settings->hypervisor_uri);
+    c->made = libvirt_open(c->settings, &c->error);
     if (!c->made) {
-        libvirt_call_fail(c, "Cannot connect to the hypervisor");
+        c->code = c->error.code;
         return;
     }
-    libvirt_connect_listen(c);
+    if (!c->profile->silent)
+        libvirt_connect_listen(c);
     libvirt_connect_find_facts(c);
     if (c->code) {
         virConnectClose(c->made);
@@ -297,6 +301,8 @@ static void libvirt_connect_done(struct libvirt_call *c, const struct hypervisor
     lv->conn = c->made;
     lv->facts = c->facts;
     lv->failures = 0;
+    if (lv->look)
+        loop_timer_start(lv->look, LIBVIRT_LOOK_MS, LIBVIRT_LOOK_MS);
     lv->listener.on_up(lv->listener.arg);
 }
 
@@ -331,9 +337,20 @@ void libvirt_connect_drop(struct libvirt *lv, unsigned generation, const char *w
     c->conn = lv->conn;
     c->generation = lv->generation;
     lv->conn = NULL;
+    if (lv->look)
+        loop_timer_stop(lv->look);
     libvirt_call_submit_unconnected(c, LIBVIRT_CONNECT_MS);
     lv->listener.on_down(lv->listener.arg, why);
     libvirt_connect_later(lv);
+}
+
+void libvirt_connect_look(void *arg)
+{
+    struct libvirt *lv = arg;
+    struct hypervisor_event event = {.kind = HYPERVISOR_EVENT_UNSURE,
+                                     .reason = "the hypervisor tells nothing by itself"};
+    if (lv->conn)
+        lv->listener.on_event(lv->listener.arg, &event);
 }
 
 void libvirt_connect_forget(void)

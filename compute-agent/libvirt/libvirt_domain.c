@@ -13,30 +13,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool libvirt_domain_is_ours(const struct libvirt_call *c, virDomainPtr domain)
-{
-    struct domain_xml_marks marks;
-    char id[UUID_SIZE];
-    if (!names_is_ours(&c->names, virDomainGetName(domain)) || virDomainGetUUIDString(domain, id))
-        return false;
-    char *text = virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, XML_NAMESPACE, 0);
-    bool ours = text && domain_xml_read_marks(text, &marks) && strcmp(marks.cloud_id, c->names.cloud_id) == 0 &&
-                strcmp(marks.host_id, c->names.host_id) == 0 && strcmp(marks.server_id, id) == 0;
-    free(text);
-    return ours;
-}
-
 int libvirt_domain_find(struct libvirt_call *c, virDomainPtr *ret)
 {
-    virDomainPtr domain = virDomainLookupByUUIDString(c->conn, c->id);
+    virDomainPtr domain = libvirt_identify_lookup(c, c->id);
     if (!domain && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN) {
         *ret = NULL;
         return 0;
     }
     if (!domain)
         return libvirt_call_fail(c, "Cannot look for the domain");
-    if (!libvirt_domain_is_ours(c, domain)) {
+    if (!libvirt_identify_is_ours(c, domain)) {
+        bool alive = !c->profile->silent || libvirt_call_alive(c);
         virDomainFree(domain);
+        if (!alive)
+            return libvirt_call_fail(c, "The domain's marks cannot be read");
         return c->code = error_set(&c->error, ERR_CONFLICT,
                                    "There is a domain with the server's id that belongs to somebody else");
     }
@@ -46,6 +36,9 @@ int libvirt_domain_find(struct libvirt_call *c, virDomainPtr *ret)
 
 static bool libvirt_domain_is_saved(const struct libvirt_call *c, virDomainPtr domain)
 {
+    int state = 0;
+    if (c->profile->suspend_saves)
+        return virDomainGetState(domain, &state, NULL, 0) == 0 && state == VIR_DOMAIN_PAUSED;
     return profile_can(c->profile, HYPERVISOR_SAVE) && virDomainHasManagedSaveImage(domain, 0) == 1;
 }
 
@@ -68,7 +61,7 @@ int libvirt_domain_state(struct libvirt_call *c, virDomainPtr domain, enum hyper
         break;
     case VIR_DOMAIN_PAUSED:
     case VIR_DOMAIN_PMSUSPENDED:
-        *ret = HYPERVISOR_PAUSED;
+        *ret = c->profile->suspend_saves ? HYPERVISOR_SAVED : HYPERVISOR_PAUSED;
         break;
     case VIR_DOMAIN_CRASHED:
         *ret = HYPERVISOR_CRASHED;
@@ -93,19 +86,36 @@ static int libvirt_domain_check(struct libvirt_call *c, virDomainPtr domain, int
     return c->code;
 }
 
+static int libvirt_domain_call(struct libvirt_call *c, int rc, const char *what)
+{
+    return rc < 0 ? libvirt_call_fail(c, what) : 0;
+}
+
 /* ---- actions ---- */
+
+static int libvirt_domain_undefine(struct libvirt_call *c, virDomainPtr *domain);
 
 static int libvirt_domain_define(struct libvirt_call *c, virDomainPtr *domain)
 {
     if (*domain && virDomainIsActive(*domain) == 1)
         return 0;
+    if (*domain && c->profile->fixed) {
+        if (libvirt_identify_is_defined(c, *domain))
+            return 0;
+        if (libvirt_domain_undefine(c, domain))
+            return c->code;
+    }
     virDomainPtr defined = virDomainDefineXMLFlags(c->conn, c->xml, 0);
     if (!defined)
         return libvirt_call_fail(c, "The hypervisor does not accept the domain");
     if (*domain)
         virDomainFree(*domain);
     *domain = defined;
-    return 0;
+    if (c->profile->key == PROFILE_KEY_UUID)
+        return 0;
+    virDomainFree(defined); /* it carries our UUID, which is none of the hypervisor's */
+    *domain = libvirt_identify_lookup(c, c->id);
+    return *domain ? 0 : libvirt_call_fail(c, "The domain that was defined cannot be found");
 }
 
 /* What the driver wants to find before a start. */
@@ -118,6 +128,9 @@ static int libvirt_domain_ready(struct libvirt_call *c)
     switch (c->profile->root) {
     case PROFILE_ROOT_TREE:
         code = tree_mount(folder, &c->error);
+        break;
+    case PROFILE_ROOT_VOLUME:
+        code = 0;
         break;
     case PROFILE_ROOT_BLOCK:
         code = block_attach(folder, &c->error);
@@ -134,6 +147,8 @@ static int libvirt_domain_ready(struct libvirt_call *c)
 /* As its specification is now, unless it goes on from saved memory, which has a definition of its own. */
 static int libvirt_domain_start(struct libvirt_call *c, virDomainPtr *domain)
 {
+    if (c->profile->suspend_saves && libvirt_domain_is_saved(c, *domain))
+        return libvirt_domain_call(c, virDomainResume(*domain), "The server cannot be resumed");
     if (virDomainIsActive(*domain) == 1)
         return 0;
     int code = c->xml && !libvirt_domain_is_saved(c, *domain) ? libvirt_domain_define(c, domain) : 0;
@@ -147,6 +162,9 @@ static int libvirt_domain_destroy(struct libvirt_call *c, virDomainPtr domain)
 {
     if (virDomainIsActive(domain) == 0)
         return 0;
+    if (c->profile->suspend_saves && libvirt_domain_is_saved(c, domain) &&
+        libvirt_domain_call(c, virDomainResume(domain), "The server's saved memory cannot be dropped"))
+        return c->code;
     return libvirt_domain_check(c, domain, virDomainDestroyFlags(domain, 0), false,
                                 "The server cannot be switched off");
 }
@@ -164,7 +182,7 @@ static unsigned libvirt_domain_undefine_flags(const struct profile *p)
     } rows[] = {{PROFILE_KEEPS_SNAPSHOTS, VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA},
                 {PROFILE_KEEPS_CHECKPOINTS, VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA},
                 {PROFILE_KEEPS_FIRMWARE, VIR_DOMAIN_UNDEFINE_NVRAM | VIR_DOMAIN_UNDEFINE_TPM}};
-    unsigned flags = profile_can(p, HYPERVISOR_SAVE) ? VIR_DOMAIN_UNDEFINE_MANAGED_SAVE : 0;
+    unsigned flags = profile_can(p, HYPERVISOR_SAVE) && !p->suspend_saves ? VIR_DOMAIN_UNDEFINE_MANAGED_SAVE : 0;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         flags |= p->keeps & rows[i].keeps ? rows[i].flag : 0;
     return flags;
@@ -181,15 +199,8 @@ static bool libvirt_domain_leaves_files(const struct libvirt_call *c)
     return shared;
 }
 
-/* Files first: as long as the domain is there, a removal that was interrupted is taken up again. */
-static int libvirt_domain_remove(struct libvirt_call *c, virDomainPtr *domain)
+static int libvirt_domain_undefine(struct libvirt_call *c, virDomainPtr *domain)
 {
-    int code = *domain ? libvirt_domain_destroy(c, *domain) : 0;
-    if (!code && !libvirt_domain_leaves_files(c) &&
-        (code = storage_remove(c->settings, c->names.host_id, c->id, &c->error)))
-        c->transient = true;
-    if (code || !*domain)
-        return c->code = code;
     if (virDomainUndefineFlags(*domain, libvirt_domain_undefine_flags(c->profile)) < 0 &&
         virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
         return libvirt_call_fail(c, "The domain cannot be removed");
@@ -198,9 +209,30 @@ static int libvirt_domain_remove(struct libvirt_call *c, virDomainPtr *domain)
     return 0;
 }
 
-static int libvirt_domain_call(struct libvirt_call *c, int rc, const char *what)
+static int libvirt_domain_remove_files(struct libvirt_call *c)
 {
-    return rc < 0 ? libvirt_call_fail(c, what) : 0;
+    int code = libvirt_domain_leaves_files(c) ? 0 : storage_remove(c->settings, c->names.host_id, c->id, &c->error);
+    c->transient = c->transient || code;
+    return c->code = code;
+}
+
+/* Where the domain's own file lies among the server's, it must go first; this machine's folder still tells of it. */
+static int libvirt_domain_remove_remote(struct libvirt_call *c, virDomainPtr *domain)
+{
+    int code = libvirt_volume_remove_disk(c);
+    code = code || !*domain ? code : libvirt_domain_undefine(c, domain);
+    code = code ? code : libvirt_volume_remove_folder(c);
+    return code ? code : libvirt_domain_remove_files(c);
+}
+
+/* Files first: as long as the domain is there, a removal that was interrupted is taken up again. */
+static int libvirt_domain_remove(struct libvirt_call *c, virDomainPtr *domain)
+{
+    int code = *domain ? libvirt_domain_destroy(c, *domain) : 0;
+    if (!code && c->profile->root == PROFILE_ROOT_VOLUME)
+        return libvirt_domain_remove_remote(c, domain);
+    code = code ? code : libvirt_domain_remove_files(c);
+    return code || !*domain ? code : libvirt_domain_undefine(c, domain);
 }
 
 /* Without a power button: by the pipe that some inits read, and by the signal that the others take. */
@@ -233,8 +265,12 @@ static int libvirt_domain_do_existing(struct libvirt_call *c, virDomainPtr domai
     case HYPERVISOR_RESUME:
         return libvirt_domain_call(c, virDomainResume(domain), "The server cannot be unpaused");
     case HYPERVISOR_SAVE:
-        return libvirt_domain_call(c, virDomainManagedSave(domain, 0), "The server cannot be suspended");
+        return libvirt_domain_call(
+            c, c->profile->suspend_saves ? virDomainSuspend(domain) : virDomainManagedSave(domain, 0),
+            "The server cannot be suspended");
     case HYPERVISOR_DISCARD:
+        if (c->profile->suspend_saves)
+            return libvirt_domain_destroy(c, domain);
         return libvirt_domain_call(c, virDomainManagedSaveRemove(domain, 0),
                                    "The server's saved memory cannot be dropped");
     default:
@@ -269,7 +305,11 @@ static int libvirt_domain_do(struct libvirt_call *c, virDomainPtr *domain)
             return libvirt_domain_start(c, domain);
         if (c->action == HYPERVISOR_RESET)
             return libvirt_domain_reset(c, domain);
-        return libvirt_domain_do_existing(c, *domain);
+        libvirt_domain_do_existing(c, *domain);
+        /* Such drivers call everything an internal error, also a guest without tools. */
+        if (c->profile->silent && (c->action == HYPERVISOR_SHUTDOWN || c->action == HYPERVISOR_REBOOT))
+            c->transient = c->code == ERR_UNAVAILABLE;
+        return c->code;
     }
 }
 
@@ -301,9 +341,10 @@ static int libvirt_domain_list_one(struct libvirt_call *c, virDomainPtr domain)
 {
     char id[UUID_SIZE];
     enum hypervisor_domain state;
-    if (!libvirt_domain_is_ours(c, domain))
+    if (c->profile->key != PROFILE_KEY_UUID
+            ? !libvirt_identify_id(c->profile, &c->names, domain, id)
+            : !libvirt_identify_is_ours(c, domain) || virDomainGetUUIDString(domain, id))
         return 0;
-    virDomainGetUUIDString(domain, id);
     int code = libvirt_domain_state(c, domain, &state);
     if (!code) {
         libvirt_domain_add_found(c, id, state);

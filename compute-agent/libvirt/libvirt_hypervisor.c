@@ -1,6 +1,7 @@
 /* The vtable: each function turns its arguments into a call of its own, which a worker carries out, and the outcome
  * into the caller's callback. */
 #include "compute-agent/libvirt/libvirt_hypervisor.h"
+#include "common/clock.h"
 #include "common/memory.h"
 #include "compute-agent/host_address.h"
 #include "compute-agent/http/http_files.h"
@@ -35,7 +36,15 @@ static void libvirt_hypervisor_start(struct hypervisor *h, const struct hypervis
 
 static void libvirt_hypervisor_deliver(struct libvirt_call *c, const struct hypervisor_result *result)
 {
+    struct libvirt *lv = c->owner;
+    struct hypervisor_event rebooted = {.kind = HYPERVISOR_EVENT_REBOOT,
+                                        .domain = HYPERVISOR_RUNNING,
+                                        .at_us = clock_now_us(),
+                                        .reason = "it was asked to"};
+    memcpy(rebooted.server_id, c->id, UUID_SIZE);
     c->done(c->arg, result);
+    if (c->profile->silent && c->action == HYPERVISOR_REBOOT && !result->code) /* nobody will tell when it has */
+        lv->listener.on_event(lv->listener.arg, &rebooted);
 }
 
 static bool libvirt_hypervisor_is_slow(enum hypervisor_action action)
@@ -76,6 +85,8 @@ static const char *libvirt_hypervisor_xml(struct libvirt_call *c, const struct l
                                    .vnc_listen = s->vnc_listen,
                                    .folder = folder,
                                    .ids_first = id_range_of(folder),
+                                   .datastore = lv->facts.datastore ? lv->facts.datastore : s->datastore,
+                                   .port_group = s->port_group,
                                    .pvh = lv->facts.pvh,
                                    .filters = lv->facts.filters || strcmp(s->port_security, "require") == 0,
                                    .direct_io = storage_direct_io(lv->storage)};
@@ -113,7 +124,11 @@ static void libvirt_hypervisor_act(struct hypervisor *h, enum hypervisor_action 
 static void libvirt_hypervisor_prepare(struct hypervisor *h, const struct hypervisor_prepare *what,
                                        hypervisor_done_fn done, void *arg)
 {
-    storage_prepare(libvirt_of(h)->storage, what, done, arg);
+    struct libvirt *lv = libvirt_of(h);
+    if (lv->profile->root == PROFILE_ROOT_VOLUME)
+        libvirt_volume_prepare(lv, what, done, arg);
+    else
+        storage_prepare(lv->storage, what, done, arg);
 }
 
 static void libvirt_hypervisor_deliver_list(struct libvirt_call *c, const struct hypervisor_result *result)
@@ -267,9 +282,11 @@ static void libvirt_hypervisor_free(struct hypervisor *h)
     storage_free(&lv->storage);
     libvirt_events_stop();
     loop_timer_free(&lv->again);
+    loop_timer_free(&lv->look);
     idmap_done(&lv->lost);
     free(lv->facts.emulator);
     free(lv->nics.items);
+    free(lv->facts.datastore);
     free(lv); /* the connection goes with the process: closing it may block */
 }
 
@@ -316,6 +333,7 @@ int libvirt_hypervisor_new(const struct libvirt_setup *setup, struct hypervisor 
         return code;
     }
     unsigned workers = (unsigned)setup->settings->workers;
+    setenv("LIBVIRT_DEBUG", "error", 0); /* its ESX driver warns of each word that it does not know */
     if (virInitialize() < 0) {
         storage_free(&lv->storage);
         free(lv);
@@ -332,6 +350,8 @@ int libvirt_hypervisor_new(const struct libvirt_setup *setup, struct hypervisor 
                                                           .instances = setup->settings->instances_dir,
                                                           .identity = setup->identity});
     lv->again = loop_timer_new(setup->loop, libvirt_hypervisor_again, lv);
+    if (profile->silent)
+        lv->look = loop_timer_new(setup->loop, libvirt_connect_look, lv);
     names_init(&lv->names, setup->identity->cloud_id, setup->identity->host_id);
     *ret = &lv->base;
     return 0;

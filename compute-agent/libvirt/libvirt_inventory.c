@@ -49,6 +49,17 @@ static int64_t libvirt_inventory_disk_gib(const char *folder)
     return statvfs(folder, &fs) ? 0 : (int64_t)((uint64_t)fs.f_blocks * fs.f_frsize / (uint64_t)GIB);
 }
 
+static int64_t libvirt_inventory_store_gib(const struct libvirt_call *c)
+{
+    virStoragePoolInfo info = {0};
+    virStoragePoolPtr pool = c->facts.datastore ? virStoragePoolLookupByName(c->conn, c->facts.datastore) : NULL;
+    if (pool)
+        virStoragePoolGetInfo(pool, &info);
+    if (pool)
+        virStoragePoolFree(pool);
+    return (int64_t)(info.capacity / (unsigned long long)GIB);
+}
+
 static void libvirt_inventory_copy(struct json_out *o, const char *key, char *text)
 {
     json_out_text(o, key, text);
@@ -162,13 +173,15 @@ static void libvirt_inventory_print(struct libvirt_call *c, const virNodeInfo *n
     json_out_object(&o, NULL);
     json_out_text(&o, "hypervisor", profile_type(c->profile, c->facts.kvm));
     json_out_int(&o, "hypervisor_version", (int64_t)version);
-    json_out_text(&o, "architecture", kernel.machine);
+    json_out_text(&o, "architecture", c->profile->remote ? "x86_64" : kernel.machine);
     json_out_text(&o, "address", c->xml); /* the caller's choice */
     json_out_int(&o, "vcpus", divided ? sums.shared : (int64_t)node->cpus);
     json_out_int(&o, "memory_mib",
-                 c->profile->owns_memory ? libvirt_inventory_machine_mib(c->conn, node)
-                                         : libvirt_inventory_memory_mib());
-    json_out_int(&o, "disk_gib", libvirt_inventory_disk_gib(s->instances_dir));
+                 c->profile->remote        ? (int64_t)(node->memory / 1024)
+                 : c->profile->owns_memory ? libvirt_inventory_machine_mib(c->conn, node)
+                                           : libvirt_inventory_memory_mib());
+    json_out_int(&o, "disk_gib",
+                 c->profile->remote ? libvirt_inventory_store_gib(c) : libvirt_inventory_disk_gib(s->instances_dir));
     json_out_int(&o, "reserved_vcpus", s->reserved_vcpus);
     json_out_int(&o, "reserved_memory_mib", s->reserved_memory_bytes / MIB + sums.huge_mib);
     json_out_int(&o, "reserved_disk_gib", s->reserved_disk_bytes / GIB);

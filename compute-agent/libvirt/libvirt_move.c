@@ -280,11 +280,8 @@ static void work_ready(struct libvirt_call *c)
 {
     char name[NAMES_DOMAIN_SIZE];
     struct json_out o;
-    c->conn = virConnectOpen(c->settings->hypervisor_uri);
-    if (!c->conn) {
-        libvirt_call_fail(c, "Cannot connect to the hypervisor");
+    if (libvirt_call_open(c))
         return;
-    }
     if (check_absent(c) || check_encryption(c) || check_cpu(c) || check_guest(c))
         return;
     bool shared = fetch(c, true);
@@ -400,7 +397,7 @@ void libvirt_move(struct hypervisor *h, const struct hypervisor_move *move, hype
         loop_timer_start(g->timer, MOVE_MEASURE_MS, MOVE_MEASURE_MS);
     }
     if (kinds[move->kind].takes_long)
-        libvirt_call_submit_move(c);
+        libvirt_call_submit_move(c, 0);
     else
         libvirt_call_submit(c, lv->setup.settings->start_deadline_ms);
 }

@@ -108,9 +108,12 @@ static int libvirt_network_adjust(struct libvirt_call *c, virNetworkPtr *network
     return c->code = code;
 }
 
+/* Nothing where networks are the hypervisor's own. */
 void libvirt_network_apply(struct libvirt_call *c)
 {
     virNetworkPtr network = NULL;
+    if (c->profile->remote)
+        return;
     int code = libvirt_network_find(c, &network);
     char *folder = libvirt_dhcp_folder(c->settings, &c->names, c->id);
     if (!code && network && virNetworkIsActive(network) == 1)
@@ -137,6 +140,8 @@ static int libvirt_network_undefine(struct libvirt_call *c, virNetworkPtr networ
 void libvirt_network_remove(struct libvirt_call *c)
 {
     virNetworkPtr network = NULL;
+    if (c->profile->remote)
+        return;
     int code = libvirt_network_find(c, &network);
     if (!code && network) {
         code = libvirt_network_undefine(c, network);
@@ -152,6 +157,10 @@ void libvirt_network_remove(struct libvirt_call *c)
 int libvirt_network_list(struct libvirt_call *c)
 {
     virNetworkPtr *networks = NULL;
+    if (c->profile->remote) {
+        c->networks = memory_array(1, sizeof(*c->networks));
+        return 0;
+    }
     int count = virConnectListAllNetworks(c->conn, &networks, 0);
     if (count < 0)
         return libvirt_call_fail(c, "The networks cannot be listed");

@@ -10,8 +10,11 @@
 
 static void libvirt_purge_init(struct libvirt_call *c, const struct libvirt_call *like, const char *id)
 {
-    *c = (struct libvirt_call){
-        .conn = like->conn, .settings = like->settings, .profile = like->profile, .names = like->names};
+    *c = (struct libvirt_call){.conn = like->conn,
+                               .settings = like->settings,
+                               .profile = like->profile,
+                               .names = like->names,
+                               .facts = like->facts};
     if (id)
         memcpy(c->id, id, UUID_SIZE);
 }
@@ -58,10 +61,14 @@ int libvirt_purge(const struct settings *settings, const struct identity *identi
         return error_set(e, ERR_INTERNAL, "libvirt cannot be initialised");
     virSetErrorFunc(NULL, libvirt_hypervisor_quiet);
     names_init(&like.names, identity->cloud_id, identity->host_id);
-    like.conn = virConnectOpen(settings->hypervisor_uri);
+    like.conn = libvirt_open(settings, e);
     if (!like.conn)
-        return error_set(e, ERR_UNAVAILABLE, "Cannot connect to the hypervisor: %s", virGetLastErrorMessage());
-    int code = libvirt_purge_all(&like, &found);
+        return e->code;
+    if (like.profile->root == PROFILE_ROOT_VOLUME)
+        like.facts.datastore = libvirt_volume_datastore(&like, like.conn);
+    int code =
+        like.code ? error_set(&found, like.code, "%s", error_text(&like.error)) : libvirt_purge_all(&like, &found);
+    free(like.facts.datastore);
     virConnectClose(like.conn);
     return code ? error_set(e, code, "%s", error_text(&found)) : 0;
 }

@@ -181,11 +181,8 @@ void libvirt_send_guest(struct libvirt_call *c)
 {
     virDomainPtr domain = NULL;
     c->domain = HYPERVISOR_ABSENT;
-    c->conn = virConnectOpen(c->settings->hypervisor_uri);
-    if (!c->conn) {
-        libvirt_call_fail(c, "Cannot connect to the hypervisor");
+    if (libvirt_call_open(c))
         return;
-    }
     if (libvirt_domain_find(c, &domain) || !domain)
         return;
     send_running(c, domain);

@@ -78,9 +78,8 @@ static void libvirt_stats_fill(struct libvirt_call *c, const virDomainStatsRecor
 static void libvirt_stats_take(struct libvirt_call *c, const virDomainStatsRecord *r)
 {
     struct hypervisor_sample *s = &c->samples[c->sample_count];
-    if (!names_is_ours(&c->names, virDomainGetName(r->dom)) || !libvirt_stats_get(r, "cpu.time"))
+    if (!libvirt_stats_get(r, "cpu.time") || !libvirt_identify_id(c->profile, &c->names, r->dom, s->server_id))
         return;
-    virDomainGetUUIDString(r->dom, s->server_id);
     libvirt_stats_fill(c, r, s);
     c->sample_count++;
 }
@@ -125,7 +124,7 @@ void libvirt_stats_sample(struct libvirt_call *c)
 {
     if (c->profile->stats == PROFILE_STATS_SINGLE)
         libvirt_stats_sample_each(c);
-    else
+    else if (c->profile->stats == PROFILE_STATS_BULK)
         libvirt_stats_sample_all(c);
 }
 
@@ -232,7 +231,7 @@ static void libvirt_stats_diagnose_domain(struct libvirt_call *c, virDomainPtr d
     virDomainPtr list[] = {domain, NULL};
     virDomainStatsRecordPtr *records = NULL;
     virDomainStatsRecord single = {0};
-    bool alone = c->profile->stats == PROFILE_STATS_SINGLE;
+    bool alone = c->profile->stats != PROFILE_STATS_BULK;
     enum hypervisor_domain state;
     if (libvirt_domain_state(c, domain, &state))
         return;

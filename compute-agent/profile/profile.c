@@ -6,7 +6,8 @@
 
 #define PROFILE_TRAIT_SIZE 128
 
-static const struct profile *const profiles[] = {&profile_qemu, &profile_lxc, &profile_xen, &profile_test};
+static const struct profile *const profiles[] = {&profile_qemu, &profile_lxc, &profile_xen,
+                                                 &profile_test, &profile_esx, &profile_hyperv};
 #define PROFILE_COUNT (sizeof(profiles) / sizeof(profiles[0]))
 
 /* What a host says when its driver cannot do what the API knows under that name. */
@@ -35,7 +36,7 @@ const struct profile *profile_find(const char *uri)
 
 const char *profile_schemes(void)
 {
-    return "qemu, lxc, xen, test";
+    return "qemu, lxc, xen, test, esx, hyperv";
 }
 
 bool profile_can(const struct profile *p, enum hypervisor_action action)
@@ -91,6 +92,10 @@ void profile_each_trait(const struct profile *p, bool accelerated, profile_trait
     }
     if (!p->snapshots)
         each(arg, "CUSTOM_LACKS_SNAPSHOT");
+    if (p->remote)
+        each(arg, "CUSTOM_IMAGE_TEMPLATES");
+    if (p->console == PROFILE_CONSOLE_NONE)
+        each(arg, "CUSTOM_LACKS_CONSOLE");
     if (!p->guest_agent)
         each(arg, "CUSTOM_LACKS_GUEST_AGENT");
     if (!(p->moves & PROFILE_MOVES_OFF))

@@ -6,10 +6,11 @@
 #include <stdbool.h>
 
 enum profile_root {
-    PROFILE_ROOT_DISK,  /* qcow2 overlays on the image (disk.h) */
-    PROFILE_ROOT_TREE,  /* a folder: an overlay on the image's unpacked files (tree.h) */
-    PROFILE_ROOT_BLOCK, /* raw files behind block devices (block.h) */
-    PROFILE_ROOT_NONE,  /* the driver pretends: nothing is fetched or made */
+    PROFILE_ROOT_DISK,   /* qcow2 overlays on the image (disk.h) */
+    PROFILE_ROOT_TREE,   /* a folder: an overlay on the image's unpacked files (tree.h) */
+    PROFILE_ROOT_BLOCK,  /* raw files behind block devices (block.h) */
+    PROFILE_ROOT_VOLUME, /* a copy of a template on the hypervisor's own storage: no file is this machine's */
+    PROFILE_ROOT_NONE,   /* nothing is fetched or made: the driver pretends, or the site makes the disks */
 };
 enum profile_console {
     PROFILE_CONSOLE_LOGGED, /* libvirt writes what the guest prints to a file */
@@ -19,6 +20,13 @@ enum profile_console {
 enum profile_stats {
     PROFILE_STATS_BULK,   /* all counters of all domains in one call */
     PROFILE_STATS_SINGLE, /* domain by domain, from what the driver has */
+    PROFILE_STATS_SIZES,  /* the driver counts nothing: it only says how large a domain is */
+};
+/* How a domain is known, and where our marks stand in it. */
+enum profile_key {
+    PROFILE_KEY_UUID,      /* its UUID is the server's id; marks in its metadata */
+    PROFILE_KEY_DESCRIBED, /* the hypervisor chooses UUIDs: by its name; marks in its description */
+    PROFILE_KEY_NAME,      /* by its name, which is all that it keeps of us */
 };
 /* Ways from host to host. */
 enum { PROFILE_MOVES_OFF = 1, PROFILE_MOVES_LIVE = 2 };
@@ -53,16 +61,23 @@ struct profile {
     bool shutdown_signal; /* shutdown tells the first process */
     bool unfiltered;      /* what guests send cannot be filtered */
     bool owns_memory;     /* the machine's memory is the hypervisor's: the host's kernel sees its own share only */
+    bool remote;          /* the hypervisor is another machine: memory, disk and networks are that one's */
+    bool silent;          /* it tells nothing by itself, not even that its connection is lost: the agent looks */
+    bool fixed;           /* a definition cannot be changed: its domain is defined anew */
+    bool
+        suspend_saves; /* virDomainSuspend writes the guest's memory to disk, and virDomainResume takes it from there */
+    bool asks_password; /* of who connects */
+    enum profile_key key;
     enum profile_root root;
     enum profile_console console;
     enum profile_stats stats;
     char *(*make_xml)(const struct spec *spec, const struct names *names, const struct domain_xml_host *host);
 };
-extern const struct profile profile_qemu, profile_lxc, profile_xen, profile_test;
+extern const struct profile profile_qemu, profile_lxc, profile_xen, profile_test, profile_esx, profile_hyperv;
 
 /* The profile for a connection URI, such as "lxc:///system" or "qemu+ssh://host/system"; NULL when there is none. */
 const struct profile *profile_find(const char *uri);
-/* "qemu, lxc, xen, test". Static. */
+/* "qemu, lxc, xen, test, esx, hyperv". Static. */
 const char *profile_schemes(void);
 
 bool profile_can(const struct profile *p, enum hypervisor_action action);

@@ -212,7 +212,7 @@ static void storage_drive_run(struct worker_job *job)
     strbuf_init(&path, 0);
     strbuf_appendf(&path, "%s/%s", t->folder, t->root == PROFILE_ROOT_TREE ? DOMAIN_XML_SEED : DOMAIN_XML_CONFIG);
     p->code = owner_take(t->folder, t->storage->setup.identity->host_id, &p->error);
-    if (!p->code && (t->root == PROFILE_ROOT_DISK || t->root == PROFILE_ROOT_BLOCK))
+    if (!p->code && (t->root == PROFILE_ROOT_DISK || t->root == PROFILE_ROOT_BLOCK || t->root == PROFILE_ROOT_VOLUME))
         p->code = config_drive_make(t->folder, path.data, t->spec, &p->error);
     else if (!p->code && t->root == PROFILE_ROOT_TREE)
         p->code = config_drive_write_folder(path.data, t->spec, &p->error);
@@ -249,6 +249,7 @@ static const char *storage_root_name(enum profile_root root)
     static const char *const names[] = {[PROFILE_ROOT_DISK] = DOMAIN_XML_ROOT,
                                         [PROFILE_ROOT_TREE] = TREE_BASE,
                                         [PROFILE_ROOT_BLOCK] = DOMAIN_XML_RAW_ROOT,
+                                        [PROFILE_ROOT_VOLUME] = "",
                                         [PROFILE_ROOT_NONE] = ""};
     return names[root];
 }
@@ -263,7 +264,7 @@ static bool storage_needs_image(const struct storage_task *t)
     struct stat st;
     bool there = lstat(path.data, &st) == 0;
     strbuf_done(&path);
-    return t->root != PROFILE_ROOT_NONE && t->spec->image && !t->spec->image->deleted && t->first && !there;
+    return t->root < PROFILE_ROOT_VOLUME && t->spec->image && !t->spec->image->deleted && t->first && !there;
 }
 
 /* Refused before anything is fetched. */
@@ -271,7 +272,7 @@ static int storage_check_image(const struct storage_task *t, struct error *e)
 {
     const struct profile *p = t->storage->setup.profile;
     const struct spec_image *image = t->spec->image;
-    if (!image || image->deleted || profile_boots(p, image->disk_format))
+    if (!image || image->deleted || t->root == PROFILE_ROOT_VOLUME || profile_boots(p, image->disk_format))
         return 0;
     return error_set(e, ERR_INVALID, "The hypervisor %s does not boot %s images", p->driver, image->disk_format);
 }

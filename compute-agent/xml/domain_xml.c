@@ -18,9 +18,8 @@ const char *domain_xml_property(const struct spec *spec, const char *name, const
     return fallback;
 }
 
-static void domain_xml_metadata(xmlNodePtr domain, const struct spec *spec, const struct names *names)
+xmlNodePtr domain_xml_mark_server(xmlNodePtr server, const struct spec *spec, const struct names *names)
 {
-    xmlNodePtr server = xml_add(xml_add(domain, "metadata"), "server");
     xmlNsPtr ns = xmlNewNs(server, BAD_CAST XML_NAMESPACE, BAD_CAST "virga");
     xmlSetNs(server, ns);
     xml_set(server, "cloud", names->cloud_id);
@@ -30,7 +29,7 @@ static void domain_xml_metadata(xmlNodePtr domain, const struct spec *spec, cons
     xml_set(server, "project", spec->project_id);
     xml_set(server, "user", spec->user_id);
     xml_set(server, "flavor", spec->flavor_name);
-    xml_set(server, "name", spec->name);
+    return xml_set(server, "name", spec->name);
 }
 
 void domain_xml_head(xmlNodePtr domain, const struct spec *spec, const struct names *names,
@@ -39,7 +38,7 @@ void domain_xml_head(xmlNodePtr domain, const struct spec *spec, const struct na
     char name[NAMES_DOMAIN_SIZE];
     xml_add_text(domain, "name", names_domain(names, spec->id, name));
     xml_add_text(domain, "uuid", spec->id);
-    domain_xml_metadata(domain, spec, names);
+    domain_xml_mark_server(xml_add(xml_add(domain, "metadata"), "server"), spec, names);
     if (room && room->memory) {
         xmlNodePtr most = xml_add_int(domain, "maxMemory", room->max_memory_mib);
         xml_setf(xml_set(most, "unit", "MiB"), "slots", "%d", DOMAIN_ROOM_SLOTS);
@@ -256,6 +255,8 @@ bool domain_xml_read_marks(const char *metadata, struct domain_xml_marks *ret)
                 domain_xml_mark(server, "revision", revision, sizeof(revision));
     if (good)
         ret->revision = strtoll(revision, NULL, 10);
+    if (good && !domain_xml_mark(server, "shape", ret->shape, sizeof(ret->shape)))
+        ret->shape[0] = '\0';
     xmlFreeDoc(doc);
     return good;
 }

@@ -19,6 +19,8 @@ struct domain_xml_host {
     const char *folder;      /* of this server's files */
     int64_t ids_first;       /* containers: the host's user who is root inside */
     bool direct_io;          /* the folder's file system can do O_DIRECT */
+    const char *datastore;   /* of the hypervisor's own, where the server's files are */
+    const char *port_group;  /* what its nics are connected to there; %s: the network's name */
     bool pvh;                /* Xen: paravirtual guests in the processor's own container */
     const char *shared_cpus; /* for servers that were given no cells; NULL: all */
     bool filters;            /* nics with port security are filtered: FILTER_XML_NAME is defined */
@@ -49,20 +51,32 @@ struct domain_xml_host {
 #define DOMAIN_XML_IDS_FIRST 1073741824 /* among those that systemd, too, leaves to containers: its UIDS-GIDS page */
 #define DOMAIN_XML_IDS_COUNT 65536
 
-/* For QEMU, for containers of libvirt's LXC, for Xen, and for libvirt's test driver. Caller frees. */
+/* For QEMU, for containers of libvirt's LXC, for Xen, for libvirt's test driver, for VMware ESX and Hyper-V. Caller
+ * frees. */
 char *domain_xml_make(const struct spec *spec, const struct names *names, const struct domain_xml_host *host);
 char *domain_xml_make_lxc(const struct spec *spec, const struct names *names, const struct domain_xml_host *host);
 char *domain_xml_make_xen(const struct spec *spec, const struct names *names, const struct domain_xml_host *host);
 char *domain_xml_make_test(const struct spec *spec, const struct names *names, const struct domain_xml_host *host);
 
+char *domain_xml_make_esx(const struct spec *spec, const struct names *names, const struct domain_xml_host *host);
+char *domain_xml_make_hyperv(const struct spec *spec, const struct names *names, const struct domain_xml_host *host);
+
+/* Where a hypervisor keeps files of its own: the server's folder is called as its domain. */
+#define DOMAIN_XML_VOLUME_SUFFIX ".vmdk"
+/* A volume that is to be a copy. Caller frees. */
+char *domain_xml_volume(const char *name);
+
 /* What of a QEMU domain depends on the host's processors and cells: <tuning cpuset=""><cputune/><numatune/></tuning>,
  * each only if it has some. Caller frees. */
 char *domain_xml_tuning(const struct spec *spec, const struct domain_xml_host *host);
 
-/* Our marks inside a domain's metadata element. */
+/* Our marks inside a domain's metadata element, or as a text in its description. */
 struct domain_xml_marks {
     char cloud_id[64], host_id[UUID_SIZE], server_id[UUID_SIZE];
     int64_t revision;
+    char shape[20]; /* a checksum of the definition; "" where it is not kept */
 };
 /* Reads them from the element as libvirt hands it out; false when they are not there. */
 bool domain_xml_read_marks(const char *metadata, struct domain_xml_marks *ret);
+/* The same from a whole domain whose description has them. */
+bool domain_xml_read_described(const char *domain, struct domain_xml_marks *ret);

@@ -6,6 +6,8 @@
 /* An image's property, or the fallback. */
 const char *domain_xml_property(const struct spec *spec, const char *name, const char *fallback);
 struct domain_room;
+/* Our marks, on the element `server`. Returns it. */
+xmlNodePtr domain_xml_mark_server(xmlNodePtr server, const struct spec *spec, const struct names *names);
 /* Name, UUID, our marks, memory and processors: the first children of every domain. `room`: how far it may grow; NULL
  * for hypervisors whose guests do not grow. */
 void domain_xml_head(xmlNodePtr domain, const struct spec *spec, const struct names *names,

@@ -102,6 +102,94 @@ TEST("Xen's guests are started by GRUB from block devices, in the processor's co
     spec_free(&spec);
 }
 
+static void check_remote(const char *file,
+                         char *(*make)(const struct spec *, const struct names *, const struct domain_xml_host *),
+                         const char *sample, struct domain_xml_host host)
+{
+    struct names names;
+    struct spec *spec = sample_read(sample);
+    struct domain_xml_marks marks = {.shape = ""};
+    names_of(&names);
+    char *xml = make(spec, &names, &host);
+    check_golden(file, xml);
+    if (domain_xml_read_described(xml, &marks)) {
+        CHECK_TEXT(marks.server_id, SAMPLE_ID);
+        CHECK_TEXT(marks.host_id, names.host_id);
+        CHECK_INT(strlen(marks.shape), 16);
+    }
+    free(xml);
+    spec_free(&spec);
+}
+
+TEST("a guest of ESX is a copy of a template on a datastore, on a port group, described by our marks")
+{
+    struct domain_xml_host host = {.datastore = "datastore1", .port_group = "tenants %s net"};
+    check_remote(GOLDEN "domain-esx.xml", domain_xml_make_esx, SAMPLE(""), host);
+    host.port_group = "VM Network";
+    check_remote(GOLDEN "domain-esx-ide.xml", domain_xml_make_esx,
+                 SAMPLE("\"image\":{\"id\":\"" SAMPLE_ID
+                        "\",\"disk_format\":\"vmdk\",\"size_bytes\":1,\"sha512\":\"" SAMPLE_SHA
+                        "\",\"properties\":{\"vmware_template\":\"t/x.vmdk\",\"hw_disk_bus\":\"ide\",\"hw_vif_model\":"
+                        "\"e1000\"}},"),
+                 host);
+}
+
+TEST("the checksum of a definition changes with what is defined and not with its revision")
+{
+    struct names names;
+    struct domain_xml_marks a = {.shape = ""}, b = {.shape = ""}, c = {.shape = ""};
+    struct domain_xml_host host = {.datastore = "datastore1", .port_group = "VM Network"};
+    struct spec *spec = sample_read(SAMPLE(""));
+    names_of(&names);
+    char *xml = domain_xml_make_esx(spec, &names, &host);
+    CHECK(domain_xml_read_described(xml, &a));
+    free(xml);
+    spec->revision++;
+    xml = domain_xml_make_esx(spec, &names, &host);
+    CHECK(domain_xml_read_described(xml, &b));
+    free(xml);
+    spec->vcpus++;
+    xml = domain_xml_make_esx(spec, &names, &host);
+    CHECK(domain_xml_read_described(xml, &c));
+    free(xml);
+    spec_free(&spec);
+    CHECK_TEXT(a.shape, b.shape);
+    CHECK_INT(b.revision, a.revision + 1);
+    CHECK(strcmp(a.shape, c.shape) != 0);
+}
+
+TEST("a guest of Hyper-V has its disk and its switch; of us it keeps the name only")
+{
+    struct domain_xml_host host = {.datastore = "C:\\virga", .port_group = "Tenants"};
+    check_remote(GOLDEN "domain-hyperv.xml", domain_xml_make_hyperv, SAMPLE(""), host);
+}
+
+/* As libvirt's driver prints a virtual machine of Hyper-V, after its own examples. */
+TEST("a machine of Hyper-V as its driver tells it is known by its name, whatever UUID Hyper-V gave it")
+{
+    struct names names;
+    struct domain_xml_marks marks;
+    struct strbuf text;
+    struct error e = {0};
+    char id[UUID_SIZE] = "";
+    names_of(&names);
+    strbuf_init(&text, 0);
+    CHECK_INT(file_read("tests/unit/agent/recorded/hyperv.xml", &text, &e), 0);
+    CHECK(!domain_xml_read_described(text.data, &marks));
+    xmlDocPtr doc = xml_parse(text.data, &e);
+    xmlNodePtr domain = xmlDocGetRootElement(doc);
+    char *name = xml_get_text(xml_first(domain, "name")), *uuid = xml_get_text(xml_first(domain, "uuid"));
+    CHECK(names_read_server(&names, name, id));
+    CHECK_TEXT(id, SAMPLE_ID);
+    CHECK(strcmp(uuid, SAMPLE_ID) != 0);
+    CHECK(!names_read_server(&names, "Windows Server", id));
+    CHECK(!names_read_server(&names, "virga-ed8bc42b-0123456789ab", id));
+    free(name);
+    free(uuid);
+    xmlFreeDoc(doc);
+    strbuf_done(&text);
+}
+
 TEST("a nic with port security may send from its own addresses and the pairs that it is allowed")
 {
     check_domain(GOLDEN "domain-filtered.xml", SAMPLE(""), (struct domain_xml_host){.kvm = true, .filters = true});

@@ -1,0 +1,265 @@
+/* Servers' disks on storage of the hypervisor's own: a folder named as the domain, in it a copy of the image's template
+ * and the config drive. The copy is made by the hypervisor and may take as long as a template is large, hence a
+ * connection and a thread of its own.
+ *
+ * Failure modes: an agent that dies under a copy leaves half a disk. Only a copy that has ended is noted, in the
+ * server's folder on this machine; one that is not noted is deleted and made anew, as soon as the hypervisor has let go
+ * of it. */
+#include "common/file.h"
+#include "common/log.h"
+#include "common/memory.h"
+#include "compute-agent/http/http_datastore.h"
+#include "compute-agent/libvirt/libvirt_call.h"
+#include "compute-agent/settings.h"
+#include "compute-agent/storage/storage.h"
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define LIBVIRT_VOLUME_NOTE      "copied"
+#define LIBVIRT_VOLUME_DEADLINES 10 /* a copy may take so many of a start's */
+#define LIBVIRT_VOLUME_GIB       ((unsigned long long)1 << 30)
+
+static char *libvirt_volume_only(struct libvirt_call *c, virConnectPtr conn)
+{
+    char *names[64] = {NULL}, *only = NULL;
+    int count = virConnectListStoragePools(conn, names, 64);
+    if (count < 0) {
+        libvirt_call_fail(c, "The hypervisor's datastores cannot be listed");
+        return NULL;
+    }
+    if (count == 1)
+        only = memory_strdup(names[0]);
+    else
+        c->code = error_set(&c->error, ERR_INVALID,
+                            "The hypervisor has %d datastores: the setting datastore must name one of them", count);
+    for (int i = 0; i < count; i++)
+        free(names[i]);
+    return only;
+}
+
+char *libvirt_volume_datastore(struct libvirt_call *c, virConnectPtr conn)
+{
+    const char *named = c->settings->datastore;
+    if (!named)
+        return libvirt_volume_only(c, conn);
+    virStoragePoolPtr pool = virStoragePoolLookupByName(conn, named);
+    if (!pool) {
+        c->code = error_set(&c->error, ERR_INVALID, "The hypervisor has no datastore %s", named);
+        return NULL;
+    }
+    virStoragePoolFree(pool);
+    return memory_strdup(named);
+}
+
+static void libvirt_volume_name(struct libvirt_call *c, char **ret_folder, char **ret_disk)
+{
+    char name[NAMES_SERVER_SIZE];
+    names_server(&c->names, c->id, name);
+    *ret_folder = arena_strdup(&c->arena, name);
+    *ret_disk = arena_printf(&c->arena, "%s/%s" DOMAIN_XML_VOLUME_SUFFIX, name, name);
+}
+
+static struct http_datastore libvirt_volume_web(const struct libvirt_call *c)
+{
+    return (struct http_datastore){.uri = c->settings->hypervisor_uri,
+                                   .password_file = c->settings->password_file,
+                                   .datastore = c->facts.datastore,
+                                   .deadline_s = (long)(c->settings->call_deadline_ms / 1000 + 1)};
+}
+
+/* 0 with *ret NULL when it is not there. libvirt's driver would not tell that from other errors. */
+static int libvirt_volume_find(struct libvirt_call *c, const char *name, virStorageVolPtr *ret)
+{
+    struct http_datastore web = libvirt_volume_web(c);
+    bool there;
+    *ret = NULL;
+    c->code = http_datastore_find(&web, name, &there, &c->error);
+    c->transient = c->code != 0;
+    if (c->code || !there)
+        return c->code;
+    virStoragePoolPtr pool = virStoragePoolLookupByName(c->conn, c->facts.datastore);
+    if (!pool)
+        return libvirt_call_fail(c, "The datastore cannot be reached");
+    *ret = virStorageVolLookupByName(pool, name);
+    if (!*ret)
+        libvirt_call_fail(c, "The datastore cannot be searched");
+    virStoragePoolFree(pool); /* forgets the error */
+    return c->code;
+}
+
+static int libvirt_volume_delete(struct libvirt_call *c, const char *name)
+{
+    virStorageVolPtr volume;
+    int code = libvirt_volume_find(c, name, &volume);
+    if (code || !volume)
+        return code;
+    if (virStorageVolDelete(volume, 0) < 0) {
+        code = libvirt_call_fail(c, "The server's disk cannot be removed");
+        c->transient = true;
+    }
+    virStorageVolFree(volume);
+    return code;
+}
+
+/* ---- making ---- */
+
+static char *libvirt_volume_note(const struct libvirt_call *c)
+{
+    char *folder = storage_folder(c->settings, c->id);
+    struct strbuf path;
+    strbuf_init(&path, 0);
+    strbuf_appendf(&path, "%s/" LIBVIRT_VOLUME_NOTE, folder);
+    free(folder);
+    return strbuf_take(&path);
+}
+
+static int libvirt_volume_check_size(struct libvirt_call *c, virStorageVolPtr template)
+{
+    virStorageVolInfo info;
+    if (virStorageVolGetInfo(template, &info) < 0)
+        return libvirt_call_fail(c, "The template's size cannot be read");
+    unsigned long long gib = (info.capacity + LIBVIRT_VOLUME_GIB - 1) / LIBVIRT_VOLUME_GIB;
+    if (c->root_gib > 0 && gib > (unsigned long long)c->root_gib)
+        return c->code = error_set(&c->error, ERR_INVALID,
+                                   "The template %s needs a disk of %llu GiB, the flavor has %lld GiB", c->template,
+                                   gib, (long long)c->root_gib);
+    return 0;
+}
+
+static int libvirt_volume_copy_from(struct libvirt_call *c, const char *disk, virStorageVolPtr template)
+{
+    virStoragePoolPtr pool = virStoragePoolLookupByName(c->conn, c->facts.datastore);
+    if (!pool)
+        return libvirt_call_fail(c, "The datastore cannot be reached");
+    char *xml = domain_xml_volume(disk);
+    virStorageVolPtr made = virStorageVolCreateXMLFrom(pool, xml, template, 0);
+    free(xml);
+    if (!made)
+        libvirt_call_fail(c, "The template cannot be copied");
+    else
+        virStorageVolFree(made);
+    virStoragePoolFree(pool);
+    return c->code;
+}
+
+static int libvirt_volume_copy(struct libvirt_call *c, const char *disk)
+{
+    virStorageVolPtr template = NULL;
+    int code = libvirt_volume_delete(c, disk);
+    code = code ? code : libvirt_volume_find(c, c->template, &template);
+    if (!code && !template)
+        code = c->code = error_set(&c->error, ERR_NOT_FOUND, "The image's template [%s] %s is not there",
+                                   c->facts.datastore, c->template);
+    code = code ? code : libvirt_volume_check_size(c, template);
+    code = code ? code : libvirt_volume_copy_from(c, disk, template);
+    if (template)
+        virStorageVolFree(template);
+    return code;
+}
+
+static int libvirt_volume_ensure(struct libvirt_call *c, const char *disk)
+{
+    struct stat st;
+    virStorageVolPtr there;
+    char *note = libvirt_volume_note(c);
+    int code = 0;
+    if (c->first && stat(note, &st)) {
+        code = libvirt_volume_copy(c, disk);
+        code = code ? code : (c->code = file_replace(note, "", 0, 0600, &c->error));
+    } else if ((code = libvirt_volume_find(c, disk, &there)) == 0 && !there) {
+        code = c->code =
+            error_set(&c->error, ERR_NOT_FOUND, "The server's disk [%s] %s is not there", c->facts.datastore, disk);
+    } else if (!code) {
+        virStorageVolFree(there);
+    }
+    free(note);
+    return code;
+}
+
+static void libvirt_volume_make(struct libvirt_call *c)
+{
+    char *folder, *disk;
+    libvirt_volume_name(c, &folder, &disk);
+    if (libvirt_call_open(c) || libvirt_volume_ensure(c, disk))
+        return;
+    struct http_datastore web = libvirt_volume_web(c);
+    c->code = http_datastore_put(&web, arena_printf(&c->arena, "%s/" DOMAIN_XML_CONFIG, folder), c->config, &c->error);
+    c->transient = c->code != 0;
+}
+
+/* ---- preparing: files of this machine first, then the hypervisor's ---- */
+
+struct libvirt_volume_task {
+    struct libvirt *lv;
+    struct hypervisor_prepare what;
+    hypervisor_done_fn done;
+    void *arg;
+};
+
+static void libvirt_volume_made(struct libvirt_call *c, const struct hypervisor_result *result)
+{
+    c->done(c->arg, result);
+}
+
+static struct libvirt_call *libvirt_volume_call(const struct libvirt_volume_task *t)
+{
+    const struct spec *spec = t->what.spec;
+    struct libvirt_call *c =
+        libvirt_call_new(t->lv, "volume", spec->id, libvirt_volume_make, libvirt_volume_made, t->arg);
+    const char *template = spec_template(spec->image);
+    char *folder = storage_folder(c->settings, spec->id);
+    c->done = t->done;
+    c->first = t->what.first;
+    c->root_gib = spec->root_gib;
+    c->template = template ? arena_strdup(&c->arena, template) : NULL;
+    c->config = arena_printf(&c->arena, "%s/" DOMAIN_XML_CONFIG, folder);
+    free(folder);
+    if (!c->facts.datastore)
+        c->code = error_set(&c->error, ERR_UNAVAILABLE, "The hypervisor is not connected");
+    c->transient = c->code != 0;
+    if (!c->code && c->first && !c->template)
+        c->code = error_set(&c->error, ERR_INVALID,
+                            "The image names no template of the hypervisor (property " SPEC_TEMPLATE ")");
+    return c;
+}
+
+static void libvirt_volume_files_made(void *arg, const struct hypervisor_result *result)
+{
+    struct libvirt_volume_task *t = arg;
+    if (result->code)
+        t->done(t->arg, result);
+    else
+        libvirt_call_submit_move(libvirt_volume_call(t),
+                                 LIBVIRT_VOLUME_DEADLINES * t->lv->setup.settings->start_deadline_ms);
+    free(t);
+}
+
+void libvirt_volume_prepare(struct libvirt *lv, const struct hypervisor_prepare *what, hypervisor_done_fn done,
+                            void *arg)
+{
+    struct libvirt_volume_task *t = memory_new(sizeof(*t));
+    *t = (struct libvirt_volume_task){.lv = lv, .what = *what, .done = done, .arg = arg};
+    storage_prepare(lv->storage, what, libvirt_volume_files_made, t);
+    if (what->first && what->on_progress)
+        what->on_progress(arg);
+}
+
+/* ---- removing ---- */
+
+int libvirt_volume_remove_disk(struct libvirt_call *c)
+{
+    char *folder, *disk;
+    libvirt_volume_name(c, &folder, &disk);
+    return libvirt_volume_delete(c, disk);
+}
+
+int libvirt_volume_remove_folder(struct libvirt_call *c)
+{
+    char *folder, *disk;
+    struct http_datastore web = libvirt_volume_web(c);
+    libvirt_volume_name(c, &folder, &disk);
+    c->code = http_datastore_remove(&web, folder, &c->error);
+    c->transient = c->code != 0;
+    return c->code;
+}

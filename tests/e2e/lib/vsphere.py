@@ -1,0 +1,89 @@
+"""An ESX host for tests (vsphere/vsphere.go), built when it is first wanted."""
+import os
+import re
+import shutil
+import signal
+import subprocess
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+CACHE = os.environ.get("VIRGA_VSPHERE_DIR", "/var/cache/virga/vsphere")
+SOURCE = os.path.join(HERE, "vsphere/vsphere.go")
+LIBRARY = "/usr/share/gocode/src/github.com/vmware/govmomi/simulator"
+USER, PASSWORD = "root", "pa55 word"
+
+
+def lacks():
+    """What keeps it from being built, or None."""
+    if not shutil.which("go"):
+        return "golang-go is not installed"
+    return None if os.path.isdir(LIBRARY) else "golang-github-vmware-govmomi-dev is not installed"
+
+
+def build():
+    program = os.path.join(CACHE, "vsphere")
+    if not os.path.exists(program) or os.path.getmtime(program) < os.path.getmtime(SOURCE):
+        os.makedirs(CACHE, exist_ok=True)
+        env = {**os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOCACHE": os.path.join(CACHE, "go")}
+        partial = f"{program}.{os.getpid()}"
+        subprocess.run(["go", "build", "-o", partial, SOURCE], check=True, env=env)
+        os.replace(partial, program)
+    return program
+
+
+class Vsphere:
+    """A running one. It ends with this process."""
+
+    def __init__(self, port, folder):
+        self.port, self.work = port, folder
+        self.password_file = os.path.join(folder, "esx-password")
+        with open(self.password_file, "w", encoding="ascii", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            file.write(PASSWORD + "\n")
+        self.auth_file = os.path.join(folder, "esx-auth.conf")
+        with open(self.auth_file, "w", encoding="ascii", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            file.write(f"[credentials-d]\nusername={USER}\npassword={PASSWORD}\n[auth-esx-127.0.0.1]\ncredentials=d\n")
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen([build(), f"127.0.0.1:{self.port}", USER, PASSWORD], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, text=True)
+        word, _, self.datastore = self.process.stdout.readline().strip().partition(" ")
+        if word != "ready":
+            raise RuntimeError("the simulator of ESX does not start")
+
+    @property
+    def uri(self):
+        return f"esx://{USER}@127.0.0.1:{self.port}/?no_verify=1&auto_answer=1"
+
+    def add_template(self, name):
+        """As ESX has disks: a description, and the bytes beside it."""
+        place = os.path.join(self.datastore, name)
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        with open(place, "w", encoding="ascii") as file:
+            file.write("# Disk DescriptorFile\n")
+        with open(place.removesuffix(".vmdk") + "-flat.vmdk", "wb") as file:
+            file.write(os.urandom(65536))
+
+    def files(self):
+        """All that lies on the datastore."""
+        return sorted(os.path.relpath(os.path.join(folder, name), self.datastore)
+                      for folder, folders, names in os.walk(self.datastore) for name in folders + names)
+
+    def virsh(self, *words, check=True):
+        env = {**os.environ, "LIBVIRT_AUTH_FILE": self.auth_file, "LIBVIRT_DEBUG": "error"}
+        done = subprocess.run(["virsh", "-q", "-c", self.uri, *words], capture_output=True, text=True, timeout=30, check=False, env=env)
+        if check and done.returncode:
+            raise RuntimeError(f"virsh {' '.join(words)}: {done.stderr}")
+        return done.stdout
+
+    def domains(self):
+        """State by name."""
+        rows = (re.split(r"\s{2,}", line.strip()) for line in self.virsh("list", "--all").splitlines())
+        return {row[-2]: row[-1] for row in rows if len(row) > 1}
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def stop(self):
+        self.signal(signal.SIGCONT)
+        self.process.stdin.close()
+        self.process.wait(20)
