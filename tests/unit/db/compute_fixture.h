@@ -48,13 +48,16 @@ __attribute__((unused)) static int compute_transact(struct db_conn *c, db_fn fn,
 static int compute_add_host_run(struct db_conn *c, void *arg, struct error *e)
 {
     const char *id = arg;
-    const char *containers = strstr(id, "lxc"); /* a host whose name says so has LXC */
+    const char *containers = strstr(id, "lxc"); /* a host whose name says so has LXC, or templates */
+    const char *templates = strstr(id, "esx");
     struct host_row row = {.id = id,
                            .hypervisor = containers ? "LXC" : "fake",
                            .architecture = "x86_64",
                            .address = "10.0.0.1",
                            .total = {{64, 65536, 1000}},
-                           .traits = containers ? "[\"CUSTOM_VM_MODE_EXE\",\"CUSTOM_LACKS_SUSPEND\"]" : "[]",
+                           .traits = containers  ? "[\"CUSTOM_VM_MODE_EXE\",\"CUSTOM_LACKS_SUSPEND\"]"
+                                     : templates ? "[\"CUSTOM_IMAGE_TEMPLATES\"]"
+                                                 : "[]",
                            .cpu = "{}"};
     int rc = store_host_enrol(c, id, id, "nova", "aa", clock_now_us(), e);
     if (!rc)

@@ -107,6 +107,17 @@ TEST("containers and machines find their own hosts, by the image's kind and prop
     end();
 }
 
+TEST("images that name a template go where templates are, and others do not")
+{
+    begin();
+    compute_add_host(dispatch.conn, "esx-1");
+    lead();
+    check_placed("", "\"host-a\",\"host-b\"");
+    check_placed(",\"image_properties\":{\"hw_vm_mode\":\"hvm\"}", "\"host-a\",\"host-b\"");
+    check_placed(",\"image_properties\":{\"vmware_template\":\"t/debian.vmdk\"}", "\"esx-1\"");
+    end();
+}
+
 TEST("a question that cannot be is answered with its error")
 {
     begin();
