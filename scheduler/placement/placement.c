@@ -180,18 +180,17 @@ void placement_values(const struct placement *p, const struct slot *s, int32_t *
     }
 }
 
-/* The kind's tree has changed. */
-static void show_front(struct placement *p, int32_t kind)
+/* The host's place in its kind's tree has changed; `values` is NULL when it has none any more. */
+static void show(struct placement *p, int32_t slot, const int32_t *values)
 {
+    int32_t kind = p->slots[slot].kind;
     const struct tree *t = &p->kinds[kind]->tree;
     struct kind_front *f = &p->fronts[kind];
     f->hosts = t->count;
-    if (++p->versions[kind] == 0) {
-        p->versions[kind] = 1;
-    }
     f->least = t->all.least;
     memcpy(f->low, t->all.low, sizeof(f->low));
     memcpy(f->high, t->all.high, sizeof(f->high));
+    placement_recall_change(p, slot, values);
 }
 
 static void plant(struct placement *p, int32_t slot)
@@ -202,7 +201,7 @@ static void plant(struct placement *p, int32_t slot)
         placement_values(p, s, values);
         tree_insert(&p->kinds[s->kind]->tree, slot, values);
         s->planted = true;
-        show_front(p, s->kind);
+        show(p, slot, values);
     }
 }
 
@@ -214,7 +213,7 @@ static void unplant(struct placement *p, int32_t slot)
         placement_values(p, s, values);
         tree_remove(&p->kinds[s->kind]->tree, slot, values);
         s->planted = false;
-        show_front(p, s->kind);
+        show(p, slot, NULL);
     }
 }
 
@@ -395,7 +394,7 @@ static void change(struct placement *p, int32_t slot, const struct resources *ne
     if (s->planted) {
         placement_values(p, s, after);
         tree_move(&p->kinds[s->kind]->tree, slot, before, after);
-        show_front(p, s->kind);
+        show(p, slot, after);
     }
 }
 
@@ -423,6 +422,6 @@ void placement_set_stay(struct placement *p, int32_t slot, int32_t stay)
     if (s->planted) {
         placement_values(p, s, after);
         tree_move(&p->kinds[s->kind]->tree, slot, before, after);
-        show_front(p, s->kind);
+        show(p, slot, after);
     }
 }

@@ -105,84 +105,91 @@ static bool is_excluded(const uint64_t *excluded, int32_t slot)
     return excluded && (excluded[slot / 64] >> (slot % 64) & 1);
 }
 
-static void improve(struct found *best, int64_t score, int32_t slot)
+/* The bounds of the kinds that pass, as a heap: the most promising first. Returns how many. */
+static int32_t bound_kinds(const struct placement *p, const struct placement_request *r, const struct class *k,
+                           struct query *q)
 {
-    if (score > best->score || (score == best->score && slot < best->slot)) {
-        *best = (struct found){.score = score, .slot = slot};
-    }
-}
-
-/* What is remembered of the kind goes into *best; what is not leaves its bound in p->bounds. */
-static void recall_kind(const struct placement *p, const struct placement_request *r, int32_t number,
-                        const struct recall *m, struct query *q, struct found *best)
-{
-    const struct recall_kind *known = m && m->kinds[number].version == p->versions[number] ? &m->kinds[number] : NULL;
-    p->bounds[number] = SCORE_NONE;
-    if (!known) {
-        p->bounds[number] = bound_kind(p, r, number, q);
-    } else if (known->score != SCORE_NONE && is_excluded(q->excluded, known->slot)) {
-        p->bounds[number] = known->score;
-    } else if (known->score != SCORE_NONE) {
-        improve(best, known->score, known->slot);
-    }
-}
-
-/* Goes over the kinds that pass. Returns the most promising of those that must be searched, or -1. */
-static int32_t recall_kinds(const struct placement *p, const struct placement_request *r, const struct class *k,
-                            const struct recall *m, struct query *q, struct found *best)
-{
-    int32_t first = -1;
+    int32_t count = 0;
     for (int32_t word = 0; word * 64 < p->kind_count; word++) {
         for (uint64_t bits = k->passing[word]; bits; bits &= bits - 1) {
-            int32_t number = word * 64 + __builtin_ctzll(bits);
-            recall_kind(p, r, number, m, q, best);
-            if (p->bounds[number] != SCORE_NONE && (first < 0 || p->bounds[number] > p->bounds[first])) {
-                first = number;
+            struct found bound = {.slot = word * 64 + __builtin_ctzll(bits)};
+            bound.score = bound_kind(p, r, bound.slot, q);
+            if (bound.score == SCORE_NONE) {
+                continue;
             }
+            int32_t i = count++;
+            for (; i > 0 && p->bounds[(i - 1) / 2].score < bound.score; i = (i - 1) / 2) {
+                p->bounds[i] = p->bounds[(i - 1) / 2];
+            }
+            p->bounds[i] = bound;
         }
     }
+    return count;
+}
+
+/* Takes the first one out of the heap of `count`. */
+static struct found bound_next(struct placement *p, int32_t count)
+{
+    struct found first = p->bounds[0], last = p->bounds[count - 1];
+    int32_t i = 0, child = 1;
+    for (; child < count - 1; i = child, child = 2 * i + 1) {
+        child += child + 1 < count - 1 && p->bounds[child + 1].score > p->bounds[child].score;
+        if (p->bounds[child].score <= last.score) {
+            break;
+        }
+        p->bounds[i] = p->bounds[child];
+    }
+    p->bounds[i] = last;
     return first;
 }
 
-/* Searches the kind if it can still be better. Without hosts left out, its own best is found and remembered. */
-static void search_kind(const struct placement *p, const struct placement_request *r, int32_t number, struct recall *m,
-                        struct query *q, struct found *best)
+/* The best hosts of all kinds that pass, up to `most`. */
+static void search_kinds(struct placement *p, const struct placement_request *r, const struct class *k, int32_t most,
+                         struct query *q, struct shortlist *list)
 {
-    if (p->bounds[number] == SCORE_NONE || p->bounds[number] < best->score) {
-        return;
+    placement_shortlist_init(list, most);
+    for (int32_t count = bound_kinds(p, r, k, q); count > 0; count--) {
+        struct found bound = bound_next(p, count);
+        if (bound.score < list->bar.score) {
+            return;
+        }
+        placement_query_kind(p, r, bound.slot, q);
+        placement_search(&p->kinds[bound.slot]->tree, q, list);
     }
-    p->bounds[number] = SCORE_NONE;
-    placement_query_kind(p, r, number, q);
-    if (!m || q->excluded) {
-        placement_search(&p->kinds[number]->tree, q, best);
-        return;
+}
+
+/* The best host of the list that is not left out. Returns false when the list says nothing about it. */
+static bool recall_best(const struct recall *m, const uint64_t *excluded, struct found *best)
+{
+    for (int32_t i = 0; i < m->list.count; i++) {
+        if (!is_excluded(excluded, m->list.slot[i])) {
+            *best = (struct found){m->list.score[i], m->list.slot[i]};
+            return true;
+        }
     }
-    struct found own = nothing;
-    placement_search(&p->kinds[number]->tree, q, &own);
-    m->kinds[number] = (struct recall_kind){own.score, own.slot, p->versions[number]};
-    if (own.score != SCORE_NONE) {
-        improve(best, own.score, own.slot);
-    }
+    return m->floor.score == SCORE_NONE;
 }
 
 static void search_all(struct placement *p, const struct placement_request *r, const struct class *k,
                        const uint64_t *excluded, struct found *best)
 {
     struct query q;
+    struct shortlist list;
     if (!placement_query_begin(p, r, &q)) {
         return;
     }
-    q.excluded = excluded;
-    struct recall *m = p->kind_count > 1 && !q.numa ? placement_recall_get(p, r, k, &q) : NULL;
-    int32_t first = recall_kinds(p, r, k, m, &q, best);
-    if (first < 0) {
+    struct recall *m = q.numa ? NULL : placement_recall_get(p, r, k, &q);
+    if (m && (m->era == 0 || (m->list.count == 0 && m->floor.score != SCORE_NONE))) {
+        search_kinds(p, r, k, m->era == 0 ? 1 : SHORTLIST, &q, &list);
+        placement_recall_set(p, m, &list);
+    }
+    if (m && recall_best(m, excluded, best)) {
         return;
     }
-    search_kind(p, r, first, m, &q, best);
-    for (int32_t word = 0; word * 64 < p->kind_count; word++) {
-        for (uint64_t bits = k->passing[word]; bits; bits &= bits - 1) {
-            search_kind(p, r, word * 64 + __builtin_ctzll(bits), m, &q, best);
-        }
+    q.excluded = excluded;
+    search_kinds(p, r, k, 1, &q, &list);
+    if (list.count > 0) {
+        *best = (struct found){list.score[0], list.slot[0]};
     }
 }
 

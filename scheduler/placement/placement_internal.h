@@ -91,8 +91,35 @@ static inline const int32_t *placement_list(const struct constraints *c, enum co
     return c->names + start;
 }
 
-/* The best host of every kind for requests that are equal but for hints and groups. What was found of a kind holds
- * until the kind changes, so a repeated request searches the kinds that changed since. */
+/* A host that was found. */
+struct found {
+    int64_t score;
+    int32_t slot;
+};
+#define SCORE_NONE INT64_MIN
+#define SHARE_ONE  (1LL << 32)
+
+/* The best hosts, the best first. What does not beat the bar does not come in: the last one of a full list. */
+#define SHORTLIST 32
+struct shortlist {
+    int32_t count, most;
+    struct found bar;
+    int64_t score[SHORTLIST];
+    int32_t slot[SHORTLIST];
+};
+
+/* The last changes of hosts: what each has free since. */
+#define CHANGES 8192
+struct changes {
+    uint64_t count;        /* ever */
+    int32_t kind[CHANGES]; /* -1: nothing goes there any more */
+    struct {
+        int32_t slot, values[TREE_DIMENSIONS_MAX];
+    } host[CHANGES];
+};
+
+/* The best hosts for requests that are equal but for hints and groups, as of some moment. A repeated request looks at
+ * the hosts that changed since, and searches only when none of the list is left. */
 struct recall_key {
     uint64_t class_hash;
     int64_t need[RESOURCE_COUNT], extra[PLACEMENT_CLASSES_MAX];
@@ -100,18 +127,15 @@ struct recall_key {
     int64_t goal;
     struct constraints filters; /* last: what is behind its names says nothing */
 };
-struct recall_kind {
-    int64_t score; /* SCORE_NONE: no host of the kind */
-    int32_t slot;
-    uint32_t version; /* of the kind when it was found; 0: nothing was */
-};
 struct recall {
     struct recall_key key;
     uint64_t hash, used_at;
-    struct recall_kind *kinds;
+    uint64_t era;       /* of the kinds; 0: nothing is known */
+    uint64_t seen;      /* changes taken into account */
+    struct found floor; /* no host outside the list is better */
+    struct shortlist list;
 };
-#define RECALLS      128  /* remembered, in sets of CLASS_WAYS */
-#define RECALL_KINDS 4096 /* with more kinds than that the memory is not worth it */
+#define RECALLS 256 /* remembered, in sets of CLASS_WAYS */
 
 /* A class of requests with equal filters: which kinds pass. */
 struct class {
@@ -144,11 +168,11 @@ struct placement {
     struct kind **kinds, *kinds_by_key;
     struct kind_front *fronts;
     int32_t kind_count, kind_capacity;
-    int64_t *bounds; /* scratch by kind: what its hosts can reach at best */
+    struct found *bounds; /* scratch by kind: what hosts can reach at best, and the kind */
     uint64_t era;    /* grows when the meaning of a kind's number changes */
     struct class classes[PLACEMENT_CLASSES];
     struct recall recalls[RECALLS];
-    uint32_t *versions; /* by kind: grows with every change of its hosts */
+    struct changes changes;
     uint64_t tick;
     uint64_t *excluded;           /* a bit per slot, all clear between requests */
     struct numa_slot *numa;       /* by slot; NULL: no host has told its cells */
@@ -175,12 +199,6 @@ struct query {
     const struct numa_request *numa; /* cells that a host must have free, or NULL */
     const struct placement *placement;
 };
-struct found {
-    int64_t score;
-    int32_t slot;
-};
-#define SCORE_NONE INT64_MIN
-#define SHARE_ONE  (1LL << 32)
 
 /* placement_kind.c */
 int32_t placement_name_find(const struct placement *p, const char *text);
@@ -220,14 +238,30 @@ int32_t placement_class_dimension(const struct kind_key *k, int32_t class);
 bool placement_query_begin(const struct placement *p, const struct placement_request *r, struct query *ret);
 /* The rest, for one kind after another. False when the kind cannot hold it. */
 bool placement_query_kind(const struct placement *p, const struct placement_request *r, int32_t kind, struct query *q);
+/* Whether a host with these values lacks something that is asked of all kinds. */
+static inline bool placement_lacks(const struct query *q, const int32_t *values)
+{
+    int32_t lacks = 0;
+    for (int i = 0; i < RESOURCE_COUNT; i++) {
+        lacks |= values[i] < q->need[i];
+    }
+    return lacks != 0;
+}
 /* Score of a host with these values, SCORE_NONE when they do not suffice. */
 int64_t placement_score(const struct query *q, int32_t slot, const int32_t *values);
 /* The weighers' sum of a host before anything is placed, coarsely: what TREE_WORTH holds. */
 int32_t placement_worth(const struct placement *p, int32_t kind, const int32_t *values);
 /* What could at best be reached below. */
 int64_t placement_bound(const struct query *q, int32_t least, const int32_t *low, const int32_t *high);
-/* Improves *best by the hosts of the tree. */
-void placement_search(const struct tree *t, const struct query *q, struct found *best);
+static inline bool placement_better(int64_t score, int32_t slot, const struct found *than)
+{
+    return score > than->score || (score == than->score && slot < than->slot);
+}
+void placement_shortlist_init(struct shortlist *list, int32_t most);
+/* Puts in a host that beats the bar. */
+void placement_shortlist_add(struct shortlist *list, int64_t score, int32_t slot);
+/* Adds the hosts of the tree that beat the bar. */
+void placement_search(const struct tree *t, const struct query *q, struct shortlist *list);
 
 /* Names of the further classes of a request. */
 struct class_names {
@@ -255,12 +289,13 @@ void placement_numa_release(struct placement *p, int32_t slot, const struct plac
 struct resources placement_numa_least(const struct resources *need, const struct numa_request *r);
 
 /* placement_recall.c */
-/* The memory of this request, made when new; NULL with too many kinds. */
+/* A host has these values now; NULL: nothing goes there any more. */
+void placement_recall_change(struct placement *p, int32_t slot, const int32_t *values);
+/* What is known of this request, all changes taken into account. Of era 0 when it is nothing. */
 struct recall *placement_recall_get(struct placement *p, const struct placement_request *r, const struct class *k,
-                                    const struct query *q);
-/* Gives every memory room for the kinds. */
-void placement_recall_grow(struct placement *p, int32_t old_capacity);
-void placement_recall_done(struct placement *p);
+                                    struct query *q);
+/* The list of this very moment. */
+void placement_recall_set(const struct placement *p, struct recall *m, const struct shortlist *list);
 
 /* placement_choose.c */
 /* What belongs to the request alone: hints and group. NULL: passes; else why not. */

@@ -104,15 +104,10 @@ static struct kind_key *build_key(struct placement *p, const struct placement_ho
 
 static void kinds_grow(struct placement *p)
 {
-    int32_t words = p->kind_capacity / 64, old = p->kind_capacity;
+    int32_t words = p->kind_capacity / 64;
     p->kind_capacity = p->kind_capacity ? p->kind_capacity * 2 : 64;
     p->kinds = memory_resize(p->kinds, (size_t)p->kind_capacity * sizeof(struct kind *));
     p->fronts = memory_resize(p->fronts, (size_t)p->kind_capacity * sizeof(*p->fronts));
-    p->versions = memory_resize(p->versions, (size_t)p->kind_capacity * sizeof(*p->versions));
-    for (int32_t i = old; i < p->kind_capacity; i++) {
-        p->versions[i] = 1;
-    }
-    placement_recall_grow(p, old);
     p->bounds = memory_resize(p->bounds, (size_t)p->kind_capacity * sizeof(*p->bounds));
     for (size_t i = 0; i < PLACEMENT_CLASSES; i++) {
         struct class *k = &p->classes[i];
@@ -184,7 +179,6 @@ static struct kind *kind_make(struct placement *p, const struct kind_key *key, s
     int32_t number = k->number;
     *k = (struct kind){.number = number, .key_size = size, .key = memory_new(size)};
     memcpy(k->key, key, size);
-    p->versions[number]++;
     p->fronts[number] = (struct kind_front){.least = INT32_MAX};
     for (int r = 0; r < RESOURCE_COUNT; r++) {
         p->fronts[number].unit[r] = key->size[r] > 0 ? SHARE_ONE / key->size[r] : 0;
@@ -233,8 +227,6 @@ void placement_kinds_done(struct placement *p)
     free(p->kinds);
     free(p->bounds);
     free(p->fronts);
-    free(p->versions);
-    placement_recall_done(p);
 }
 
 int32_t placement_class_dimension(const struct kind_key *k, int32_t class)

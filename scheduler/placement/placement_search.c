@@ -290,9 +290,25 @@ int64_t placement_bound(const struct query *q, int32_t least, const int32_t *low
     return suffices(q, high) ? reach(q, least, low, high, 1) : SCORE_NONE;
 }
 
-static inline bool better(int64_t score, int32_t slot, const struct found *best)
+void placement_shortlist_init(struct shortlist *list, int32_t most)
 {
-    return score > best->score || (score == best->score && slot < best->slot);
+    list->count = 0;
+    list->most = most;
+    list->bar = (struct found){.score = SCORE_NONE, .slot = INT32_MAX};
+}
+
+void placement_shortlist_add(struct shortlist *list, int64_t score, int32_t slot)
+{
+    int32_t i = list->count < list->most ? list->count++ : list->most - 1;
+    for (; i > 0 && placement_better(score, slot, &(struct found){list->score[i - 1], list->slot[i - 1]}); i--) {
+        list->score[i] = list->score[i - 1];
+        list->slot[i] = list->slot[i - 1];
+    }
+    list->score[i] = score;
+    list->slot[i] = slot;
+    if (list->count == list->most) {
+        list->bar = (struct found){list->score[list->most - 1], list->slot[list->most - 1]};
+    }
 }
 
 /* Asked for hosts that would be the best so far only. */
@@ -304,7 +320,7 @@ static bool is_excluded(const struct query *q, int32_t slot)
     return q->numa && !placement_numa_fits(q->placement, slot, q->numa);
 }
 
-static void search_leaf(const struct tree_leaf *leaf, const struct query *q, struct found *best)
+static void search_leaf(const struct tree_leaf *leaf, const struct query *q, struct shortlist *list)
 {
     int32_t lacks[TREE_WIDTH];
     lacking(q, leaf->value, lacks);
@@ -313,16 +329,16 @@ static void search_leaf(const struct tree_leaf *leaf, const struct query *q, str
             continue;
         }
         int64_t score = reach(q, leaf->slot[i], &leaf->value[0][i], &leaf->value[0][i], TREE_WIDTH);
-        if (better(score, leaf->slot[i], best) && !is_excluded(q, leaf->slot[i])) {
-            *best = (struct found){.score = score, .slot = leaf->slot[i]};
+        if (placement_better(score, leaf->slot[i], &list->bar) && !is_excluded(q, leaf->slot[i])) {
+            placement_shortlist_add(list, score, leaf->slot[i]);
         }
     }
 }
 
-static void search_node(const struct tree *t, int32_t height, int32_t node, const struct query *q, struct found *best)
+static void search_node(const struct tree *t, int32_t height, int32_t node, const struct query *q, struct shortlist *list)
 {
     if (height == 0) {
-        search_leaf(tree_leaf(t, node), q, best);
+        search_leaf(tree_leaf(t, node), q, list);
         return;
     }
     const struct tree_inner *inner = tree_inner(t, node);
@@ -335,7 +351,7 @@ static void search_node(const struct tree *t, int32_t height, int32_t node, cons
         }
         bound[count] = reach(q, inner->least[i], &inner->bounds[0][i], &inner->bounds[t->dimensions][i], TREE_WIDTH);
         entry[count] = i;
-        count += better(bound[count], inner->least[i], best);
+        count += placement_better(bound[count], inner->least[i], &list->bar);
     }
     while (count > 0) {
         int32_t next = 0;
@@ -345,20 +361,20 @@ static void search_node(const struct tree *t, int32_t height, int32_t node, cons
                 next = i;
             }
         }
-        if (!better(bound[next], inner->least[entry[next]], best)) {
+        if (!placement_better(bound[next], inner->least[entry[next]], &list->bar)) {
             return;
         }
-        search_node(t, height - 1, inner->child[entry[next]], q, best);
+        search_node(t, height - 1, inner->child[entry[next]], q, list);
         count--;
         bound[next] = bound[count];
         entry[next] = entry[count];
     }
 }
 
-void placement_search(const struct tree *t, const struct query *q, struct found *best)
+void placement_search(const struct tree *t, const struct query *q, struct shortlist *list)
 {
     int64_t bound = t->count > 0 ? placement_bound(q, t->all.least, t->all.low, t->all.high) : SCORE_NONE;
-    if (bound != SCORE_NONE && better(bound, t->all.least, best)) {
-        search_node(t, t->height, t->root, q, best);
+    if (bound != SCORE_NONE && placement_better(bound, t->all.least, &list->bar)) {
+        search_node(t, t->height, t->root, q, list);
     }
 }
