@@ -7,7 +7,8 @@
  * properties, tenants, resource classes, size to a thousandth). Filters on those look at kinds, and equal
  * requests share the outcome as a bitset. The hosts of a kind hang in a tree ordered by what they have free; each node
  * knows the least and the most of each resource below it, so that a search leaves out whatever cannot fit or cannot be
- * better. A decision costs about the logarithm of the hosts, a change too; neither allocates memory. */
+ * better. The best hosts of repeated requests are remembered and kept up to date by the changes of hosts. A decision
+ * costs about the logarithm of the hosts, a change too; neither allocates memory. */
 #pragma once
 #include "common/model/numa.h"
 #include "common/model/resources.h"

@@ -1,5 +1,6 @@
-/* Choosing. The kinds that pass are searched from the most promising one on, each only while it can still be better;
- * hints and hard groups leave slots out by a bitset; the few hosts of an affinity group are scored one by one. */
+/* Choosing. A request that was asked before knows its best hosts. Else the kinds that pass are searched from the most
+ * promising one on, each only while it can still be better; hints and hard groups leave slots out by a bitset; the few
+ * hosts of an affinity group are scored one by one. */
 #include "scheduler/placement/placement_internal.h"
 #include <assert.h>
 #include <string.h>
@@ -180,7 +181,7 @@ static void search_all(struct placement *p, const struct placement_request *r, c
     }
     struct recall *m = q.numa ? NULL : placement_recall_get(p, r, k, &q);
     if (m && (m->era == 0 || (m->list.count == 0 && m->floor.score != SCORE_NONE))) {
-        search_kinds(p, r, k, m->era == 0 ? 1 : SHORTLIST, &q, &list);
+        search_kinds(p, r, k, m->wanted, &q, &list);
         placement_recall_set(p, m, &list);
     }
     if (m && recall_best(m, excluded, best)) {

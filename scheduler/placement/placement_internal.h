@@ -100,7 +100,7 @@ struct found {
 #define SHARE_ONE  (1LL << 32)
 
 /* The best hosts, the best first. What does not beat the bar does not come in: the last one of a full list. */
-#define SHORTLIST 32
+#define SHORTLIST 64
 struct shortlist {
     int32_t count, most;
     struct found bar;
@@ -112,9 +112,10 @@ struct shortlist {
 #define CHANGES 8192
 struct changes {
     uint64_t count;        /* ever */
-    int32_t kind[CHANGES]; /* -1: nothing goes there any more */
+    int32_t kind[CHANGES]; /* of the host */
     struct {
-        int32_t slot, values[TREE_DIMENSIONS_MAX];
+        int32_t slot; /* less than 0: ~slot, and nothing goes there any more */
+        int32_t values[TREE_DIMENSIONS_MAX];
     } host[CHANGES];
 };
 
@@ -127,13 +128,16 @@ struct recall_key {
     int64_t goal;
     struct constraints filters; /* last: what is behind its names says nothing */
 };
+#define RECALL_LISTED 1024
 struct recall {
     struct recall_key key;
     uint64_t hash, used_at;
     uint64_t era;       /* of the kinds; 0: nothing is known */
     uint64_t seen;      /* changes taken into account */
+    int32_t wanted;     /* how many to search for: more, the sooner the list runs empty */
     struct found floor; /* no host outside the list is better */
     struct shortlist list;
+    uint64_t listed[RECALL_LISTED / 64]; /* a bit for each slot of the list, modulo RECALL_LISTED; some too many */
 };
 #define RECALLS 256 /* remembered, in sets of CLASS_WAYS */
 
@@ -169,7 +173,7 @@ struct placement {
     struct kind_front *fronts;
     int32_t kind_count, kind_capacity;
     struct found *bounds; /* scratch by kind: what hosts can reach at best, and the kind */
-    uint64_t era;    /* grows when the meaning of a kind's number changes */
+    uint64_t era;         /* grows when the meaning of a kind's number changes */
     struct class classes[PLACEMENT_CLASSES];
     struct recall recalls[RECALLS];
     struct changes changes;

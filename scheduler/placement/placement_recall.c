@@ -8,8 +8,8 @@ void placement_recall_change(struct placement *p, int32_t slot, const int32_t *v
 {
     struct changes *c = &p->changes;
     size_t at = c->count++ % CHANGES;
-    c->kind[at] = values ? p->slots[slot].kind : -1;
-    c->host[at].slot = slot;
+    c->kind[at] = p->slots[slot].kind;
+    c->host[at].slot = values ? slot : ~slot;
     if (values) {
         size_t dimensions = (size_t)p->kinds[c->kind[at]]->tree.dimensions;
         memcpy(c->host[at].values, values, dimensions * sizeof(*values));
@@ -67,18 +67,39 @@ static struct recall *find(struct placement *p, const struct recall_key *key)
     return m;
 }
 
-static void drop(struct shortlist *list, int32_t slot)
+static uint64_t *listed(struct recall *m, int32_t slot, uint64_t *ret_bit)
 {
-    int32_t at = -1;
-    for (int32_t i = 0; i < SHORTLIST; i++) {
-        at = (list->slot[i] == slot) & (i < list->count) ? i : at;
-    }
-    if (at < 0) {
+    *ret_bit = 1ULL << (slot % 64);
+    return &m->listed[slot % RECALL_LISTED / 64];
+}
+
+static void add(struct recall *m, int64_t score, int32_t slot)
+{
+    uint64_t bit;
+    *listed(m, slot, &bit) |= bit;
+    placement_shortlist_add(&m->list, score, slot);
+}
+
+static void drop(struct recall *m, int32_t slot)
+{
+    struct shortlist *list = &m->list;
+    uint64_t bit;
+    if (!(*listed(m, slot, &bit) & bit)) {
         return;
     }
-    size_t behind = (size_t)(--list->count - at);
-    memmove(&list->score[at], &list->score[at + 1], behind * sizeof(list->score[0]));
-    memmove(&list->slot[at], &list->slot[at + 1], behind * sizeof(list->slot[0]));
+    bool other = false;
+    for (int32_t i = 0; i < list->count; i++) {
+        other |= list->slot[i] != slot && list->slot[i] % RECALL_LISTED == slot % RECALL_LISTED;
+        if (list->slot[i] == slot) {
+            size_t behind = (size_t)(--list->count - i);
+            memmove(&list->score[i], &list->score[i + 1], behind * sizeof(list->score[0]));
+            memmove(&list->slot[i], &list->slot[i + 1], behind * sizeof(list->slot[0]));
+            return;
+        }
+    }
+    if (!other) {
+        *listed(m, slot, &bit) &= ~bit;
+    }
 }
 
 /* A host that was not in the list may have become one of the best. What falls out of a full list raises the floor. */
@@ -90,13 +111,26 @@ static void offer(struct recall *m, int64_t score, int32_t slot)
     }
     int32_t last = list->most - 1;
     if (list->count < list->most) {
-        placement_shortlist_add(list, score, slot);
+        add(m, score, slot);
     } else if (placement_better(score, slot, &(struct found){list->score[last], list->slot[last]})) {
         m->floor = (struct found){list->score[last], list->slot[last]};
-        placement_shortlist_add(list, score, slot);
+        add(m, score, slot);
     } else {
         m->floor = (struct found){score, slot};
     }
+}
+
+/* The next changes of hosts whose kind passes, up to CATCH of all. Without branches, as they are hard to foresee. */
+#define CATCH 256
+static size_t catch_next(const struct changes *c, const struct class *k, uint64_t *seen, size_t ret[CATCH])
+{
+    size_t count = 0;
+    uint64_t end = c->count - *seen > CATCH ? *seen + CATCH : c->count;
+    for (; *seen < end; ++*seen) {
+        ret[count] = *seen % CHANGES;
+        count += placement_class_passes(k, c->kind[*seen % CHANGES]);
+    }
+    return count;
 }
 
 /* Takes all changes into account. Returns false when they are not known any more. */
@@ -104,19 +138,19 @@ static bool catch_up(const struct placement *p, const struct placement_request *
                      struct recall *m, struct query *q)
 {
     const struct changes *c = &p->changes;
+    size_t passing[CATCH];
     if (m->era != p->era || c->count - m->seen > CHANGES) {
         return false;
     }
-    for (; m->seen < c->count; m->seen++) {
-        size_t at = m->seen % CHANGES;
-        int32_t kind = c->kind[at];
-        if (kind >= 0 && !placement_class_passes(k, kind)) {
-            continue;
-        }
-        const int32_t *values = c->host[at].values;
-        drop(&m->list, c->host[at].slot);
-        if (kind >= 0 && !placement_lacks(q, values) && placement_query_kind(p, r, kind, q)) {
-            offer(m, placement_score(q, c->host[at].slot, values), c->host[at].slot);
+    while (m->seen < c->count) {
+        size_t count = catch_next(c, k, &m->seen, passing);
+        for (size_t i = 0; i < count; i++) {
+            int32_t slot = c->host[passing[i]].slot, kind = c->kind[passing[i]];
+            const int32_t *values = c->host[passing[i]].values;
+            drop(m, slot < 0 ? ~slot : slot);
+            if (slot >= 0 && !placement_lacks(q, values) && placement_query_kind(p, r, kind, q)) {
+                offer(m, placement_score(q, slot, values), slot);
+            }
         }
     }
     return true;
@@ -129,17 +163,27 @@ struct recall *placement_recall_get(struct placement *p, const struct placement_
     make_key(r, k, q, &key);
     struct recall *m = find(p, &key);
     m->used_at = p->tick;
-    if (m->era != 0 && !catch_up(p, r, k, m, q)) {
+    if (m->era == 0 || !catch_up(p, r, k, m, q)) {
         m->era = 0;
+        m->wanted = 1;
+    } else if (m->list.count == 0 && m->wanted < SHORTLIST) {
+        m->wanted = m->wanted < 8 ? 8 : m->wanted * 2;
     }
     return m;
 }
 
 void placement_recall_set(const struct placement *p, struct recall *m, const struct shortlist *list)
 {
-    m->list = *list;
+    m->list.count = list->count;
+    memcpy(m->list.score, list->score, (size_t)list->count * sizeof(list->score[0]));
+    memcpy(m->list.slot, list->slot, (size_t)list->count * sizeof(list->slot[0]));
     m->era = p->era;
     m->seen = p->changes.count;
     m->floor = list->bar;
     m->list.most = SHORTLIST;
+    memset(m->listed, 0, sizeof(m->listed));
+    for (int32_t i = 0; i < list->count; i++) {
+        uint64_t bit;
+        *listed(m, list->slot[i], &bit) |= bit;
+    }
 }

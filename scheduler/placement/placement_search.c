@@ -299,13 +299,21 @@ void placement_shortlist_init(struct shortlist *list, int32_t most)
 
 void placement_shortlist_add(struct shortlist *list, int64_t score, int32_t slot)
 {
-    int32_t i = list->count < list->most ? list->count++ : list->most - 1;
-    for (; i > 0 && placement_better(score, slot, &(struct found){list->score[i - 1], list->slot[i - 1]}); i--) {
-        list->score[i] = list->score[i - 1];
-        list->slot[i] = list->slot[i - 1];
+    int32_t low = 0, high = list->count;
+    while (low < high) {
+        int32_t middle = (low + high) / 2;
+        if (placement_better(score, slot, &(struct found){list->score[middle], list->slot[middle]})) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
     }
-    list->score[i] = score;
-    list->slot[i] = slot;
+    list->count += list->count < list->most;
+    size_t behind = (size_t)(list->count - 1 - low);
+    memmove(&list->score[low + 1], &list->score[low], behind * sizeof(list->score[0]));
+    memmove(&list->slot[low + 1], &list->slot[low], behind * sizeof(list->slot[0]));
+    list->score[low] = score;
+    list->slot[low] = slot;
     if (list->count == list->most) {
         list->bar = (struct found){list->score[list->most - 1], list->slot[list->most - 1]};
     }
@@ -335,7 +343,8 @@ static void search_leaf(const struct tree_leaf *leaf, const struct query *q, str
     }
 }
 
-static void search_node(const struct tree *t, int32_t height, int32_t node, const struct query *q, struct shortlist *list)
+static void search_node(const struct tree *t, int32_t height, int32_t node, const struct query *q,
+                        struct shortlist *list)
 {
     if (height == 0) {
         search_leaf(tree_leaf(t, node), q, list);
