@@ -70,6 +70,7 @@ static int start(struct api *api, struct api_config *c, struct error *e)
 static void stop(struct api *api, const struct api_config *c)
 {
     api_timers_stop(api);
+    services_stop();
     wake_close(&api->wake);
     ports_stop(api, c);
     if (api->writer)

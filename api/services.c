@@ -7,6 +7,7 @@
 #include "api/elastic/elastic.h"
 #include "api/elastic/preemptions.h"
 #include "api/identity/identity.h"
+#include "api/image/image_queue.h"
 #include "api/image/image_service.h"
 #include "api/network/network_service.h"
 #include "api/network/relabel.h"
@@ -34,6 +35,11 @@ const struct service *const services_all[] = {
 static int (*const starters[])(struct api *api, struct error *e) = {
     root_start, background_start, image_service_start, relabel_start, driver_start, preemptions_start,
 };
+
+void services_stop(void)
+{
+    image_queue_stop();
+}
 
 int services_start(struct api *api, struct error *e)
 {

@@ -10,3 +10,5 @@ extern const struct service *const services_all[];
 /* What services do when the process starts, before the first request: timers (api_timer), figures (metrics_gauge),
  * caches. */
 int services_start(struct api *api, struct error *e);
+/* Ends what they started besides timers; after api_timers_stop. */
+void services_stop(void);

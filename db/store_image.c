@@ -181,8 +181,34 @@ int store_image_delete(struct db_conn *c, const char *id, struct error *e)
     return rc ? rc : meter_image(c, &gone, clock_now_us(), e);
 }
 
-DB_STATEMENT(image_file, "SELECT CASE status WHEN 'active' THEN 1 WHEN 'deactivated' THEN 1 WHEN 'uploading' THEN 2 "
-                         "ELSE 0 END FROM image WHERE id = $1");
+/* The words of the index. */
+DB_STATEMENT(image_unfinished,
+             "SELECT id FROM image WHERE status IN ('saving', 'importing') AND (container_format = 'ova' OR "
+             "disk_format IN ('vmdk', 'vhd', 'vhdx', 'vdi')) ORDER BY created_us LIMIT $1");
+int store_image_unfinished(struct db_conn *c, int64_t limit, struct arena *a, const char ***ret, size_t *ret_count,
+                           struct error *e)
+{
+    struct db_rows rows;
+    const char **list = NULL;
+    size_t count = 0, room = 0;
+    int rc = db_query(c, &image_unfinished, &rows, e, DB_ARGS(db_int(limit)));
+    if (rc != 0)
+        return rc;
+    while (db_next(&rows)) {
+        list = arena_more(a, list, count, &room, sizeof(*list));
+        list[count++] = db_dup_text(&rows, 0, a);
+    }
+    rc = db_rows_done(&rows, e);
+    if (rc == 0) {
+        *ret = list;
+        *ret_count = count;
+    }
+    return rc;
+}
+
+DB_STATEMENT(image_file,
+             "SELECT CASE WHEN status IN ('active', 'deactivated') THEN 1 "
+             "WHEN status IN ('uploading', 'saving', 'importing') THEN 2 ELSE 0 END FROM image WHERE id = $1");
 int store_image_file(struct db_conn *c, const char *id, enum image_file *ret, struct error *e)
 {
     struct error found = {0};

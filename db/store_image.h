@@ -14,6 +14,10 @@ struct image_row {
     const char *properties, *tags; /* JSON object of text; JSON array of text */
     int64_t created_us, updated_us, revision;
 };
+/* Properties: a server of it has at least so many processors; why its conversion failed. */
+#define IMAGE_MIN_VCPUS        "min_vcpus"
+#define IMAGE_CONVERSION_ERROR "conversion_error"
+
 /* What a host has to know of the file: "root-tar" for the files of a container's root in an archive (that disk format,
  * or container format "docker", which stock clients can say), else the disk format. NULL while it is not said. */
 const char *store_image_kind(const struct image_row *row);
@@ -41,6 +45,9 @@ int store_image_insert(struct db_conn *c, const struct image_row *row, struct er
 int store_image_update(struct db_conn *c, const struct image_row *row, struct error *e);
 /* Deletes the image and its members. The file is the caller's. */
 int store_image_delete(struct db_conn *c, const char *id, struct error *e);
+/* The ids of the images whose staged file waits for its conversion (saving, importing), the oldest first. */
+int store_image_unfinished(struct db_conn *c, int64_t limit, struct arena *a, const char ***ret, size_t *ret_count,
+                           struct error *e);
 /* Which file the row says that there is: none (also when there is no row), the image, or one that is staged for import.
  */
 enum image_file { IMAGE_FILE_NONE, IMAGE_FILE_WHOLE, IMAGE_FILE_STAGED };

@@ -17,6 +17,7 @@
 #include "db/store_reservation.h"
 #include "db/store_secgroup.h"
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define GIB_BYTES ((int64_t)1 << 30)
@@ -33,6 +34,20 @@ static int as_invalid(struct request *request, int rc, const char *text)
     return rc == ERR_NOT_FOUND ? invalid(request, text) : rc;
 }
 
+/* Of an image that was an appliance (OVA), or whoever made it says so. */
+static int64_t least_vcpus(const struct image_row *image)
+{
+    struct json_doc doc;
+    int64_t least = 0;
+    if (!strstr(image->properties, IMAGE_MIN_VCPUS) ||
+        json_in_parse(image->properties, strlen(image->properties), &doc, NULL) != 0)
+        return 0;
+    const char *text = json_in_text(json_in_member(doc.root, IMAGE_MIN_VCPUS));
+    least = text ? strtoll(text, NULL, 10) : 0;
+    json_in_done(&doc);
+    return least;
+}
+
 static int check_image(struct request *request, const struct image_row *image, const struct flavor_row *flavor)
 {
     int64_t disk = flavor->root_gib * GIB_BYTES;
@@ -41,6 +56,8 @@ static int check_image(struct request *request, const struct image_row *image, c
         return error_set(&request->error, ERR_INVALID, "Image %s is not active.", image->id);
     if (flavor->memory_mib < image->min_ram_mib)
         return invalid(request, "Flavor's memory is too small for requested image.");
+    if (flavor->vcpus < least_vcpus(image))
+        return invalid(request, "Flavor's processors are too few for requested image (" IMAGE_MIN_VCPUS ").");
     if (flavor->root_gib == 0) {
         if (compute_is_admin(request))
             return 0;

@@ -3,6 +3,7 @@
  * The server has streamed the body to a file beside the images and synced it. Here it gets the image's name as a second
  * link (so that a handler that runs again finds it again), and the row becomes active in the same transaction. A crash
  * between the two leaves a file without a row, which the sweep at start removes. */
+#include "api/image/image_convert.h"
 #include "api/image/image_format.h"
 #include "api/image/image_service.h"
 #include "common/json_in.h"
@@ -92,8 +93,26 @@ static int keep_file(const char *from, const char *to, struct error *e)
     return sync_folder(to, e);
 }
 
-static int activate(struct request *request, struct image_row *row, const char *file)
+/* What has to be converted waits for it, staged; `waiting` is its status meanwhile. Formats, size and checksums are
+ * those of the result, so there are none yet. */
+static int queue(struct request *request, struct image_row *row, const char *file, const char *waiting)
 {
+    int rc = image_convert_check(file, row->disk_format, row->container_format, &request->error);
+    if (rc == 0)
+        rc = keep_file(file, image_service_path(request, row->id, ".stage"), &request->error);
+    if (rc != 0)
+        return rc;
+    row->has_size = false;
+    row->checksum = row->hash_algo = row->hash_value = NULL;
+    row->status = waiting;
+    row->updated_us = request->now_us;
+    return store_image_update(request->conn, row, &request->error);
+}
+
+static int activate(struct request *request, struct image_row *row, const char *file, const char *waiting)
+{
+    if (image_convert_is_needed(row->disk_format, row->container_format))
+        return queue(request, row, file, waiting);
     int64_t virtual_size = -1;
     int rc = image_format_check(file, row->size_bytes, row->disk_format, &virtual_size, &request->error);
     if (rc == 0)
@@ -189,7 +208,7 @@ static int data_import(struct request *request, struct reply *reply)
         return error_set(&request->error, ERR_CONFLICT, "'container_format' needs to be set before import");
     if (row.disk_format == NULL)
         return error_set(&request->error, ERR_CONFLICT, "'disk_format' needs to be set before import");
-    rc = activate(request, &row, image_service_path(request, row.id, ".stage"));
+    rc = activate(request, &row, image_service_path(request, row.id, ".stage"), "importing");
     if (rc == 0)
         reply->status = 202;
     return rc;

@@ -1,5 +1,8 @@
 /* What the image service says of itself: versions, schemas, import methods, stores. */
+#include "api/image/image_convert.h"
 #include "api/image/image_service.h"
+#include "common/clock.h"
+#include "common/json_in.h"
 #include <string.h>
 
 static void write_version(struct request *request, struct json_out *out, const char *id, const char *status)
@@ -241,7 +244,36 @@ static int info_stores(struct request *request, struct reply *reply)
     return 0;
 }
 
-/* Imports are done when they are answered: there is never a task to show. */
+static const char *task_status(const struct image_row *row)
+{
+    if ((strcmp(row->status, "importing") == 0 || strcmp(row->status, "saving") == 0) &&
+        image_convert_is_needed(row->disk_format, row->container_format))
+        return "processing";
+    return strcmp(row->status, "killed") == 0 ? "failure" : NULL;
+}
+
+static void write_task(struct request *request, const struct image_row *row, struct json_out *out)
+{
+    struct json_doc doc;
+    char time[CLOCK_TEXT_SIZE];
+    bool parsed = json_in_parse(row->properties, strlen(row->properties), &doc, NULL) == 0;
+    const char *why = parsed ? json_in_text(json_in_member(doc.root, IMAGE_CONVERSION_ERROR)) : NULL;
+    json_out_object(out, NULL);
+    json_out_text(out, "id", row->id);
+    json_out_text(out, "image_id", row->id);
+    json_out_text(out, "type", "api_image_import");
+    json_out_text(out, "status", task_status(row));
+    json_out_text(out, "owner", row->project_id);
+    json_out_text(out, "message", why ? why : "");
+    json_out_text(out, "created_at", clock_text(row->created_us, CLOCK_ISO_Z, time));
+    json_out_text(out, "updated_at", clock_text(row->updated_us, CLOCK_ISO_Z, time));
+    json_out_textf(out, "self", "%s/v2/images/%s/tasks", request->service->prefix, row->id);
+    json_out_object_end(out);
+    if (parsed)
+        json_in_done(&doc);
+}
+
+/* A conversion is the only thing that takes time; when it is done there is nothing to show. */
 static int image_tasks(struct request *request, struct reply *reply)
 {
     struct image_row row;
@@ -250,6 +282,8 @@ static int image_tasks(struct request *request, struct reply *reply)
         return rc;
     json_out_object(&reply->out, NULL);
     json_out_array(&reply->out, "tasks");
+    if (task_status(&row))
+        write_task(request, &row, &reply->out);
     json_out_array_end(&reply->out);
     json_out_object_end(&reply->out);
     return 0;

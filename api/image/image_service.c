@@ -1,12 +1,14 @@
 /* The image service: its tables, what its handlers share, and the sweep.
  *
- * The image folder holds one file per image with bytes, named by its id, and "<id>.stage" while an import is under way.
+ * The image folder holds one file per image with bytes, named by its id, "<id>.stage" while an import or a conversion
+ * is under way, and "<id>.part", what the conversion makes.
  * Rows decide: the sweep removes files whose row does not say that they are there. A file is given its name before its
  * row is committed, so young files are left alone. */
 #include "api/image/image_service.h"
 #include "api/api.h"
 #include "api/config.h"
 #include "api/http/fault_html.h"
+#include "api/image/image_queue.h"
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/log.h"
@@ -79,7 +81,10 @@ static bool is_ours(const char *name)
 {
     char id[UUID_SIZE] = "";
     size_t length = strlen(name);
-    if (length != UUID_SIZE - 1 && !(length == UUID_SIZE + 5 && strcmp(name + UUID_SIZE - 1, ".stage") == 0))
+    if (length < UUID_SIZE - 1)
+        return false;
+    const char *suffix = name + UUID_SIZE - 1;
+    if (*suffix && strcmp(suffix, ".stage") != 0 && strcmp(suffix, ".part") != 0)
         return false;
     memcpy(id, name, UUID_SIZE - 1);
     return uuid_valid(id);
@@ -125,6 +130,7 @@ int image_service_start(struct api *api, struct error *e)
         return rc;
     image_service_sweep(api, SWEEP_AGE_S);
     api_timer(api, SWEEP_INTERVAL_MS, sweep_timer, NULL);
+    image_queue_start(api);
     return 0;
 }
 

@@ -7,7 +7,7 @@
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/uuid.h"
-#include "compute-agent/child.h"
+#include "common/child.h"
 #include "compute-agent/identity.h"
 #include "compute-agent/storage/console_log.h"
 #include "compute-agent/storage/image_check.h"

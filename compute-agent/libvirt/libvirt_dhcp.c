@@ -5,7 +5,7 @@
 #include "common/file.h"
 #include "common/log.h"
 #include "common/memory.h"
-#include "compute-agent/child.h"
+#include "common/child.h"
 #include "compute-agent/settings.h"
 #include "compute-agent/storage/disk.h"
 #include <dirent.h>

@@ -8,7 +8,7 @@
 #include "common/json_out.h"
 #include "common/log.h"
 #include "common/memory.h"
-#include "compute-agent/child.h"
+#include "common/child.h"
 #include "compute-agent/libvirt/libvirt_call.h"
 #include "compute-agent/settings.h"
 #include "compute-agent/spec.h"

@@ -1,8 +1,8 @@
 /* losetup does the work. A file has one device at most (--nooverlap), so nothing needs to be remembered: after a
  * restart of the agent the same call finds the same device, after one of the host it makes a new one. */
 #include "compute-agent/storage/block.h"
+#include "common/child.h"
 #include "common/strbuf.h"
-#include "compute-agent/child.h"
 #include "compute-agent/xml/domain_xml.h"
 #include <errno.h>
 #include <stdbool.h>

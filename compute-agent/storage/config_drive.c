@@ -1,8 +1,8 @@
 /* The files are written into a folder of their own beside the image, genisoimage makes the image, which is renamed to
  * its place. Whether the one that is there still says the same is seen by a copy of what it was made of. */
 #include "compute-agent/storage/config_drive.h"
+#include "common/child.h"
 #include "common/file.h"
-#include "compute-agent/child.h"
 #include "compute-agent/storage/disk.h"
 #include <errno.h>
 #include <fcntl.h>

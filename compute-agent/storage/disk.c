@@ -1,8 +1,8 @@
 /* qemu-img makes the files; backing file and format are always named, nothing is guessed. */
 #include "compute-agent/storage/disk.h"
+#include "common/child.h"
 #include "common/memory.h"
 #include "common/strbuf.h"
-#include "compute-agent/child.h"
 #include "compute-agent/xml/domain_xml.h"
 #include <errno.h>
 #include <fcntl.h>

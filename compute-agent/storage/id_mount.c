@@ -1,7 +1,7 @@
 /* mount_setattr(2), MOUNT_ATTR_IDMAP: the map is that of a user namespace, which a child process lends that does
  * nothing else. */
 #include "compute-agent/storage/id_mount.h"
-#include "compute-agent/child_confine.h"
+#include "common/child_confine.h"
 #include "compute-agent/xml/domain_xml.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* Magic numbers of the formats that a disguised image could be, the qcow2 header (docs/interop/qcow2.txt of QEMU), and
  * then `qemu-img info -f <format>` with limits on time and memory. */
 #include "compute-agent/storage/image_check.h"
+#include "common/child.h"
 #include "common/json_in.h"
-#include "compute-agent/child.h"
 #include "compute-agent/storage/unpack.h"
 #include <errno.h>
 #include <fcntl.h>

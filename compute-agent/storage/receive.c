@@ -1,11 +1,11 @@
 /* Each file is fetched as NAME.move and renamed when it is whole. The image comes first and gets the name that it has
  * on the other host: names in the cache say image, checksum and format. */
 #include "compute-agent/storage/receive.h"
+#include "common/child.h"
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/json_in.h"
 #include "common/strbuf.h"
-#include "compute-agent/child.h"
 #include "compute-agent/http/http_download.h"
 #include "compute-agent/storage/disk.h"
 #include "compute-agent/storage/image_check.h"

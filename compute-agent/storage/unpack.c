@@ -2,8 +2,8 @@
  * file system by fuse2fs, in the confined program's own mount namespace: no code of the kernel trusts what the tenant
  * wrote. */
 #include "compute-agent/storage/unpack.h"
+#include "common/child.h"
 #include "common/strbuf.h"
-#include "compute-agent/child.h"
 #include "compute-agent/xml/domain_xml.h"
 #include <errno.h>
 #include <fcntl.h>

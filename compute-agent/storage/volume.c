@@ -1,8 +1,8 @@
 /* ext4 on a sparse file behind a loop device that the kernel releases with the last mount. Nobody but the kernel ever
  * writes the file's blocks, so that mounting it is no risk. */
 #include "compute-agent/storage/volume.h"
+#include "common/child.h"
 #include "common/strbuf.h"
-#include "compute-agent/child.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/loop.h>

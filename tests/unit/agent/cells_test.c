@@ -1,8 +1,8 @@
 /* The host's cells: what libvirt says of machines, what options leave of it for servers, and what becomes of it in
  * domains (golden files as in xml_test.c; GOLDEN_WRITE=1 makes them anew). */
+#include "common/child.h"
 #include "common/file.h"
 #include "compute-agent/cells.h"
-#include "compute-agent/child.h"
 #include "compute-agent/xml/domain_move.h"
 #include "compute-agent/xml/domain_xml.h"
 #include "compute-agent/xml/topology_xml.h"

@@ -1,6 +1,6 @@
 /* The KVM probe: its guest is right, told by QEMU's TCG, which runs the same memory to its end wherever there is QEMU;
  * and it never says yes to what cannot be used. */
-#include "compute-agent/child.h"
+#include "common/child.h"
 #include "compute-agent/kvm_probe.h"
 #include "compute-agent/kvm_probe_guest.h"
 #include "tests/unit/check.h"

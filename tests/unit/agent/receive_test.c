@@ -1,7 +1,7 @@
 /* A server's disks come from another host: over mutual TLS, for the one host that may have them, going on where a try
  * broke off, refused when a byte is wrong. */
+#include "common/child.h"
 #include "common/memory.h"
-#include "compute-agent/child.h"
 #include "compute-agent/http/http_files.h"
 #include "compute-agent/storage/console_log.h"
 #include "compute-agent/storage/image_check.h"

@@ -1,7 +1,7 @@
 /* A server's files: disks, disguised images, the config drive read back, the console's log, what the image cache
  * removes. */
+#include "common/child.h"
 #include "common/file.h"
-#include "compute-agent/child.h"
 #include "compute-agent/storage/base64.h"
 #include "compute-agent/storage/block.h"
 #include "compute-agent/storage/config_drive.h"

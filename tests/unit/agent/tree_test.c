@@ -1,7 +1,7 @@
 /* Containers' files from an image: unpacked once, seen as the container's users', laid over by each server's own.
  * Needs root, loop devices and overlayfs, as containers do. */
+#include "common/child.h"
 #include "common/file.h"
-#include "compute-agent/child.h"
 #include "compute-agent/storage/id_range.h"
 #include "compute-agent/storage/image_check.h"
 #include "compute-agent/storage/tree.h"

@@ -1,5 +1,5 @@
 /* The loop, its workers and children: deadlines, lost calls, order. */
-#include "compute-agent/child.h"
+#include "common/child.h"
 #include "compute-agent/loop.h"
 #include "compute-agent/worker.h"
 #include "tests/unit/check.h"

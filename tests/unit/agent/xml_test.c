@@ -1,9 +1,9 @@
 /* Domains and networks as libvirt reads them, against golden files: tests/unit/agent/golden. To make them anew after a
  * wanted change, run with GOLDEN_WRITE=1 and read the difference. Where libvirt's own validator is installed, it reads
  * them too. */
+#include "common/child.h"
 #include "common/file.h"
 #include "common/memory.h"
-#include "compute-agent/child.h"
 #include "compute-agent/xml/domain_diff.h"
 #include "compute-agent/xml/domain_move.h"
 #include "compute-agent/xml/domain_room.h"

@@ -25,6 +25,7 @@ static const struct exception may_scan[] = {
     {"placement_question_open", "an index of the open questions alone"},
     {"host_admin_dedicated", "an index of the dedicated hosts alone"},
     {"queue_*", "an index of the parked servers alone"},
+    {"image_unfinished", "an index of the images alone that wait for their conversion"},
     {"placement_queue_depth", "the queue is short"},
     {"placement_waiting", "the queue is short, and in order"},
     {"assignment_all*", "the list of all assignments has no pages"},

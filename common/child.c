@@ -1,8 +1,9 @@
 /* fork, confinement, limits, execvp; two pipes are read until both end or the deadline passes, then the child's own
  * process group is killed and reaped. */
-#include "compute-agent/child.h"
+#include "common/child.h"
+#include "common/child_confine.h"
 #include "common/clock.h"
-#include "compute-agent/child_confine.h"
+#include "common/confine.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -14,6 +15,7 @@
 
 #define CHILD_ERROR_TEXT 2048
 #define CHILD_NO_PROGRAM 127
+#define CHILD_NO_CAGE    125
 #define CHILD_LOOK_MS    200 /* whether it is to stop */
 
 static void child_limit(int which, int64_t most)
@@ -44,10 +46,13 @@ static void child_exec(const struct child *c, const struct child_confine *confin
     dup2(err, 2);
     child_limit(RLIMIT_AS, c->memory_bytes);
     child_limit(RLIMIT_CPU, c->cpu_seconds);
+    child_limit(RLIMIT_FSIZE, c->file_bytes);
     if (c->directory && chdir(c->directory))
         _exit(child_give_up(CHILD_NO_PROGRAM - 1));
     if (c->confined_as && child_confine_enter(confine, c->directory))
         _exit(child_give_up(CHILD_NO_PROGRAM - 1));
+    if (c->cage && (errno = confine_enter(c->cage)) != 0)
+        _exit(child_give_up(CHILD_NO_CAGE));
     execvp(c->argv[0], (char *const *)(uintptr_t)c->argv);
     _exit(errno == ENOENT ? CHILD_NO_PROGRAM : CHILD_NO_PROGRAM - 1);
 }
@@ -98,6 +103,8 @@ static int child_verdict(const struct child *c, int status, struct strbuf *compl
         return 0;
     if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_NO_PROGRAM)
         return error_set(e, ERR_NOT_FOUND, "There is no program %s on this host", c->argv[0]);
+    if (c->cage && WIFEXITED(status) && WEXITSTATUS(status) == CHILD_NO_CAGE)
+        return error_set(e, ERR_UNAVAILABLE, "%s cannot be confined on this machine", c->argv[0]);
     while (complaint->size && strchr("\n\r ", complaint->data[complaint->size - 1]))
         complaint->data[--complaint->size] = '\0';
     const char *line = complaint->size ? strrchr(complaint->data, '\n') : NULL;

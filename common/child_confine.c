@@ -1,6 +1,6 @@
 /* The mounts are made unwritable before the child leaves the host's user namespace: afterwards it has no right to
  * change them. */
-#include "compute-agent/child_confine.h"
+#include "common/child_confine.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
