@@ -1,13 +1,13 @@
 /* libmicrohttpd with a thread per connection, so that a checksum of a large disk holds up nobody else. Who may read
  * what is looked up for each request, by the name in the certificate that the connection showed. */
 #include "compute-agent/http/http_files.h"
+#include "common/child.h"
 #include "common/file.h"
 #include "common/json_in.h"
 #include "common/json_out.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/uuid.h"
-#include "common/child.h"
 #include "compute-agent/identity.h"
 #include "compute-agent/storage/console_log.h"
 #include "compute-agent/storage/image_check.h"

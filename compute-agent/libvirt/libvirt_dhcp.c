@@ -2,10 +2,10 @@
  * and leaves out what begins with a dot. A lease that outlives its reservation would keep the address from the next
  * server, so it is released. */
 #include "compute-agent/libvirt/libvirt_dhcp.h"
+#include "common/child.h"
 #include "common/file.h"
 #include "common/log.h"
 #include "common/memory.h"
-#include "common/child.h"
 #include "compute-agent/settings.h"
 #include "compute-agent/storage/disk.h"
 #include <dirent.h>

@@ -2,6 +2,7 @@
  * the first container of it starts. Two servers that want the same image at once may both unpack it; one of them wins.
  * Mounts do not outlive the host: whatever is missing is mounted again with the next start. */
 #include "compute-agent/storage/tree.h"
+#include "common/child.h"
 #include "common/file.h"
 #include "common/memory.h"
 #include "common/strbuf.h"
