@@ -49,7 +49,7 @@ static int check_qcow2(const struct image_bytes *b, int64_t *ret_virtual, struct
 {
     size_t have = b->size < IMAGE_FORMAT_HEAD ? (size_t)b->size : IMAGE_FORMAT_HEAD;
     unsigned char *head = memory_new(IMAGE_FORMAT_HEAD);
-    int rc = image_bytes_read(b, 0, head, have)
+    int rc = image_probe_read(b, 0, head, have)
                  ? image_format_check_header(head, have, b->size, "qcow2", ret_virtual, e)
                  : error_set(e, ERR_IO, "The image cannot be read");
     free(head);
@@ -196,7 +196,7 @@ static int digest(const struct image_bytes *b, const atomic_bool *stop, struct i
         size_t count = b->size - at < (int64_t)CONVERT_STEP ? (size_t)(b->size - at) : CONVERT_STEP;
         if (stop && atomic_load(stop))
             rc = error_set(e, ERR_UNAVAILABLE, "The conversion was stopped.");
-        else if (!image_bytes_read(b, at, step, count))
+        else if (!image_probe_read(b, at, step, count))
             rc = error_set(e, ERR_IO, "The converted image cannot be read: %s", strerror(errno));
         gnutls_hash(sha512, step, count);
         gnutls_hash(md5, step, count);

@@ -53,7 +53,7 @@ static int read_member(const struct image_bytes *archive, int64_t *at, struct me
     *ret = (struct member){0};
     if (*at >= archive->size)
         return 0;
-    if (!image_bytes_read(archive, *at, head, sizeof(head)))
+    if (!image_probe_read(archive, *at, head, sizeof(head)))
         return damaged("cut short", e);
     if (head[0] == 0)
         return 0;
@@ -87,7 +87,7 @@ static int read_descriptor(const struct image_bytes *archive, int64_t *at, struc
     if (rc || !ret)
         return rc;
     char *text = malloc((size_t)m.size + 1);
-    rc = text && image_bytes_read(archive, m.at, text, (size_t)m.size) ? image_ovf_read(text, (size_t)m.size, ret, e)
+    rc = text && image_probe_read(archive, m.at, text, (size_t)m.size) ? image_ovf_read(text, (size_t)m.size, ret, e)
                                                                        : damaged("descriptor", e);
     free(text);
     return rc;

@@ -11,7 +11,7 @@
 
 #define SECTOR 512
 
-bool image_bytes_read(const struct image_bytes *b, int64_t at, void *ret, size_t count)
+bool image_probe_read(const struct image_bytes *b, int64_t at, void *ret, size_t count)
 {
     if (at < 0 || (int64_t)count > b->size || at > b->size - (int64_t)count)
         return false;
@@ -116,7 +116,7 @@ static int vmdk_check_parent(const struct image_bytes *b, struct error *e)
 {
     int64_t have = b->size < SECTOR + (int64_t)VMDK_DESCRIPTOR ? b->size - SECTOR : (int64_t)VMDK_DESCRIPTOR;
     char *text = have > 0 ? malloc((size_t)have) : NULL;
-    bool found = text && image_bytes_read(b, SECTOR, text, (size_t)have) &&
+    bool found = text && image_probe_read(b, SECTOR, text, (size_t)have) &&
                  memmem(text, (size_t)have, VMDK_PARENT_TEXT, sizeof(VMDK_PARENT_TEXT) - 1);
     free(text);
     return found ? error_set(e, ERR_INVALID, "The vmdk image has a parent. Such images are refused.") : 0;
@@ -128,7 +128,7 @@ static int vmdk_check_descriptor(const struct image_bytes *b, const unsigned cha
     if (at == 0 || at > VMDK_SECTORS || sectors == 0 || sectors * SECTOR > VMDK_DESCRIPTOR)
         return damaged("vmdk", "no descriptor", e);
     char *text = calloc(1, sectors * SECTOR + 1);
-    int rc = text && image_bytes_read(b, (int64_t)at * SECTOR, text, sectors * SECTOR)
+    int rc = text && image_probe_read(b, (int64_t)at * SECTOR, text, sectors * SECTOR)
                  ? vmdk_check_text(text, e)
                  : damaged("vmdk", "descriptor", e);
     free(text);
@@ -138,7 +138,7 @@ static int vmdk_check_descriptor(const struct image_bytes *b, const unsigned cha
 static int probe_vmdk(const struct image_bytes *b, struct image_probe *ret, struct error *e)
 {
     unsigned char head[VMDK_HEADER];
-    if (!image_bytes_read(b, 0, head, sizeof(head)))
+    if (!image_probe_read(b, 0, head, sizeof(head)))
         return damaged("vmdk", "header", e);
     if (memcmp(head, "KDMV", 4) != 0)
         return error_set(e, ERR_INVALID,
@@ -163,17 +163,17 @@ enum { VHD_FIXED = 2, VHD_DYNAMIC = 3, VHD_DIFFERENCING = 4 };
 static int probe_vhd(const struct image_bytes *b, struct image_probe *ret, struct error *e)
 {
     unsigned char foot[SECTOR], copy[8];
-    if (!image_bytes_read(b, b->size - SECTOR, foot, sizeof(foot)) || memcmp(foot, VHD_COOKIE, 8) != 0)
+    if (!image_probe_read(b, b->size - SECTOR, foot, sizeof(foot)) || memcmp(foot, VHD_COOKIE, 8) != 0)
         return damaged("vhd", "its footer is missing", e);
     uint64_t kind = big(foot + 60, 4), size = big(foot + 48, 8);
-    bool led = image_bytes_read(b, 0, copy, sizeof(copy)) && memcmp(copy, VHD_COOKIE, 8) == 0;
+    bool led = image_probe_read(b, 0, copy, sizeof(copy)) && memcmp(copy, VHD_COOKIE, 8) == 0;
     if (kind == VHD_DIFFERENCING)
         return error_set(e, ERR_INVALID, "The vhd image has a parent. Such images are refused.");
     if ((kind != VHD_FIXED && kind != VHD_DYNAMIC) || (kind == VHD_DYNAMIC && !led))
         return damaged("vhd", "kind", e);
     if (led) { /* it is what is read then */
         unsigned char head[SECTOR];
-        if (!image_bytes_read(b, 0, head, sizeof(head)) || big(head + 60, 4) != kind || big(head + 48, 8) != size)
+        if (!image_probe_read(b, 0, head, sizeof(head)) || big(head + 60, 4) != kind || big(head + 48, 8) != size)
             return damaged("vhd", "header and footer differ", e);
     }
     if (size == 0 || size > (uint64_t)INT64_MAX || (kind == VHD_FIXED && (int64_t)size > b->size - SECTOR))
@@ -202,7 +202,7 @@ static bool vhdx_entry(const struct image_bytes *b, int64_t table, int64_t first
                        const unsigned char guid[16], unsigned char ret[32])
 {
     for (uint64_t i = 0; i < count; i++)
-        if (!image_bytes_read(b, table + first + (int64_t)i * 32, ret, 32))
+        if (!image_probe_read(b, table + first + (int64_t)i * 32, ret, 32))
             return false;
         else if (memcmp(ret, guid, 16) == 0)
             return true;
@@ -212,7 +212,7 @@ static bool vhdx_entry(const struct image_bytes *b, int64_t table, int64_t first
 static bool vhdx_regions(const struct image_bytes *b, int64_t table, int64_t *ret_metadata)
 {
     unsigned char head[16], entry[32];
-    if (!image_bytes_read(b, table, head, sizeof(head)) || memcmp(head, "regi", 4) != 0)
+    if (!image_probe_read(b, table, head, sizeof(head)) || memcmp(head, "regi", 4) != 0)
         return false;
     uint64_t count = little(head + 8, 4);
     if (count > VHDX_REGIONS || !vhdx_entry(b, table, 16, count, vhdx_metadata, entry))
@@ -229,18 +229,18 @@ static bool vhdx_item(const struct image_bytes *b, int64_t metadata, const unsig
     if (!vhdx_entry(b, metadata, 32, count, guid, entry))
         return false;
     uint64_t at = little(entry + 16, 4);
-    return at >= (uint64_t)VHDX_TABLE && image_bytes_read(b, metadata + (int64_t)at, ret, 8);
+    return at >= (uint64_t)VHDX_TABLE && image_probe_read(b, metadata + (int64_t)at, ret, 8);
 }
 
 static int probe_vhdx(const struct image_bytes *b, struct image_probe *ret, struct error *e)
 {
     unsigned char head[32], item[8];
     int64_t metadata = 0;
-    if (!image_bytes_read(b, 0, head, 8) || memcmp(head, "vhdxfile", 8) != 0)
+    if (!image_probe_read(b, 0, head, 8) || memcmp(head, "vhdxfile", 8) != 0)
         return error_set(e, ERR_INVALID, "The image was declared as vhdx, but it is not.");
     if (!vhdx_regions(b, 192 * VHDX_KIB, &metadata) && !vhdx_regions(b, 256 * VHDX_KIB, &metadata))
         return damaged("vhdx", "region table", e);
-    if (!image_bytes_read(b, metadata, head, sizeof(head)) || memcmp(head, "metadata", 8) != 0)
+    if (!image_probe_read(b, metadata, head, sizeof(head)) || memcmp(head, "metadata", 8) != 0)
         return damaged("vhdx", "metadata", e);
     uint64_t count = little(head + 10, 2);
     if (count > VHDX_METADATA || !vhdx_item(b, metadata, vhdx_parameters, count, item))
@@ -261,7 +261,7 @@ enum { VDI_DYNAMIC = 1, VDI_STATIC = 2 };
 static int probe_vdi(const struct image_bytes *b, struct image_probe *ret, struct error *e)
 {
     unsigned char head[SECTOR];
-    if (!image_bytes_read(b, 0, head, sizeof(head)) || memcmp(head + 64, "\x7f\x10\xda\xbe", 4) != 0)
+    if (!image_probe_read(b, 0, head, sizeof(head)) || memcmp(head + 64, "\x7f\x10\xda\xbe", 4) != 0)
         return error_set(e, ERR_INVALID, "The image was declared as vdi, but it is not.");
     uint64_t kind = little(head + 76, 4), size = little(head + 368, 8);
     if (kind != VDI_DYNAMIC && kind != VDI_STATIC)
@@ -304,7 +304,7 @@ const char *image_probe_name(const struct image_bytes *b)
 {
     unsigned char head[SECTOR] = {0};
     size_t have = b->size < SECTOR ? (size_t)b->size : SECTOR;
-    if (!image_bytes_read(b, 0, head, have))
+    if (!image_probe_read(b, 0, head, have))
         return NULL;
     if (memcmp(head, "KDMV", 4) == 0 || memcmp(head, "COWD", 4) == 0 || memcmp(head, "# Disk DescriptorFile", 21) == 0)
         return "vmdk";

@@ -13,7 +13,7 @@ struct image_bytes {
     int64_t from, size;
 };
 /* Reads all of `count` bytes at `at`; false when they are not there. */
-bool image_bytes_read(const struct image_bytes *b, int64_t at, void *ret, size_t count);
+bool image_probe_read(const struct image_bytes *b, int64_t at, void *ret, size_t count);
 
 struct image_probe {
     int64_t virtual_bytes; /* the size of the disk in it, as it says itself */
