@@ -138,7 +138,7 @@ static void describe_upload(struct request *request, struct image_row *row)
 int image_data_take(struct request *request, struct image_row *row)
 {
     describe_upload(request, row);
-    return activate(request, row, request_upload_path(request));
+    return activate(request, row, request_upload_path(request), "saving");
 }
 
 static int data_upload(struct request *request, struct reply *reply)

@@ -4,11 +4,11 @@
  *
  * Failure modes: the job is libvirt's and outlives this agent: the next try ends it first. A guest that goes off
  * meanwhile ends the job; the next try copies its disk as it lies there. */
+#include "common/child.h"
 #include "common/clock.h"
 #include "common/json_out.h"
 #include "common/log.h"
 #include "common/memory.h"
-#include "common/child.h"
 #include "compute-agent/libvirt/libvirt_call.h"
 #include "compute-agent/settings.h"
 #include "compute-agent/spec.h"
