@@ -139,6 +139,9 @@ static const struct config_option settings_options[] = {
      .doc = "The same for calls that start, save or restore a guest."},
     {OPTION(image_deadline, image_deadline_ms), .type = CONFIG_DURATION, .fallback = "60s", .min = 1000, .max = DAY_MS,
      .doc = "An image download without progress for so long is broken off and resumed."},
+    {OPTION(container_processes, container_processes), .type = CONFIG_INT, .fallback = "4096", .max = 4194304,
+     .doc = "How many processes and threads each container may have, 0: no limit. One that cannot be limited is not "
+            "started."},
     {OPTION(workers, workers), .type = CONFIG_INT, .fallback = "8", .min = 1, .max = 256,
      .doc = "Hypervisor calls under way at once; as many again may be lost before new ones wait."},
     {OPTION(retries, retries), .type = CONFIG_INT, .fallback = "5", .max = 100, .reload = true,

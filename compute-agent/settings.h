@@ -24,6 +24,7 @@ struct settings {
     int64_t reserved_vcpus, reserved_memory_bytes, reserved_disk_bytes;
     int64_t poll_wait_ms, report_interval_ms, sample_interval_ms, resync_interval_ms;
     int64_t stop_grace_ms, reboot_grace_ms, call_deadline_ms, start_deadline_ms, image_deadline_ms;
+    int64_t container_processes;
     int64_t workers, retries, retry_pause_ms;
     char *log_level, *log_file;
     int64_t fake_hosts, fake_vcpus, fake_memory_bytes, fake_disk_bytes, fake_delay_ms;

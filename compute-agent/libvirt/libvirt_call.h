@@ -225,6 +225,13 @@ int libvirt_adjust(struct libvirt_call *c, virDomainPtr domain);
 /* What a running domain prints is kept from now on; nothing where the hypervisor does that. */
 void libvirt_console_follow(const struct libvirt_call *c, virDomainPtr domain, const char *server_id);
 
+/* ---- libvirt_limit.c: work, on the worker ---- */
+/* What libvirt does not limit of a running guest is limited now, or it is switched off and the call fails; nothing
+ * where the hypervisor needs no help. Cheap when it is so already. */
+int libvirt_limit(struct libvirt_call *c, virDomainPtr domain);
+/* After the guest's end. */
+void libvirt_limit_forget(const struct libvirt_call *c, const char *server_id);
+
 /* ---- libvirt_guest.c: work, on the worker ---- */
 /* By QEMU's guest agent: c->user gets c->password. */
 void libvirt_guest_password(struct libvirt_call *c);

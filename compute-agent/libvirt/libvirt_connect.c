@@ -93,6 +93,21 @@ static int libvirt_connect_on_lifecycle(virConnectPtr conn, virDomainPtr domain,
     return 0;
 }
 
+static void libvirt_connect_looked(struct libvirt_call *c, const struct hypervisor_result *result)
+{
+    if (result->code)
+        log_warn("a guest that rebooted could not be looked at", "server=%s error=\"%s\"", c->id,
+                 error_text(result->error));
+}
+
+/* A container that reboots is another group of processes, which are to be limited, too. */
+static void libvirt_connect_look(struct libvirt *lv, const char *id)
+{
+    struct libvirt_call *c = libvirt_call_new(lv, "look", id, libvirt_domain_act, libvirt_connect_looked, NULL);
+    c->action = HYPERVISOR_LOOK;
+    libvirt_call_submit(c, lv->setup.settings->call_deadline_ms);
+}
+
 static void libvirt_connect_on_reboot(virConnectPtr conn, virDomainPtr domain, void *opaque)
 {
     struct libvirt *lv = libvirt_connect_of(opaque);
@@ -101,6 +116,8 @@ static void libvirt_connect_on_reboot(virConnectPtr conn, virDomainPtr domain, v
     (void)conn;
     if (lv)
         libvirt_connect_tell(lv, domain, &told);
+    if (lv && lv->profile->processes && told.server_id[0])
+        libvirt_connect_look(lv, told.server_id);
 }
 
 static void libvirt_connect_on_close(virConnectPtr conn, int reason, void *opaque)

@@ -213,6 +213,7 @@ static int libvirt_domain_remove_files(struct libvirt_call *c)
 {
     int code = libvirt_domain_leaves_files(c) ? 0 : storage_remove(c->settings, c->names.host_id, c->id, &c->error);
     c->transient = c->transient || code;
+    libvirt_limit_forget(c, c->id);
     return c->code = code;
 }
 
@@ -321,6 +322,8 @@ void libvirt_domain_act(struct libvirt_call *c)
         code = libvirt_domain_do(c, &domain);
     if (!code && domain)
         code = libvirt_domain_state(c, domain, &c->domain);
+    if (!code && domain && c->domain == HYPERVISOR_RUNNING)
+        code = libvirt_limit(c, domain);
     if (!code && domain)
         libvirt_console_follow(c, domain, c->id);
     if (domain)
@@ -347,6 +350,13 @@ static int libvirt_domain_list_one(struct libvirt_call *c, virDomainPtr domain)
         return 0;
     int code = libvirt_domain_state(c, domain, &state);
     if (!code) {
+        if (state == HYPERVISOR_RUNNING && libvirt_limit(c, domain)) {
+            log_warn("a container was switched off, for it cannot be limited", "server=%s error=\"%s\"", id,
+                     error_text(&c->error));
+            error_clear(&c->error);
+            c->code = 0;
+            state = HYPERVISOR_CRASHED;
+        }
         libvirt_domain_add_found(c, id, state);
         libvirt_console_follow(c, domain, id);
     } else if (virGetLastErrorCode() == VIR_ERR_NO_DOMAIN) /* went while we looked */

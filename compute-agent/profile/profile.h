@@ -60,6 +60,7 @@ struct profile {
     bool grows;           /* processors and memory may be added to a running guest */
     bool shutdown_signal; /* shutdown tells the first process */
     bool unfiltered;      /* what guests send cannot be filtered */
+    bool processes;       /* its guests are processes of the host's kernel, limited by control groups (cgroup.h) */
     bool owns_memory;     /* the machine's memory is the hypervisor's: the host's kernel sees its own share only */
     bool remote;          /* the hypervisor is another machine: memory, disk and networks are that one's */
     bool silent;          /* it tells nothing by itself, not even that its connection is lost: the agent looks */

@@ -1,0 +1,28 @@
+/* A container's domain has the id of the process that libvirt has put over it (lxc_process.c), whose control group is
+ * the container's. */
+#include "compute-agent/cgroup.h"
+#include "compute-agent/libvirt/libvirt_call.h"
+#include "compute-agent/settings.h"
+
+int libvirt_limit(struct libvirt_call *c, virDomainPtr domain)
+{
+    char id[UUID_SIZE];
+    unsigned pid = virDomainGetID(domain);
+    if (!c->profile->processes || c->settings->container_processes == 0 || pid == (unsigned)-1 ||
+        virDomainGetUUIDString(domain, id))
+        return 0;
+    int code = cgroup_limit(&cgroup_host, (pid_t)pid, id, c->settings->container_processes, &c->error);
+    if (!code || virDomainIsActive(domain) != 1) { /* it has ended meanwhile */
+        error_clear(&c->error);
+        return 0;
+    }
+    virDomainDestroyFlags(domain, 0);
+    error_prefix(&c->error, "The server cannot be kept from filling its host with processes");
+    return c->code = code;
+}
+
+void libvirt_limit_forget(const struct libvirt_call *c, const char *server_id)
+{
+    if (c->profile->processes)
+        cgroup_forget(&cgroup_host, server_id);
+}
