@@ -93,7 +93,7 @@ static int libvirt_connect_on_lifecycle(virConnectPtr conn, virDomainPtr domain,
     return 0;
 }
 
-static void libvirt_connect_looked(struct libvirt_call *c, const struct hypervisor_result *result)
+static void libvirt_connect_limited(struct libvirt_call *c, const struct hypervisor_result *result)
 {
     if (result->code)
         log_warn("a guest that rebooted could not be looked at", "server=%s error=\"%s\"", c->id,
@@ -101,9 +101,9 @@ static void libvirt_connect_looked(struct libvirt_call *c, const struct hypervis
 }
 
 /* A container that reboots is another group of processes, which are to be limited, too. */
-static void libvirt_connect_look(struct libvirt *lv, const char *id)
+static void libvirt_connect_limit(struct libvirt *lv, const char *id)
 {
-    struct libvirt_call *c = libvirt_call_new(lv, "look", id, libvirt_domain_act, libvirt_connect_looked, NULL);
+    struct libvirt_call *c = libvirt_call_new(lv, "look", id, libvirt_domain_act, libvirt_connect_limited, NULL);
     c->action = HYPERVISOR_LOOK;
     libvirt_call_submit(c, lv->setup.settings->call_deadline_ms);
 }
@@ -117,7 +117,7 @@ static void libvirt_connect_on_reboot(virConnectPtr conn, virDomainPtr domain, v
     if (lv)
         libvirt_connect_tell(lv, domain, &told);
     if (lv && lv->profile->processes && told.server_id[0])
-        libvirt_connect_look(lv, told.server_id);
+        libvirt_connect_limit(lv, told.server_id);
 }
 
 static void libvirt_connect_on_close(virConnectPtr conn, int reason, void *opaque)
