@@ -503,6 +503,14 @@ bool json_in_int(json_value *value, int64_t *ret)
     return true;
 }
 
+bool json_in_number(json_value *value, double *ret)
+{
+    if (!json_object_is_type(value, json_type_double) && !json_object_is_type(value, json_type_int))
+        return false;
+    *ret = json_object_get_double(value);
+    return true;
+}
+
 bool json_in_bool(json_value *value, bool *ret)
 {
     if (!json_object_is_type(value, json_type_boolean))

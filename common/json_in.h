@@ -81,6 +81,7 @@ json_value *json_in_member(json_value *object, const char *name);
 bool json_in_has(json_value *object, const char *name);
 const char *json_in_text(json_value *value); /* borrowed */
 bool json_in_int(json_value *value, int64_t *ret);
+bool json_in_number(json_value *value, double *ret); /* with or without a fraction */
 bool json_in_bool(json_value *value, bool *ret);
 size_t json_in_count(json_value *array_or_object);
 json_value *json_in_item(json_value *array, size_t index);

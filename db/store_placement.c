@@ -67,20 +67,32 @@ DB_STATEMENT2(
     "(SELECT string_agg(" RESOURCE_TEXT
     ") FROM host_resource r WHERE r.host_id = host.id), " CELLS("string_agg") " FROM host "
                                                                               "WHERE feed > $1 ORDER BY feed");
+
+/* Opened by db_query; ended in any case. */
+static int each_host(struct db_rows *rows, void (*map)(const struct db_rows *rows, struct placement_host_row *ret),
+                     placement_host_fn fn, void *arg, struct error *e)
+{
+    int rc = 0;
+    while (!rc && db_next(rows)) {
+        struct placement_host_row row = {0};
+        map(rows, &row);
+        rc = fn(arg, &row, e);
+    }
+    int end = db_rows_done(rows, e);
+    return rc ? rc : end;
+}
+
 int store_placement_hosts(struct db_conn *c, int64_t feed, placement_host_fn fn, void *arg, struct error *e)
 {
     struct db_rows rows;
     int rc = db_query(c, &placement_hosts, &rows, e, DB_ARGS(db_int(feed)));
-    if (rc) {
-        return rc;
-    }
-    while (!rc && db_next(&rows)) {
-        struct placement_host_row row = {0};
-        read_host(&rows, &row);
-        rc = fn(arg, &row, e);
-    }
-    int end = db_rows_done(&rows, e);
-    return rc ? rc : end;
+    return rc ? rc : each_host(&rows, read_host, fn, arg, e);
+}
+
+static void read_seen(const struct db_rows *rows, struct placement_host_row *ret)
+{
+    ret->id = db_get_text(rows, 0);
+    ret->seen_us = db_get_int(rows, 1);
 }
 
 DB_STATEMENT(placement_seen, "SELECT id, " HEARD " FROM host");
@@ -88,15 +100,22 @@ int store_placement_seen(struct db_conn *c, placement_host_fn fn, void *arg, str
 {
     struct db_rows rows;
     int rc = db_query(c, &placement_seen, &rows, e, DB_NO_ARGS);
-    if (rc) {
-        return rc;
-    }
-    while (!rc && db_next(&rows)) {
-        struct placement_host_row row = {.id = db_get_text(&rows, 0), .seen_us = db_get_int(&rows, 1)};
-        rc = fn(arg, &row, e);
-    }
-    int end = db_rows_done(&rows, e);
-    return rc ? rc : end;
+    return rc ? rc : each_host(&rows, read_seen, fn, arg, e);
+}
+
+static void read_name(const struct db_rows *rows, struct placement_host_row *ret)
+{
+    ret->id = db_get_text(rows, 0);
+    ret->name = db_get_text(rows, 1);
+    ret->address = db_get_text(rows, 2);
+}
+
+DB_STATEMENT(placement_names, "SELECT id, name, address FROM host");
+int store_placement_names(struct db_conn *c, placement_host_fn fn, void *arg, struct error *e)
+{
+    struct db_rows rows;
+    int rc = db_query(c, &placement_names, &rows, e, DB_NO_ARGS);
+    return rc ? rc : each_host(&rows, read_name, fn, arg, e);
 }
 
 int store_placement_read_waiting(struct db_rows *rows, struct arena *a, struct placement_waiting_row **ret_rows,

@@ -6,9 +6,10 @@
 
 struct placement_host_row {
     const char *id, *zone, *hypervisor, *architecture;
-    const char *traits;     /* JSON array of names */
-    const char *aggregates; /* JSON array of the metadata objects of its aggregates */
-    const char *cpu;        /* JSON object: vendor, model, topology, features */
+    const char *name, *address; /* of store_placement_names alone */
+    const char *traits;         /* JSON array of names */
+    const char *aggregates;     /* JSON array of the metadata objects of its aggregates */
+    const char *cpu;            /* JSON object: vendor, model, topology, features */
     int64_t hypervisor_version;
     const char *networks, *storage;   /* that it reaches, commas between; NULL: all */
     const char *topology;             /* JSON object: its NUMA cells */
@@ -27,6 +28,8 @@ typedef int (*placement_host_fn)(void *arg, const struct placement_host_row *row
 int store_placement_hosts(struct db_conn *c, int64_t feed, placement_host_fn fn, void *arg, struct error *e);
 /* Ids and last-seen times of all hosts: fn's row has id and seen_us only. */
 int store_placement_seen(struct db_conn *c, placement_host_fn fn, void *arg, struct error *e);
+/* Names and addresses of all hosts: fn's row has id, name and address only. */
+int store_placement_names(struct db_conn *c, placement_host_fn fn, void *arg, struct error *e);
 
 struct placement_waiting_row {
     char id[40];

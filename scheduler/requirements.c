@@ -1,8 +1,7 @@
 /* Requirements: flavor extra specs "trait:NAME" = required|forbidden, "resources:CLASS" = amount,
  * "placement:policy" = NAME and "aggregate_instance_extra_specs:KEY" = VALUE, "hw:..." of NUMA cells
  * (common/model/numa_wish.h), image properties "trait:NAME", "hypervisor_type", "vm_mode", "architecture",
- * "vmware_template",
- * those of common/model/machine.h, hints "same_host" and "different_host", the server group. Names are Nova's. */
+ * "vmware_template", those of common/model/machine.h, hints (scheduler/hints.h), the server group. Names are Nova's. */
 #include "scheduler/requirements.h"
 #include "common/json_in.h"
 #include "common/model/machine.h"
@@ -11,6 +10,7 @@
 #include "db/store_cells.h"
 #include "db/store_host_reach.h"
 #include "scheduler/feed.h"
+#include "scheduler/hints.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -349,73 +349,6 @@ static int read_machine(struct reading *r, const struct placement_waiting_row *r
     return rc;
 }
 
-/* A hint is one server id or a list of them. */
-static size_t hint_count(json_value *hint)
-{
-    return json_in_is_array(hint) ? json_in_count(hint) : hint ? 1 : 0;
-}
-
-static const char *hint_item(json_value *hint, size_t index)
-{
-    return json_in_is_array(hint) ? json_in_text(json_in_item(hint, index)) : json_in_text(hint);
-}
-
-static int host_of(struct db_conn *c, struct reading *r, const char *server_id, char **ret)
-{
-    char *host = arena_alloc(r->arena, 40);
-    struct error none = {0};
-    int rc = server_id ? store_placement_host_of(c, server_id, host, &none) : ERR_NOT_FOUND;
-    if (rc == ERR_NOT_FOUND) {
-        return error_set(r->error, ERR_NO_VALID_HOST, "server %s of a scheduler hint could not be found",
-                         server_id ? server_id : "(none)");
-    }
-    if (rc) {
-        return error_set(r->error, rc, "%s", error_text(&none));
-    }
-    *ret = host;
-    return 0;
-}
-
-static int read_host_hints(struct db_conn *c, struct reading *r, json_value *hints)
-{
-    json_value *same = json_in_member(hints, "same_host"), *different = json_in_member(hints, "different_host");
-    for (size_t i = 0; i < hint_count(same); i++) {
-        char *host;
-        int rc = host_of(c, r, hint_item(same, i), &host);
-        if (rc) {
-            return rc;
-        }
-        if (r->request->only_host && strcmp(r->request->only_host, host) != 0) {
-            return error_set(r->error, ERR_NO_VALID_HOST, "the servers of same_host are on different hosts");
-        }
-        r->request->only_host = host;
-    }
-    size_t avoided = 0;
-    for (size_t i = 0; i < hint_count(different); i++) {
-        char *host;
-        int rc = host_of(c, r, hint_item(different, i), &host);
-        if (rc) {
-            return rc;
-        }
-        if (*host && avoided < PLACEMENT_NAMES_MAX) {
-            r->request->avoid_hosts[avoided++] = host;
-        }
-    }
-    return 0;
-}
-
-static int read_hints(struct db_conn *c, struct reading *r, const char *json)
-{
-    struct json_doc doc;
-    int rc = json_in_parse(json, strlen(json), &doc, r->error);
-    if (rc) {
-        return rc;
-    }
-    rc = read_host_hints(c, r, doc.root);
-    json_in_done(&doc);
-    return rc;
-}
-
 static enum placement_group_policy policy_of(const char *name)
 {
     static const struct {
@@ -519,7 +452,7 @@ int requirements_read(struct db_conn *c, struct placement *p, const struct place
     rc = rc ? rc : read_topology(&r, row);
     rc = rc ? rc : read_networks(c, &r, row);
     if (!rc && row->hints && strcmp(row->hints, "{}") != 0) {
-        rc = read_hints(c, &r, row->hints);
+        rc = hints_read(c, p, row->hints, a, ret, e);
     }
     if (!rc && row->group_id) {
         rc = read_group(c, p, &r, row->group_id);

@@ -2,6 +2,7 @@
  * number or text) are read by hand below. Sources of rules and sentences: nova/api/openstack/compute/schemas/servers.py
  * and servers.py. */
 #include "api/compute/servers_body.h"
+#include "api/compute/server_hints.h"
 #include "common/clock.h"
 #include "common/strbuf.h"
 #include "common/uuid.h"
@@ -463,7 +464,8 @@ static int read_hints(struct request *request, const struct servers_document *d,
                                 "beside it");
     if (json_in_has(hints, "spot") && !read_spot(json_in_member(hints, "spot"), &wish->spot))
         return invalid(request, "Invalid input for field/attribute spot. It is true or false");
-    return read_queue_until(request, json_in_member(hints, "queue_until"), &wish->queue_until_us);
+    int rc = server_hints_check(request, hints);
+    return rc ? rc : read_queue_until(request, json_in_member(hints, "queue_until"), &wish->queue_until_us);
 }
 
 /* The kernel is asked once for all letters, and again for the few bytes that would favour some. */

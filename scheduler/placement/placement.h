@@ -111,6 +111,10 @@ struct placement_kept {
     const char *values[PLACEMENT_KEPT_VALUES]; /* "key=value"; NULL: no further one */
 };
 
+/* A filter of the caller's own: why the host is refused (static text), NULL when it is not. Asked of hosts that would
+ * be the best so far; must give the same as long as the host does not change. */
+typedef const char *(*placement_refuse_fn)(void *arg, int32_t slot);
+
 struct placement_request {
     struct resources need;
     struct placement_extra extra;
@@ -126,12 +130,15 @@ struct placement_request {
     struct placement_kept kept[PLACEMENT_NAMES_MAX];
     size_t kept_count;
     const char *only_host;                        /* id: the one that is asked for */
+    const char *same_hosts[PLACEMENT_NAMES_MAX];  /* ids: one of them, if any are named */
     const char *avoid_hosts[PLACEMENT_NAMES_MAX]; /* ids: different_host */
     enum placement_group_policy policy;
     int32_t max_per_host; /* anti-affinity; at least 1 */
     const struct placement_group_host *members;
     size_t member_count;
     enum placement_goal goal;
+    placement_refuse_fn refuse; /* NULL: none */
+    void *refuse_arg;
 };
 
 /* Weighers: score of a host for a request in shares, times its multiplier; higher is better. Positive multipliers
@@ -169,6 +176,8 @@ bool placement_slot_holds(const struct placement *p, int32_t slot);
 const struct resources *placement_host_used(const struct placement *p, int32_t slot);
 struct resources placement_host_capacity(const struct placement *p, int32_t slot);
 int64_t placement_host_servers(const struct placement *p, int32_t slot);
+/* What the host's property of that key is (the first, when it has several), or NULL. */
+const char *placement_host_property(const struct placement *p, int32_t slot, const char *key);
 /* Number of a resource class; makes one for a new name. */
 int32_t placement_class_number(struct placement *p, const char *name);
 const char *placement_class_name(const struct placement *p, int32_t number);

@@ -41,13 +41,16 @@ const char *placement_own_refusal(const struct placement *p, const struct placem
     if (r->only_host && strcmp(id, r->only_host) != 0) {
         return "not the host asked for";
     }
+    if (r->same_hosts[0] && !names_host(r->same_hosts, id)) {
+        return "without the servers of same_host";
+    }
     if (r->policy == PLACEMENT_AFFINITY && r->member_count > 0 && members_at(r, slot) == 0) {
         return "outside the affinity group";
     }
     if (r->policy == PLACEMENT_ANTI_AFFINITY && members_at(r, slot) >= most_per_host(r)) {
         return "taken by the anti-affinity group";
     }
-    return NULL;
+    return r->refuse ? r->refuse(r->refuse_arg, slot) : NULL;
 }
 
 /* A whole share counts 1000 permille in the weighers. */
@@ -179,7 +182,7 @@ static void search_all(struct placement *p, const struct placement_request *r, c
     if (!placement_query_begin(p, r, &q)) {
         return;
     }
-    struct recall *m = q.numa ? NULL : placement_recall_get(p, r, k, &q);
+    struct recall *m = q.numa || q.refuse ? NULL : placement_recall_get(p, r, k, &q);
     if (m && (m->era == 0 || (m->list.count == 0 && m->floor.score != SCORE_NONE))) {
         search_kinds(p, r, k, m->wanted, &q, &list);
         placement_recall_set(p, m, &list);
@@ -267,8 +270,12 @@ int32_t placement_choose(struct placement *p, const struct placement_request *r)
         r = &own;
     }
     if (r->only_host) {
-        int32_t slot = placement_slot(p, r->only_host);
-        try_slot(p, r, k, slot, 0, &best);
+        try_slot(p, r, k, placement_slot(p, r->only_host), 0, &best);
+    } else if (r->same_hosts[0]) {
+        for (int i = 0; i < PLACEMENT_NAMES_MAX && r->same_hosts[i]; i++) {
+            int32_t slot = placement_slot(p, r->same_hosts[i]);
+            try_slot(p, r, k, slot, members_at(r, slot), &best);
+        }
     } else if (r->policy == PLACEMENT_AFFINITY && r->member_count > 0) {
         for (size_t i = 0; i < r->member_count; i++) {
             try_slot(p, r, k, r->members[i].slot, 0, &best);
@@ -344,7 +351,8 @@ size_t placement_choose_batch(struct placement *p, const struct placement_reques
         memcpy(members, r->members, r->member_count * sizeof(*members));
     }
     one.members = members;
-    if (r->policy == PLACEMENT_AFFINITY && r->member_count == 0 && !r->only_host && !r->extra.numa) {
+    if (r->policy == PLACEMENT_AFFINITY && r->member_count == 0 && !r->only_host && !r->same_hosts[0] &&
+        !r->extra.numa) {
         count = choose_together(p, r, least, most, ret_slots);
         if (count > 0) {
             members[0] = (struct placement_group_host){.slot = ret_slots[0], .count = (int32_t)count};

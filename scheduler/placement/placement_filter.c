@@ -169,6 +169,16 @@ static const char *value_of(const char *property, const char *key, size_t key_si
     return strncmp(property, key, key_size) == 0 && property[key_size] == '=' ? property + key_size + 1 : NULL;
 }
 
+const char *placement_host_property(const struct placement *p, int32_t slot, const char *key)
+{
+    const struct kind_key *k = p->kinds[p->slots[slot].kind]->key;
+    const char *value = NULL;
+    for (int32_t i = 0; i < k->property_count && !value; i++) {
+        value = value_of(property_at(p, k, i), key, strlen(key));
+    }
+    return value;
+}
+
 /* The kind's value of the key that is as asked, if there is one. */
 static bool matches(const struct placement *p, const struct kind_key *k, int32_t match)
 {

@@ -201,6 +201,8 @@ struct query {
     double worth_factor;             /* likewise for what is left, in pack's terms */
     const uint64_t *excluded;        /* slots to leave out, or NULL */
     const struct numa_request *numa; /* cells that a host must have free, or NULL */
+    placement_refuse_fn refuse;      /* a filter of the request's own, or NULL */
+    void *refuse_arg;
     const struct placement *placement;
 };
 

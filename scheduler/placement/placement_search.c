@@ -94,6 +94,8 @@ bool placement_query_begin(const struct placement *p, const struct placement_req
     ret->goal = r->goal != PLACEMENT_GOAL_DEFAULT ? r->goal : p->goal;
     ret->excluded = NULL;
     ret->numa = r->extra.numa;
+    ret->refuse = r->refuse;
+    ret->refuse_arg = r->refuse_arg;
     ret->placement = p;
     struct resources least = r->extra.numa ? placement_numa_least(&r->need, r->extra.numa) : r->need;
     ret->fixed_count = 0;
@@ -323,6 +325,9 @@ void placement_shortlist_add(struct shortlist *list, int64_t score, int32_t slot
 static bool is_excluded(const struct query *q, int32_t slot)
 {
     if (q->excluded && (q->excluded[slot / 64] >> (slot % 64) & 1)) {
+        return true;
+    }
+    if (q->refuse && q->refuse(q->refuse_arg, slot)) {
         return true;
     }
     return q->numa && !placement_numa_fits(q->placement, slot, q->numa);

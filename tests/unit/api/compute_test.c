@@ -266,6 +266,24 @@ TEST("bodies of POST /servers are refused with the field that is wrong, and leav
         "{\"server\":{\"name\":\"one\",\"flavorRef\":\"1\",\"imageRef\":\"" IMAGE
         "\"},\"os:scheduler_hints\":{\"group\":\"x\"}}",
         400);
+    static const char *const hints[][2] = {
+        {"\"same_host\":\"x\"", "same_host. It is not the id of a server"},
+        {"\"different_host\":[\"x\"]", "different_host. It is not the id of a server"},
+        {"\"query\":\"x\"", "query. It is no condition"},
+        {"\"query\":{\"a\":1}", "query. It is not a text"},
+        {"\"query\":\"[\\\"~\\\", 1, 2]\"", "is none of ="},
+        {"\"query\":\"[\\\">\\\", \\\"$free_rma_mb\\\", 2]\"", "hosts have no $free_rma_mb"},
+        {"\"build_near_host_ip\":\"10.0.0.300\"", "build_near_host_ip. It is not an address"},
+        {"\"build_near_host_ip\":\"10.0.0.1\",\"cidr\":\"/33\"", "cidr. It is not the length"},
+        {"\"cidr\":\"24\"", "cidr. It is not the length"},
+    };
+    for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
+        CHECK_CONTAINS(ask("POST", BASE "/servers", http_token, 0,
+                           at("{\"server\":{\"name\":\"one\",\"flavorRef\":\"1\",\"imageRef\":\"" IMAGE
+                              "\"},\"os:scheduler_hints\":{%s}}",
+                              hints[i][0]),
+                           400),
+                       hints[i][1]);
     ask("POST", BASE "/servers", http_token, 0, "{\"server\":", 400);
     CHECK_TEXT(ask("GET", BASE "/servers", http_token, 0, NULL, 200), "{\"servers\":[]}");
     end();

@@ -144,7 +144,7 @@ TEST("whatever statement of a create fails, nothing is left")
                                       "\",\"key_name\":\"k\",\"networks\":"
                                       "[{\"uuid\":\"" NETWORK
                                       "\"}],\"min_count\":2,\"metadata\":{\"a\":\"b\"},\"tags\":[\"t\"]},"
-                                      "\"os:scheduler_hints\":{\"query\":\"x\"}}"};
+                                      "\"os:scheduler_hints\":{\"target_cell\":\"x\"}}"};
     int n = 1, codes[] = {ERR_DATABASE, ERR_NO_SPACE};
     for (;; n++) {
         struct error e = {0};

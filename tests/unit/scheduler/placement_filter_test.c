@@ -25,6 +25,8 @@ struct model {
 struct wish {
     int spec, os, net, store, project; /* -1: not asked */
     bool exact, fast;
+    int every;   /* the request's own filter takes one host in so many; 0: it has none */
+    int same[2]; /* one of these; -1: not asked */
 };
 
 static unsigned seed;
@@ -76,6 +78,26 @@ static const char *oracle_refusal(const struct model *m, const struct wish *w, u
     return keeps(m, STORE_CEPH, STORE_CEPH, w->store) ? NULL : "without reach of the store";
 }
 
+static const char *own_refusal(void *arg, int32_t slot)
+{
+    const struct wish *w = arg;
+    return slot % w->every != 0 ? "refused by its own filter" : NULL;
+}
+
+static const char *oracle_own(struct wish *w, int32_t slot)
+{
+    if (w->same[0] >= 0 && slot != w->same[0] && slot != w->same[1]) {
+        return "without the servers of same_host";
+    }
+    return w->every > 0 ? own_refusal(w, slot) : NULL;
+}
+
+static const char *refusal_of(const struct model *models, int slot, struct wish *w, unsigned confined)
+{
+    const char *refusal = oracle_refusal(&models[slot], w, confined);
+    return refusal ? refusal : oracle_own(w, slot);
+}
+
 static void tell(struct placement *p, const struct model *m, int number)
 {
     const char *has[PROPERTIES], *tenants[4] = {NULL}, *fast = "FAST";
@@ -123,7 +145,7 @@ static void keep(struct placement_request *r, enum placement_keeps what, const c
     r->kept[r->kept_count++] = (struct placement_kept){what, key, {"net=no-such", value}};
 }
 
-static void make_request(struct placement *p, const struct wish *w, struct placement_request *r)
+static void make_request(struct placement *p, struct wish *w, struct placement_request *r)
 {
     static const char *const stores[] = {"store=ceph", "store=elsewhere"};
     *r = (struct placement_request){
@@ -143,11 +165,16 @@ static void make_request(struct placement *p, const struct wish *w, struct place
         keep(r, PLACEMENT_KEEPS_STORES, "store", stores[w->store]);
     }
     keep(r, PLACEMENT_KEEPS_IMAGES, "a-key-of-no-host", "a-key-of-no-host=1");
+    r->refuse = w->every > 0 ? own_refusal : NULL;
+    r->refuse_arg = w;
+    for (int i = 0; i < 2 && w->same[0] >= 0; i++) {
+        r->same_hosts[i] = placement_host_id(p, w->same[i]);
+    }
 }
 
 /* The counts are the oracle's, host by host, for reasons without regard to details. */
 static void compare_reasons(struct placement *p, const struct placement_request *r, const struct model *models,
-                            const struct wish *w, unsigned confined)
+                            struct wish *w, unsigned confined)
 {
     struct placement_explanation x;
     placement_explain(p, r, &x);
@@ -158,7 +185,7 @@ static void compare_reasons(struct placement *p, const struct placement_request 
             told += strcmp(x.removed[k].reason, x.removed[i].reason) == 0 ? x.removed[k].hosts : 0;
         }
         for (int k = 0; k < HOSTS; k++) {
-            const char *refusal = oracle_refusal(&models[k], w, confined);
+            const char *refusal = refusal_of(models, k, w, confined);
             counted += refusal && strcmp(refusal, x.removed[i].reason) == 0;
         }
         CHECK_INT(told, counted);
@@ -187,12 +214,19 @@ static int run(unsigned with_seed)
             const char *own = confined ? projects[confined / 2] : NULL;
             placement_confine(p, &own, confined != 0);
         }
-        struct wish w = {below(7) - 1, below(3) - 1,  below(3) - 1, below(3) - 1,
-                         below(3),     below(4) == 0, below(3) == 0};
+        struct wish w = {.spec = below(7) - 1,
+                         .os = below(3) - 1,
+                         .net = below(3) - 1,
+                         .store = below(3) - 1,
+                         .project = below(3),
+                         .exact = below(4) == 0,
+                         .fast = below(3) == 0,
+                         .every = below(3) == 0 ? 1 + below(20) : 0,
+                         .same = {below(6) == 0 ? below(HOSTS) : -1, below(HOSTS)}};
         struct placement_request r;
         int32_t first = 0;
         make_request(p, &w, &r);
-        while (first < HOSTS && oracle_refusal(&models[first], &w, confined)) {
+        while (first < HOSTS && refusal_of(models, first, &w, confined)) {
             first++;
         }
         CHECK_INT(placement_choose(p, &r), first < HOSTS ? first : PLACEMENT_NO_SLOT);
