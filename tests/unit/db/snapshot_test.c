@@ -46,7 +46,13 @@ static void write_when_told(int in, int out)
     db_close(&db);
 }
 
-TEST("a reader that keeps its snapshot sees each commit of another process")
+struct other {
+    int to, from;
+    pid_t child;
+};
+
+/* An empty database, another process that writes to it when it is told, and readers here that keep their snapshots. */
+static struct db *other_begin(struct other *o)
 {
     int to[2], from[2];
     fixture_empty();
@@ -54,8 +60,8 @@ TEST("a reader that keeps its snapshot sees each commit of another process")
     db_close(&db);
     CHECK(!pipe(to) && !pipe(from));
     fflush(stdout);
-    pid_t child = fork();
-    if (!child) {
+    o->child = fork();
+    if (!o->child) {
         close(to[1]);
         close(from[0]);
         write_when_told(to[0], from[1]);
@@ -63,17 +69,36 @@ TEST("a reader that keeps its snapshot sees each commit of another process")
     }
     close(to[0]);
     close(from[1]);
+    o->to = to[1];
+    o->from = from[0];
     db = fixture_again();
     db_keep_snapshots(db);
+    return db;
+}
+
+static void other_commits(const struct other *o)
+{
     char byte = 0;
+    CHECK(write(o->to, &byte, 1) == 1 && read(o->from, &byte, 1) == 1);
+}
+
+static void other_end(const struct other *o)
+{
+    close(o->to);
+    close(o->from);
+    CHECK(waitpid(o->child, NULL, 0) == o->child);
+}
+
+TEST("a reader that keeps its snapshot sees each commit of another process")
+{
+    struct other other;
+    struct db *db = other_begin(&other);
     for (int64_t i = 1; i <= 100; i++) {
         CHECK_INT(fixture_things(db), i - 1);
-        CHECK(write(to[1], &byte, 1) == 1 && read(from[0], &byte, 1) == 1);
+        other_commits(&other);
         CHECK_INT(fixture_things(db), i);
     }
-    close(to[1]);
-    close(from[0]);
-    CHECK(waitpid(child, NULL, 0) == child);
+    other_end(&other);
     db_close(&db);
 }
 
@@ -87,39 +112,21 @@ static uint64_t generation_of(struct db *db)
 
 TEST("the generation stays while nothing is committed, and changes with each commit of any process")
 {
-    int to[2], from[2];
-    fixture_empty();
-    struct db *db = fixture_again();
-    db_close(&db);
-    CHECK(!pipe(to) && !pipe(from));
-    fflush(stdout);
-    pid_t child = fork();
-    if (!child) {
-        close(to[1]);
-        close(from[0]);
-        write_when_told(to[0], from[1]);
-        _exit(0);
-    }
-    close(to[0]);
-    close(from[1]);
-    db = fixture_again();
-    db_keep_snapshots(db);
+    struct other other;
+    struct db *db = other_begin(&other);
     CHECK_INT(db_generation(db_reader(db)), 0); /* nothing was read yet */
     fixture_things(db);
-    char byte = 0;
     for (int i = 1; i <= 100; i++) {
         uint64_t before = generation_of(db);
         for (int again = 0; again < 3; again++) {
             CHECK_INT(generation_of(db), before);
             db_rest_readers(db);
         }
-        CHECK(write(to[1], &byte, 1) == 1 && read(from[0], &byte, 1) == 1);
+        other_commits(&other);
         CHECK(on_postgres() ? !generation_of(db) : before && generation_of(db) != before);
         CHECK_INT(fixture_things(db), i);
     }
-    close(to[1]);
-    close(from[0]);
-    CHECK(waitpid(child, NULL, 0) == child);
+    other_end(&other);
     db_close(&db);
 }
 
