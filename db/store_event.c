@@ -2,6 +2,8 @@
 #include "db/store_event.h"
 #include "common/json_in.h"
 #include "common/json_out.h"
+#include "common/uuid.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,9 +32,10 @@ int64_t store_event_addresses(const char *addresses)
     return count;
 }
 
-/* What it holds besides its flavor's sizes: addresses, and what the flavor asks for; and whether it may be preempted.
- */
-static void write_extra(const char *addresses, const char *flavor_extra, bool spot, struct strbuf *text)
+/* What it holds besides its flavor's sizes: addresses, and what the flavor asks for; whether it may be preempted,
+ * and whose room it took. */
+static void write_extra(const char *addresses, const char *flavor_extra, bool spot, const char *reservation,
+                        struct strbuf *text)
 {
     struct json_out out;
     struct json_doc doc;
@@ -45,6 +48,9 @@ static void write_extra(const char *addresses, const char *flavor_extra, bool sp
     if (spot) {
         json_out_int(&out, "spot", 1);
     }
+    if (*reservation) {
+        json_out_text(&out, "from_reservation", reservation);
+    }
     if (flavor_extra && strstr(flavor_extra, STORE_EVENT_RESOURCES) &&
         !json_in_parse(flavor_extra, strlen(flavor_extra), &doc, NULL)) {
         json_in_each(doc.root, add_resource, &out);
@@ -53,7 +59,28 @@ static void write_extra(const char *addresses, const char *flavor_extra, bool sp
     json_out_object_end(&out);
 }
 
-DB_STATEMENT(event_spot, "SELECT count(*) FROM spot_server WHERE server_id = $1");
+struct terms {
+    bool spot;
+    char reservation[UUID_SIZE]; /* "" without */
+};
+
+DB_STATEMENT(event_terms, "SELECT (SELECT count(*) FROM spot_server WHERE server_id = $1), (SELECT reservation_id FROM "
+                          "reservation_slot WHERE server_id = $1)");
+static int read_terms(struct db_conn *c, const char *server_id, struct terms *ret, struct error *e)
+{
+    struct db_rows rows;
+    int rc = db_query(c, &event_terms, &rows, e, DB_ARGS(db_text(server_id)));
+    if (rc) {
+        return rc;
+    }
+    if (db_next(&rows)) {
+        const char *reservation = db_get_text(&rows, 1);
+        ret->spot = db_get_int(&rows, 0) > 0;
+        snprintf(ret->reservation, sizeof(ret->reservation), "%s", reservation ? reservation : "");
+    }
+    return db_rows_done(&rows, e);
+}
+
 DB_STATEMENT(event_insert, "INSERT INTO lifecycle_event (id, host_id, host_seq, server_id, project_id, state, "
                            "flavor_name, vcpus, memory_mib, disk_gib, at_us, received_us, tags, extra, place, zone) "
                            "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
@@ -64,13 +91,13 @@ int store_event_insert(struct db_conn *c, int64_t id, const char *host_id, int64
                        struct error *e)
 {
     struct strbuf extra;
-    int64_t spot = 0;
-    int rc = db_query_int(c, &event_spot, &spot, e, DB_ARGS(db_text(server->id)));
+    struct terms terms = {.spot = false};
+    int rc = read_terms(c, server->id, &terms, e);
     if (rc) {
         return rc;
     }
     strbuf_init(&extra, 0);
-    write_extra(server->addresses, server->flavor_extra, spot > 0, &extra);
+    write_extra(server->addresses, server->flavor_extra, terms.spot, terms.reservation, &extra);
     db_wake(c, "events");
     rc = db_exec(c, &event_insert, NULL, e,
                  DB_ARGS(db_int(id), db_text(host_id), db_int(host_seq), db_text(server->id),

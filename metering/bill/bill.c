@@ -40,6 +40,12 @@ static int add_extra(void *arg, const char *name, json_value *value)
     return 0;
 }
 
+static const char *text_member(struct bill *b, json_value *object, const char *name)
+{
+    const char *text = json_in_text(json_in_member(object, name));
+    return text ? arena_strdup(&b->arena, text) : "";
+}
+
 static int read_shape(struct bill *b, struct bill_shape *s, struct error *e)
 {
     struct json_doc tags, extra;
@@ -65,8 +71,8 @@ static int read_shape(struct bill *b, struct bill_shape *s, struct error *e)
     }
     json_in_each(extra.root, add_extra, &(struct extra){b, s});
     s->spot = json_in_has(extra.root, "spot");
-    const char *network = json_in_text(json_in_member(extra.root, "network"));
-    s->network = network ? arena_strdup(&b->arena, network) : "";
+    s->network = text_member(b, extra.root, "network");
+    s->reservation = text_member(b, extra.root, "from_reservation");
     json_in_done(&tags);
     json_in_done(&extra);
     return 0;
@@ -340,6 +346,8 @@ int bill_order(const struct bill_line *a, const struct bill_line *b)
     by = by || x == y ? by : strcmp(x->region, y->region);
     by = by || x == y ? by : strcmp(x->tags, y->tags);
     by = by ? by : strcmp(a->network, b->network);
+    by = by || x == y ? by : strcmp(a->shape->reservation, b->shape->reservation);
+    by = by || x == y ? by : (int)a->shape->spot - (int)b->shape->spot;
     by = by ? by : strcmp(a->subject, b->subject);
     by = by || !a->host ? by : strcmp(a->host, b->host);
     if (!by && a->commitment != b->commitment) { /* those come before the rest */

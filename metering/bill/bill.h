@@ -15,8 +15,9 @@ struct bill_shape {
         int64_t units; /* base units held */
     } * units;
     size_t unit_count;
-    bool spot;           /* it may be preempted: "spot" in facts.extra */
-    const char *network; /* where its counters counted: "network" in facts.extra; "" without */
+    bool spot;               /* it may be preempted: "spot" in facts.extra */
+    const char *network;     /* where its counters counted: "network" in facts.extra; "" without */
+    const char *reservation; /* whose room it took: "from_reservation" in facts.extra; "" without */
 };
 
 /* What runs share: connection, resources, shapes that were read. One thread at a time. */
@@ -50,9 +51,9 @@ struct bill_lines {
     size_t count;
 };
 
-/* The lines of a project by resource, book, rule, flavor, state, zone, region, tags, network, subject and host, in that
- * order; tiers count by project, resource and label through that order. Lines and texts in the arena, shapes in `b`.
- * Run it in one snapshot of the database. ERR_TOO_LARGE when an amount leaves 64 bits. */
+/* The lines of a project by resource, book, rule, flavor, state, zone, region, tags, network, reservation, market,
+ * subject and host, in that order; tiers count by project, resource and label through that order. Lines and texts in
+ * the arena, shapes in `b`. Run it in one snapshot of the database. ERR_TOO_LARGE when an amount leaves 64 bits. */
 int bill_project(struct bill *b, const char *project, const struct bill_period *period,
                  const struct book_versions *books, bool by_host, struct arena *a, struct bill_lines *ret,
                  struct error *e);
@@ -64,6 +65,10 @@ int bill_terms(struct bill *b, const char *const *projects, size_t count, const 
 /* Lines of what was committed and not used, of state "unused", by commitment; of `books` with terms. */
 int bill_unused(struct bill *b, const struct bill_period *period, const struct book_versions *books, struct arena *a,
                 struct bill_lines *ret, struct error *e);
+/* "spot" when the price follows a market: the server may be preempted, or the rule has prices by instants; else "". */
+const char *bill_market(const struct bill_line *line);
+/* The reservation that a line is about: its free slots, or a server that took one; "" without. */
+const char *bill_reservation(const struct bill_line *line);
 /* The price's name on a line. */
 const char *bill_label(const struct bill_line *line);
 /* The order of lines, the tier last: below, equal to or above 0. Of runs with the same books. */

@@ -20,6 +20,17 @@ const char *bill_label(const struct bill_line *line)
     return line->commitment ? line->commitment->label : line->rule->label;
 }
 
+const char *bill_market(const struct bill_line *line)
+{
+    bool dynamic = line->rule && (line->shape->spot || line->rule->market == RATE_SPOT || line->rule->spot_count > 0);
+    return dynamic && !line->commitment ? "spot" : "";
+}
+
+const char *bill_reservation(const struct bill_line *line)
+{
+    return strcmp(line->shape->facts.source, "reservation") == 0 ? line->subject : line->shape->reservation;
+}
+
 int bill_amount(const struct bill *b, struct bill_line *line, struct error *e)
 {
     const struct rate_resource *resource = &b->resources.items[line->resource];

@@ -11,7 +11,9 @@ static const struct bill_shape unused_shape = {.facts = {.source = "commitment",
                                                          .zone = "",
                                                          .region = "",
                                                          .tags = "[]",
-                                                         .extra = "{}"}};
+                                                         .extra = "{}"},
+                                               .network = "",
+                                               .reservation = ""};
 
 /* Whether any version that holds in the period has tiers per account. */
 static bool counts_together(const struct book_versions *books, const struct bill_period *period)

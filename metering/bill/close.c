@@ -127,7 +127,7 @@ int close_inputs(struct db_conn *c, const char *payer, const struct bill_period 
     if (rc && rc != ERR_NOT_FOUND) {
         return error_set(e, rc, "%s", error_text(&unknown));
     }
-    *ret = (struct invoice_inputs){.period = *period, .by_network = true};
+    *ret = (struct invoice_inputs){.period = *period, .form = INVOICE_FORM};
     if (rc) { /* a project that pays for itself */
         row = (struct billing_account_row){.id = arena_strdup(a, payer),
                                            .name = arena_strdup(a, payer),

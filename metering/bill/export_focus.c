@@ -166,6 +166,10 @@ static const struct service_words {
     {"snapshot_gib", "Storage", "Snapshots", "Backup Storage", "Image"},
     {"backup_gib", "Storage", "Backups", "Backup Storage", "Image"},
     {"volume_gib", "Storage", "Volumes", "Block Storage", "Volume"},
+    {"reservation", "Compute", "Reservations", "Virtual Machines", "Reservation"},
+    {"reserved_vcpu", "Compute", "Reservations", "Virtual Machines", "Reservation"},
+    {"reserved_memory_mib", "Compute", "Reservations", "Virtual Machines", "Reservation"},
+    {"reserved_disk_gib", "Compute", "Reservations", "Virtual Machines", "Reservation"},
     {"address", "Networking", "Addresses", "Network Connectivity", "Address"},
     {"net_in_gb", "Networking", "Traffic", "Network Connectivity", "Server"},
     {"net_out_gb", "Networking", "Traffic", "Network Connectivity", "Server"},
@@ -284,7 +288,11 @@ static void fill_usage(struct focus *x, const struct export_row *r, const char *
     cells[CONSUMED_QUANTITY] = cells[PRICING_QUANTITY] = export_quantity(r, 12, x->arena);
     cells[CONSUMED_UNIT] = cells[PRICING_UNIT] = unit_of(x, r->unit);
     cells[LIST_UNIT_PRICE] = cells[CONTRACTED_UNIT_PRICE] = export_money(r->price_nano, x->arena);
-    cells[PRICING_CATEGORY] = "Standard";
+    cells[PRICING_CATEGORY] = *r->market ? "Dynamic" : "Standard";
+    if (*r->reservation) {
+        cells[CAPACITY_RESERVATION_ID] = r->reservation;
+        cells[CAPACITY_RESERVATION_STATUS] = strcmp(r->reservation, r->subject) == 0 ? "Unused" : "Used";
+    }
     cells[REGION_ID] = cells[REGION_NAME] = r->region;
     cells[RESOURCE_ID] = r->subject;
     cells[RESOURCE_NAME] = r->name;

@@ -26,7 +26,8 @@ struct export_row {
     enum export_kind kind;
     const char *description, *begin, *end;
     const char *project, *project_name, *resource, *flavor, *state, *zone, *region, *subject, *name, *tags, *price_name,
-        *unit, *network, *network_name, *commitment; /* the last: id of the one that pays for it */
+        *unit, *network, *network_name, *market, *reservation,
+        *commitment; /* the last: id of the one that pays for it */
     int64_t book_version, tier, unit_base, price_nano, amount_nano;
     __int128 quantity;
 };

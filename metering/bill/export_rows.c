@@ -23,7 +23,7 @@ struct reading {
     export_row_fn fn;
     void *arg;
     struct error *error;
-    size_t network; /* its column, 0: the invoice has none */
+    bool later; /* the invoice has the columns that form 2 brought */
     const char *last_subject, *last_name, *last_project, *last_project_name, *last_network, *last_network_name;
 };
 
@@ -98,14 +98,9 @@ static const char *network_name_of(struct reading *r, const char *network)
     return r->last_network_name;
 }
 
-static void find_network(struct reading *r)
+static void read_columns(struct reading *r)
 {
-    json_value *columns = json_in_member(r->body, "columns");
-    for (size_t i = 0; i < json_in_count(columns); i++) {
-        if (strcmp(cell(columns, i), "network") == 0) {
-            r->network = i;
-        }
-    }
+    r->later = strcmp(cell(json_in_member(r->body, "columns"), 10), "network") == 0;
 }
 
 static void read_unit(struct reading *r, struct export_row *row)
@@ -154,6 +149,8 @@ static struct export_row empty_row(const struct reading *r, enum export_kind kin
                                .price_name = "",
                                .network = "",
                                .network_name = "",
+                               .market = "",
+                               .reservation = "",
                                .commitment = "",
                                .unit = "",
                                .unit_base = 1};
@@ -161,7 +158,7 @@ static struct export_row empty_row(const struct reading *r, enum export_kind kin
 
 static int give_line(struct reading *r, json_value *line, struct export_row *row)
 {
-    size_t rest = r->network > 0 ? 11 : 10; /* the columns behind the network */
+    size_t rest = r->later ? 13 : 10;
     row->project = cell(line, 0);
     row->resource = cell(line, 1);
     row->flavor = cell(line, 2);
@@ -172,7 +169,9 @@ static int give_line(struct reading *r, json_value *line, struct export_row *row
     row->tags = json_in_print(json_in_item(line, 7), r->arena);
     row->book_version = number(json_in_item(line, 8));
     row->price_name = cell(line, 9);
-    row->network = r->network > 0 ? cell(line, r->network) : "";
+    row->network = r->later ? cell(line, 10) : "";
+    row->market = r->later ? cell(line, 11) : "";
+    row->reservation = r->later ? cell(line, 12) : "";
     row->network_name = network_name_of(r, row->network);
     row->tier = number(json_in_item(line, rest));
     row->quantity = read_quantity(cell(line, rest + 1));
@@ -275,7 +274,7 @@ int export_rows(struct db_conn *c, json_value *body, struct arena *a, struct exp
 {
     struct reading r = {.conn = c, .body = body, .arena = a, .head = ret_head, .fn = fn, .arg = arg, .error = e};
     read_head(body, ret_head);
-    find_network(&r);
+    read_columns(&r);
     if (!*ret_head->kind || !*ret_head->currency) {
         return error_set(e, ERR_CORRUPT, "the body of an invoice cannot be read");
     }

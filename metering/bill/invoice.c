@@ -130,8 +130,10 @@ static void write_line(struct render *r, const char *project, const struct bill_
     json_out_raw(o, NULL, f->tags);
     json_out_int(o, NULL, l->book->version);
     json_out_text(o, NULL, bill_label(l));
-    if (r->in->by_network) {
+    if (r->in->form >= 2) {
         json_out_text(o, NULL, l->network);
+        json_out_text(o, NULL, bill_market(l));
+        json_out_text(o, NULL, bill_reservation(l));
     }
     json_out_uint(o, NULL, l->tier);
     write_quantity(o, quantity);
@@ -140,10 +142,11 @@ static void write_line(struct render *r, const char *project, const struct bill_
     json_out_array_end(o);
 }
 
-#define COLUMN_NETWORK "network"
-static const char *const columns[] = {"project",  "resource", "flavor",       "state",      "zone",         "region",
-                                      "subject",  "tags",     "book_version", "price_name", COLUMN_NETWORK, "tier",
-                                      "quantity", "price",    "amount",       NULL};
+/* What form 2 brought stands together. */
+static const char *const columns[] = {"project", "resource", "flavor",       "state",      "zone", "region",
+                                      "subject", "tags",     "book_version", "price_name", NULL};
+static const char *const columns_later[] = {"network", "market", "reservation", NULL};
+static const char *const columns_last[] = {"tier", "quantity", "price", "amount", NULL};
 
 /* Lines are paid by a commitment when resource, name and price are its own. */
 static void write_commitments(struct render *r)
@@ -164,14 +167,21 @@ static void write_commitments(struct render *r)
     json_out_array_end(&r->out);
 }
 
+static void write_names(struct json_out *o, const char *const *list)
+{
+    for (; *list; list++) {
+        json_out_text(o, NULL, *list);
+    }
+}
+
 static void write_columns(struct render *r)
 {
     json_out_array(&r->out, "columns");
-    for (size_t i = 0; columns[i]; i++) {
-        if (r->in->by_network || strcmp(columns[i], COLUMN_NETWORK) != 0) {
-            json_out_text(&r->out, NULL, columns[i]);
-        }
+    write_names(&r->out, columns);
+    if (r->in->form >= 2) {
+        write_names(&r->out, columns_later);
     }
+    write_names(&r->out, columns_last);
     json_out_array_end(&r->out);
 }
 

@@ -23,6 +23,7 @@ struct invoice_commitment {
     const char *id, *label, *resource, *project, *flavor;
     int64_t units, nano, from_us, to_us;
 };
+#define INVOICE_FORM 2
 struct invoice_inputs {
     const char *account_id, *name, *address, *book, *timezone;
     int64_t tax_ppm;
@@ -37,7 +38,7 @@ struct invoice_inputs {
     size_t correction_count;
     struct invoice_commitment *commitments; /* in the order in which they are used */
     size_t commitment_count;
-    bool by_network; /* lines tell the network of traffic; those of invoices from before that was known do not */
+    int64_t form; /* INVOICE_FORM; below 2: lines have neither network, market nor reservation, as there were none */
 };
 /* The versions of the account's book, cut where its commitments begin and end. In the arena. */
 int invoice_books(struct bill *b, const struct invoice_inputs *in, struct arena *a, struct book_versions *ret,

@@ -69,7 +69,7 @@ char *invoice_write_inputs(const struct invoice_inputs *in, struct arena *a)
         json_out_object_end(&o);
     }
     json_out_array_end(&o);
-    json_out_bool(&o, "by_network", in->by_network);
+    json_out_int(&o, "form", in->form);
     json_out_object_end(&o);
     char *copy = arena_strdup(a, text.data);
     strbuf_done(&text);
@@ -88,7 +88,7 @@ struct stored {
     const char *account_id, *name, *address, *book, *timezone;
     int64_t tax_ppm, from_us, to_us, position, generation;
     struct json_list projects, credits, earlier, corrections, commitments;
-    bool by_network;
+    int64_t form;
 };
 static const struct json_field credit_fields[] = {
     {.name = "id", .kind = JSON_TEXT, .offset = offsetof(struct invoice_credit, id), .flags = JSON_REQUIRED},
@@ -162,7 +162,7 @@ static const struct json_field fields[] = {
      .offset = offsetof(struct stored, commitments),
      .sub = &commitment_table,
      .item_size = sizeof(struct invoice_commitment)},
-    {.name = "by_network", .kind = JSON_BOOL, .offset = offsetof(struct stored, by_network)}, /* likewise */
+    {.name = "form", .kind = JSON_INT, .offset = offsetof(struct stored, form)}, /* likewise */
 };
 static const struct json_table table = {.fields = fields, .count = JSON_COUNT(fields), .seen_offset = JSON_NO_SEEN};
 
@@ -196,6 +196,6 @@ int invoice_read_inputs(const char *json, struct arena *a, struct invoice_inputs
                                    .correction_count = in.corrections.count,
                                    .commitments = in.commitments.items,
                                    .commitment_count = in.commitments.count,
-                                   .by_network = in.by_network};
+                                   .form = in.form};
     return 0;
 }
