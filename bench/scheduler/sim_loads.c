@@ -49,8 +49,10 @@ struct sim_pool {
     int32_t gpu, pcpu;
     uint64_t random;
     int64_t capacity[RESOURCE_COUNT], used[RESOURCE_COUNT];
-    int32_t named;     /* hosts ever made */
-    uint8_t *disabled; /* by slot */
+    int32_t named; /* hosts ever made */
+    int64_t hosts_used, peak;
+    int64_t most_used[RESOURCE_COUNT]; /* at a time */
+    uint8_t *disabled;                 /* by slot */
     int32_t slots;
     struct sim_latency host_latency;
 };
@@ -153,6 +155,17 @@ static double fullness(const struct sim_pool *s)
         most = fmax(most, (double)s->used[r] / (double)s->capacity[r]);
     }
     return most;
+}
+
+/* A server has come to the slot, or left it. */
+static void count_used(struct sim_pool *s, int32_t slot, int change)
+{
+    int64_t servers = placement_host_servers(s->placement, slot);
+    s->hosts_used += change > 0 ? servers == 1 : -(servers == 0);
+    s->peak = s->hosts_used > s->peak ? s->hosts_used : s->peak;
+    for (int r = 0; r < RESOURCE_COUNT; r++) {
+        s->most_used[r] = s->used[r] > s->most_used[r] ? s->used[r] : s->most_used[r];
+    }
 }
 
 /* The request of a flavor whose processors are its own, in one cell. */
@@ -261,6 +274,7 @@ static void let_end(struct sim_pool *s, int64_t i)
     for (int r = 0; r < RESOURCE_COUNT; r++) {
         s->used[r] -= need->amount[r];
     }
+    count_used(s, h->slot, -1);
     if (h->group >= 0) {
         group_change(&s->groups[h->group], h->slot, -1);
     }
@@ -302,6 +316,7 @@ static void place_one(struct sim_pool *s, bool plain, struct sim_latency *choice
     for (int k = 0; k < RESOURCE_COUNT; k++) {
         s->used[k] += r.need.amount[k];
     }
+    count_used(s, slot, 1);
     if (group >= 0 && s->groups[group].count < GROUP_HOSTS) {
         group_change(&s->groups[group], slot, 1);
     } else {
@@ -362,6 +377,31 @@ static void measure_stranded(const struct sim_pool *s, struct sim_result *ret)
     for (int r = 0; r < RESOURCE_COUNT; r++) {
         ret->stranded[r] = (double)stranded[r] / (double)s->capacity[r];
     }
+}
+
+static int larger(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x < y) - (x > y);
+}
+
+/* So many of the largest hosts hold the most that was in use of any resource. */
+static int64_t lower_bound(const struct sim_pool *s)
+{
+    int64_t *sizes = memory_array((size_t)s->slots, sizeof(*sizes)), most = 0;
+    for (int r = 0; r < RESOURCE_COUNT; r++) {
+        int64_t count = 0, sum = 0;
+        for (int32_t i = 0; i < s->slots; i++) {
+            sizes[i] = placement_host_capacity(s->placement, i).amount[r];
+        }
+        qsort(sizes, (size_t)s->slots, sizeof(*sizes), larger);
+        while (sum < s->most_used[r] && count < s->slots) {
+            sum += sizes[count++];
+        }
+        most = count > most ? count : most;
+    }
+    free(sizes);
+    return most;
 }
 
 static void pool_init(struct sim_pool *s, int32_t hosts, enum placement_goal goal, struct sim_result *ret)
@@ -443,6 +483,8 @@ void sim_load_run(const struct sim_load *load, int32_t hosts, int64_t decisions,
     ret->hosts = placement_host_count(s.placement);
     ret->servers = s.held_count;
     ret->full = fullness(&s);
+    ret->peak = s.peak;
+    ret->peak_bound = lower_bound(&s);
     measure_stranded(&s, ret);
     sim_latency_done(&choices);
     sim_latency_done(&whole);

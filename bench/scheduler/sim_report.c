@@ -71,6 +71,7 @@ void sim_result_init(struct sim_result *r, const char *what, enum placement_goal
                              .stranded = {-1, -1, -1},
                              .peak = -1,
                              .host_days = -1,
+                             .host_days_bound = -1,
                              .set_host_p99 = -1,
                              .choose_p99 = -1};
     snprintf(r->what, sizeof(r->what), "%s", what);
@@ -146,10 +147,14 @@ static void print_text(const struct sim_result *r)
         printf("  a host changes: the library knows after %.2f us (p99)\n", r->set_host_p99);
     }
     if (r->peak >= 0) {
-        printf("  hosts at peak %lld, lower bound %lld: %.4f; host-days %.1f, lower bound %.1f: %.4f\n",
-               (long long)r->peak, (long long)r->peak_bound, (double)r->peak / (double)r->peak_bound, r->host_days,
-               r->host_days_bound, r->host_days / r->host_days_bound);
+        printf("  hosts at peak %lld, lower bound %lld: %.4f", (long long)r->peak, (long long)r->peak_bound,
+               (double)r->peak / (double)r->peak_bound);
     }
+    if (r->host_days >= 0) {
+        printf("; host-days %.1f, lower bound %.1f: %.4f", r->host_days, r->host_days_bound,
+               r->host_days / r->host_days_bound);
+    }
+    printf(r->peak >= 0 ? "\n" : "");
     if (r->stranded[0] >= 0) {
         printf("  stranded: VCPU %.2f %%, memory %.2f %%", r->stranded[0] * 100, r->stranded[1] * 100);
         printf(r->stranded[2] >= 0 ? ", disk %.2f %%\n" : "\n", r->stranded[2] * 100);
