@@ -212,76 +212,99 @@ static void go_on(struct run *r, size_t at, double day, long hours)
            (long long)r->woken, (long long)r->refused, slowest);
 }
 
-int main(int argc, char **argv)
+/* What the command line says. */
+struct options {
+    const char *path;
+    double day, percent;
+    long hours, vcpus, memory, moves_an_hour;
+};
+
+static bool read_options(int argc, char **argv, struct options *ret)
 {
     static const struct option names[] = {{"trace", 1, NULL, 't'}, {"capacity", 1, NULL, 'c'}, {"at", 1, NULL, 'a'},
                                           {"use", 1, NULL, 'u'},   {"hours", 1, NULL, 'h'},    {"moves", 1, NULL, 'm'},
                                           {NULL, 0, NULL, 0}};
-    struct run r = {.moves_an_hour = 200};
-    const char *path = NULL;
-    double day = 3, percent = 12, ms = 0;
-    long hours = 72, vcpus = 0, memory = 0;
+    *ret = (struct options){.day = 3, .percent = 12, .hours = 72, .moves_an_hour = 200};
     for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         switch (c) {
         case 't':
-            path = optarg;
+            ret->path = optarg;
             break;
         case 'c':
-            sscanf(optarg, "%ld,%ld", &vcpus, &memory);
+            sscanf(optarg, "%ld,%ld", &ret->vcpus, &ret->memory);
             break;
         case 'a':
-            day = strtod(optarg, NULL);
+            ret->day = strtod(optarg, NULL);
             break;
         case 'u':
-            percent = strtod(optarg, NULL);
+            ret->percent = strtod(optarg, NULL);
             break;
         case 'h':
-            hours = strtol(optarg, NULL, 10);
+            ret->hours = strtol(optarg, NULL, 10);
             break;
         case 'm':
-            r.moves_an_hour = strtol(optarg, NULL, 10);
+            ret->moves_an_hour = strtol(optarg, NULL, 10);
             break;
         default:
-            return 2;
+            return false;
         }
     }
-    if (!path || vcpus <= 0 || memory <= 0 || percent <= 0 || day <= 0 ||
-        !sim_trace_read(path, day + (double)hours / 24 + 1, 0, &r.trace))
-        return 2;
-    r.vcpus = vcpus;
-    r.memory = memory;
-    r.p = placement_new(NULL);
-    size_t room = r.trace.server_count + 1;
-    r.host_of = memory_array(room, sizeof(*r.host_of));
-    r.on = memory_array(room * 20, sizeof(*r.on));
-    r.servers = memory_array(room * 20, sizeof(*r.servers));
-    r.server_at = memory_array(room, sizeof(*r.server_at));
-    r.moves = memory_array(room, sizeof(*r.moves));
-    make_hosts(&r, day, percent);
-    r.pool.hosts = memory_array((size_t)r.host_count, sizeof(*r.pool.hosts));
-    r.pool.host_count = (size_t)r.host_count;
-    r.pool.servers = memory_array(room, sizeof(*r.pool.servers));
+    return ret->path && ret->vcpus > 0 && ret->memory > 0 && ret->percent > 0 && ret->day > 0;
+}
+
+static void run_init(struct run *r, const struct options *o)
+{
+    size_t room = r->trace.server_count + 1;
+    r->vcpus = o->vcpus;
+    r->memory = o->memory;
+    r->moves_an_hour = o->moves_an_hour;
+    r->p = placement_new(NULL);
+    r->host_of = memory_array(room, sizeof(*r->host_of));
+    r->on = memory_array(room * 20, sizeof(*r->on));
+    r->servers = memory_array(room * 20, sizeof(*r->servers));
+    r->server_at = memory_array(room, sizeof(*r->server_at));
+    r->moves = memory_array(room, sizeof(*r->moves));
+    make_hosts(r, o->day, o->percent);
+    r->pool.hosts = memory_array((size_t)r->host_count, sizeof(*r->pool.hosts));
+    r->pool.host_count = (size_t)r->host_count;
+    r->pool.servers = memory_array(room, sizeof(*r->pool.servers));
     for (size_t i = 0; i < room; i++)
-        r.host_of[i] = PLACEMENT_NO_SLOT;
-    size_t at = replay(&r, 0, day, PLACEMENT_GOAL_SPREAD);
-    int64_t running = 0;
-    for (int32_t i = 0; i < r.host_count; i++)
-        running += r.servers[i];
-    printf("day %.0f, servers spread: %lld servers on %lld of %d hosts, use %.1f %%\n", day, (long long)running,
-           (long long)hosts_on(&r, true), r.host_count, use(&r, r.host_count));
-    double total_ms = 0;
+        r->host_of[i] = PLACEMENT_NO_SLOT;
+}
+
+/* Plan after plan until nothing moves. Returns the use of the hosts that are on then, in percent. */
+static double consolidate_all(struct run *r)
+{
+    double total_ms = 0, ms = 0;
     size_t rounds = 0;
-    while (consolidate(&r, r.trace.server_count, &ms) > 0 && rounds < 20) {
+    while (consolidate(r, r->trace.server_count, &ms) > 0 && rounds < 20) {
         rounds++;
         total_ms += ms;
     }
-    int64_t in_use = hosts_on(&r, true), on = hosts_on(&r, false);
+    int64_t in_use = hosts_on(r, true), on = hosts_on(r, false);
     printf(
         "consolidated: %lld moves in %zu plans (%.0f ms), %lld hosts in use at %.1f %%, %lld on (a reserve of %d %%) "
         "at %.1f %%, %lld switched off\n",
-        (long long)r.moved, rounds, total_ms, (long long)in_use, use(&r, in_use), (long long)on, RESERVE_PERCENT,
-        use(&r, on), (long long)(r.host_count - on));
-    if (hours > 0)
-        go_on(&r, at, day, hours);
-    return use(&r, on) >= 60 ? 0 : 1;
+        (long long)r->moved, rounds, total_ms, (long long)in_use, use(r, in_use), (long long)on, RESERVE_PERCENT,
+        use(r, on), (long long)(r->host_count - on));
+    return use(r, on);
+}
+
+int main(int argc, char **argv)
+{
+    struct run r = {0};
+    struct options o;
+    if (!read_options(argc, argv, &o) || !sim_trace_read(o.path, o.day + (double)o.hours / 24 + 1, 0, &r.trace))
+        return 2;
+    run_init(&r, &o);
+    size_t at = replay(&r, 0, o.day, PLACEMENT_GOAL_SPREAD);
+    int64_t running = 0;
+    for (int32_t i = 0; i < r.host_count; i++)
+        running += r.servers[i];
+    printf("day %.0f, servers spread: %lld servers on %lld of %d hosts, use %.1f %%\n", o.day, (long long)running,
+           (long long)hosts_on(&r, true), r.host_count, use(&r, r.host_count));
+    double reached = consolidate_all(&r);
+    if (o.hours > 0)
+        go_on(&r, at, o.day, o.hours);
+    return reached >= 60 ? 0 : 1;
 }
