@@ -103,6 +103,7 @@ static int agent_make_fake(struct agent_host *h, struct hypervisor **ret, struct
         setup.vcpus = h->agent->fake_sums.shared;
     setup.reserved_disk_gib = s->reserved_disk_bytes / GIB;
     setup.address = s->address;
+    setup.storage = s->fake_storage;
     setup.file = s->fake_persist ? file.data : NULL;
     int code = fake_new(&setup, ret, e);
     strbuf_done(&file);

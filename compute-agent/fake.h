@@ -14,7 +14,8 @@ struct fake_setup {
     int64_t vcpus, memory_mib, disk_gib, reserved_vcpus, reserved_memory_mib, reserved_disk_gib;
     const char *topology; /* JSON of its NUMA cells, stays the caller's; NULL: none is told */
     const char *address;
-    const char *file; /* domains are kept here over restarts; NULL: they are not */
+    const char *storage; /* name of the storage that it says its servers are on; NULL: none */
+    const char *file;    /* domains are kept here over restarts; NULL: they are not */
 };
 /* ERR_IO, ERR_CORRUPT for the file. */
 int fake_new(const struct fake_setup *setup, struct hypervisor **ret, struct error *e);

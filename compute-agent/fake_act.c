@@ -101,6 +101,7 @@ int fake_move_now(struct fake *f, const struct hypervisor_move *move, struct fak
         return 0;
     case HYPERVISOR_MOVE_RECEIVE:
     case HYPERVISOR_MOVE_READY:
+    case HYPERVISOR_MOVE_ADOPT:
         fake_set(f, g, g->domain, true);
         return 0;
     case HYPERVISOR_MOVE_SEND:

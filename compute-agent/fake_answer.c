@@ -83,6 +83,8 @@ static void fake_print_inventory(const struct fake *f, struct strbuf *to)
     json_out_array(&o, "traits");
     json_out_array_end(&o);
     json_out_raw(&o, "topology", f->setup.topology ? f->setup.topology : "{}");
+    if (f->setup.storage)
+        json_out_text(&o, "storage", f->setup.storage);
     json_out_object_end(&o);
 }
 

@@ -217,7 +217,7 @@ static void task_done(void *arg, const struct hypervisor_result *result, const c
     bool patient = result->transient && t->attempts++ < TASK_ATTEMPTS &&
                    (t->move.kind == HYPERVISOR_MOVE_ARRIVE || t->move.kind == HYPERVISOR_MOVE_RECEIVE ||
                     t->move.kind == HYPERVISOR_MOVE_RELEASE || t->move.kind == HYPERVISOR_MOVE_READY ||
-                    t->move.kind == HYPERVISOR_MOVE_SNAPSHOT);
+                    t->move.kind == HYPERVISOR_MOVE_SNAPSHOT || t->move.kind == HYPERVISOR_MOVE_ADOPT);
     bool again =
         patient || result->code == ERR_UNAVAILABLE || (t->move.kind == HYPERVISOR_MOVE_DISCARD && result->code);
     if (again && !t->superseded && !t->cancelled) { /* it must end well: nobody else can do it */
@@ -267,10 +267,16 @@ void host_task_network_done(struct host_task *t, const struct hypervisor_result 
         task_move(t);
 }
 
+static bool task_brings_spec(const struct host_task *t)
+{
+    return t->move.kind == HYPERVISOR_MOVE_RECEIVE || t->move.kind == HYPERVISOR_MOVE_READY ||
+           t->move.kind == HYPERVISOR_MOVE_ADOPT;
+}
+
 static void task_begin(struct host_task *t)
 {
     struct guest *g = task_guest(t);
-    bool comes = t->move.kind == HYPERVISOR_MOVE_RECEIVE || t->move.kind == HYPERVISOR_MOVE_READY;
+    bool comes = task_brings_spec(t);
     t->running = true;
     t->code = 0;
     error_clear(&t->error);
@@ -358,6 +364,7 @@ static int task_read(struct host_task *t, json_value *value, struct error *e)
     const char *source = task_text(t, value, "source"), *target = task_text(t, value, "target");
     const char *args_source = json_in_text(json_in_member(json_in_member(value, "args"), "source"));
     bool from_here = source && strcmp(source, t->host->identity->host_id) == 0;
+    m->source_id = arena_strdup(&t->arena, args_source);
     m->from_here = args_source && strcmp(args_source, t->host->identity->host_id) == 0;
     m->same_host = source && target && strcmp(source, target) == 0;
     m->peer_id = from_here ? target : source;
@@ -369,7 +376,7 @@ static int task_read(struct host_task *t, json_value *value, struct error *e)
     json_in_int(json_in_member(json_in_member(value, "options"), "parallel"), &m->parallel);
     m->compress = task_text(t, json_in_member(value, "options"), "compress");
     json_value *server = json_in_member(value, "server");
-    if (m->kind != HYPERVISOR_MOVE_RECEIVE && m->kind != HYPERVISOR_MOVE_READY)
+    if (!task_brings_spec(t))
         return 0;
     if (!json_in_is_object(server))
         return error_set(e, ERR_INVALID, "The task has no server");

@@ -133,6 +133,8 @@ enum hypervisor_move_kind {
     HYPERVISOR_MOVE_READY,    /* everything is made and checked that a running guest of `peer` needs to come here */
     HYPERVISOR_MOVE_SEND,     /* the running guest goes to `peer`; when it is away already, that is success */
     HYPERVISOR_MOVE_ARRIVE,   /* says that the guest is here, owned by this host */
+    HYPERVISOR_MOVE_ADOPT,    /* the files of a dead host, where this one reaches them: whether its disks are here, what
+                            they need is fetched, and nobody else may remove them any more */
     HYPERVISOR_MOVE_DISCARD,  /* HYPERVISOR_REMOVE, also of what is half made */
     HYPERVISOR_MOVE_SNAPSHOT, /* no move: a copy of its disk as it is now, whole and by itself, while it goes on; the
                            callback's text: {"file", to be removed by the caller, or "data"; "format"} */
@@ -142,8 +144,9 @@ struct hypervisor_move {
     enum hypervisor_move_kind kind;
     const char *server_id;
     const char *image_id;                             /* SNAPSHOT: what it is for */
-    const struct spec *spec;                          /* RECEIVE, READY; as the server will be here */
+    const struct spec *spec;                          /* RECEIVE, READY, ADOPT; as the server will be here */
     const char *peer_id, *peer_address;               /* the other host; NULL for DISCARD */
+    const char *source_id;                            /* DISCARD: the migration's source, NULL: not known */
     bool same_host;                                   /* it stays where it is */
     bool from_here;                                   /* this host is the migration's source */
     bool paused;                                      /* ARRIVE: what the tenant wants it to be */

@@ -162,6 +162,8 @@ static const struct config_option settings_options[] = {
      .doc = "NUMA cells of each fake host."},
     {OPTION(fake_huge_pages, fake_huge_pages), .type = CONFIG_TEXT,
      .doc = "Huge pages of each cell of a fake host, as KIB:COUNT between commas."},
+    {OPTION(fake_storage, fake_storage), .type = CONFIG_TEXT,
+     .doc = "Name of the storage that fake hosts say their servers' disks are on; those with the same name share it."},
     {OPTION(fake_delay, fake_delay_ms), .type = CONFIG_DURATION, .fallback = "0ms", .max = DAY_MS,
      .doc = "How long each action of a fake host takes."},
     {OPTION(fake_persist, fake_persist), .type = CONFIG_BOOL, .fallback = "yes",

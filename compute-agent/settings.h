@@ -29,7 +29,7 @@ struct settings {
     char *log_level, *log_file;
     int64_t fake_hosts, fake_vcpus, fake_memory_bytes, fake_disk_bytes, fake_delay_ms;
     int64_t fake_cells;
-    char *fake_huge_pages;
+    char *fake_huge_pages, *fake_storage;
     bool fake_persist;
     char *fake_faults;
 };

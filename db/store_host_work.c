@@ -93,8 +93,9 @@ int store_host_work_set_drain(struct db_conn *c, const char *host_id, enum host_
 
 DB_STATEMENT(host_drain_cancel, "UPDATE host_drain SET state = 'cancelled', updated_us = $2 WHERE host_id = $1 "
                                 "AND state IN ('running', 'stuck')");
-DB_STATEMENT(host_drain_abort, "UPDATE migration SET request = 'abort' WHERE drain_host = $1 AND ended = 0 "
-                               "AND step IN ('queued', 'stopping', 'releasing', 'receiving', 'readying', 'sending')");
+DB_STATEMENT(host_drain_abort,
+             "UPDATE migration SET request = 'abort' WHERE drain_host = $1 AND ended = 0 "
+             "AND step IN ('queued', 'stopping', 'releasing', 'receiving', 'adopting', 'readying', 'sending')");
 int store_host_work_cancel_drain(struct db_conn *c, const char *host_id, int64_t now_us, struct error *e)
 {
     int64_t changed = 0;

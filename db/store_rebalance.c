@@ -128,7 +128,7 @@ int store_rebalance_set_move(struct db_conn *c, const struct rebalance_move_row 
 
 DB_STATEMENT(rebalance_abort,
              "UPDATE migration SET request = 'abort' WHERE ended = 0 AND step IN ('queued', 'stopping', 'releasing', "
-             "'receiving', 'readying', 'sending') AND id IN (SELECT migration_id FROM rebalance_move "
+             "'receiving', 'adopting', 'readying', 'sending') AND id IN (SELECT migration_id FROM rebalance_move "
              "WHERE rebalance_id = $1 AND state = 'moving')");
 int store_rebalance_abort(struct db_conn *c, int64_t id, struct error *e)
 {

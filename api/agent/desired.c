@@ -10,6 +10,7 @@
 #include "common/json_in.h"
 #include "common/seal.h"
 #include "db/store_agent_query.h"
+#include "db/store_host_work.h"
 #include "db/store_image.h"
 #include "db/store_server.h"
 #include <stdlib.h>
@@ -87,7 +88,13 @@ static int write_answer(struct db_conn *c, void *arg, struct error *e)
 {
     struct answer *a = arg;
     bool more = false;
+    bool off = false;
     int rc = agent_host(a->request, &a->host);
+    rc = rc ? rc
+            : store_host_work_is_off(c, a->host.id, a->request->now_us, &off, NULL, &a->request->arena,
+                                     &a->request->error);
+    if (!rc && off) /* its servers may be on their way elsewhere: first its report must have made the proof void */
+        rc = error_set(&a->request->error, ERR_UNAVAILABLE, "The host counts as off until it has reported");
     if (rc)
         return rc;
     json_out_object(a->out, NULL);

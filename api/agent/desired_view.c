@@ -93,7 +93,8 @@ static int read_held(struct db_conn *c, const struct server_row *row, struct are
     int rc = store_migration_of_server(c, row->id, a, &m, &none);
     if (!rc)
         *ret = m.step == MIGRATION_RELEASING || m.step == MIGRATION_RECEIVING || m.step == MIGRATION_SENDING ||
-               m.step == MIGRATION_ARRIVING || m.step == MIGRATION_RECALLING || m.step == MIGRATION_BACK_RELEASING;
+               m.step == MIGRATION_ADOPTING || m.step == MIGRATION_ARRIVING || m.step == MIGRATION_RECALLING ||
+               m.step == MIGRATION_BACK_RELEASING;
     return rc && rc != ERR_NOT_FOUND ? error_set(e, rc, "%s", error_text(&none)) : 0;
 }
 

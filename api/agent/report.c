@@ -13,6 +13,7 @@
 #include "db/store_cells.h"
 #include "db/store_host_clock.h"
 #include "db/store_host_reach.h"
+#include "db/store_host_storage.h"
 #include "db/store_resource.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -161,6 +162,7 @@ static int apply_inventory(struct work *w, const struct report_inventory *from)
     row.cpu = json_in_is_object(from->cpu) ? json_in_print(from->cpu, w->arena) : "{}";
     row.traits = json_in_is_array(from->traits) ? json_in_print(from->traits, w->arena) : "[]";
     int rc = store_cells_set(w->conn, row.id, print_topology(w, from->topology), w->now_us, w->error);
+    rc = rc ? rc : store_host_storage_set(w->conn, row.id, from->storage, w->error);
     return rc ? rc : store_host_write_inventory(w->conn, &row, w->error);
 }
 

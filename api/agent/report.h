@@ -26,7 +26,7 @@ struct report_sample {
 };
 
 struct report_inventory {
-    const char *hypervisor, *architecture, *address;
+    const char *hypervisor, *architecture, *address, *storage;
     int64_t hypervisor_version, vcpus, memory_mib, disk_gib, reserved_vcpus, reserved_memory_mib, reserved_disk_gib;
     json_value *cpu, *traits, *topology;
 };

@@ -67,7 +67,8 @@ static int write_task(void *arg, const struct host_task_row *task, struct error 
     int rc = alone ? 0 : store_migration_get(w->conn, task->migration_id, a, &m, e);
     if (rc)
         return rc;
-    bool receives = strcmp(task->kind, "receive") == 0 || strcmp(task->kind, "ready") == 0;
+    bool receives =
+        strcmp(task->kind, "receive") == 0 || strcmp(task->kind, "ready") == 0 || strcmp(task->kind, "adopt") == 0;
     json_out_object(out, NULL);
     json_out_text(out, "id", task->id);
     json_out_text(out, "server_id", task->server_id);

@@ -5,6 +5,7 @@
 #include "db/store_flavor.h"
 #include "db/store_host.h"
 #include "db/store_host_admin.h"
+#include "db/store_host_storage.h"
 #include "db/store_host_work.h"
 #include "db/store_quota.h"
 #include <string.h>
@@ -104,7 +105,21 @@ int server_moves_live(struct request *request, struct reply *reply, struct serve
 
 /* ---- evacuate ---- */
 
-static int check_evacuate_body(struct request *request, json_value *value)
+/* Until 2.14 whoever asks says whether the disks are on storage that other hosts reach, too. */
+static int check_shared(struct request *request, const struct server_row *row, bool said)
+{
+    const char **peers;
+    size_t count = 0;
+    int rc = row->host_id ? store_host_storage_peers(request->conn, row->host_id, &request->arena, &peers, &count,
+                                                     &request->error)
+                          : 0;
+    if (rc || said == (count > 0))
+        return rc;
+    return error_set(&request->error, ERR_INVALID, "Invalid state of instance files%s: they are on %s",
+                     said ? " on shared storage" : "", said ? "local disks" : "shared storage");
+}
+
+static int check_evacuate_body(struct request *request, const struct server_row *row, json_value *value)
 {
     bool flag = false;
     size_t known = 0;
@@ -115,8 +130,9 @@ static int check_evacuate_body(struct request *request, json_value *value)
     if (!compute_since(request, 14)) {
         if (!compute_read_bool(json_in_member(value, "onSharedStorage"), &flag))
             return bad(request, "onSharedStorage", "It is a boolean and required");
-        if (flag)
-            return error_set(&request->error, ERR_INVALID, "Invalid state of instance files: they are on local disks");
+        int rc = check_shared(request, row, flag);
+        if (rc)
+            return rc;
         known++;
     }
     if (compute_since(request, 29) && !compute_since(request, 68) && json_in_has(value, "force")) {
@@ -148,7 +164,7 @@ int server_moves_evacuate(struct request *request, struct reply *reply, struct s
 {
     struct migration_wish move = {
         .kind = MIGRATION_EVACUATION, .action = SERVER_ACTION_EVACUATE, .operation = OPERATION_EVACUATE};
-    int rc = check_evacuate_body(request, value);
+    int rc = check_evacuate_body(request, row, value);
     rc = rc ? rc : read_host(request, row, json_in_member(value, "host"), &move.wanted_host);
     rc = rc ? rc : check_off(request, row);
     rc = rc ? rc : begin(request, row, &move);

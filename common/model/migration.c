@@ -20,6 +20,7 @@ static const struct step_row {
     [MIGRATION_STOPPING] = {"stopping", "migrating", NULL, true, 10 * MINUTE_US},
     [MIGRATION_RELEASING] = {"releasing", "migrating", "release", true, 10 * MINUTE_US},
     [MIGRATION_RECEIVING] = {"receiving", "post-migrating", "receive", false, 24 * 60 * MINUTE_US},
+    [MIGRATION_ADOPTING] = {"adopting", "pre-migrating", "adopt", false, 10 * MINUTE_US},
     [MIGRATION_READYING] = {"readying", "preparing", "ready", false, 60 * MINUTE_US},
     [MIGRATION_SENDING] = {"sending", "running", "send", true, 24 * 60 * MINUTE_US},
     [MIGRATION_ARRIVING] = {"arriving", "running", "arrive", false, 0},
@@ -172,12 +173,20 @@ static enum migration_step first_step(const struct migration_view *v)
 {
     if (v->kind == MIGRATION_LIVE)
         return MIGRATION_READYING;
+    if (v->kind == MIGRATION_EVACUATION && v->shares)
+        return MIGRATION_ADOPTING;
     return v->kind == MIGRATION_EVACUATION || v->in_place ? MIGRATION_STARTING : MIGRATION_STOPPING;
+}
+
+/* A server that runs twice is worse than one that is down. */
+static bool lacks_proof(const struct migration_view *v)
+{
+    return v->kind == MIGRATION_EVACUATION && !v->source_off;
 }
 
 static void next_queued(const struct migration_view *v, struct migration_move *m)
 {
-    if (v->request == MIGRATION_ABORT || !v->server_wanted || v->refused || v->overdue) {
+    if (v->request == MIGRATION_ABORT || !v->server_wanted || v->refused || v->overdue || lacks_proof(v)) {
         give_up(v, m);
     } else if (v->placed) {
         go(m, first_step(v));
@@ -189,12 +198,15 @@ static void next_queued(const struct migration_view *v, struct migration_move *m
 static void next_task(const struct migration_view *v, struct migration_move *m, enum migration_step then)
 {
     bool stop = v->request == MIGRATION_ABORT || !v->server_wanted || v->overdue;
-    if (v->task == MIGRATION_TASK_DONE) { /* also when somebody wanted it to stop: it was too late */
+    if (lacks_proof(v)) {
+        give_up(v, m);
+    } else if (v->task == MIGRATION_TASK_DONE) { /* also when somebody wanted it to stop: it was too late */
         go(m, then);
         m->switches = then == MIGRATION_STARTING || then == MIGRATION_CLEARING;
     } else if (v->task == MIGRATION_TASK_FAILED) {
         give_up(v, m);
-    } else if (stop && (v->step == MIGRATION_RECEIVING || v->step == MIGRATION_READYING)) {
+    } else if (stop && v->step != MIGRATION_RELEASING && v->step != MIGRATION_SENDING &&
+               v->step != MIGRATION_ARRIVING) {
         give_up(v, m); /* the target need not be asked: it owns nothing yet */
     } else {
         m->cancels_task = stop && v->step == MIGRATION_SENDING;
@@ -264,6 +276,9 @@ void migration_next(const struct migration_view *v, struct migration_move *ret)
         next_task(v, ret, MIGRATION_RECEIVING);
         break;
     case MIGRATION_RECEIVING:
+        next_task(v, ret, MIGRATION_STARTING);
+        break;
+    case MIGRATION_ADOPTING:
         next_task(v, ret, MIGRATION_STARTING);
         break;
     case MIGRATION_READYING:

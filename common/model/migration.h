@@ -7,7 +7,9 @@
  *   resize in place  QUEUED =switch= STARTING - VERIFYING - DONE: the guest grows while it runs
  *   cold, resize     QUEUED - STOPPING - RELEASING - RECEIVING =switch= STARTING - VERIFYING - CLEARING - DONE
  *   live             QUEUED - READYING - SENDING - ARRIVING =switch= CLEARING - DONE
- *   evacuation       QUEUED =switch= STARTING - CLEARING - DONE
+ *   evacuation       QUEUED =switch= STARTING - CLEARING - DONE; where the hosts share the disks QUEUED - ADOPTING
+ * =switch=
+ *                    ...; never without proof that the source is off
  *   revert           VERIFYING - BACK_STOPPING - BACK_RELEASING =switch back= BACK_STARTING - UNDOING - DONE
  *   failure          before the switch: - UNDOING - DONE, the server goes on at the source; a guest that has left and
  *                    did not arrive: ARRIVING - RECALLING - DONE; a target that cannot start it: as revert
@@ -28,6 +30,7 @@ enum migration_step {
     MIGRATION_STOPPING,  /* the guest is switched off */
     MIGRATION_RELEASING, /* source: the domain goes, the files stay */
     MIGRATION_RECEIVING, /* target: fetches the files */
+    MIGRATION_ADOPTING,  /* target: takes the disks of a dead host over, where it reaches them */
     MIGRATION_READYING,  /* target: checks and makes everything that a live guest needs */
     MIGRATION_SENDING,   /* source: the guest moves */
     MIGRATION_ARRIVING,  /* target: says that the guest is here */
@@ -83,6 +86,7 @@ struct migration_view {
     bool same_host;     /* a resize that stays where it is */
     bool in_place;      /* ... under the running guest */
     bool placed;        /* a target was found and holds room */
+    bool shares;        /* ... and it reaches the storage of the source, as far as is known */
     bool refused;       /* no host can take it */
     bool server_gone;   /* the row is history */
     bool server_wanted; /* nobody has asked to delete it */

@@ -188,13 +188,16 @@ static unsigned libvirt_domain_undefine_flags(const struct profile *p)
     return flags;
 }
 
-/* What a migration's target is to forget is the source's too, where they share it. */
-static bool libvirt_domain_leaves_files(const struct libvirt_call *c)
+/* What a migration's target is to forget is the source's too, where they share it: it is the source's again. */
+static bool libvirt_domain_leaves_files(struct libvirt_call *c)
 {
     if (!c->move || c->move->from_here)
         return false;
     char *folder = storage_folder(c->settings, c->id);
     bool shared = owner_is_shared(folder);
+    if (shared && c->move->source_id && !owner_is_other(folder, c->names.host_id))
+        c->code = owner_take(folder, c->move->source_id, &c->error);
+    c->transient = c->code != 0;
     free(folder);
     return shared;
 }
@@ -211,7 +214,8 @@ static int libvirt_domain_undefine(struct libvirt_call *c, virDomainPtr *domain)
 
 static int libvirt_domain_remove_files(struct libvirt_call *c)
 {
-    int code = libvirt_domain_leaves_files(c) ? 0 : storage_remove(c->settings, c->names.host_id, c->id, &c->error);
+    int code = libvirt_domain_leaves_files(c) ? c->code
+                                              : storage_remove(c->settings, c->names.host_id, c->id, &c->error);
     c->transient = c->transient || code;
     libvirt_limit_forget(c, c->id);
     return c->code = code;

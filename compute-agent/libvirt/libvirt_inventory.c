@@ -7,6 +7,7 @@
 #include "compute-agent/cells.h"
 #include "compute-agent/libvirt/libvirt_call.h"
 #include "compute-agent/settings.h"
+#include "compute-agent/storage/adopt.h"
 #include "compute-agent/xml/topology_xml.h"
 #include "compute-agent/xml/xml.h"
 #include <stdio.h>
@@ -166,6 +167,7 @@ static void libvirt_inventory_print(struct libvirt_call *c, const virNodeInfo *n
     const struct settings *s = c->settings;
     struct utsname kernel;
     struct json_out o;
+    char storage[UUID_SIZE];
     uname(&kernel);
     libvirt_inventory_cells(c, capabilities, t, &sums);
     bool divided = t->cell_count > 0 && (s->dedicated_cpus || s->shared_cpus);
@@ -188,6 +190,8 @@ static void libvirt_inventory_print(struct libvirt_call *c, const virNodeInfo *n
     libvirt_inventory_print_cpu(&o, capabilities, t->cell_count);
     libvirt_inventory_print_traits(&o, c, t->threads > 1);
     libvirt_inventory_print_topology(&o, t);
+    if (adopt_can(c->profile) && adopt_storage(s, storage))
+        json_out_text(&o, "storage", storage);
     json_out_object_end(&o);
     free(t);
 }

@@ -369,15 +369,24 @@ static const struct {
     void (*work)(struct libvirt_call *c);
     bool takes_long;
 } kinds[HYPERVISOR_MOVE_COUNT] = {
-    [HYPERVISOR_MOVE_RELEASE] = {work_release, false},       [HYPERVISOR_MOVE_SERVE] = {work_serve, false},
-    [HYPERVISOR_MOVE_RECEIVE] = {work_receive, true},        [HYPERVISOR_MOVE_READY] = {work_ready, true},
-    [HYPERVISOR_MOVE_SEND] = {libvirt_send_guest, true},     [HYPERVISOR_MOVE_ARRIVE] = {work_arrive, false},
-    [HYPERVISOR_MOVE_DISCARD] = {libvirt_domain_act, false}, [HYPERVISOR_MOVE_SNAPSHOT] = {libvirt_snapshot_take, true},
+    [HYPERVISOR_MOVE_RELEASE] = {work_release, false},
+    [HYPERVISOR_MOVE_SERVE] = {work_serve, false},
+    [HYPERVISOR_MOVE_RECEIVE] = {work_receive, true},
+    [HYPERVISOR_MOVE_READY] = {work_ready, true},
+    [HYPERVISOR_MOVE_SEND] = {libvirt_send_guest, true},
+    [HYPERVISOR_MOVE_ARRIVE] = {work_arrive, false},
+    [HYPERVISOR_MOVE_ADOPT] = {NULL, true},
+    [HYPERVISOR_MOVE_DISCARD] = {libvirt_domain_act, false},
+    [HYPERVISOR_MOVE_SNAPSHOT] = {libvirt_snapshot_take, true},
 };
 
 void libvirt_move(struct hypervisor *h, const struct hypervisor_move *move, hypervisor_text_fn done, void *arg)
 {
     struct libvirt *lv = (struct libvirt *)h;
+    if (move->kind == HYPERVISOR_MOVE_ADOPT) { /* files alone */
+        storage_adopt(lv->storage, move->spec, done, arg);
+        return;
+    }
     struct moving *g = memory_new(sizeof(*g));
     *g = (struct moving){.owner = lv, .move = move, .done = done, .arg = arg};
     memcpy(g->id, move->server_id, UUID_SIZE);

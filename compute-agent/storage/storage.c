@@ -2,11 +2,13 @@
  */
 #include "compute-agent/storage/storage.h"
 #include "common/file.h"
+#include "common/json_out.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "compute-agent/identity.h"
 #include "compute-agent/profile/profile.h"
 #include "compute-agent/settings.h"
+#include "compute-agent/storage/adopt.h"
 #include "compute-agent/storage/block.h"
 #include "compute-agent/storage/config_drive.h"
 #include "compute-agent/storage/disk.h"
@@ -33,7 +35,8 @@ struct storage {
     struct worker_pool *pool;
     struct image_cache *images;
     bool direct_io;
-    struct storage_task *tasks; /* under way */
+    struct storage_task *tasks;         /* under way */
+    struct storage_adoption *adoptions; /* under way */
 };
 /* A part of a preparation. */
 struct storage_part {
@@ -54,6 +57,20 @@ struct storage_task {
     struct storage_part disks, drive;
     unsigned parts;
     hypervisor_done_fn done;
+    void *arg;
+};
+
+struct storage_adoption {
+    struct worker_job job;   /* first */
+    struct storage *storage; /* NULL: freed meanwhile */
+    struct storage_adoption *next;
+    struct adopt what;
+    struct adopt_found found;
+    char *base_path; /* pinned in the cache, NULL for none */
+    int code;
+    bool transient;
+    struct error error;
+    hypervisor_text_fn done;
     void *arg;
 };
 
@@ -300,6 +317,93 @@ void storage_prepare(struct storage *s, const struct hypervisor_prepare *what, h
         what->on_progress(arg);
 }
 
+/* ---- adopting ---- */
+
+static void storage_adoption_end(struct storage_adoption *a)
+{
+    struct storage *s = a->storage;
+    struct hypervisor_result result = {
+        .code = a->code, .transient = a->transient, .error = &a->error, .domain = HYPERVISOR_ABSENT};
+    struct strbuf text;
+    struct json_out o;
+    struct storage_adoption **at = &s->adoptions;
+    while (*at != a)
+        at = &(*at)->next;
+    *at = a->next;
+    if (a->base_path)
+        image_cache_release(s->images, a->base_path);
+    strbuf_init(&text, 0);
+    json_out_init(&o, &text);
+    json_out_object(&o, NULL);
+    json_out_bool(&o, "disks", a->found.disks);
+    json_out_bool(&o, "lost_tpm", a->found.lost_tpm);
+    json_out_object_end(&o);
+    a->done(a->arg, &result, a->code ? "" : text.data, a->code ? 0 : text.size);
+    strbuf_done(&text);
+    free(a->base_path);
+    free(a);
+}
+
+static void storage_adoption_run(struct worker_job *job)
+{
+    struct storage_adoption *a = (struct storage_adoption *)job;
+    a->code = adopt_disks(&a->what, &a->found, &a->error);
+}
+
+static void storage_adoption_done(struct worker_job *job, enum worker_outcome outcome)
+{
+    struct storage_adoption *a = (struct storage_adoption *)job;
+    if (outcome != WORKER_DONE)
+        a->code = error_set(&a->error, ERR_BUSY, "No worker was free for the server's files");
+    a->transient = storage_is_transient(a->code);
+    if (a->storage) {
+        storage_adoption_end(a);
+        return;
+    }
+    free(a->base_path);
+    free(a);
+}
+
+static void storage_adoption_submit(struct storage_adoption *a)
+{
+    static const struct worker_class class = {.run = storage_adoption_run, .done = storage_adoption_done};
+    worker_submit(a->storage->pool, &a->job, &class, 0);
+}
+
+/* Without the image it may go on as well: it may be on the storage that the hosts share. */
+static void storage_adoption_has_image(void *arg, const struct image_cache_result *result)
+{
+    struct storage_adoption *a = arg;
+    if (result->code && result->transient) {
+        a->code = result->code;
+        a->transient = true;
+        a->error = *result->error;
+        storage_adoption_end(a);
+        return;
+    }
+    if (!result->code)
+        a->base_path = memory_strdup(result->base.path);
+    storage_adoption_submit(a);
+}
+
+void storage_adopt(struct storage *s, const struct spec *spec, hypervisor_text_fn done, void *arg)
+{
+    struct storage_adoption *a = memory_new(sizeof(*a));
+    a->storage = s;
+    a->what = (struct adopt){.settings = s->setup.settings,
+                             .host_id = s->setup.identity->host_id,
+                             .spec = spec,
+                             .root = storage_root_name(s->setup.profile->root)};
+    a->done = done;
+    a->arg = arg;
+    a->next = s->adoptions;
+    s->adoptions = a;
+    if (spec->image && !spec->image->deleted)
+        image_cache_get(s->images, spec->image, storage_adoption_has_image, a);
+    else
+        storage_adoption_submit(a);
+}
+
 /* ---- life ---- */
 
 static bool storage_try_direct(const char *folder)
@@ -351,6 +455,8 @@ void storage_free(struct storage **storage)
         return;
     for (struct storage_task *t = s->tasks; t; t = t->next)
         t->storage = NULL;
+    for (struct storage_adoption *a = s->adoptions; a; a = a->next)
+        a->storage = NULL;
     image_cache_free(&s->images);
     worker_pool_free(&s->pool);
     free(s);

@@ -22,6 +22,8 @@ int storage_new(const struct storage_setup *setup, struct storage **ret, struct 
 void storage_free(struct storage **s);
 /* As hypervisor_ops.prepare says. Image and config drive are worked on at the same time. */
 void storage_prepare(struct storage *s, const struct hypervisor_prepare *what, hypervisor_done_fn done, void *arg);
+/* As HYPERVISOR_MOVE_ADOPT says. The callback gets what adopt.h finds as {"disks", "lost_tpm"}. */
+void storage_adopt(struct storage *s, const struct spec *spec, hypervisor_text_fn done, void *arg);
 /* Blocking, any thread: where an image of a server is made, in the server's folder, so that it goes with it; the
  * caller frees. What was left there by an agent that died is removed when the next one starts. */
 char *storage_image_path(const struct settings *settings, const char *server_id, const char *image_id);

@@ -41,6 +41,23 @@ int tpm_state_keep(const char *tpm_dir, const char *server_id, const char *folde
     return code;
 }
 
+bool tpm_state_is_kept(const char *tpm_dir, const char *server_id, const char *folder)
+{
+    struct strbuf path;
+    bool kept = false;
+    strbuf_init(&path, 0);
+    for (size_t i = 0; i < VERSION_COUNT && !kept; i++) {
+        strbuf_reset(&path);
+        strbuf_appendf(&path, "%s/%s", folder, versions[i].file);
+        kept = access(path.data, F_OK) == 0;
+        strbuf_reset(&path);
+        strbuf_appendf(&path, "%s/%s/%s/%s", tpm_dir, server_id, versions[i].folder, versions[i].name);
+        kept = kept || access(path.data, F_OK) == 0;
+    }
+    strbuf_done(&path);
+    return kept;
+}
+
 static int put_back(const char *from, const char *tpm_dir, const char *server_id, size_t version, struct error *e)
 {
     struct strbuf to;

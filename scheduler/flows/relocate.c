@@ -50,13 +50,14 @@ static int view(struct db_conn *c, struct look *l, struct migration_view *v, str
     v->placed = row->target_host != NULL;
     v->same_host = v->placed && strcmp(row->target_host, row->source_host) == 0;
     v->in_place = v->same_host && row->kind == MIGRATION_RESIZE && relocate_in_place_chosen(row->options);
+    v->shares = relocate_shares(row);
     v->refused = l->refusal != NULL;
     v->server_gone = m->gone;
     v->server_wanted = !m->gone && m->server.desired_exists;
     v->server_rests = !m->gone && m->server.observed_revision >= m->server.desired_revision &&
                       server_power_of(m->server.observed_state, &rest) && rest == m->server.desired_power;
     v->server_failed = row->message != NULL || (!m->gone && m->server.fault_code != 0);
-    if (row->step == MIGRATION_SENDING) {
+    if (row->step == MIGRATION_SENDING || row->kind == MIGRATION_EVACUATION) {
         int rc = store_host_work_is_off(c, row->source_host, m->now_us, &v->source_off, NULL, m->arena, e);
         if (rc)
             return rc;
@@ -75,6 +76,8 @@ static int decide(struct db_conn *c, struct look *l, struct host_task_row *task,
         l->m->row.hint = task->result;
     if (!rc && v.task == MIGRATION_TASK_FAILED && l->m->row.message == NULL)
         l->m->row.message = task->message;
+    if (!rc && v.kind == MIGRATION_EVACUATION && !v.source_off && l->m->row.message == NULL && l->move.resumes_source)
+        l->m->row.message = "Its host is heard again: it is not off";
     if (!rc && v.overdue && l->m->row.message == NULL && l->move.outcome == MIGRATION_FAILED)
         l->m->row.message = arena_printf(l->m->arena, "It was not done with '%s' in time", migration_step_name(v.step));
     return rc;

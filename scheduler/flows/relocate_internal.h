@@ -28,5 +28,10 @@ char *relocate_force(const char *options, struct arena *a);
 int relocate_step(struct db_conn *c, struct relocate *m, const struct migration_move *move, struct error *e);
 
 /* ---- relocate_lost.c ---- */
-/* Inside a transaction: the server's metadata says what was lost with its host. */
+/* Of a migration's options, once it is decided: the target of an evacuation reaches the source's storage. */
+#define RELOCATE_SHARED_OPTIONS "{\"shared_storage\":true}"
+bool relocate_shares(const struct migration_row *row);
+/* The target of an evacuation has the server's disks. */
+bool relocate_keeps_disks(const struct migration_row *row);
+/* Inside a transaction: the server's metadata says what was lost with its host; nothing when nothing was. */
 int relocate_mark_lost(struct db_conn *c, struct relocate *m, struct error *e);

@@ -4,6 +4,7 @@
 #include "db/lease.h"
 #include "db/store_cells.h"
 #include "db/store_host.h"
+#include "db/store_host_storage.h"
 #include "db/store_image.h"
 #include "scheduler/flows/relocate_in_place.h"
 #include "scheduler/flows/relocate_internal.h"
@@ -16,9 +17,12 @@ struct search {
     struct host_row source;
     const char *busy[PLACEMENT_NAMES_MAX]; /* hosts of migrations of this server that have not ended */
     size_t busy_count;
+    const char **peers; /* of an evacuation: hosts that reach the source's storage */
+    size_t peer_count;
     struct placement_request request;
     struct store_holding holding; /* what it will hold there */
     int32_t slot;
+    bool shares;   /* one of the peers */
     bool in_place; /* with `more` beyond what the server holds */
     struct resources more;
 };
@@ -64,6 +68,8 @@ static int read_search(struct search *s, struct error *e)
     rc = rc ? rc : store_migration_need(m->row.new_flavor, &s->waiting.need, e);
     rc = rc ? rc : store_host_get(c, m->row.source_host, m->arena, &s->source, e);
     rc = rc ? rc : store_migration_list(c, &open, note_busy, s, e);
+    if (!rc && m->row.kind == MIGRATION_EVACUATION)
+        rc = store_host_storage_peers(c, m->row.source_host, m->arena, &s->peers, &s->peer_count, e);
     if (rc)
         return rc;
     strncpy(s->waiting.id, m->server.id, sizeof(s->waiting.id) - 1);
@@ -142,6 +148,51 @@ static int keep_pages(struct search *s, struct error *e)
     return 0;
 }
 
+static bool is_peer(const struct search *s, const char *host)
+{
+    for (size_t i = 0; i < s->peer_count; i++) {
+        if (strcmp(s->peers[i], host) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Where a dead host's disks can be reached, its server goes on with them or not at all, unless somebody named a host.
+ * `request` is what is asked of any host. */
+static void ask_peers(struct search *s, const struct placement_request *request)
+{
+    const struct placement *p = s->m->dispatch->feed.placement;
+    struct placement_request one = *request;
+    if (s->slot != PLACEMENT_NO_SLOT && is_peer(s, placement_host_id(p, s->slot))) {
+        s->shares = true;
+        return;
+    }
+    if (s->m->row.wanted_host)
+        return;
+    s->slot = PLACEMENT_NO_SLOT;
+    for (size_t i = 0; i < s->peer_count && s->slot == PLACEMENT_NO_SLOT; i++) {
+        one.only_host = s->peers[i];
+        s->slot = placement_choose(s->m->dispatch->feed.placement, &one);
+    }
+    s->shares = s->slot != PLACEMENT_NO_SLOT;
+}
+
+static void refuse(struct search *s, struct placement_request *request, const char **ret_reason)
+{
+    struct placement_explanation x;
+    char *text = arena_alloc(s->m->arena, 480);
+    bool bound = s->peer_count > 0 && !s->m->row.wanted_host;
+    if (bound)
+        request->only_host = s->peers[0];
+    placement_explain(s->m->dispatch->feed.placement, request, &x);
+    *ret_reason = placement_sentence(&x, text, 480);
+    if (bound)
+        *ret_reason = arena_printf(s->m->arena,
+                                   "None of the %zu other hosts that reach the storage of its disks can take it: %s. "
+                                   "Evacuated to a named host without that storage it is built anew",
+                                   s->peer_count, text);
+}
+
 static int ask(struct search *s, const char **ret_reason, struct error *e)
 {
     struct relocate *m = s->m;
@@ -171,6 +222,8 @@ static int ask(struct search *s, const char **ret_reason, struct error *e)
     if (s->in_place)
         return 0;
     s->slot = placement_choose(p, &elsewhere);
+    if (s->peer_count > 0)
+        ask_peers(s, &elsewhere);
     bool may_stay = m->row.kind == MIGRATION_RESIZE && m->settings->same_host && !m->row.wanted_host;
     if (s->slot == PLACEMENT_NO_SLOT && may_stay) {
         struct placement_request here = s->request;
@@ -178,10 +231,7 @@ static int ask(struct search *s, const char **ret_reason, struct error *e)
         s->slot = placement_choose(p, &here);
     }
     if (s->slot == PLACEMENT_NO_SLOT) {
-        struct placement_explanation x;
-        char *text = arena_alloc(m->arena, 480);
-        placement_explain(p, &elsewhere, &x);
-        *ret_reason = placement_sentence(&x, text, 480);
+        refuse(s, &elsewhere, ret_reason);
         return 0;
     }
     /* Only for the answer: the library learns of it when the row has it. */
@@ -203,6 +253,8 @@ static int hold(struct db_conn *c, void *arg, struct error *e)
     rc = rc ? rc : store_migration_move(c, &row, MIGRATION_QUEUED, e);
     if (!rc && s->in_place)
         rc = store_migration_set_options(c, row.id, RELOCATE_IN_PLACE_OPTIONS, e);
+    if (!rc && s->shares)
+        rc = store_migration_set_options(c, row.id, RELOCATE_SHARED_OPTIONS, e);
     return rc ? rc
               : store_migration_hold(c, &row, row.target_host, placement_host_revision(d->feed.placement, s->slot),
                                      m->server.project_id, &s->holding, m->now_us, e);

@@ -29,6 +29,8 @@ static enum server_operation operation_at(const struct migration_move *m, enum m
     case MIGRATION_ARRIVING:
     case MIGRATION_RECALLING:
         return SERVER_OPERATION_MIGRATING;
+    case MIGRATION_ADOPTING:
+        return SERVER_OPERATION_REBUILDING;
     case MIGRATION_STARTING:
         return kind == MIGRATION_EVACUATION ? SERVER_OPERATION_REBUILDING : SERVER_OPERATION_RESIZE_FINISH;
     case MIGRATION_VERIFYING:
@@ -75,8 +77,8 @@ static int change_owner(struct db_conn *c, struct relocate *m, const struct migr
     bool back = move->step == MIGRATION_BACK_STARTING;
     struct server_row before = m->server;
     int rc = change_hands(c, row, back, e);
-    if (row->kind == MIGRATION_EVACUATION) { /* it is built anew, whatever was wrong with it before */
-        m->server.observed_state = SERVER_STATE_NONE;
+    if (row->kind == MIGRATION_EVACUATION) { /* whatever was wrong with it before; without its disks it is built anew */
+        m->server.observed_state = relocate_keeps_disks(row) ? SERVER_STATE_STOPPED : SERVER_STATE_NONE;
         m->server.fault_code = m->server.fault_us = 0;
         m->server.fault_message = m->server.fault_details = NULL;
         m->server.deadline_us = 0;
@@ -94,6 +96,11 @@ static int change_owner(struct db_conn *c, struct relocate *m, const struct migr
 
 /* ---- tasks ---- */
 
+static bool is_for_target(const char *kind)
+{
+    return strcmp(kind, "receive") == 0 || strcmp(kind, "ready") == 0 || strcmp(kind, "adopt") == 0;
+}
+
 static char *print_args(const struct relocate *m, const char *kind)
 {
     const struct migration_row *row = &m->row;
@@ -106,7 +113,7 @@ static char *print_args(const struct relocate *m, const char *kind)
     json_out_text(&out, "kind", migration_kind_name(row->kind));
     json_out_text(&out, "source", row->source_host);
     json_out_text(&out, "target", row->target_host);
-    json_out_text(&out, "flavor", strcmp(kind, "receive") == 0 || strcmp(kind, "ready") == 0 ? "new" : "old");
+    json_out_text(&out, "flavor", is_for_target(kind) ? "new" : "old");
     json_out_object_end(&out);
     char *copy = arena_strdup(m->arena, text.data);
     strbuf_done(&text);

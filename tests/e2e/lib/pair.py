@@ -8,7 +8,7 @@ import tempfile
 import time
 
 from client import Ledger, Tenant
-from cloud import BUILD, Cloud, seed, shell, wait_for
+from cloud import BUILD, Cloud, process_lives, seed, shell, wait_for
 from node import LIBVIRT, Node
 import say
 
@@ -50,7 +50,10 @@ class Host:
     def kill_agent(self, number=signal.SIGKILL):
         try:
             with open(os.path.join(self.node.folder, "agent.pid"), encoding="ascii") as file:
-                os.kill(int(file.read()), number)
+                pid = int(file.read())
+            os.kill(pid, number)
+            if number == signal.SIGKILL:  # the next one is not to find it there
+                wait_for("the agent's end", lambda: not process_lives(pid), 30)
         except (OSError, ValueError):
             pass
 

@@ -54,7 +54,10 @@ static void happen(struct world *w, bool calm)
         v->refused = !v->placed;
         v->same_host = v->placed && v->kind == MIGRATION_RESIZE && draw(w, 4) == 0;
         v->in_place = v->same_host && draw(w, 2);
+        v->shares = v->placed && draw(w, 2);
     }
+    if (!calm && v->kind == MIGRATION_EVACUATION && draw(w, 40) == 0)
+        v->source_off = false; /* its host is back */
     if (draw(w, 2))
         v->server_rests = true;
     if (calm)
@@ -72,7 +75,8 @@ static void happen(struct world *w, bool calm)
 /* The end of it. */
 static struct world run(enum migration_kind kind, unsigned seed, bool calm, enum migration_request at_verify)
 {
-    struct world w = {.v = {.kind = kind, .server_wanted = true}, .seed = seed};
+    struct world w = {.v = {.kind = kind, .server_wanted = true, .source_off = kind == MIGRATION_EVACUATION},
+                      .seed = seed};
     for (int i = 0; i < 10000 && w.v.step != MIGRATION_DONE; i++) {
         struct migration_move m;
         happen(&w, calm);
@@ -83,6 +87,7 @@ static struct world run(enum migration_kind kind, unsigned seed, bool calm, enum
         migration_next(&w.v, &m);
         CHECK(!m.switches || m.changed);
         CHECK(!m.resumes_source || !w.on_target);
+        CHECK(!m.switches || kind != MIGRATION_EVACUATION || w.v.source_off);
         CHECK(migration_status(kind, m.step, m.outcome) != NULL);
         if (m.changed)
             enter(&w, &m);
@@ -98,6 +103,32 @@ TEST("in good weather a migration moves its server once and is completed")
         CHECK_INT(w.v.outcome, MIGRATION_COMPLETED);
         CHECK_INT(w.switches, 1);
     }
+}
+
+TEST("a server is evacuated with its disks where these can be reached, and not at all once its host is heard again")
+{
+    struct migration_view v = {
+        .kind = MIGRATION_EVACUATION, .placed = true, .shares = true, .server_wanted = true, .source_off = true};
+    struct migration_move m;
+    bool at_source = true;
+    migration_next(&v, &m);
+    CHECK(m.step == MIGRATION_ADOPTING && !m.switches);
+    CHECK_TEXT(migration_task(m.step, &at_source), "adopt");
+    CHECK(!at_source);
+    v.step = m.step;
+    v.task = MIGRATION_TASK_DONE;
+    migration_next(&v, &m);
+    CHECK(m.step == MIGRATION_STARTING && m.switches);
+    v.source_off = false;
+    migration_next(&v, &m);
+    CHECK(m.step == MIGRATION_UNDOING && m.outcome == MIGRATION_FAILED && m.resumes_source && !m.switches);
+    v.step = MIGRATION_QUEUED;
+    v.task = MIGRATION_TASK_NONE;
+    migration_next(&v, &m);
+    CHECK(m.step == MIGRATION_UNDOING && m.outcome == MIGRATION_FAILED && m.resumes_source && !m.switches);
+    v.placed = false;
+    migration_next(&v, &m);
+    CHECK(m.step == MIGRATION_DONE && m.outcome == MIGRATION_FAILED && m.resumes_source);
 }
 
 TEST("a resize in place goes on under the running guest, and back by a restart")
