@@ -108,13 +108,6 @@ static int fake_do(struct fake *f, struct fake_call *c, struct error *e)
     return code;
 }
 
-/* Fake disks are wherever they are looked for. */
-static void fake_end_move(const struct fake_call *c, const struct hypervisor_result *result)
-{
-    const char *text = c->move->kind == HYPERVISOR_MOVE_ADOPT && !result->code ? "{\"disks\":true}" : "";
-    c->text(c->arg, result, text, strlen(text));
-}
-
 static void fake_end(struct fake *f, struct fake_call *c)
 {
     struct error e = {0};

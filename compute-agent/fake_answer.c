@@ -124,6 +124,11 @@ void fake_end_move(struct fake_call *c, const struct hypervisor_result *result)
         json_out_textf(&o, "data", "The disk of %s, which is not there\n", c->id);
         json_out_text(&o, "format", "raw");
         json_out_object_end(&o);
+    } else if (c->move->kind == HYPERVISOR_MOVE_ADOPT && !result->code) {
+        json_out_init(&o, &text);
+        json_out_object(&o, NULL);
+        json_out_bool(&o, "disks", true); /* wherever they are looked for */
+        json_out_object_end(&o);
     }
     c->text(c->arg, result, text.data, text.size);
     strbuf_done(&text);

@@ -240,6 +240,20 @@ static int libvirt_domain_remove(struct libvirt_call *c, virDomainPtr *domain)
     return code || !*domain ? code : libvirt_domain_undefine(c, domain);
 }
 
+/* One that is just being started looks paused, to an agent that came back meanwhile. */
+static int libvirt_domain_resume(struct libvirt_call *c, virDomainPtr domain)
+{
+    int state = VIR_DOMAIN_NOSTATE;
+    if (virDomainResume(domain) >= 0)
+        return 0;
+    libvirt_call_fail(c, "The server cannot be unpaused");
+    if (virDomainGetState(domain, &state, NULL, 0) == 0 && state == VIR_DOMAIN_RUNNING) {
+        error_clear(&c->error);
+        c->code = 0;
+    }
+    return c->code;
+}
+
 /* Without a power button: by the pipe that some inits read, and by the signal that the others take. */
 static int libvirt_domain_ask_off(const struct libvirt_call *c, virDomainPtr domain)
 {
@@ -268,7 +282,7 @@ static int libvirt_domain_do_existing(struct libvirt_call *c, virDomainPtr domai
     case HYPERVISOR_PAUSE:
         return libvirt_domain_call(c, virDomainSuspend(domain), "The server cannot be paused");
     case HYPERVISOR_RESUME:
-        return libvirt_domain_call(c, virDomainResume(domain), "The server cannot be unpaused");
+        return libvirt_domain_resume(c, domain);
     case HYPERVISOR_SAVE:
         return libvirt_domain_call(
             c, c->profile->suspend_saves ? virDomainSuspend(domain) : virDomainManagedSave(domain, 0),
