@@ -1,6 +1,6 @@
 /* A dead host's disks are taken over where they can be reached, with all that they need, and stay whose they are. */
+#include "common/child.h"
 #include "common/memory.h"
-#include "compute-agent/child.h"
 #include "compute-agent/storage/adopt.h"
 #include "compute-agent/storage/owner.h"
 #include "compute-agent/storage/storage.h"
