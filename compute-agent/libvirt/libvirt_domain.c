@@ -214,8 +214,8 @@ static int libvirt_domain_undefine(struct libvirt_call *c, virDomainPtr *domain)
 
 static int libvirt_domain_remove_files(struct libvirt_call *c)
 {
-    int code = libvirt_domain_leaves_files(c) ? c->code
-                                              : storage_remove(c->settings, c->names.host_id, c->id, &c->error);
+    int code =
+        libvirt_domain_leaves_files(c) ? c->code : storage_remove(c->settings, c->names.host_id, c->id, &c->error);
     c->transient = c->transient || code;
     libvirt_limit_forget(c, c->id);
     return c->code = code;
