@@ -1,4 +1,4 @@
-/* The queue of samples: an array, looked through from its end. */
+/* The queue of samples: an array, and for each round that comes a map of what waits. */
 #include "compute-agent/sample_queue.h"
 #include "common/log.h"
 #include "common/memory.h"
@@ -48,41 +48,30 @@ static struct hypervisor_sample copy(const struct hypervisor_sample *s)
     return c;
 }
 
-/* The newest sample of that server that is not under way, or NULL. */
-static struct sample_queue_item *waiting(struct sample_queue *q, const char *server_id)
-{
-    for (size_t i = q->count; i > q->sent; i--) {
-        if (strcmp(q->items[i - 1].sample.server_id, server_id) == 0) {
-            return &q->items[i - 1];
-        }
-    }
-    return NULL;
-}
-
 /* Whether the counters began again with this sample, as far as is known. */
 static bool begins(const struct sample_queue *q, const struct hypervisor_sample *s)
 {
-    for (size_t i = 0; i < q->last_count; i++) {
-        if (strcmp(q->last[i].server_id, s->server_id) == 0) {
-            return went_back(&q->last[i], s);
-        }
-    }
-    return true;
+    const struct hypervisor_sample *before = idmap_get(&q->last_of, s->server_id);
+    return !before || went_back(before, s);
 }
 
-static void append(struct sample_queue *q, const struct hypervisor_sample *s, bool first)
+/* How many were given up for it. */
+static size_t append(struct sample_queue *q, const struct hypervisor_sample *s, bool first)
 {
+    size_t gone = 0;
     if (q->count - q->sent >= SAMPLE_QUEUE_MAX) {
         log_warn("samples given up: too many wait", "server=%s", q->items[q->sent].sample.server_id);
         free(q->items[q->sent].sample.nics);
         memmove(&q->items[q->sent], &q->items[q->sent + 1], (q->count - q->sent - 1) * sizeof(*q->items));
         q->count--;
+        gone++;
     }
     if (q->count == q->room) {
         q->room = q->room > 0 ? q->room * 2 : 16;
         q->items = memory_resize(q->items, q->room * sizeof(*q->items));
     }
     q->items[q->count++] = (struct sample_queue_item){copy(s), first};
+    return gone;
 }
 
 static void forget_last(struct sample_queue *q)
@@ -91,36 +80,78 @@ static void forget_last(struct sample_queue *q)
         free(q->last[i].nics);
     }
     q->last_count = 0;
+    idmap_done(&q->last_of);
+    idmap_init(&q->last_of);
+}
+
+/* ---- adding a round ---- */
+
+/* Where the newest sample of a server waits that is not under way: its place in the queue plus one as it was when the
+ * round began to be added, 0 for none. */
+struct place {
+    size_t at;
+};
+
+/* By server of the round; the map's keys are the round's. */
+static struct place *find_places(const struct sample_queue *q, const struct hypervisor_sample *samples, size_t count,
+                                 struct idmap *ret)
+{
+    struct place *places = memory_array(count + 1, sizeof(*places));
+    idmap_init(ret);
+    for (size_t i = 0; i < count; i++) {
+        places[i].at = 0;
+        if (!idmap_get(ret, samples[i].server_id)) {
+            idmap_put(ret, samples[i].server_id, &places[i]);
+        }
+    }
+    for (size_t i = q->sent; i < q->count; i++) {
+        struct place *place = idmap_get(ret, q->items[i].sample.server_id);
+        if (place) {
+            place->at = i + 1;
+        }
+    }
+    return places;
+}
+
+static void keep_last(struct sample_queue *q, const struct hypervisor_sample *samples, size_t count)
+{
+    forget_last(q);
+    q->last = memory_resize(q->last, (count + 1) * sizeof(*q->last));
+    for (size_t i = 0; i < count; i++) {
+        q->last[i] = copy(&samples[i]);
+        idmap_remove(&q->last_of, q->last[i].server_id);
+        idmap_put(&q->last_of, q->last[i].server_id, &q->last[i]);
+    }
+    q->last_count = count;
 }
 
 void sample_queue_add(struct sample_queue *q, const struct hypervisor_sample *samples, size_t count)
 {
+    struct idmap by_server;
+    struct place *places = find_places(q, samples, count, &by_server);
+    size_t gone = 0; /* given up meanwhile: all others stand nearer to the front */
     for (size_t i = 0; i < count; i++) {
         const struct hypervisor_sample *s = &samples[i];
-        struct sample_queue_item *before = waiting(q, s->server_id);
+        struct place *place = idmap_get(&by_server, s->server_id);
+        struct sample_queue_item *before = place->at > q->sent + gone ? &q->items[place->at - 1 - gone] : NULL;
         bool first = begins(q, s);
         if (before && !before->begins && !first && before->sample.at_us / HOUR_US == s->at_us / HOUR_US) {
             free(before->sample.nics);
             before->sample = copy(s);
         } else {
-            append(q, s, first);
+            gone += append(q, s, first);
+            place->at = q->count + gone;
         }
     }
-    forget_last(q);
-    q->last = memory_resize(q->last, (count + 1) * sizeof(*q->last));
-    for (; q->last_count < count; q->last_count++) {
-        q->last[q->last_count] = copy(&samples[q->last_count]);
-    }
+    keep_last(q, samples, count);
+    idmap_done(&by_server);
+    free(places);
 }
 
 const struct hypervisor_nic *sample_queue_nic(const struct sample_queue *q, const char *server_id, const char *mac)
 {
-    for (size_t i = 0; i < q->last_count; i++) {
-        if (strcmp(q->last[i].server_id, server_id) == 0) {
-            return nic_of(&q->last[i], mac);
-        }
-    }
-    return NULL;
+    const struct hypervisor_sample *last = idmap_get(&q->last_of, server_id);
+    return last ? nic_of(last, mac) : NULL;
 }
 
 static void print_nics(struct json_out *o, const struct hypervisor_sample *s)
@@ -187,6 +218,7 @@ void sample_queue_done(struct sample_queue *q)
         free(q->items[i].sample.nics);
     }
     forget_last(q);
+    idmap_done(&q->last_of);
     free(q->items);
     free(q->last);
     *q = (struct sample_queue){0};

@@ -5,6 +5,7 @@
 #pragma once
 #include "common/json_out.h"
 #include "compute-agent/hypervisor.h"
+#include "compute-agent/idmap.h"
 
 struct sample_queue {
     struct sample_queue_item {
@@ -15,6 +16,7 @@ struct sample_queue {
     size_t sent;                    /* the first so many are under way */
     struct hypervisor_sample *last; /* the round before, taken or not */
     size_t last_count;
+    struct idmap last_of; /* of each server */
 };
 
 /* Samples as the hypervisor gave them. Beyond SAMPLE_QUEUE_MAX the oldest that are not under way go. */
