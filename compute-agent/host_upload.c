@@ -19,7 +19,7 @@ struct host_upload {
     host_upload_fn done;   /* NULL: nobody waits */
     void *arg;
     atomic_bool stop;
-    char *url, *path, *file, *data, *format, *ca_file, *cert_file, *key_file;
+    char *url, *path, *file, *data, *format, *template, *ca_file, *cert_file, *key_file;
     int64_t stall_ms;
     int code;
     bool transient;
@@ -33,6 +33,7 @@ static void host_upload_free(struct host_upload *u)
     free(u->file);
     free(u->data);
     free(u->format);
+    free(u->template);
     free(u->ca_file);
     free(u->cert_file);
     free(u->key_file);
@@ -48,6 +49,7 @@ static void host_upload_run(struct worker_job *job)
                                .file = u->file,
                                .data = u->data,
                                .format = u->format,
+                               .template = u->template,
                                .stall_ms = u->stall_ms,
                                .stop = &u->stop};
     if (!u->code && !atomic_load(&u->stop))
@@ -83,6 +85,7 @@ static void host_upload_read(struct host_upload *u, const char *made)
     u->file = memory_strdup(json_in_text(json_in_member(doc.root, "file")));
     u->data = memory_strdup(json_in_text(json_in_member(doc.root, "data")));
     u->format = memory_strdup(json_in_text(json_in_member(doc.root, "format")));
+    u->template = memory_strdup(json_in_text(json_in_member(doc.root, "template")));
     json_in_done(&doc);
     if ((!u->file && !u->data) || !u->format)
         u->code = error_set(&u->error, ERR_INTERNAL, "The hypervisor has made no image");

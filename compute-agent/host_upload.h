@@ -13,8 +13,9 @@ struct host_upload_result {
     const struct error *error;
 };
 typedef void (*host_upload_fn)(void *arg, const struct host_upload_result *result);
-/* `made`: {"file" or "data", "format"} as the hypervisor gave it. Ends with its callback, unless it is freed before.
- * The file is removed when it is not to be sent again. With `stopped` nothing is sent: it only removes the file. */
+/* `made`: {"file" or "data", "format", "template"?} as the hypervisor gave it. Ends with its callback, unless it is
+ * freed before. The file is removed when it is not to be sent again. With `stopped` nothing is sent: it only removes
+ * the file. */
 struct host_upload *host_upload_new(struct host *h, const char *image_id, const char *made, bool stopped,
                                     host_upload_fn done, void *arg);
 /* It ends soon, with its callback. */

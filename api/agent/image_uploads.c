@@ -5,6 +5,7 @@
  */
 #include "api/agent/agent.h"
 #include "api/compute/server_image.h"
+#include "api/compute/server_image_properties.h"
 #include "api/image/image_service.h"
 #include <string.h>
 #include <strings.h>
@@ -38,6 +39,13 @@ static int upload_before(struct request *request, struct reply *reply)
     return find(request, &making, &image);
 }
 
+/* The image lies on the hypervisor's own storage: the bytes only stand for it, and it is found by this property. */
+static int place(struct request *request, struct image_row *image)
+{
+    const char *template = request_header(request, "X-Image-Template");
+    return template ? server_image_properties_set(request, image, "vmware_template", template) : 0;
+}
+
 static int upload_take(struct request *request, struct reply *reply)
 {
     const char *sum = request_header(request, "X-Image-Sha512"), *format = request_header(request, "X-Image-Format");
@@ -50,6 +58,9 @@ static int upload_take(struct request *request, struct reply *reply)
         return error_set(&request->error, ERR_PEER, "The image arrived with another checksum than it was sent with");
     image.disk_format = format != NULL ? format : "qcow2";
     image.container_format = "bare";
+    rc = place(request, &image);
+    if (rc)
+        return rc;
     rc = image_data_take(request, &image);
     rc = rc ? rc : server_image_made(request->conn, &making, request->now_us, &request->arena, &request->error);
     reply->status = 204;

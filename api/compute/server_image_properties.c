@@ -131,6 +131,29 @@ static const char *print(const struct pairs *p)
     return copy;
 }
 
+static int put_known(void *arg, const char *name, json_value *value)
+{
+    struct pairs *p = arg;
+    const char *text = json_in_text(value);
+    if (text != NULL)
+        put(p, arena_strdup(p->arena, name), arena_strdup(p->arena, text));
+    return 0;
+}
+
+int server_image_properties_set(struct request *request, struct image_row *image, const char *name, const char *value)
+{
+    struct pairs p = {.arena = &request->arena};
+    struct json_doc doc;
+    int rc = json_in_parse(image->properties, strlen(image->properties), &doc, &request->error);
+    if (rc)
+        return rc;
+    json_in_each(doc.root, put_known, &p);
+    json_in_done(&doc);
+    put(&p, name, value);
+    image->properties = print(&p);
+    return 0;
+}
+
 int server_image_properties_fill(struct request *request, const struct server_row *row,
                                  const struct server_image_wish *wish, struct image_row *ret)
 {

@@ -14,3 +14,5 @@ struct server_image_wish {
  * that over what is inherited. */
 int server_image_properties_fill(struct request *request, const struct server_row *row,
                                  const struct server_image_wish *wish, struct image_row *ret);
+/* The image's properties with this one, in place of the one of that name; text is the request's. */
+int server_image_properties_set(struct request *request, struct image_row *image, const char *name, const char *value);

@@ -114,6 +114,8 @@ int http_upload(const struct http_upload *u, struct error *e)
             abort();
         http_upload_header(&s, "X-Image-Sha512", sum);
         http_upload_header(&s, "X-Image-Format", u->format);
+        if (u->template)
+            http_upload_header(&s, "X-Image-Template", u->template);
         http_upload_header(&s, "Content-Type", "application/octet-stream");
         code = http_upload_perform(&s, &setup, e);
         curl_easy_cleanup(s.easy);

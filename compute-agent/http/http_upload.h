@@ -10,6 +10,7 @@ struct http_upload {
     struct http_client_identity identity;
     const char *file, *data; /* what is sent; data: text, when file is NULL */
     const char *format;      /* the disk format that it says to have */
+    const char *template;    /* what the bytes only stand for: a path on the hypervisor's storage; NULL: they are all */
     int64_t stall_ms;        /* without progress for so long it is broken off */
     const atomic_bool *stop; /* becomes true: give up soon */
 };

@@ -155,6 +155,8 @@ bool libvirt_identify_is_defined(const struct libvirt_call *c, virDomainPtr doma
 /* After the server's files of this machine are made. */
 void libvirt_volume_prepare(struct libvirt *lv, const struct hypervisor_prepare *what, hypervisor_done_fn done,
                             void *arg);
+/* On the worker: a copy of the server's disk that others may be copies of. */
+void libvirt_volume_snapshot(struct libvirt_call *c, virDomainPtr domain);
 /* On the worker: before and after the domain is undefined. What is not there is no error. */
 int libvirt_volume_remove_disk(struct libvirt_call *c);
 int libvirt_volume_remove_folder(struct libvirt_call *c);

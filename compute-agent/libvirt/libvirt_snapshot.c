@@ -195,16 +195,25 @@ static void answer(struct libvirt_call *c, const char *path)
     json_out_object_end(&o);
 }
 
+static void take_volume(struct libvirt_call *c, virDomainPtr domain)
+{
+    if (!domain) {
+        c->code = error_set(&c->error, ERR_NOT_FOUND, "The server's domain is not there");
+        return;
+    }
+    libvirt_volume_snapshot(c, domain);
+    virDomainFree(domain);
+}
+
 void libvirt_snapshot_take(struct libvirt_call *c)
 {
     virDomainPtr domain = NULL;
-    c->conn = virConnectOpen(c->settings->hypervisor_uri);
-    if (!c->conn) {
-        libvirt_call_fail(c, "Cannot connect to the hypervisor");
+    if (libvirt_call_open(c) || libvirt_domain_find(c, &domain))
+        return;
+    if (c->profile->root == PROFILE_ROOT_VOLUME) {
+        take_volume(c, domain);
         return;
     }
-    if (libvirt_domain_find(c, &domain))
-        return;
     char *folder = storage_folder(c->settings, c->id), *to = storage_image_path(c->settings, c->id, c->move->image_id);
     const char *root = arena_printf(&c->arena, "%s/" DOMAIN_XML_ROOT, folder);
     unlink(to);

@@ -6,6 +6,7 @@
  * server's folder on this machine; one that is not noted is deleted and made anew, as soon as the hypervisor has let go
  * of it. */
 #include "common/file.h"
+#include "common/json_out.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "compute-agent/http/http_datastore.h"
@@ -16,6 +17,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define LIBVIRT_VOLUME_IMAGES    "virga-images" /* the folder of those that were made of servers */
 #define LIBVIRT_VOLUME_NOTE      "copied"
 #define LIBVIRT_VOLUME_DEADLINES 10 /* a copy may take so many of a start's */
 #define LIBVIRT_VOLUME_GIB       ((unsigned long long)1 << 30)
@@ -117,10 +119,12 @@ static char *libvirt_volume_note(const struct libvirt_call *c)
 static int libvirt_volume_check_size(struct libvirt_call *c, virStorageVolPtr template)
 {
     virStorageVolInfo info;
+    if (c->root_gib == 0)
+        return 0;
     if (virStorageVolGetInfo(template, &info) < 0)
         return libvirt_call_fail(c, "The template's size cannot be read");
     unsigned long long gib = (info.capacity + LIBVIRT_VOLUME_GIB - 1) / LIBVIRT_VOLUME_GIB;
-    if (c->root_gib > 0 && gib > (unsigned long long)c->root_gib)
+    if (gib > (unsigned long long)c->root_gib)
         return c->code = error_set(&c->error, ERR_INVALID,
                                    "The template %s needs a disk of %llu GiB, the flavor has %lld GiB", c->template,
                                    gib, (long long)c->root_gib);
@@ -143,6 +147,7 @@ static int libvirt_volume_copy_from(struct libvirt_call *c, const char *disk, vi
     return c->code;
 }
 
+/* Of c->template, in place of what is there. */
 static int libvirt_volume_copy(struct libvirt_call *c, const char *disk)
 {
     virStorageVolPtr template = NULL;
@@ -243,6 +248,68 @@ void libvirt_volume_prepare(struct libvirt *lv, const struct hypervisor_prepare 
     storage_prepare(lv->storage, what, libvirt_volume_files_made, t);
     if (what->first && what->on_progress)
         what->on_progress(arg);
+}
+
+/* ---- images of servers ---- */
+
+static int libvirt_volume_drop_snapshot(struct libvirt_call *c, virDomainPtr domain, const char *name)
+{
+    virDomainSnapshotPtr snapshot = virDomainSnapshotLookupByName(domain, name, 0);
+    if (snapshot && virDomainSnapshotDelete(snapshot, 0) < 0)
+        libvirt_call_fail(c, "The guest's snapshot cannot be given up");
+    if (snapshot)
+        virDomainSnapshotFree(snapshot);
+    return c->code;
+}
+
+static int libvirt_volume_freeze(struct libvirt_call *c, virDomainPtr domain, const char *name)
+{
+    char *xml = domain_xml_snapshot(name);
+    virDomainSnapshotPtr snapshot = virDomainSnapshotCreateXML(domain, xml, VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY);
+    free(xml);
+    if (!snapshot)
+        return libvirt_call_fail(c, "The hypervisor makes no snapshot of the guest");
+    virDomainSnapshotFree(snapshot);
+    return 0;
+}
+
+/* Under a snapshot a guest's disk stands still: what it writes goes elsewhere until the snapshot is given up. One of a
+ * try before this is in the way. */
+static void libvirt_volume_copy_guest(struct libvirt_call *c, virDomainPtr domain, const char *to)
+{
+    const char *name = arena_printf(&c->arena, "virga-%s", c->move->image_id);
+    bool on = virDomainIsActive(domain) == 1;
+    if (libvirt_volume_drop_snapshot(c, domain, name) || (on && libvirt_volume_freeze(c, domain, name)))
+        return;
+    int code = libvirt_volume_copy(c, to);
+    struct error first = c->error;
+    bool transient = c->transient;
+    if (on)
+        libvirt_volume_drop_snapshot(c, domain, name);
+    if (code) {
+        c->code = code;
+        c->error = first;
+        c->transient = transient;
+    }
+}
+
+void libvirt_volume_snapshot(struct libvirt_call *c, virDomainPtr domain)
+{
+    char *folder, *disk;
+    struct json_out o;
+    libvirt_volume_name(c, &folder, &disk);
+    const char *to = arena_printf(&c->arena, LIBVIRT_VOLUME_IMAGES "/%s" DOMAIN_XML_VOLUME_SUFFIX, c->move->image_id);
+    c->template = disk;
+    libvirt_volume_copy_guest(c, domain, to);
+    if (c->code)
+        return;
+    json_out_init(&o, &c->text);
+    json_out_object(&o, NULL);
+    json_out_text(&o, "data",
+                  arena_printf(&c->arena, "This image is [%s] %s of a hypervisor.\n", c->facts.datastore, to));
+    json_out_text(&o, "format", "raw");
+    json_out_text(&o, "template", to);
+    json_out_object_end(&o);
 }
 
 /* ---- removing ---- */

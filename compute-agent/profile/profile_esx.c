@@ -16,6 +16,7 @@ const struct profile profile_esx = {
     .disk_buses = profile_buses,
     .nics = profile_nics,
     .actions = PROFILE_ACTIONS_BASIC | PROFILE_ACTIONS_SAVE,
+    .snapshots = true,
     .unfiltered = true,
     .remote = true,
     .silent = true,

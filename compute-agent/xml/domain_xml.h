@@ -63,7 +63,8 @@ char *domain_xml_make_hyperv(const struct spec *spec, const struct names *names,
 
 /* Where a hypervisor keeps files of its own: the server's folder is called as its domain. */
 #define DOMAIN_XML_VOLUME_SUFFIX ".vmdk"
-/* A volume that is to be a copy. Caller frees. */
+/* A snapshot by name; a volume that is to be a copy. Caller frees. */
+char *domain_xml_snapshot(const char *name);
 char *domain_xml_volume(const char *name);
 
 /* What of a QEMU domain depends on the host's processors and cells: <tuning cpuset=""><cputune/><numatune/></tuning>,

@@ -6,6 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+char *domain_xml_snapshot(const char *name)
+{
+    xmlDocPtr doc;
+    xml_add_text(xml_root(&doc, "domainsnapshot"), "name", name);
+    return xml_print(doc);
+}
+
 char *domain_xml_volume(const char *name)
 {
     xmlDocPtr doc;

@@ -14,6 +14,7 @@ FILE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "drivers.json")
 ACTIONS = ["create", "os-getConsoleOutput", "diagnostics", "os-stop", "os-start", "reboot SOFT", "reboot HARD", "pause", "unpause", "suspend", "resume",
            "createImage", "attach interface", "changePassword", "resize", "migrate", "os-migrateLive", "delete"]
 WAIT_S = 240
+PATIENCE_S = 30
 
 
 class Seen:
@@ -33,7 +34,7 @@ class Seen:
             known = json.load(file)
             if os.environ.get("VIRGA_RECORD"):
                 had = known.setdefault(self.driver, {})
-                had.update(self.actions)
+                had.update({action: now for action, now in self.actions.items() if now["seen"] != "failed"})
                 known[self.driver] = {action: had[action] for action in ACTIONS if action in had}
                 file.seek(0)
                 file.truncate()
@@ -52,7 +53,13 @@ class Trial:
         self.api = tenant.api
 
     def ask(self, method, path, body=None, microversion="2.1"):
-        return self.api.call(method, f"/compute/v2.1{path}", body, expect=(200, 202, 204, 409, 501), microversion=microversion)
+        """A conflict is asked again: the host is slow to answer, or something is still under way."""
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            answer = self.api.call(method, f"/compute/v2.1{path}", body, expect=(200, 202, 204, 409, 501), microversion=microversion)
+            if answer.status != 409 or time.monotonic() > end:
+                return answer
+            time.sleep(1)
 
     def settles(self, state):
         """In that state, with nothing under way."""

@@ -68,6 +68,10 @@ class Vsphere:
         return sorted(os.path.relpath(os.path.join(folder, name), self.datastore)
                       for folder, folders, names in os.walk(self.datastore) for name in folders + names)
 
+    def forget(self, folder):
+        """What images of servers leave there is the site's to remove."""
+        shutil.rmtree(os.path.join(self.datastore, folder))
+
     def virsh(self, *words, check=True):
         env = {**os.environ, "LIBVIRT_AUTH_FILE": self.auth_file, "LIBVIRT_DEBUG": "error"}
         done = subprocess.run(["virsh", "-q", "-c", self.uri, *words], capture_output=True, text=True, timeout=30, check=False, env=env)
