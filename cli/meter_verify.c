@@ -57,8 +57,8 @@ static bool same_facts(const struct verify_row *a, const struct verify_row *b)
 {
     return strcmp(a->state, b->state) == 0 && strcmp(a->project_id, b->project_id) == 0 &&
            strcmp(a->host_id, b->host_id) == 0 && strcmp(a->flavor, b->flavor) == 0 && strcmp(a->zone, b->zone) == 0 &&
-           strcmp(a->tags, b->tags) == 0 && a->vcpus == b->vcpus && a->memory_mib == b->memory_mib &&
-           a->disk_gib == b->disk_gib;
+           strcmp(a->tags, b->tags) == 0 && strcmp(a->extra, b->extra) == 0 && a->vcpus == b->vcpus &&
+           a->memory_mib == b->memory_mib && a->disk_gib == b->disk_gib;
 }
 
 static struct verify_row keep(const struct verify_row *row, struct arena *a)
@@ -71,6 +71,7 @@ static struct verify_row keep(const struct verify_row *row, struct arena *a)
     copy.flavor = arena_strdup(a, row->flavor);
     copy.zone = arena_strdup(a, row->zone);
     copy.tags = arena_strdup(a, row->tags);
+    copy.extra = arena_strdup(a, row->extra);
     return copy;
 }
 

@@ -3,10 +3,11 @@
 #include "db/store_verify.h"
 #include <string.h>
 
-DB_STATEMENT(verify_events,
-             "SELECT server_id, id, project_id, CASE WHEN host_id = '' THEN place ELSE host_id END, state, "
-             "flavor_name, vcpus, memory_mib, disk_gib, at_us, at_us, zone, tags FROM lifecycle_event WHERE id <= $1 "
-             "ORDER BY server_id, id");
+DB_STATEMENT(
+    verify_events,
+    "SELECT server_id, id, project_id, CASE WHEN host_id = '' THEN place ELSE host_id END, state, "
+    "flavor_name, vcpus, memory_mib, disk_gib, at_us, at_us, zone, tags, extra FROM lifecycle_event WHERE id <= $1 "
+    "ORDER BY server_id, id");
 int store_verify_events(struct db_conn *c, int64_t position, struct verify_list *ret, struct error *e)
 {
     int rc = db_query(c, &verify_events, &ret->rows, e, DB_ARGS(db_int(position)));
@@ -18,7 +19,7 @@ int store_verify_events(struct db_conn *c, int64_t position, struct verify_list 
 
 DB_STATEMENT(verify_intervals,
              "SELECT server_id, begin_event, project_id, host_id, state, flavor_name, vcpus, memory_mib, disk_gib, "
-             "begin_us, end_us, zone, tags FROM usage_interval ORDER BY server_id, begin_event");
+             "begin_us, end_us, zone, tags, extra FROM usage_interval ORDER BY server_id, begin_event");
 int store_verify_intervals(struct db_conn *c, struct verify_list *ret, struct error *e)
 {
     int rc = db_query(c, &verify_intervals, &ret->rows, e, DB_NO_ARGS);
@@ -45,7 +46,8 @@ void store_verify_next(struct verify_list *l)
                                      .begin_us = db_get_int(r, 9),
                                      .end_us = db_get_int(r, 10),
                                      .zone = db_get_text(r, 11),
-                                     .tags = db_get_text(r, 12)};
+                                     .tags = db_get_text(r, 12),
+                                     .extra = db_get_text(r, 13)};
     }
 }
 

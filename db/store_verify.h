@@ -4,7 +4,7 @@
 
 /* One server's event or interval; texts borrowed until the next step. */
 struct verify_row {
-    const char *server_id, *project_id, *host_id, *state, *flavor, *zone, *tags;
+    const char *server_id, *project_id, *host_id, *state, *flavor, *zone, *tags, *extra;
     int64_t id, vcpus, memory_mib, disk_gib, begin_us, end_us; /* id: the event, or that which opened the interval */
 };
 /* Two lists in step: by server, then id. Start both, walk with store_verify_next, end both. */

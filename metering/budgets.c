@@ -212,6 +212,7 @@ static int tell(struct budgets *b, struct budgets_telling *t, struct error *e)
             .from = b->mail.from,
             .user = b->mail.user,
             .password = b->mail.password,
+            .ca = b->mail.ca,
             .to = x->email,
             .subject = arena_printf(&t->arena, "Budget %s: %s %% of %s", x->budget_id, x->threshold, x->month),
             .text = write_mail(t)};

@@ -6,7 +6,7 @@
 struct webhook;
 /* The mail server that takes mails, "smtp://host:25" or "smtps://host"; NULL: mails wait until there is one. */
 struct budgets_mail {
-    const char *server, *from, *user, *password;
+    const char *server, *from, *user, *password, *ca; /* as webhook_mail */
 };
 struct budgets {
     struct db_conn *reader, *conn; /* costs are computed on the one, crossings written on the other */

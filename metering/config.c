@@ -44,6 +44,8 @@ static const struct config_option options[] = {
     {OPTION(smtp_from), .type = CONFIG_TEXT, .doc = "Address that budgets' mails are sent from."},
     {OPTION(smtp_user), .type = CONFIG_TEXT, .doc = "User at the mail server, over TLS alone; unset: none."},
     {OPTION(smtp_password), .type = CONFIG_TEXT, .doc = "File whose first line is that user's password."},
+    {OPTION(smtp_ca), .type = CONFIG_TEXT,
+     .doc = "File with the certificates (PEM) that the mail server's must come from; unset: the system's."},
     {OPTION(lease_ms), .type = CONFIG_DURATION, .fallback = "6s", .min = 1000, .max = 600000,
      .doc = "How long the lease of the active meter lasts without renewal."},
     {OPTION(poll_ms), .type = CONFIG_DURATION, .fallback = "1s", .min = 10, .max = 60000,

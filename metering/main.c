@@ -266,7 +266,8 @@ static int read_secrets(struct metering *m, struct error *e)
     m->budgets.mail = (struct budgets_mail){.server = m->config.smtp_url,
                                             .from = m->config.smtp_from,
                                             .user = m->config.smtp_user,
-                                            .password = m->smtp_password};
+                                            .password = m->smtp_password,
+                                            .ca = m->config.smtp_ca};
     return rc;
 }
 

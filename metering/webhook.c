@@ -211,6 +211,9 @@ int webhook_send_mail(struct webhook *w, const struct webhook_mail *m, const cha
     curl.easy_setopt(w->easy, CURLOPT_USE_SSL, (long)(m->user ? CURLUSESSL_ALL : CURLUSESSL_TRY));
     curl.easy_setopt(w->easy, CURLOPT_MAIL_FROM, m->from);
     curl.easy_setopt(w->easy, CURLOPT_MAIL_RCPT, w->headers);
+    if (m->ca) {
+        curl.easy_setopt(w->easy, CURLOPT_CAINFO, m->ca);
+    }
     if (m->user) {
         curl.easy_setopt(w->easy, CURLOPT_USERNAME, m->user);
         curl.easy_setopt(w->easy, CURLOPT_PASSWORD, m->password ? m->password : "");

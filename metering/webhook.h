@@ -18,6 +18,7 @@ int webhook_send(struct webhook *w, const char *url, const char *id, const char 
  * user only so. */
 struct webhook_mail {
     const char *server, *from, *user, *password; /* user, password NULL: none */
+    const char *ca;                              /* file of whom the server's certificate is from; NULL: the system's */
     const char *to;                              /* addresses with commas */
     const char *subject, *text;
 };
