@@ -10,7 +10,7 @@ int store_preemption_mark(struct db_conn *c, const char *server_id, struct error
 }
 
 DB_STATEMENT(preemption_victims,
-             "SELECT s.id, a.host_id, a.resources, a.vcpus, a.memory_mib, a.disk_gib FROM spot_server p "
+             "SELECT s.id, a.host_id, a.resources, a.vcpus, a.memory_mib, a.disk_gib, a.topology FROM spot_server p "
              "JOIN server s ON s.id = p.server_id JOIN allocation a ON a.server_id = s.id AND a.host_id = s.host_id "
              "WHERE s.desired_exists = 1 AND s.placement = 'placed' AND NOT EXISTS (SELECT 1 FROM preemption n WHERE "
              "n.server_id = s.id) AND NOT EXISTS (SELECT 1 FROM migration m WHERE m.server_id = s.id AND m.ended = 0) "
@@ -26,6 +26,7 @@ int store_preemption_victims(struct db_conn *c, store_preemption_victim_fn each,
             .id = db_get_text(&rows, 0),
             .host_id = db_get_text(&rows, 1),
             .resources = db_get_text(&rows, 2),
+            .topology = db_get_text(&rows, 6),
             .held = {{db_get_int(&rows, 3), db_get_int(&rows, 4), db_get_int(&rows, 5)}}};
         stop = each(arg, &row, e);
     }
@@ -85,8 +86,10 @@ int store_preemption_park(struct db_conn *c, const char *server_id, const char *
 
 DB_STATEMENT(preemption_unpark,
              "UPDATE placement_queue SET parked_us = NULL, preempts = 0 WHERE parked_us IS NOT NULL AND preempts = 1 "
-             "AND NOT EXISTS (SELECT 1 FROM preemption p WHERE p.for_server_id = placement_queue.server_id OR NOT "
-             "EXISTS (SELECT 1 FROM server w WHERE w.id = p.for_server_id AND w.placement = 'waiting'))");
+             "AND NOT EXISTS (SELECT 1 FROM preemption p WHERE p.for_server_id = placement_queue.server_id OR "
+             "p.for_server_id IN (SELECT b.server_id FROM placement_queue b WHERE b.batch_id = "
+             "placement_queue.batch_id) OR NOT EXISTS (SELECT 1 FROM server w WHERE w.id = p.for_server_id AND "
+             "w.placement = 'waiting'))");
 int store_preemption_unpark(struct db_conn *c, int64_t *ret_count, struct error *e)
 {
     return db_exec(c, &preemption_unpark, ret_count, e, DB_NO_ARGS);

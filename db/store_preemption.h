@@ -10,6 +10,7 @@ int store_preemption_mark(struct db_conn *c, const char *server_id, struct error
 struct preemption_victim_row {
     const char *id, *host_id;
     const char *resources; /* JSON object of amounts by class; NULL: none */
+    const char *topology;  /* what it holds of the host's cells (common/model/numa.h); NULL: nothing */
     struct resources held;
 };
 /* Placed spot servers that have no notice, are not deleted and do not move; texts are borrowed. */
@@ -30,7 +31,7 @@ int store_preemption_notice(struct db_conn *c, const struct preemption_row *row,
 int store_preemption_park(struct db_conn *c, const char *server_id, const char *reason, int64_t now_us,
                           struct error *e);
 /* Those for whom nobody has to go any more are looked at again; not while somebody goes for one that is placed by now:
- * that room comes, or that notice is dropped. Gives how many. */
+ * that room comes, or that notice is dropped. Of a batch all or none. Gives how many. */
 int store_preemption_unpark(struct db_conn *c, int64_t *ret_count, struct error *e);
 
 typedef int (*store_preemption_fn)(void *arg, const struct preemption_row *row, struct error *e);

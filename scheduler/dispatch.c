@@ -122,16 +122,38 @@ static void show_asleep(struct dispatch *d, bool alive)
     }
 }
 
-/* Whether it would have a place were those awake that are asleep. */
-static bool fits_asleep(struct dispatch *d, const struct placement_request *r)
+bool dispatch_fits_asleep(struct dispatch *d, struct placement_request *r, size_t count, struct arena *a)
 {
+    struct placement *p = d->feed.placement;
     if (d->asleep_count == 0) {
         return false;
     }
+    struct placement_group_host *members = arena_array(a, r->member_count + count + 1, sizeof(*members));
+    int32_t *slots = arena_array(a, count, sizeof(*slots));
+    requirements_make_room(r, count, a);
     show_asleep(d, true);
-    bool fits = placement_choose(d->feed.placement, r) != PLACEMENT_NO_SLOT;
+    size_t fit = placement_choose_batch(p, r, count, count, members, slots);
+    for (size_t i = 0; i < fit; i++) {
+        struct placement_extra extra = placement_extra_at(r, i);
+        placement_release(p, slots[i], &r->need, &extra);
+    }
     show_asleep(d, false);
-    return fits;
+    return fit > 0;
+}
+
+/* What else could make room for one that was refused: a host that is woken, spot servers that go. */
+static int make_room(struct batch *b, struct decision *x, struct placement_request *r, struct arena *a, struct error *e)
+{
+    bool planned = false;
+    x->sleeper = dispatch_fits_asleep(b->d, r, 1, a);
+    b->d->wants_wake = b->d->wants_wake || x->sleeper;
+    if (x->sleeper || x->server->spot) {
+        return 0;
+    }
+    struct preempt_plan *plan = arena_alloc(a, sizeof(*plan));
+    int rc = dispatch_preempt(b, r, 1, plan, &x->refusal, &planned, a, e);
+    x->plan = planned ? plan : NULL;
+    return rc;
 }
 
 static int decide(struct batch *b, size_t index, struct arena *a, struct error *e)
@@ -150,15 +172,12 @@ static int decide(struct batch *b, size_t index, struct arena *a, struct error *
     x->slot = placement_choose(d->feed.placement, &r);
     if (x->slot == PLACEMENT_NO_SLOT) {
         x->refusal = explain(d, &r, a);
-        x->sleeper = fits_asleep(d, &r);
-        d->wants_wake = d->wants_wake || x->sleeper;
     } else {
         placement_take(d->feed.placement, x->slot, &x->need, &x->extra);
         requirements_holding(d->feed.placement, &x->need, &x->extra, a, &x->holding);
     }
     d->placing_us += clock_mono_us() - start;
-    bool may_preempt = x->slot == PLACEMENT_NO_SLOT && !x->sleeper && !x->server->spot;
-    return may_preempt ? dispatch_preempt(b, x, &r, a, e) : 0;
+    return x->slot == PLACEMENT_NO_SLOT ? make_room(b, x, &r, a, e) : 0;
 }
 
 /* Chooses for all of a lot at once. Returns how many got a host, and why the next one did not. */
@@ -188,10 +207,30 @@ static size_t choose_lot(struct batch *b, struct lot *lot, struct placement_requ
     return count < lot->least ? 0 : count;
 }
 
+/* Likewise for the least of a lot: the first ones of it get the plans, all of it waits. */
+static int make_room_for_lot(struct batch *b, struct lot *lot, bool spot, struct placement_request *r, char **refusal,
+                             struct arena *a, struct error *e)
+{
+    lot->sleeper = dispatch_fits_asleep(b->d, r, lot->least, a);
+    b->d->wants_wake = b->d->wants_wake || lot->sleeper;
+    if (lot->sleeper || spot) {
+        return 0;
+    }
+    struct preempt_plan *plans = arena_array(a, lot->least, sizeof(*plans));
+    requirements_make_room(r, lot->least, a);
+    int rc = dispatch_preempt(b, r, lot->least, plans, refusal, &lot->preempts, a, e);
+    for (size_t i = 0, k = 0; !rc && lot->preempts && i < b->count && k < lot->least; i++) {
+        if (b->decisions[i].lot == lot) {
+            b->decisions[i].plan = &plans[k++];
+        }
+    }
+    return rc;
+}
+
 static int decide_lot(struct batch *b, struct lot *lot, struct arena *a, struct error *e)
 {
     const struct placement_waiting_row *row = NULL;
-    struct placement_request r;
+    struct placement_request r, asked;
     char *refusal = NULL;
     for (size_t i = 0; i < b->count && !row; i++) {
         row = b->decisions[i].lot == lot ? b->decisions[i].server : NULL;
@@ -201,7 +240,13 @@ static int decide_lot(struct batch *b, struct lot *lot, struct arena *a, struct 
     if (rc) {
         return rc;
     }
-    lot->chosen = refusal ? 0 : choose_lot(b, lot, &r, a, slots, &refusal);
+    asked = r;
+    bool can = !refusal;
+    lot->chosen = can ? choose_lot(b, lot, &r, a, slots, &refusal) : 0;
+    rc = can && lot->chosen == 0 ? make_room_for_lot(b, lot, row->spot, &asked, &refusal, a, e) : 0;
+    if (rc) {
+        return rc;
+    }
     for (size_t i = 0, k = 0; i < b->count; i++) {
         struct decision *x = &b->decisions[i];
         if (x->lot != lot) {
@@ -210,6 +255,7 @@ static int decide_lot(struct batch *b, struct lot *lot, struct arena *a, struct 
         x->decided = true;
         if (k == lot->chosen) {
             x->refusal = refusal;
+            x->sleeper = lot->sleeper;
             continue;
         }
         x->need = r.need;

@@ -91,12 +91,12 @@ static int bind_host(struct db_conn *c, struct batch *b, size_t first, size_t la
 
 bool dispatch_waits(const struct batch *b, const struct decision *x)
 {
-    return x->plan || x->sleeper || x->server->until_us > b->now_us;
+    return x->plan || (x->lot && x->lot->preempts) || x->sleeper || x->server->until_us > b->now_us;
 }
 
 static int refuse(struct db_conn *c, const struct batch *b, const struct decision *x, struct error *e)
 {
-    if (x->plan) {
+    if (x->plan || (x->lot && x->lot->preempts)) {
         return dispatch_write_preemption(c, b, x, e);
     }
     return dispatch_waits(b, x)

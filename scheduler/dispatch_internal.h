@@ -33,7 +33,9 @@ struct lot {
     size_t count, chosen; /* of the queue; that got a slot */
     size_t placed;        /* in the transaction, as far as it has come */
     size_t least;
-    bool changed; /* some of it wait no more */
+    bool changed;  /* some of it wait no more */
+    bool sleeper;  /* refused, but hosts that are asleep could take its least */
+    bool preempts; /* refused, but spot servers go for it */
 };
 
 struct batch {
@@ -50,9 +52,15 @@ struct batch {
 
 /* Whether a refused server waits for room. */
 bool dispatch_waits(const struct batch *b, const struct decision *x);
-/* Plans who goes for a refused server, and says so in its refusal. Nothing when nobody can. */
-int dispatch_preempt(struct batch *b, struct decision *x, const struct placement_request *r, struct arena *a,
-                     struct error *e);
+/* Spot servers that may be preempted, ordered as preempt_choose wants them; in the arena. */
+int dispatch_read_spot(struct dispatch *d, struct arena *a, struct preempt_victim **ret, size_t *ret_count,
+                       struct error *e);
+/* Plans who goes for refused servers of one request, all of them or none: fills plans[i] and says so in *refusal. False
+ * when nobody can make the room. */
+int dispatch_preempt(struct batch *b, const struct placement_request *r, size_t count, struct preempt_plan *plans,
+                     char **refusal, bool *ret_planned, struct arena *a, struct error *e);
+/* Whether so many would have a place were those awake that are asleep. */
+bool dispatch_fits_asleep(struct dispatch *d, struct placement_request *r, size_t count, struct arena *a);
 /* Gives notice to those that go for it, and parks it. */
 int dispatch_write_preemption(struct db_conn *c, const struct batch *b, const struct decision *x, struct error *e);
 /* Writes the batch's decisions in one transaction, and tells the fate of each. */

@@ -24,11 +24,7 @@ static void give(const struct search *s, const size_t *victims, size_t count, bo
 {
     for (size_t i = 0; i < count; i++) {
         const struct preempt_victim *v = &s->victims[victims[i]];
-        if (back) {
-            placement_take(s->p, s->slot, &v->held, &v->extra);
-        } else {
-            placement_release(s->p, s->slot, &v->held, &v->extra);
-        }
+        placement_hold(s->p, s->slot, &v->held, &v->extra, v->given, back ? 1 : -1);
     }
 }
 
@@ -85,7 +81,8 @@ static void judge(struct search *s, size_t count)
 
 static bool same(const struct preempt_victim *a, const struct preempt_victim *b)
 {
-    return a->extra.count == 0 && b->extra.count == 0 && memcmp(&a->held, &b->held, sizeof(a->held)) == 0;
+    return a->extra.count == 0 && b->extra.count == 0 && !a->given && !b->given &&
+           memcmp(&a->held, &b->held, sizeof(a->held)) == 0;
 }
 
 /* Large ones first, so that equal ones are neighbours. */
@@ -168,7 +165,8 @@ static void search_host(struct search *s)
     s->here.only_host = placement_host_id(s->p, s->slot);
     s->capacity = placement_host_capacity(s->p, s->slot);
     for (int r = 0; r < RESOURCE_COUNT; r++) {
-        s->lack.amount[r] = s->here.need.amount[r] - (s->capacity.amount[r] - used->amount[r]);
+        int64_t free = s->capacity.amount[r] - used->amount[r];
+        s->lack.amount[r] = s->here.extra.numa ? 0 : s->here.need.amount[r] - free; /* of cells: as the library says */
     }
     if (!covers(s, s->free, s->count) || !fits_without(s, s->free, s->count)) {
         return;
@@ -209,4 +207,60 @@ void preempt_choose(struct placement *p, const struct placement_request *r, cons
             search_host(&s);
         }
     }
+}
+
+void preempt_lend(struct placement *p, const struct preempt_victim *victims, const struct preempt_plan *plan, bool back)
+{
+    struct search s = {.p = p, .victims = victims, .slot = plan->slot};
+    give(&s, plan->victims, plan->count, back);
+}
+
+static void claim(struct preempt_victim *victims, const struct preempt_plan *plan, bool claimed)
+{
+    for (size_t i = 0; i < plan->count; i++) {
+        victims[plan->victims[i]].claimed = claimed;
+    }
+}
+
+/* Room for one more: what is free, or what victims hold, who are lent then. */
+static bool choose_one(struct placement *p, const struct placement_request *r, struct preempt_victim *victims,
+                       size_t victim_count, struct preempt_plan *ret)
+{
+    *ret = (struct preempt_plan){.slot = placement_choose(p, r)};
+    if (ret->slot != PLACEMENT_NO_SLOT) {
+        return true;
+    }
+    preempt_choose(p, r, victims, victim_count, ret);
+    claim(victims, ret, true);
+    preempt_lend(p, victims, ret, false);
+    return ret->count > 0;
+}
+
+bool preempt_choose_batch(struct placement *p, const struct placement_request *r, size_t count,
+                          struct preempt_victim *victims, size_t victim_count, struct placement_group_host *members,
+                          struct preempt_plan *plans)
+{
+    struct placement_request one = *r;
+    size_t done = 0;
+    if (r->member_count > 0) {
+        memcpy(members, r->members, r->member_count * sizeof(*members));
+    }
+    one.members = members;
+    while (done < count && choose_one(p, &one, victims, victim_count, &plans[done])) {
+        one.extra = placement_extra_at(r, done);
+        placement_take(p, plans[done].slot, &r->need, &one.extra);
+        if (r->policy != PLACEMENT_GROUP_NONE) {
+            placement_add_member(members, &one.member_count, plans[done].slot);
+        }
+        done++;
+    }
+    for (size_t i = done; i > 0; i--) { /* backwards, so that everybody's cells are free for him */
+        struct placement_extra extra = placement_extra_at(r, i - 1);
+        placement_release(p, plans[i - 1].slot, &r->need, &extra);
+        preempt_lend(p, victims, &plans[i - 1], true);
+        if (done < count) {
+            claim(victims, &plans[i - 1], false);
+        }
+    }
+    return done == count;
 }

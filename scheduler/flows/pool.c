@@ -220,29 +220,56 @@ static void show_asleep(const struct turn *t, bool alive)
 }
 
 struct taken {
-    int32_t slot;
-    bool held; /* in the library, for those that follow */
+    int32_t slot; /* PLACEMENT_NO_SLOT: nowhere */
     struct resources need;
     struct placement_extra extra;
 };
 
-/* The host that the server would go to were all awake, when it fits on no other. */
-static int place_parked(struct turn *t, const struct placement_waiting_row *row, struct taken *ret, struct error *e)
+static bool same_batch(const struct placement_waiting_row *a, const struct placement_waiting_row *b)
+{
+    return a == b || (a->batch_id && b->batch_id && strcmp(a->batch_id, b->batch_id) == 0);
+}
+
+/* How many of the row's batch there are from here on; 0: it was looked at with the first of them. */
+static size_t batch_size(const struct placement_waiting_row *rows, size_t index, size_t count)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < index && rows[index].batch_id; i++)
+        if (same_batch(&rows[i], &rows[index]))
+            return 0;
+    for (size_t i = index; i < count; i++)
+        size += same_batch(&rows[i], &rows[index]);
+    return size;
+}
+
+/* The hosts that the server, or the least of its batch, would go to were all awake. They are taken in the library for
+ * those that follow. */
+static int place_parked(struct turn *t, const struct placement_waiting_row *rows, size_t index, size_t count,
+                        struct taken *taken, struct error *e)
 {
     struct placement *p = t->d->feed.placement;
+    const struct placement_waiting_row *row = &rows[index];
+    size_t least = batch_size(rows, index, count);
     struct placement_request q;
     struct error reason = {0};
-    ret->slot = PLACEMENT_NO_SLOT;
+    if (least == 0)
+        return 0;
+    if (row->batch_id && row->batch_least < (int64_t)least)
+        least = (size_t)row->batch_least;
     int rc = requirements_read(t->d->conn, p, row, &t->arena, &q, &reason);
     if (rc)
         return rc == ERR_NO_VALID_HOST || rc == ERR_INVALID ? 0 : error_set(e, rc, "%s", error_text(&reason));
+    struct placement_group_host *members = arena_array(&t->arena, q.member_count + least + 1, sizeof(*members));
+    int32_t *slots = arena_array(&t->arena, least, sizeof(*slots));
     q.goal = PLACEMENT_GOAL_PACK; /* few are woken */
-    ret->slot = placement_choose(p, &q);
-    ret->need = q.need;
-    ret->extra = q.extra;
-    ret->held = ret->slot != PLACEMENT_NO_SLOT && q.extra.numa == NULL;
-    if (ret->held)
-        placement_take(p, ret->slot, &q.need, &q.extra);
+    requirements_make_room(&q, least, &t->arena);
+    size_t fit = placement_choose_batch(p, &q, least, least, members, slots);
+    for (size_t i = index, k = 0; i < count && k < fit; i++) {
+        if (!same_batch(&rows[i], row))
+            continue;
+        taken[i] = (struct taken){slots[k], q.need, placement_extra_at(&q, k)};
+        k++;
+    }
     return 0;
 }
 
@@ -259,19 +286,21 @@ static int wake_for_parked(struct turn *t, struct error *e)
 {
     struct placement_waiting_row *rows = NULL;
     struct taken *taken;
-    size_t count = 0, i = 0;
+    size_t count = 0;
     int rc = t->asleep_count ? store_queue_parked(t->d->conn, PARKED_MAX, &t->arena, &rows, &count, e) : 0;
     if (rc || count == 0)
         return rc;
     taken = arena_array(&t->arena, count, sizeof(*taken));
     show_asleep(t, true);
-    for (; !rc && i < count; i++)
-        rc = place_parked(t, &rows[i], &taken[i], e);
-    for (size_t k = 0; k < i; k++)
-        if (taken[k].held)
+    for (size_t i = 0; i < count; i++)
+        taken[i].slot = PLACEMENT_NO_SLOT;
+    for (size_t i = 0; !rc && i < count; i++)
+        rc = place_parked(t, rows, i, count, taken, e);
+    for (size_t k = 0; k < count; k++)
+        if (taken[k].slot != PLACEMENT_NO_SLOT)
             placement_release(t->d->feed.placement, taken[k].slot, &taken[k].need, &taken[k].extra);
     show_asleep(t, false);
-    for (size_t k = 0; !rc && k < i; k++) {
+    for (size_t k = 0; !rc && k < count; k++) {
         struct pool_host *h = taken[k].slot == PLACEMENT_NO_SLOT ? NULL : find_asleep(t, taken[k].slot);
         if (h && h->asleep_us) {
             h->asleep_us = 0; /* asked once */

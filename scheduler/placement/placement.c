@@ -410,6 +410,17 @@ void placement_release(struct placement *p, int32_t slot, const struct resources
     change(p, slot, need, extra, -1);
 }
 
+void placement_hold(struct placement *p, int32_t slot, const struct resources *held,
+                    const struct placement_extra *extra, const struct numa_given *given, int sign)
+{
+    struct placement_extra amounts = *extra;
+    amounts.numa = NULL;
+    if (given) {
+        placement_numa_hold(p, slot, given, sign);
+    }
+    change(p, slot, held, &amounts, sign);
+}
+
 void placement_set_stay(struct placement *p, int32_t slot, int32_t stay)
 {
     struct slot *s = slot_at(p, slot);

@@ -200,12 +200,18 @@ void placement_take(struct placement *p, int32_t slot, const struct resources *n
                     const struct placement_extra *extra);
 void placement_release(struct placement *p, int32_t slot, const struct resources *need,
                        const struct placement_extra *extra);
+/* Adds (`sign` 1) or gives back (-1) exactly what an allocation says: `held` of the three, amounts of further classes,
+ * and cells (`given`, NULL: none). `extra->numa` is not looked at. What was given back may be added again as it was. */
+void placement_hold(struct placement *p, int32_t slot, const struct resources *held,
+                    const struct placement_extra *extra, const struct numa_given *given, int sign);
 /* `extra` of the i-th server of a batch. */
 struct placement_extra placement_extra_at(const struct placement_request *r, size_t index);
 /* What is held of the three by whoever took it. */
 struct resources placement_held(const struct resources *need, const struct placement_extra *extra);
 /* Likewise, how much of extra->item[index]. */
 int64_t placement_held_extra(const struct placement *p, const struct placement_extra *extra, size_t index);
+/* One more member of a group on the host; `members` has room for it. */
+void placement_add_member(struct placement_group_host *members, size_t *count, int32_t slot);
 /* Chooses and takes for up to `most` equal servers, each seeing the ones before as members of its group; the i-th one's
  * cells are written to r->extra.given[i]. Fills ret_slots and returns how many; when fewer than `least` fit, nothing is
  * taken and 0 returned. `members` is the caller's room for r->member_count + most group hosts. */

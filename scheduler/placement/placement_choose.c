@@ -294,8 +294,7 @@ int32_t placement_choose(struct placement *p, const struct placement_request *r)
     return best.score == SCORE_NONE ? PLACEMENT_NO_SLOT : best.slot;
 }
 
-/* Members as they are, and behind them the hosts of the batch so far. */
-static void add_member(struct placement_group_host *members, size_t *count, int32_t slot)
+void placement_add_member(struct placement_group_host *members, size_t *count, int32_t slot)
 {
     for (size_t i = 0; i < *count; i++) {
         if (members[i].slot == slot) {
@@ -368,7 +367,7 @@ size_t placement_choose_batch(struct placement *p, const struct placement_reques
         ret_slots[count++] = slot;
         one.extra.given += one.extra.numa != NULL;
         if (r->policy != PLACEMENT_GROUP_NONE) {
-            add_member(members, &one.member_count, slot);
+            placement_add_member(members, &one.member_count, slot);
         }
     }
     if (count >= least) {

@@ -291,6 +291,8 @@ bool placement_numa_fits(const struct placement *p, int32_t slot, const struct n
 bool placement_numa_lacks(const struct placement *p, int32_t slot, const struct numa_request *r, struct numa_lack *ret);
 void placement_numa_take(struct placement *p, int32_t slot, const struct placement_extra *extra);
 void placement_numa_release(struct placement *p, int32_t slot, const struct placement_extra *extra);
+/* Adds what is given to what is held of the host's cells, or takes it away. */
+void placement_numa_hold(struct placement *p, int32_t slot, const struct numa_given *given, int sign);
 /* What it takes of the three at least, whatever pages it gets. */
 struct resources placement_numa_least(const struct resources *need, const struct numa_request *r);
 

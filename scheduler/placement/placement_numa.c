@@ -161,12 +161,17 @@ void placement_numa_take(struct placement *p, int32_t slot, const struct placeme
     hold_given(&p->numa[slot], extra->given);
 }
 
-void placement_numa_release(struct placement *p, int32_t slot, const struct placement_extra *extra)
+void placement_numa_hold(struct placement *p, int32_t slot, const struct numa_given *given, int sign)
 {
     struct numa_slot *n = p->numa ? &p->numa[slot] : NULL;
     if (n && n->use) { /* the host may have been read anew without them */
-        numa_use_change(&n->kind->topology, n->use, extra->given, -1);
+        numa_use_change(&n->kind->topology, n->use, given, sign);
     }
+}
+
+void placement_numa_release(struct placement *p, int32_t slot, const struct placement_extra *extra)
+{
+    placement_numa_hold(p, slot, extra->given, -1);
 }
 
 struct resources placement_numa_least(const struct resources *need, const struct numa_request *r)
