@@ -1,19 +1,15 @@
 /* What images and flavors may say of the machine, and what hosts must have for it. */
-#include "common/json_in.h"
 #include "common/model/machine.h"
 #include "common/strbuf.h"
-#include "tests/unit/check.h"
+#include "tests/unit/model/wish_fixture.h"
 #include <string.h>
 
 static int read_both(const char *flavor, const char *image, struct machine *ret, struct json_doc docs[2],
                      struct error *e)
 {
-    CHECK_OK(json_in_parse(flavor, strlen(flavor), &docs[0], e), e);
-    CHECK_OK(json_in_parse(image, strlen(image), &docs[1], e), e);
-    struct machine_wish wish = {.flavor = numa_wish_from_json,
-                                .image = numa_wish_from_json,
-                                .flavor_arg = docs[0].root,
-                                .image_arg = docs[1].root};
+    struct numa_wish both = wish_open(flavor, image, docs);
+    struct machine_wish wish = {
+        .flavor = both.flavor, .image = both.image, .flavor_arg = both.flavor_arg, .image_arg = both.image_arg};
     return machine_read(&wish, ret, e);
 }
 
@@ -34,8 +30,7 @@ static void check_traits(const char *flavor, const char *image, const char *want
     machine_each_trait(&m, add_trait, &text);
     CHECK_TEXT(text.data, want);
     strbuf_done(&text);
-    json_in_done(&docs[0]);
-    json_in_done(&docs[1]);
+    wish_close(docs);
 }
 
 TEST("hosts must have what the machine needs, and nothing for what it does not")
@@ -59,8 +54,7 @@ static void check_refused(const char *flavor, const char *image, const char *sen
     struct error e = {0};
     CHECK_INT(read_both(flavor, image, &m, docs, &e), ERR_INVALID);
     CHECK_CONTAINS(error_text(&e), sentence);
-    json_in_done(&docs[0]);
-    json_in_done(&docs[1]);
+    wish_close(docs);
 }
 
 TEST("what cannot be is refused by the property's name")
@@ -97,6 +91,5 @@ TEST("one bad word leaves the others as they are")
     CHECK_TEXT(m.vif_model, "e1000");
     CHECK(machine_is(&m, "pc", "q35") && !machine_is(&m, "q35", "q35"));
     CHECK(m.guest_agent);
-    json_in_done(&docs[0]);
-    json_in_done(&docs[1]);
+    wish_close(docs);
 }

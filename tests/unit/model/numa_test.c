@@ -1,8 +1,6 @@
 /* NUMA cells, pages and pins: what flavors and images may say, and what is given on a host known by heart. */
-#include "common/json_in.h"
 #include "common/model/numa.h"
-#include "common/model/numa_wish.h"
-#include "tests/unit/check.h"
+#include "tests/unit/model/wish_fixture.h"
 
 /* Two cells of four cores with two threads each; 0 and 4 of each cell's are shared; 4 GiB small, 1 GiB in 2 MiB pages,
  * 2 pages of 1 GiB in the second cell. */
@@ -25,18 +23,12 @@ static struct numa_topology host(void)
 static int wish_full(const char *flavor, const char *image, int64_t vcpus, int64_t memory_mib, struct numa_request *ret,
                      bool *any, struct error *e)
 {
-    struct json_doc f, i;
-    CHECK_OK(json_in_parse(flavor, strlen(flavor), &f, e), e);
-    CHECK_OK(json_in_parse(image, strlen(image), &i, e), e);
-    struct numa_wish w = {.flavor = numa_wish_from_json,
-                          .image = numa_wish_from_json,
-                          .flavor_arg = f.root,
-                          .image_arg = i.root,
-                          .vcpus = vcpus,
-                          .memory_mib = memory_mib};
+    struct json_doc docs[2];
+    struct numa_wish w = wish_open(flavor, image, docs);
+    w.vcpus = vcpus;
+    w.memory_mib = memory_mib;
     int rc = numa_wish_read(&w, ret, any, e);
-    json_in_done(&f);
-    json_in_done(&i);
+    wish_close(docs);
     return rc;
 }
 
@@ -161,15 +153,14 @@ TEST("bad values and contradictions are refused with Nova's sentences")
 
 static struct numa_shape shape(const char *flavor, const char *image, int64_t vcpus)
 {
-    struct json_doc f, i;
+    struct json_doc docs[2];
     struct error e = {0};
     struct numa_shape ret;
-    CHECK_OK(json_in_parse(flavor, strlen(flavor), &f, &e), &e);
-    CHECK_OK(json_in_parse(image, strlen(image), &i, &e), &e);
-    struct numa_wish w = {numa_wish_from_json, numa_wish_from_json, f.root, i.root, vcpus, 1024};
+    struct numa_wish w = wish_open(flavor, image, docs);
+    w.vcpus = vcpus;
+    w.memory_mib = 1024;
     CHECK_OK(numa_wish_shape(&w, &ret, &e), &e);
-    json_in_done(&f);
-    json_in_done(&i);
+    wish_close(docs);
     return ret;
 }
 

@@ -1,37 +1,18 @@
 /* Servers of one request are placed as one batch: at least the minimum or none, as many as fit up to all of them,
  * whatever changes or fails meanwhile. */
 #include "db/store_queue.h"
-#include "scheduler/room.h"
-#include "tests/unit/db/compute_fixture.h"
+#include "tests/unit/scheduler/dispatch_fixture.h"
 
 #define MOST 8
 
-static struct db *db;
-static struct dispatch dispatch;
-static struct room room;
 static const char *ids[MOST];
 
 static void begin(int hosts)
 {
-    struct error e = {0};
-    db = compute_begin();
-    room = (struct room){.seen = 0};
-    dispatch = (struct dispatch){.db = db, .batch = 4};
-    snprintf(dispatch.holder, sizeof(dispatch.holder), "me");
-    dispatch.feed.placement = placement_new(NULL);
-    dispatch.feed.alive_limit_us = 3600 * SECOND;
-    CHECK_OK(db_conn_open(db, &dispatch.conn, &e), &e);
+    open_scheduler(4);
     for (int i = 0; i < hosts; i++)
         compute_add_host(dispatch.conn, arena_printf(&compute_arena, "host-%d", i));
-    CHECK_OK(dispatch_lead(&dispatch, 36000 * SECOND, &e), &e);
-}
-
-static void end(void)
-{
-    compute_check_invariants(dispatch.conn);
-    placement_free(&dispatch.feed.placement);
-    db_conn_close(&dispatch.conn);
-    compute_end(&db);
+    lead();
 }
 
 /* `count` servers of which one fills a host; `until_us` 0: they do not wait. */
@@ -57,18 +38,6 @@ static int count_of(enum server_placement placement, int count)
     for (int i = 0; i < count; i++)
         found += compute_get(dispatch.conn, ids[i]).placement == placement;
     return found;
-}
-
-static int work(struct error *e)
-{
-    int rc = room_look(&room, &dispatch, e);
-    return rc ? rc : dispatch_run(&dispatch, e);
-}
-
-static void work_well(void)
-{
-    struct error e = {0};
-    CHECK_OK(work(&e), &e);
 }
 
 TEST("fewer than the minimum fit: none is placed, and each says why")

@@ -1,5 +1,5 @@
 /* Plans of moves: hot hosts are cooled by few moves, hosts are emptied as a whole, every rule of placement holds, and
- * the library is as it was afterwards. */
+ * the library is as it was afterwards. On small pools plans are compared with the best of all. */
 #include "scheduler/placement/rebalance.h"
 #include "tests/unit/check.h"
 #include <stdio.h>
@@ -221,4 +221,183 @@ TEST("random pools: plans keep to capacity and marks, help, and come to rest")
             CHECK(placement_host_used(x.p, x.hosts[i].slot)->amount[RESOURCE_MEMORY_MIB] <= 10000);
         end(&x);
     }
+}
+
+/* ---- the best plan of all, on small pools: every assignment is tried ---- */
+
+#define SMALL 4
+
+struct goal {
+    int hot, moves; /* relieving: hosts above the mark that were hot; servers that move */
+    int emptied;    /* consolidating */
+};
+struct trial {
+    struct pool *x;
+    int at[SERVERS]; /* where each server is */
+    bool relieve;
+    bool open[HOSTS]; /* relieving: hosts that were hot; consolidating: those that are emptied */
+    struct goal best;
+};
+
+static int64_t load_at(const struct trial *t, int host, int64_t *ret_memory)
+{
+    struct rebalance_host h = t->x->hosts[host];
+    h.cpu_used_milli = h.memory_used_mib = *ret_memory = 0;
+    for (size_t i = 0; i < t->x->pool.server_count; i++) {
+        if (t->at[i] == host) {
+            h.cpu_used_milli += t->x->servers[i].cpu_milli;
+            h.memory_used_mib += t->x->servers[i].memory_mib;
+            *ret_memory += t->x->servers[i].request.need.amount[RESOURCE_MEMORY_MIB];
+        }
+    }
+    return rebalance_load(&h);
+}
+
+/* Whether whoever got a server has room and stays below the mark; counts what was reached. */
+static bool is_allowed(const struct trial *t, struct goal *ret)
+{
+    bool came[SMALL] = {false};
+    *ret = (struct goal){0};
+    for (size_t i = 0; i < t->x->pool.server_count; i++) {
+        came[t->at[i]] |= t->at[i] != t->x->servers[i].host;
+        ret->moves += t->at[i] != t->x->servers[i].host;
+    }
+    for (int i = 0; i < SMALL; i++) {
+        int64_t memory, load = load_at(t, i, &memory);
+        if (came[i] && (load > limits.settle_permille || memory > 10000)) {
+            return false;
+        }
+        ret->hot += t->relieve && t->open[i] && load > limits.settle_permille;
+        ret->emptied += !t->relieve && t->open[i];
+    }
+    return true;
+}
+
+static bool is_better(const struct goal *a, const struct goal *b)
+{
+    return a->emptied != b->emptied ? a->emptied > b->emptied
+           : a->hot != b->hot       ? a->hot < b->hot
+                                    : a->moves < b->moves;
+}
+
+static void try_all(struct trial *t, size_t server)
+{
+    struct goal g;
+    if (server == t->x->pool.server_count) {
+        if (is_allowed(t, &g) && is_better(&g, &t->best)) {
+            t->best = g;
+        }
+        return;
+    }
+    const struct rebalance_server *s = &t->x->servers[server];
+    bool may = t->open[s->host] && s->movable, must = t->open[s->host] && !t->relieve;
+    for (int to = 0; to < SMALL; to++) {
+        const char *zone = s->request.zone;
+        bool stays = to == s->host;
+        bool fits = t->x->hosts[to].takes && (t->relieve || (!t->open[to] && t->x->hosts[to].servers > 0));
+        if (stays ? !must : may && fits && (!zone || strcmp(zone, to < 6 ? "a" : "b") == 0)) {
+            t->at[server] = to;
+            try_all(t, server + 1);
+        }
+    }
+}
+
+static struct goal best_relief(struct pool *x)
+{
+    struct trial t = {.x = x, .relieve = true, .best = {.hot = HOSTS + 1}};
+    for (int i = 0; i < SMALL; i++) {
+        t.open[i] = x->hosts[i].gives && rebalance_load(&x->hosts[i]) > limits.hot_permille;
+    }
+    try_all(&t, 0);
+    return t.best;
+}
+
+static struct goal best_consolidation(struct pool *x)
+{
+    struct trial t = {.x = x, .best = {.emptied = -1}};
+    for (unsigned set = 0; set < 1U << SMALL; set++) {
+        bool all = true;
+        for (int i = 0; i < SMALL; i++) {
+            t.open[i] = set >> i & 1;
+            all = all && (!t.open[i] || (x->hosts[i].gives && x->hosts[i].servers > 0));
+        }
+        if (all) {
+            try_all(&t, 0);
+        }
+    }
+    return t.best;
+}
+
+static void make_small(struct pool *x, unsigned seed, int most, int hottest)
+{
+    srand(seed);
+    begin(x, SMALL);
+    for (int host = 0; host < SMALL; host++) {
+        x->hosts[host].gives = rand() % 8 > 0;
+        x->hosts[host].takes = rand() % 8 > 0;
+        for (int i = rand() % (most + 1); i > 0; i--) {
+            struct rebalance_server *s = add(x, host, 100 + rand() % hottest);
+            s->movable = rand() % 10 > 0;
+            s->request.need.amount[RESOURCE_MEMORY_MIB] = 1000;
+        }
+    }
+}
+
+/* What the plan reaches, by the same measure. */
+static struct goal reached(struct pool *x, size_t count, bool relieve, size_t emptied)
+{
+    struct trial t = {.x = x, .relieve = relieve};
+    struct goal g;
+    for (size_t i = 0; i < x->pool.server_count; i++) {
+        t.at[i] = x->servers[i].host;
+    }
+    for (int i = 0; i < SMALL; i++) {
+        t.open[i] = relieve && x->hosts[i].gives && rebalance_load(&x->hosts[i]) > limits.hot_permille;
+    }
+    for (size_t i = 0; i < count; i++) {
+        CHECK(x->servers[x->moves[i].server].movable && x->hosts[x->moves[i].to].takes);
+        t.at[x->moves[i].server] = x->moves[i].to;
+    }
+    CHECK(is_allowed(&t, &g));
+    CHECK_INT(g.moves, count);
+    g.emptied = (int)emptied;
+    return g;
+}
+
+TEST("small pools: of twenty plans nineteen cool as many hosts as the best of all, hardly any by more moves")
+{
+    int plans = 0, least_hot = 0, best = 0;
+    for (unsigned seed = 1; seed <= 400; seed++) {
+        struct pool x;
+        make_small(&x, seed, 3, 5000);
+        struct goal want = best_relief(&x);
+        struct goal got = reached(&x, rebalance_relieve(x.p, &x.pool, &limits, x.moves), true, 0);
+        CHECK(!is_better(&got, &want));
+        plans += want.moves > 0;
+        least_hot += want.moves > 0 && got.hot == want.hot;
+        best += want.moves > 0 && got.hot == want.hot && got.moves == want.moves;
+        end(&x);
+    }
+    CHECK(plans > 100);
+    CHECK(least_hot * 100 >= plans * 95);
+    CHECK(best * 100 >= plans * 93);
+}
+
+TEST("small pools: of ten plans nine empty as many hosts as the best of all")
+{
+    int plans = 0, best = 0;
+    for (unsigned seed = 1; seed <= 400; seed++) {
+        struct pool x;
+        size_t emptied;
+        make_small(&x, seed, 3, 3000);
+        struct goal want = best_consolidation(&x);
+        size_t count = rebalance_consolidate(x.p, &x.pool, &limits, x.moves, &emptied);
+        struct goal got = reached(&x, count, false, emptied);
+        CHECK(got.emptied <= want.emptied);
+        plans += want.emptied > 0;
+        best += want.emptied > 0 && got.emptied == want.emptied;
+        end(&x);
+    }
+    CHECK(plans > 100);
+    CHECK(best * 100 >= plans * 90);
 }

@@ -1,45 +1,13 @@
 /* Servers that wait for room: parked instead of refused, looked at again when hosts changed, failed when their time is
  * over, whatever statement fails meanwhile. */
 #include "db/store_queue.h"
-#include "scheduler/room.h"
-#include "tests/unit/db/compute_fixture.h"
-
-static struct db *db;
-static struct dispatch dispatch;
-static struct room room;
+#include "tests/unit/scheduler/dispatch_fixture.h"
 
 static void begin(void)
 {
-    struct error e = {0};
-    db = compute_begin();
-    room = (struct room){.seen = 0};
-    dispatch = (struct dispatch){.db = db, .batch = 10};
-    snprintf(dispatch.holder, sizeof(dispatch.holder), "me");
-    dispatch.feed.placement = placement_new(NULL);
-    dispatch.feed.alive_limit_us = 3600 * SECOND;
-    CHECK_OK(db_conn_open(db, &dispatch.conn, &e), &e);
+    open_scheduler(10);
     compute_add_host(dispatch.conn, "host-a");
-    CHECK_OK(dispatch_lead(&dispatch, 36000 * SECOND, &e), &e);
-}
-
-static void end(void)
-{
-    compute_check_invariants(dispatch.conn);
-    placement_free(&dispatch.feed.placement);
-    db_conn_close(&dispatch.conn);
-    compute_end(&db);
-}
-
-static int work(struct error *e)
-{
-    int rc = room_look(&room, &dispatch, e);
-    return rc ? rc : dispatch_run(&dispatch, e);
-}
-
-static void work_well(void)
-{
-    struct error e = {0};
-    CHECK_OK(work(&e), &e);
+    lead();
 }
 
 /* A server that fills the host, and waits for a minute. */
