@@ -79,6 +79,19 @@ class Vsphere:
             raise RuntimeError(f"virsh {' '.join(words)}: {done.stderr}")
         return done.stdout
 
+    def define(self, name):
+        """A machine of somebody else's."""
+        xml = os.path.join(self.work, "foreign.xml")
+        with open(xml, "w", encoding="ascii") as file:
+            file.write(f"<domain type='vmware'><name>{name}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type>hvm</type></os><devices>"
+                       f"<disk type='file' device='disk'><source file='[LocalDS_0] {name}/disk.vmdk'/><target dev='sda' bus='scsi'/></disk>"
+                       "</devices></domain>")
+        self.virsh("define", xml)
+
+    def undefine(self, name):
+        self.virsh("undefine", name)
+        self.forget(name)
+
     def domains(self):
         """State by name."""
         rows = (re.split(r"\s{2,}", line.strip()) for line in self.virsh("list", "--all").splitlines())
