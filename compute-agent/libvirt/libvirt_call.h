@@ -138,6 +138,8 @@ int libvirt_call_open(struct libvirt_call *c);
 bool libvirt_call_alive(const struct libvirt_call *c);
 
 /* ---- libvirt_open.c ---- */
+/* Once, before anything else of libvirt. False: it cannot be used. */
+bool libvirt_open_begin(void);
 /* A new connection, with the password that the settings name; NULL with a sentence. On a worker. */
 virConnectPtr libvirt_open(const struct settings *settings, struct error *e);
 
@@ -174,9 +176,6 @@ void libvirt_connect_look(void *lv);
 
 /* The hypervisor is being freed. */
 void libvirt_connect_forget(void);
-
-/* libvirt would print its errors to standard error; ours go into the callers' hands. */
-void libvirt_hypervisor_quiet(void *arg, virErrorPtr error);
 
 /* ---- libvirt_domain.c: work, on the worker ---- */
 void libvirt_domain_act(struct libvirt_call *c);

@@ -312,12 +312,6 @@ static void libvirt_hypervisor_again(void *arg)
     libvirt_connect(arg);
 }
 
-void libvirt_hypervisor_quiet(void *arg, virErrorPtr error)
-{
-    (void)arg;
-    (void)error;
-}
-
 int libvirt_hypervisor_new(const struct libvirt_setup *setup, struct hypervisor **ret, struct error *e)
 {
     struct storage_setup files = {
@@ -333,13 +327,11 @@ int libvirt_hypervisor_new(const struct libvirt_setup *setup, struct hypervisor 
         return code;
     }
     unsigned workers = (unsigned)setup->settings->workers;
-    setenv("LIBVIRT_DEBUG", "error", 0); /* its ESX driver warns of each word that it does not know */
-    if (virInitialize() < 0) {
+    if (!libvirt_open_begin()) {
         storage_free(&lv->storage);
         free(lv);
         return error_set(e, ERR_INTERNAL, "libvirt cannot be initialised");
     }
-    virSetErrorFunc(NULL, libvirt_hypervisor_quiet);
     libvirt_events_register(setup->loop);
     lv->base.ops = &libvirt_hypervisor_ops;
     lv->setup = *setup;

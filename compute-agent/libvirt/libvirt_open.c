@@ -2,7 +2,24 @@
 #include "compute-agent/libvirt/libvirt_call.h"
 #include "compute-agent/password.h"
 #include "compute-agent/settings.h"
+#include <stdlib.h>
 #include <string.h>
+
+/* libvirt would print its errors to standard error; ours go into the callers' hands. */
+static void libvirt_open_quiet(void *arg, virErrorPtr error)
+{
+    (void)arg;
+    (void)error;
+}
+
+bool libvirt_open_begin(void)
+{
+    setenv("LIBVIRT_DEBUG", "error", 0); /* its ESX driver warns of each word that it does not know */
+    if (virInitialize() < 0)
+        return false;
+    virSetErrorFunc(NULL, libvirt_open_quiet);
+    return true;
+}
 
 /* libvirt frees the results. */
 static int libvirt_open_answer(virConnectCredentialPtr asked, unsigned count, void *arg)

@@ -57,9 +57,8 @@ int libvirt_purge(const struct settings *settings, const struct identity *identi
     if (!like.profile)
         return error_set(e, ERR_INVALID, "hypervisor_uri %.80s: no driver is known for it, only %s",
                          settings->hypervisor_uri, profile_schemes());
-    if (virInitialize() < 0)
+    if (!libvirt_open_begin())
         return error_set(e, ERR_INTERNAL, "libvirt cannot be initialised");
-    virSetErrorFunc(NULL, libvirt_hypervisor_quiet);
     names_init(&like.names, identity->cloud_id, identity->host_id);
     like.conn = libvirt_open(settings, e);
     if (!like.conn)

