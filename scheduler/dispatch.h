@@ -14,7 +14,8 @@ struct dispatch {
     char holder[40];             /* who this scheduler is, in the lease */
     int64_t epoch;               /* of the lease */
     bool leader;
-    char (*asleep)[40]; /* hosts that are asleep: a server that only they can take waits for one of them */
+    char (*asleep)[40]; /* hosts that are asleep, or being woken: a server that only they can take waits for one of them
+                         */
     size_t asleep_count;
     bool wants_wake;        /* one waits since the last look at the pool */
     unsigned barren;        /* rounds in a row that only met conflicts */

@@ -36,6 +36,8 @@ struct turn {
     int64_t now_us;
     struct pool_host *asleep;
     size_t asleep_count;
+    struct pool_host *dark; /* those that are asleep, also when they are being woken */
+    size_t dark_count;
     struct resources waking; /* capacity that is on its way */
 };
 
@@ -142,15 +144,11 @@ static int check_asleep(struct turn *t, struct pool_host *h, bool *ret_waking, s
     return rc;
 }
 
-/* A server that only they can take is not refused. */
-static void tell_dispatch(const struct turn *t)
+/* A server that only such hosts can take is not refused. */
+static void tell_dispatch(struct dispatch *d, const char *host_id)
 {
-    struct dispatch *d = t->d;
-    free(d->asleep);
-    d->asleep = memory_array(t->asleep_count + 1, sizeof(*d->asleep));
-    d->asleep_count = t->asleep_count;
-    for (size_t i = 0; i < t->asleep_count; i++)
-        snprintf(d->asleep[i], sizeof(*d->asleep), "%s", t->asleep[i].host_id);
+    d->asleep = memory_resize(d->asleep, (d->asleep_count + 1) * sizeof(*d->asleep));
+    snprintf(d->asleep[d->asleep_count++], sizeof(*d->asleep), "%s", host_id);
 }
 
 static int read_asleep(struct turn *t, struct error *e)
@@ -158,17 +156,22 @@ static int read_asleep(struct turn *t, struct error *e)
     int rc = store_pool_asleep(t->d->conn, &t->arena, &t->asleep, &t->asleep_count, e);
     size_t kept = 0;
     t->pool->asleep_count = 0;
+    t->d->asleep_count = 0;
+    t->dark = arena_array(&t->arena, t->asleep_count + 1, sizeof(*t->dark));
     for (size_t i = 0; !rc && i < t->asleep_count; i++) {
         bool waking = false;
         rc = check_asleep(t, &t->asleep[i], &waking, e);
         t->pool->asleep_count += t->asleep[i].asleep_us != 0;
+        if (t->asleep[i].asleep_us != 0) {
+            t->dark[t->dark_count++] = t->asleep[i];
+            tell_dispatch(t->d, t->asleep[i].host_id);
+        }
         if (waking || t->asleep[i].asleep_us == 0)
             resources_add(&t->waking, &t->asleep[i].capacity);
         else
             t->asleep[kept++] = t->asleep[i];
     }
     t->asleep_count = kept; /* those that could be woken */
-    tell_dispatch(t);
     return rc;
 }
 
@@ -212,8 +215,8 @@ static int wake_for_reserve(struct turn *t, struct error *e)
 static void show_asleep(const struct turn *t, bool alive)
 {
     struct placement *p = t->d->feed.placement;
-    for (size_t i = 0; i < t->asleep_count; i++) {
-        int32_t slot = placement_slot(p, t->asleep[i].host_id);
+    for (size_t i = 0; i < t->dark_count; i++) {
+        int32_t slot = placement_slot(p, t->dark[i].host_id);
         if (slot != PLACEMENT_NO_SLOT)
             placement_set_alive(p, slot, alive);
     }
@@ -331,6 +334,7 @@ static int put_to_sleep(struct turn *t, const struct pool_host *h, struct error 
     if (rc)
         return error_set(e, rc, "%s", error_text(&refused));
     log_info("empty host is put to sleep", "host=%s", h->name);
+    tell_dispatch(t->d, h->host_id);
     t->pool->slept++;
     t->pool->awake.hosts--;
     for (int r = 0; r < RESOURCE_COUNT; r++)
