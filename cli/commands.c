@@ -25,6 +25,8 @@ const struct command *const commands[] = {
     &user_password_command,
     &explain_command,
     &server_give_command,
+    &import_host_command,
+    &release_command,
     &bill_command,
     &bill_close_command,
     &bill_invoice_command,

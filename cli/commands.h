@@ -28,6 +28,8 @@ extern const struct command db_migrate_command;
 extern const struct command doctor_command;
 extern const struct command explain_command;
 extern const struct command server_give_command;
+extern const struct command import_host_command;
+extern const struct command release_command;
 extern const struct command bill_close_command;
 extern const struct command bill_verify_command;
 extern const struct command bill_invoice_command;

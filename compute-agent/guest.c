@@ -293,6 +293,10 @@ static struct reconcile_situation guest_situation(const struct guest *g)
     s.stale = g->stale && !g->given_up;
     s.connected = g->connected;
     s.restart = g->restart;
+    if (g->spec->adopted) { /* it stays as it was defined, on the networks that it had */
+        s.prepared = s.connected = true;
+        s.stale = s.restart = false;
+    }
     s.power = g->spec->power;
     s.fresh = guest_is_fresh(g);
     if (g->spec->operation.action != SPEC_NO_ACTION && strcmp(g->spec->operation.id, g->done_operation) != 0)

@@ -133,6 +133,9 @@ void host_query_take(struct host *h, const struct spec_query *query)
     if (query->kind == SPEC_QUERY_SERVERS) {
         q->json = true;
         hv->ops->list(hv, host_query_listed, q);
+    } else if (query->kind == SPEC_QUERY_FOREIGN && hv->ops->foreign) {
+        q->json = true;
+        hv->ops->foreign(hv, host_query_answer, q);
     } else if (!g) {
         refused.code = error_set(&e, ERR_NOT_FOUND, "This host has no server %.40s", query->server_id);
         host_query_answer(q, &refused, "", 0);

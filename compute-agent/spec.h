@@ -62,6 +62,8 @@ struct spec {
     int64_t revision;
     bool exists;
     bool launched; /* it has run before: its disks are there, or on their way; none is made anew */
+    bool adopted;  /* it was imported: a domain of that UUID exists, and stays as it was defined */
+    bool released; /* with `adopted` and not `exists`: the domain is given back, not removed */
     bool held;     /* it is leaving for another host: nothing is done to it, unless it is to go */
     /* From here on only when `exists`. */
     enum server_power power;
@@ -91,7 +93,8 @@ enum spec_query_kind {
     SPEC_QUERY_CONSOLE_LOG,
     SPEC_QUERY_DIAGNOSTICS,
     SPEC_QUERY_SERVERS,
-    SPEC_QUERY_SET_PASSWORD
+    SPEC_QUERY_SET_PASSWORD,
+    SPEC_QUERY_FOREIGN /* of the host: what it could import */
 };
 struct spec_query {
     const char *id, *server_id, *kind_name;

@@ -2,6 +2,7 @@
  * decided on an older row loses and tries again. Deleted servers leave for server_history in the same transaction. */
 #include "db/rows.h"
 #include "db/store_host.h"
+#include "db/store_import.h"
 #include "db/store_preemption.h"
 #include "db/store_server_internal.h"
 #include <assert.h>
@@ -322,6 +323,7 @@ int store_server_archive(struct db_conn *c, const struct server_row *row, int64_
     if (!rc && row->placement == SERVER_PLACEMENT_WAITING)
         rc = store_server_dequeue(c, row->id, e);
     rc = rc ? rc : store_preemption_forget(c, row->id, e);
+    rc = rc ? rc : store_import_forget(c, row->id, e);
     if (!rc)
         rc = db_exec(c, &server_delete, &changed, e, DB_ARGS(db_text(row->id), db_int(row->revision)));
     return written_once(&last, changed, rc, e);

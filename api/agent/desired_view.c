@@ -3,6 +3,7 @@
 #include "common/json_out.h"
 #include "db/store_cells.h"
 #include "db/store_image.h"
+#include "db/store_import.h"
 #include "db/store_migration.h"
 #include "db/store_port.h"
 
@@ -102,8 +103,9 @@ int desired_view_write(struct db_conn *c, const char *key, const struct server_r
                        const char *zone, struct json_out *out, struct arena *arena, struct error *e)
 {
     const char *topology = NULL;
-    bool held;
+    bool held, adopted = false, released = false;
     int rc = read_held(c, row, arena, &held, e);
+    rc = rc || row->image_id ? rc : store_import_get(c, row->id, &adopted, &released, e); /* they have no image */
     rc = rc ? rc : store_cells_held(c, consumer, arena, &topology, e);
     if (rc)
         return rc;
@@ -119,6 +121,10 @@ int desired_view_write(struct db_conn *c, const char *key, const struct server_r
     json_out_bool(out, "exists", row->desired_exists);
     json_out_text(out, "power", server_power_name(row->desired_power));
     json_out_bool(out, "launched", launched(row));
+    if (adopted)
+        json_out_bool(out, "adopted", true);
+    if (released)
+        json_out_bool(out, "released", true);
     write_amounts(out, row);
     rc = write_image(c, row, out, arena, e);
     if (!rc)

@@ -2,6 +2,7 @@
 #include "api/compute/server_ability.h"
 #include "common/json_in.h"
 #include "db/store_host.h"
+#include "db/store_import.h"
 #include <string.h>
 
 static int read_lack(const struct host_row *host, const char *lack, bool *ret, struct error *e)
@@ -18,12 +19,32 @@ static int read_lack(const struct host_row *host, const char *lack, bool *ret, s
     return 0;
 }
 
+/* A machine that was there before stays where and as it is, and its disks are not where ours are. */
+static int refuse_imported(struct request *request, const struct server_row *row, const char *action, const char *lack)
+{
+    static const char *const lacks[] = {"CUSTOM_LACKS_MIGRATE", "CUSTOM_LACKS_LIVE_MIGRATION", "CUSTOM_LACKS_SNAPSHOT",
+                                        "CUSTOM_LACKS_NIC_PLUG", "CUSTOM_LACKS_CONSOLE"};
+    bool imported = false, released = false, named = false;
+    if (row->image_id != NULL)
+        return 0;
+    for (size_t i = 0; i < sizeof(lacks) / sizeof(lacks[0]); i++)
+        named = named || strcmp(lack, lacks[i]) == 0;
+    int rc = named ? store_import_get(request->conn, row->id, &imported, &released, &request->error) : 0;
+    return rc || !imported
+               ? rc
+               : error_set(&request->error, ERR_NOT_IMPLEMENTED,
+                           "The server was imported; its machine is kept as it was and cannot do %s.", action);
+}
+
 int server_ability_check(struct request *request, const struct server_row *row, const char *action, const char *lack)
 {
     struct host_row host;
     bool lacking = false;
     if (row->host_id == NULL)
         return 0;
+    int refused = refuse_imported(request, row, action, lack);
+    if (refused)
+        return refused;
     int rc = store_host_get(request->conn, row->host_id, &request->arena, &host, &request->error);
     rc = rc ? rc : read_lack(&host, lack, &lacking, &request->error);
     if (!rc && lacking)

@@ -78,7 +78,7 @@ static const char *libvirt_connect_reason(int event, int detail)
 static void libvirt_connect_tell(struct libvirt *lv, virDomainPtr domain, struct hypervisor_event *event)
 {
     event->at_us = clock_now_us();
-    if (libvirt_identify_id(lv->profile, &lv->names, domain, event->server_id))
+    if (libvirt_identify_id(lv->profile, &lv->names, lv->setup.settings, domain, event->server_id))
         lv->listener.on_event(lv->listener.arg, event);
 }
 

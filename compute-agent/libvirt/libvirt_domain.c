@@ -233,7 +233,9 @@ static int libvirt_domain_remove_remote(struct libvirt_call *c, virDomainPtr *do
 /* Files first: as long as the domain is there, a removal that was interrupted is taken up again. */
 static int libvirt_domain_remove(struct libvirt_call *c, virDomainPtr *domain)
 {
-    int code = *domain ? libvirt_domain_destroy(c, *domain) : 0;
+    int code = *domain && !c->released ? libvirt_domain_destroy(c, *domain) : 0;
+    if (!code && c->adopted)
+        code = libvirt_adopt_clear(c, domain);
     if (!code && c->profile->root == PROFILE_ROOT_VOLUME)
         return libvirt_domain_remove_remote(c, domain);
     code = code ? code : libvirt_domain_remove_files(c);
@@ -297,6 +299,16 @@ static int libvirt_domain_do_existing(struct libvirt_call *c, virDomainPtr domai
     }
 }
 
+/* One that was there before stays as it is. */
+static int libvirt_domain_make(struct libvirt_call *c, virDomainPtr *domain)
+{
+    if (!c->adopted)
+        return libvirt_domain_define(c, domain);
+    int code = libvirt_adopt(c, domain);
+    c->xml = NULL;
+    return code;
+}
+
 static int libvirt_domain_do(struct libvirt_call *c, virDomainPtr *domain)
 {
     if (c->action == HYPERVISOR_ADJUST && !profile_can(c->profile, c->action)) {
@@ -308,11 +320,11 @@ static int libvirt_domain_do(struct libvirt_call *c, virDomainPtr *domain)
                                    c->profile->driver, hypervisor_action_name(c->action));
     switch (c->action) {
     case HYPERVISOR_CREATE: {
-        int code = libvirt_domain_define(c, domain);
+        int code = libvirt_domain_make(c, domain);
         return code ? code : libvirt_domain_start(c, domain);
     }
     case HYPERVISOR_DEFINE:
-        return libvirt_domain_define(c, domain);
+        return libvirt_domain_make(c, domain);
     case HYPERVISOR_REMOVE:
         return libvirt_domain_remove(c, domain);
     case HYPERVISOR_LOOK:
@@ -335,7 +347,8 @@ static int libvirt_domain_do(struct libvirt_call *c, virDomainPtr *domain)
 void libvirt_domain_act(struct libvirt_call *c)
 {
     virDomainPtr domain = NULL;
-    int code = libvirt_domain_find(c, &domain);
+    c->adopted = c->adopted || storage_is_adopted(c->settings, c->id);
+    int code = c->adopted ? libvirt_adopt_find(c, &domain) : libvirt_domain_find(c, &domain);
     if (!code)
         code = libvirt_domain_do(c, &domain);
     if (!code && domain)
@@ -363,7 +376,7 @@ static int libvirt_domain_list_one(struct libvirt_call *c, virDomainPtr domain)
     char id[UUID_SIZE];
     enum hypervisor_domain state;
     if (c->profile->key != PROFILE_KEY_UUID
-            ? !libvirt_identify_id(c->profile, &c->names, domain, id)
+            ? !libvirt_identify_id(c->profile, &c->names, c->settings, domain, id)
             : !libvirt_identify_is_ours(c, domain) || virDomainGetUUIDString(domain, id))
         return 0;
     int code = libvirt_domain_state(c, domain, &state);

@@ -15,6 +15,7 @@
 #include "compute-agent/storage/id_range.h"
 #include "compute-agent/storage/storage.h"
 #include "compute-agent/xml/network_xml.h"
+#include "compute-agent/xml/xml.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,11 +58,29 @@ static bool libvirt_hypervisor_is_slow(enum hypervisor_action action)
  * domain stays as it is. */
 static bool libvirt_hypervisor_is_whole(const struct spec *spec)
 {
-    return spec && spec->exists && !(spec->image && spec->image->properties_lost);
+    return spec && spec->exists && !spec->adopted && !(spec->image && spec->image->properties_lost);
+}
+
+/* What a domain that was there before gets: libvirt adds the name space. */
+static const char *libvirt_hypervisor_marks(struct libvirt_call *c, const struct names *names, const struct spec *spec)
+{
+    xmlDocPtr doc;
+    xmlNodePtr server = xml_root(&doc, "server");
+    xml_set(server, "cloud", names->cloud_id);
+    xml_set(server, "host", names->host_id);
+    xml_set(server, "id", spec->id);
+    xml_setf(server, "revision", "%lld", (long long)spec->revision);
+    xml_set(server, "name", spec->name);
+    char *text = xml_print(doc);
+    const char *copy = arena_strdup(&c->arena, text);
+    free(text);
+    return copy;
 }
 
 static bool libvirt_hypervisor_defines(enum hypervisor_action action, const struct spec *spec)
 {
+    if (spec && spec->adopted)
+        return false;
     if (action == HYPERVISOR_CREATE || action == HYPERVISOR_DEFINE)
         return true;
     if (action == HYPERVISOR_ADJUST)
@@ -118,6 +137,10 @@ static void libvirt_hypervisor_act(struct hypervisor *h, enum hypervisor_action 
     if (libvirt_hypervisor_defines(action, spec))
         c->xml = libvirt_hypervisor_xml(c, lv, spec);
     c->redefine = libvirt_hypervisor_is_whole(spec);
+    c->adopted = spec && spec->adopted;
+    c->released = spec && spec->released && !spec->exists;
+    if (c->adopted && (action == HYPERVISOR_CREATE || action == HYPERVISOR_DEFINE))
+        c->xml = libvirt_hypervisor_marks(c, &lv->names, spec);
     libvirt_call_submit(c, libvirt_hypervisor_is_slow(action) ? s->start_deadline_ms : s->call_deadline_ms);
 }
 
@@ -223,6 +246,15 @@ static void libvirt_hypervisor_diagnostics(struct hypervisor *h, const char *ser
     libvirt_call_submit(c, lv->setup.settings->call_deadline_ms);
 }
 
+static void libvirt_hypervisor_foreign(struct hypervisor *h, hypervisor_text_fn done, void *arg)
+{
+    struct libvirt *lv = libvirt_of(h);
+    struct libvirt_call *c =
+        libvirt_call_new(lv, "foreign", NULL, libvirt_adopt_tell, libvirt_hypervisor_deliver_text, arg);
+    c->text_done = done;
+    libvirt_call_submit(c, lv->setup.settings->call_deadline_ms);
+}
+
 static void libvirt_hypervisor_set_password(struct hypervisor *h, const char *server_id, const char *user,
                                             const char *password, hypervisor_text_fn done, void *arg)
 {
@@ -302,6 +334,7 @@ static const struct hypervisor_ops libvirt_hypervisor_ops = {
     .console_log = libvirt_hypervisor_console_log,
     .diagnostics = libvirt_hypervisor_diagnostics,
     .set_password = libvirt_hypervisor_set_password,
+    .foreign = libvirt_hypervisor_foreign,
     .inventory = libvirt_hypervisor_inventory,
     .samples = libvirt_hypervisor_samples,
     .free = libvirt_hypervisor_free,

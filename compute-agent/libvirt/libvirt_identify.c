@@ -1,5 +1,6 @@
 /* Which domain is which server, and whose: by UUID and metadata, or by name and description, as the driver has it. */
 #include "compute-agent/libvirt/libvirt_call.h"
+#include "compute-agent/storage/storage.h"
 #include "compute-agent/xml/xml.h"
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +12,15 @@ virDomainPtr libvirt_identify_lookup(const struct libvirt_call *c, const char *i
                                                : virDomainLookupByName(c->conn, names_server(&c->names, id, name));
 }
 
-bool libvirt_identify_id(const struct profile *p, const struct names *names, virDomainPtr domain, char ret[UUID_SIZE])
+bool libvirt_identify_id(const struct profile *p, const struct names *names, const struct settings *settings,
+                         virDomainPtr domain, char ret[UUID_SIZE])
 {
     const char *name = virDomainGetName(domain);
     if (p->key != PROFILE_KEY_UUID)
         return names_read_server(names, name, ret);
-    return names_is_ours(names, name) && virDomainGetUUIDString(domain, ret) == 0;
+    if (virDomainGetUUIDString(domain, ret))
+        return false;
+    return names_is_ours(names, name) || storage_is_adopted(settings, ret);
 }
 
 static bool libvirt_identify_described(virDomainPtr domain, struct domain_xml_marks *ret)
@@ -41,7 +45,7 @@ bool libvirt_identify_is_ours(const struct libvirt_call *c, virDomainPtr domain)
 {
     struct domain_xml_marks marks;
     char id[UUID_SIZE];
-    if (!libvirt_identify_id(c->profile, &c->names, domain, id))
+    if (!libvirt_identify_id(c->profile, &c->names, c->settings, domain, id))
         return false;
     if (c->profile->key == PROFILE_KEY_NAME)
         return true;

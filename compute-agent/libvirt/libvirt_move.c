@@ -380,6 +380,20 @@ static const struct {
     [HYPERVISOR_MOVE_SNAPSHOT] = {libvirt_snapshot_take, true},
 };
 
+static void work_refuse(struct libvirt_call *c)
+{
+    c->code = error_set(&c->error, ERR_NOT_IMPLEMENTED,
+                        "The server was imported; its machine stays where it is and as it is");
+}
+
+/* A machine that was there before us has its disks and its definition elsewhere. */
+static bool stays(const struct libvirt *lv, const struct hypervisor_move *move)
+{
+    bool leaves = move->kind == HYPERVISOR_MOVE_RELEASE || move->kind == HYPERVISOR_MOVE_SERVE ||
+                  move->kind == HYPERVISOR_MOVE_SEND || move->kind == HYPERVISOR_MOVE_SNAPSHOT;
+    return leaves && storage_is_adopted(lv->setup.settings, move->server_id);
+}
+
 void libvirt_move(struct hypervisor *h, const struct hypervisor_move *move, hypervisor_text_fn done, void *arg)
 {
     struct libvirt *lv = (struct libvirt *)h;
@@ -390,8 +404,8 @@ void libvirt_move(struct hypervisor *h, const struct hypervisor_move *move, hype
     struct moving *g = memory_new(sizeof(*g));
     *g = (struct moving){.owner = lv, .move = move, .done = done, .arg = arg};
     memcpy(g->id, move->server_id, UUID_SIZE);
-    struct libvirt_call *c =
-        libvirt_call_new(lv, hypervisor_move_name(move->kind), move->server_id, kinds[move->kind].work, delivered, g);
+    struct libvirt_call *c = libvirt_call_new(lv, hypervisor_move_name(move->kind), move->server_id,
+                                              stays(lv, move) ? work_refuse : kinds[move->kind].work, delivered, g);
     g->call = c;
     c->action = HYPERVISOR_REMOVE;
     c->move = move;

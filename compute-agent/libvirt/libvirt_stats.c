@@ -78,7 +78,8 @@ static void libvirt_stats_fill(struct libvirt_call *c, const virDomainStatsRecor
 static void libvirt_stats_take(struct libvirt_call *c, const virDomainStatsRecord *r)
 {
     struct hypervisor_sample *s = &c->samples[c->sample_count];
-    if (!libvirt_stats_get(r, "cpu.time") || !libvirt_identify_id(c->profile, &c->names, r->dom, s->server_id))
+    if (!libvirt_stats_get(r, "cpu.time") ||
+        !libvirt_identify_id(c->profile, &c->names, c->settings, r->dom, s->server_id))
         return;
     libvirt_stats_fill(c, r, s);
     c->sample_count++;
