@@ -293,7 +293,7 @@ static struct reconcile_situation guest_situation(const struct guest *g)
     s.stale = g->stale && !g->given_up;
     s.connected = g->connected;
     s.restart = g->restart;
-    if (g->spec->adopted) { /* it stays as it was defined, on the networks that it had */
+    if (g->spec->imported) { /* it stays as it was defined, on the networks that it had */
         s.prepared = s.connected = true;
         s.stale = s.restart = false;
     }

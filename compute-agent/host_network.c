@@ -30,7 +30,7 @@ static void host_network_turn(struct host_network *n);
 
 static bool host_network_needs(const struct guest *g)
 {
-    return g->spec && g->spec->nics.count && !g->spec->adopted && (g->spec->exists || g->domain != HYPERVISOR_ABSENT);
+    return g->spec && g->spec->nics.count && !g->spec->imported && (g->spec->exists || g->domain != HYPERVISOR_ABSENT);
 }
 
 static const char *host_network_first_ipv4(const struct spec_nic *nic)

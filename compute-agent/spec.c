@@ -88,7 +88,7 @@ struct spec_wire {
     struct json_seen seen;
     const char *id, *power, *name, *hostname, *project_id, *project_name, *user_id, *zone, *flavor_name, *user_data;
     int64_t revision, created_us, vcpus, memory_mib, root_gib, ephemeral_gib, swap_mib;
-    bool exists, launched, held, adopted, released;
+    bool exists, launched, held, imported, released;
     struct json_map flavor_extra, metadata;
     struct spec_image image;
     struct spec_key key;
@@ -105,7 +105,7 @@ static const struct json_field spec_fields[] = {
     FIELD(spec_wire, exists, JSON_BOOL, JSON_REQUIRED | JSON_LENIENT),
     FIELD(spec_wire, launched, JSON_BOOL, JSON_LENIENT),
     FIELD(spec_wire, held, JSON_BOOL, JSON_LENIENT),
-    FIELD(spec_wire, adopted, JSON_BOOL, JSON_LENIENT),
+    FIELD(spec_wire, imported, JSON_BOOL, JSON_LENIENT),
     FIELD(spec_wire, released, JSON_BOOL, JSON_LENIENT),
     FIELD(spec_wire, power, JSON_TEXT, JSON_NULLABLE),
     FIELD(spec_wire, name, JSON_TEXT, JSON_NULLABLE),
@@ -369,8 +369,8 @@ int spec_read(json_value *value, struct spec **ret, char *ret_id, int64_t *ret_r
         spec->exists = w->exists;
         spec->launched = w->launched;
         spec->held = w->held;
-        spec->adopted = w->adopted;
-        spec->released = w->adopted && w->released;
+        spec->imported = w->imported;
+        spec->released = w->imported && w->released;
         code = spec_check(spec, w, e);
     }
     if (code)

@@ -62,8 +62,8 @@ struct spec {
     int64_t revision;
     bool exists;
     bool launched; /* it has run before: its disks are there, or on their way; none is made anew */
-    bool adopted;  /* it was imported: a domain of that UUID exists, and stays as it was defined */
-    bool released; /* with `adopted` and not `exists`: the domain is given back, not removed */
+    bool imported; /* it was imported: a domain of that UUID exists, and stays as it was defined */
+    bool released; /* with `imported` and not `exists`: the domain is given back, not removed */
     bool held;     /* it is leaving for another host: nothing is done to it, unless it is to go */
     /* From here on only when `exists`. */
     enum server_power power;

@@ -103,9 +103,9 @@ int desired_view_write(struct db_conn *c, const char *key, const struct server_r
                        const char *zone, struct json_out *out, struct arena *arena, struct error *e)
 {
     const char *topology = NULL;
-    bool held, adopted = false, released = false;
+    bool held, imported = false, released = false;
     int rc = read_held(c, row, arena, &held, e);
-    rc = rc || row->image_id ? rc : store_import_get(c, row->id, &adopted, &released, e); /* they have no image */
+    rc = rc || row->image_id ? rc : store_import_get(c, row->id, &imported, &released, e); /* they have no image */
     rc = rc ? rc : store_cells_held(c, consumer, arena, &topology, e);
     if (rc)
         return rc;
@@ -121,8 +121,8 @@ int desired_view_write(struct db_conn *c, const char *key, const struct server_r
     json_out_bool(out, "exists", row->desired_exists);
     json_out_text(out, "power", server_power_name(row->desired_power));
     json_out_bool(out, "launched", launched(row));
-    if (adopted)
-        json_out_bool(out, "adopted", true);
+    if (imported)
+        json_out_bool(out, "imported", true);
     if (released)
         json_out_bool(out, "released", true);
     write_amounts(out, row);

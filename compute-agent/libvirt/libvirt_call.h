@@ -81,7 +81,7 @@ struct libvirt_call {
     char id[UUID_SIZE];
     enum hypervisor_action action;
     const char *xml;
-    bool adopted;                       /* its domain was there before it; also found out on the worker */
+    bool imported;                      /* its domain was there before it; also found out on the worker */
     bool released;                      /* REMOVE: and is given back */
     bool redefine;                      /* ADJUST: xml is to be the definition as well */
     const struct hypervisor_move *move; /* the caller's: it stays until the call has been delivered */
@@ -148,7 +148,7 @@ virConnectPtr libvirt_open(const struct settings *settings, struct error *e);
 /* ---- libvirt_identify.c ---- */
 /* By the server's id; NULL with libvirt's error. */
 virDomainPtr libvirt_identify_lookup(const struct libvirt_call *c, const char *id);
-/* The server's id of a domain that is ours by its name, or was adopted; false for others. Asks the hypervisor nothing.
+/* The server's id of a domain that is ours by its name, or was imported; false for others. Asks the hypervisor nothing.
  */
 bool libvirt_identify_id(const struct profile *p, const struct names *names, const struct settings *settings,
                          virDomainPtr domain, char ret[UUID_SIZE]);
@@ -237,17 +237,17 @@ int libvirt_limit(struct libvirt_call *c, virDomainPtr domain);
 /* After the guest's end. */
 void libvirt_limit_forget(const struct libvirt_call *c, const char *server_id);
 
-/* ---- libvirt_adopt.c: work, on the worker ---- */
+/* ---- libvirt_import.c: work, on the worker ---- */
 /* c->text: {"machines": [...]}, the domains that are not ours, each with what keeps it from being imported ("problem")
  * or null. */
-void libvirt_adopt_tell(struct libvirt_call *c);
+void libvirt_import_tell(struct libvirt_call *c);
 /* As libvirt_domain_find, but a domain that is not ours (yet, or any more) is none. */
-int libvirt_adopt_find(struct libvirt_call *c, virDomainPtr *ret);
+int libvirt_import_find(struct libvirt_call *c, virDomainPtr *ret);
 /* Makes the domain of that UUID ours by c->xml, our marks; nothing when it is. */
-int libvirt_adopt(struct libvirt_call *c, virDomainPtr *domain);
-/* Before an adopted server's folder goes: its disks go too, or, when it is released, the domain is no more ours and
+int libvirt_import(struct libvirt_call *c, virDomainPtr *domain);
+/* Before an imported server's folder goes: its disks go too, or, when it is released, the domain is no more ours and
  * *domain NULL. */
-int libvirt_adopt_clear(struct libvirt_call *c, virDomainPtr *domain);
+int libvirt_import_clear(struct libvirt_call *c, virDomainPtr *domain);
 
 /* ---- libvirt_guest.c: work, on the worker ---- */
 /* By QEMU's guest agent: c->user gets c->password. */

@@ -234,8 +234,8 @@ static int libvirt_domain_remove_remote(struct libvirt_call *c, virDomainPtr *do
 static int libvirt_domain_remove(struct libvirt_call *c, virDomainPtr *domain)
 {
     int code = *domain && !c->released ? libvirt_domain_destroy(c, *domain) : 0;
-    if (!code && c->adopted)
-        code = libvirt_adopt_clear(c, domain);
+    if (!code && c->imported)
+        code = libvirt_import_clear(c, domain);
     if (!code && c->profile->root == PROFILE_ROOT_VOLUME)
         return libvirt_domain_remove_remote(c, domain);
     code = code ? code : libvirt_domain_remove_files(c);
@@ -302,9 +302,9 @@ static int libvirt_domain_do_existing(struct libvirt_call *c, virDomainPtr domai
 /* One that was there before stays as it is. */
 static int libvirt_domain_make(struct libvirt_call *c, virDomainPtr *domain)
 {
-    if (!c->adopted)
+    if (!c->imported)
         return libvirt_domain_define(c, domain);
-    int code = libvirt_adopt(c, domain);
+    int code = libvirt_import(c, domain);
     c->xml = NULL;
     return code;
 }
@@ -347,8 +347,8 @@ static int libvirt_domain_do(struct libvirt_call *c, virDomainPtr *domain)
 void libvirt_domain_act(struct libvirt_call *c)
 {
     virDomainPtr domain = NULL;
-    c->adopted = c->adopted || storage_is_adopted(c->settings, c->id);
-    int code = c->adopted ? libvirt_adopt_find(c, &domain) : libvirt_domain_find(c, &domain);
+    c->imported = c->imported || storage_is_imported(c->settings, c->id);
+    int code = c->imported ? libvirt_import_find(c, &domain) : libvirt_domain_find(c, &domain);
     if (!code)
         code = libvirt_domain_do(c, &domain);
     if (!code && domain)

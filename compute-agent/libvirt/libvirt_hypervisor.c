@@ -58,7 +58,7 @@ static bool libvirt_hypervisor_is_slow(enum hypervisor_action action)
  * domain stays as it is. */
 static bool libvirt_hypervisor_is_whole(const struct spec *spec)
 {
-    return spec && spec->exists && !spec->adopted && !(spec->image && spec->image->properties_lost);
+    return spec && spec->exists && !spec->imported && !(spec->image && spec->image->properties_lost);
 }
 
 /* What a domain that was there before gets: libvirt adds the name space. */
@@ -79,7 +79,7 @@ static const char *libvirt_hypervisor_marks(struct libvirt_call *c, const struct
 
 static bool libvirt_hypervisor_defines(enum hypervisor_action action, const struct spec *spec)
 {
-    if (spec && spec->adopted)
+    if (spec && spec->imported)
         return false;
     if (action == HYPERVISOR_CREATE || action == HYPERVISOR_DEFINE)
         return true;
@@ -137,9 +137,9 @@ static void libvirt_hypervisor_act(struct hypervisor *h, enum hypervisor_action 
     if (libvirt_hypervisor_defines(action, spec))
         c->xml = libvirt_hypervisor_xml(c, lv, spec);
     c->redefine = libvirt_hypervisor_is_whole(spec);
-    c->adopted = spec && spec->adopted;
+    c->imported = spec && spec->imported;
     c->released = spec && spec->released && !spec->exists;
-    if (c->adopted && (action == HYPERVISOR_CREATE || action == HYPERVISOR_DEFINE))
+    if (c->imported && (action == HYPERVISOR_CREATE || action == HYPERVISOR_DEFINE))
         c->xml = libvirt_hypervisor_marks(c, &lv->names, spec);
     libvirt_call_submit(c, libvirt_hypervisor_is_slow(action) ? s->start_deadline_ms : s->call_deadline_ms);
 }
@@ -250,7 +250,7 @@ static void libvirt_hypervisor_foreign(struct hypervisor *h, hypervisor_text_fn 
 {
     struct libvirt *lv = libvirt_of(h);
     struct libvirt_call *c =
-        libvirt_call_new(lv, "foreign", NULL, libvirt_adopt_tell, libvirt_hypervisor_deliver_text, arg);
+        libvirt_call_new(lv, "foreign", NULL, libvirt_import_tell, libvirt_hypervisor_deliver_text, arg);
     c->text_done = done;
     libvirt_call_submit(c, lv->setup.settings->call_deadline_ms);
 }

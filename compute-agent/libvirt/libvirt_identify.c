@@ -20,7 +20,7 @@ bool libvirt_identify_id(const struct profile *p, const struct names *names, con
         return names_read_server(names, name, ret);
     if (virDomainGetUUIDString(domain, ret))
         return false;
-    return names_is_ours(names, name) || storage_is_adopted(settings, ret);
+    return names_is_ours(names, name) || storage_is_imported(settings, ret);
 }
 
 static bool libvirt_identify_described(virDomainPtr domain, struct domain_xml_marks *ret)

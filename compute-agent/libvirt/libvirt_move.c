@@ -391,7 +391,7 @@ static bool stays(const struct libvirt *lv, const struct hypervisor_move *move)
 {
     bool leaves = move->kind == HYPERVISOR_MOVE_RELEASE || move->kind == HYPERVISOR_MOVE_SERVE ||
                   move->kind == HYPERVISOR_MOVE_SEND || move->kind == HYPERVISOR_MOVE_SNAPSHOT;
-    return leaves && storage_is_adopted(lv->setup.settings, move->server_id);
+    return leaves && storage_is_imported(lv->setup.settings, move->server_id);
 }
 
 void libvirt_move(struct hypervisor *h, const struct hypervisor_move *move, hypervisor_text_fn done, void *arg)

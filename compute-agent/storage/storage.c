@@ -149,18 +149,18 @@ static void storage_tidy_images(const struct settings *settings, const char *hos
 
 /* ---- what was there before ---- */
 
-static char *storage_adopted_file(const struct settings *settings, const char *server_id)
+static char *storage_imported_file(const struct settings *settings, const char *server_id)
 {
     struct strbuf path;
     strbuf_init(&path, 0);
-    strbuf_appendf(&path, "%s/%s/adopted", settings->instances_dir, server_id);
+    strbuf_appendf(&path, "%s/%s/imported", settings->instances_dir, server_id);
     return strbuf_take(&path);
 }
 
-int storage_adopt(const struct settings *settings, const char *host_id, const char *server_id, const char *definition,
-                  struct error *e)
+int storage_import(const struct settings *settings, const char *host_id, const char *server_id, const char *definition,
+                   struct error *e)
 {
-    char *folder = storage_folder(settings, server_id), *file = storage_adopted_file(settings, server_id);
+    char *folder = storage_folder(settings, server_id), *file = storage_imported_file(settings, server_id);
     int code = owner_take(folder, host_id, e);
     code = code ? code : file_replace(file, definition, strlen(definition), 0600, e);
     free(folder);
@@ -168,12 +168,12 @@ int storage_adopt(const struct settings *settings, const char *host_id, const ch
     return code;
 }
 
-bool storage_is_adopted(const struct settings *settings, const char *server_id)
+bool storage_is_imported(const struct settings *settings, const char *server_id)
 {
-    char *file = storage_adopted_file(settings, server_id);
-    bool adopted = access(file, F_OK) == 0;
+    char *file = storage_imported_file(settings, server_id);
+    bool imported = access(file, F_OK) == 0;
     free(file);
-    return adopted;
+    return imported;
 }
 
 /* ---- preparing ---- */

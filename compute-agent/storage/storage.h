@@ -33,9 +33,9 @@ char *storage_folder(const struct settings *settings, const char *server_id);
 int storage_remove(const struct settings *settings, const char *host_id, const char *server_id, struct error *e);
 /* A domain that was there before is this server's from now on, and stays as it is: `definition` is kept for whoever
  * wants to know. Its disks are where they were. ERR_IO. */
-int storage_adopt(const struct settings *settings, const char *host_id, const char *server_id, const char *definition,
-                  struct error *e);
-bool storage_is_adopted(const struct settings *settings, const char *server_id);
+int storage_import(const struct settings *settings, const char *host_id, const char *server_id, const char *definition,
+                   struct error *e);
+bool storage_is_imported(const struct settings *settings, const char *server_id);
 /* Blocking, any thread: ids of servers that have a folder which is not another host's. The caller frees each and the
  * list. */
 char **storage_list(const struct settings *settings, const char *host_id, size_t *ret_count);

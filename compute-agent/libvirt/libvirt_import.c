@@ -1,6 +1,6 @@
 /* Domains that were there before us: told, taken over as they are, given back. On a worker.
  *
- * Taking over is two steps, each of which may be repeated: the server's folder gets the file "adopted" with the
+ * Taking over is two steps, each of which may be repeated: the server's folder gets the file "imported" with the
  * domain's definition as it was, then the domain gets our marks. Nothing else of it changes, so its guest notices
  * nothing. Giving back goes the other way round. A domain without marks is not ours, whatever its folder says, and is
  * never touched. */
@@ -18,7 +18,7 @@
 
 /* ---- what a domain is ---- */
 
-static bool adopt_has_marks(virDomainPtr domain)
+static bool import_has_marks(virDomainPtr domain)
 {
     char *text = virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, XML_NAMESPACE, 0);
     bool has = text != NULL;
@@ -27,7 +27,7 @@ static bool adopt_has_marks(virDomainPtr domain)
 }
 
 /* Its own: no CD and nothing that it may only read. */
-static bool adopt_is_data(xmlNodePtr disk)
+static bool import_is_data(xmlNodePtr disk)
 {
     char *device = xml_get(disk, "device");
     bool data = (!device || strcmp(device, "disk") == 0) && !xml_first(disk, "readonly");
@@ -35,32 +35,32 @@ static bool adopt_is_data(xmlNodePtr disk)
     return data;
 }
 
-static xmlNodePtr adopt_next_disk(xmlNodePtr disk)
+static xmlNodePtr import_next_disk(xmlNodePtr disk)
 {
-    while (disk && !adopt_is_data(disk))
+    while (disk && !import_is_data(disk))
         disk = xml_next(disk, "disk");
     return disk;
 }
 
-static xmlNodePtr adopt_first_disk(xmlNodePtr domain)
+static xmlNodePtr import_first_disk(xmlNodePtr domain)
 {
-    return adopt_next_disk(xml_first(xml_first(domain, "devices"), "disk"));
+    return import_next_disk(xml_first(xml_first(domain, "devices"), "disk"));
 }
 
 /* Why it cannot be a server of ours, in the arena; NULL: it can. */
-static const char *adopt_problem(struct libvirt_call *c, virDomainPtr domain, xmlNodePtr root)
+static const char *import_problem(struct libvirt_call *c, virDomainPtr domain, xmlNodePtr root)
 {
     const char *tied = domain_move_tied(root);
-    xmlNodePtr disk = adopt_first_disk(root);
+    xmlNodePtr disk = import_first_disk(root);
     if (virDomainIsPersistent(domain) != 1)
         return "it is transient: the hypervisor forgets it when it stops";
-    if (adopt_has_marks(domain))
+    if (import_has_marks(domain))
         return "it belongs to another cloud or host";
     if (tied)
         return arena_printf(&c->arena, "it holds a device of its host (%s)", tied);
     if (!disk)
         return "it has no disk";
-    for (; disk; disk = adopt_next_disk(xml_next(disk, "disk"))) {
+    for (; disk; disk = import_next_disk(xml_next(disk, "disk"))) {
         char *file = xml_get(xml_first(disk, "source"), "file");
         bool is_file = file && *file == '/';
         free(file);
@@ -72,10 +72,10 @@ static const char *adopt_problem(struct libvirt_call *c, virDomainPtr domain, xm
 
 /* ---- telling ---- */
 
-static void adopt_write_disks(virDomainPtr domain, xmlNodePtr root, struct json_out *o)
+static void import_write_disks(virDomainPtr domain, xmlNodePtr root, struct json_out *o)
 {
     json_out_array(o, "disks");
-    for (xmlNodePtr disk = adopt_first_disk(root); disk; disk = adopt_next_disk(xml_next(disk, "disk"))) {
+    for (xmlNodePtr disk = import_first_disk(root); disk; disk = import_next_disk(xml_next(disk, "disk"))) {
         char *file = xml_get(xml_first(disk, "source"), "file"), *target = xml_get(xml_first(disk, "target"), "dev");
         char *format = xml_get(xml_first(disk, "driver"), "type");
         virDomainBlockInfo info = {0};
@@ -93,7 +93,7 @@ static void adopt_write_disks(virDomainPtr domain, xmlNodePtr root, struct json_
     json_out_array_end(o);
 }
 
-static void adopt_write_addresses(const virDomainInterfacePtr *list, int count, const char *mac, struct json_out *o)
+static void import_write_addresses(const virDomainInterfacePtr *list, int count, const char *mac, struct json_out *o)
 {
     json_out_array(o, "addresses");
     for (int i = 0; i < count; i++) {
@@ -107,7 +107,7 @@ static void adopt_write_addresses(const virDomainInterfacePtr *list, int count, 
 }
 
 /* By the leases of libvirt's own networks; else by the host's table of neighbours. */
-static int adopt_read_addresses(virDomainPtr domain, virDomainInterfacePtr **ret)
+static int import_read_addresses(virDomainPtr domain, virDomainInterfacePtr **ret)
 {
     int count = virDomainIsActive(domain) == 1
                     ? virDomainInterfaceAddresses(domain, ret, VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE, 0)
@@ -117,10 +117,10 @@ static int adopt_read_addresses(virDomainPtr domain, virDomainInterfacePtr **ret
     return count > 0 ? count : 0;
 }
 
-static void adopt_write_nics(virDomainPtr domain, xmlNodePtr root, struct json_out *o)
+static void import_write_nics(virDomainPtr domain, xmlNodePtr root, struct json_out *o)
 {
     virDomainInterfacePtr *list = NULL;
-    int count = adopt_read_addresses(domain, &list);
+    int count = import_read_addresses(domain, &list);
     json_out_array(o, "nics");
     for (xmlNodePtr nic = xml_first(xml_first(root, "devices"), "interface"); nic; nic = xml_next(nic, "interface")) {
         char *mac = xml_get(xml_first(nic, "mac"), "address"), *network = xml_get(xml_first(nic, "source"), "network");
@@ -128,7 +128,7 @@ static void adopt_write_nics(virDomainPtr domain, xmlNodePtr root, struct json_o
         json_out_object(o, NULL);
         json_out_text(o, "mac", mac);
         json_out_text(o, "source", network ? network : bridge);
-        adopt_write_addresses(list, count, mac, o);
+        import_write_addresses(list, count, mac, o);
         json_out_object_end(o);
         free(mac);
         free(network);
@@ -140,7 +140,7 @@ static void adopt_write_nics(virDomainPtr domain, xmlNodePtr root, struct json_o
     free(list);
 }
 
-static void adopt_write(struct libvirt_call *c, virDomainPtr domain, xmlNodePtr root, struct json_out *o)
+static void import_write(struct libvirt_call *c, virDomainPtr domain, xmlNodePtr root, struct json_out *o)
 {
     char id[UUID_SIZE];
     virDomainInfo info = {0};
@@ -156,26 +156,26 @@ static void adopt_write(struct libvirt_call *c, virDomainPtr domain, xmlNodePtr 
     json_out_text(o, "domain", hypervisor_domain_name(state));
     json_out_int(o, "vcpus", info.nrVirtCpu);
     json_out_int(o, "memory_mib", (int64_t)(info.maxMem / 1024));
-    json_out_text(o, "problem", adopt_problem(c, domain, root));
-    adopt_write_disks(domain, root, o);
-    adopt_write_nics(domain, root, o);
+    json_out_text(o, "problem", import_problem(c, domain, root));
+    import_write_disks(domain, root, o);
+    import_write_nics(domain, root, o);
     json_out_object_end(o);
 }
 
-static void adopt_tell_one(struct libvirt_call *c, virDomainPtr domain, struct json_out *o)
+static void import_tell_one(struct libvirt_call *c, virDomainPtr domain, struct json_out *o)
 {
     if (libvirt_identify_is_ours(c, domain))
         return;
     char *text = virDomainGetXMLDesc(domain, 0);
     xmlDocPtr doc = text ? xml_parse(text, NULL) : NULL;
     if (doc)
-        adopt_write(c, domain, xmlDocGetRootElement(doc), o);
+        import_write(c, domain, xmlDocGetRootElement(doc), o);
     if (doc)
         xmlFreeDoc(doc);
     free(text);
 }
 
-void libvirt_adopt_tell(struct libvirt_call *c)
+void libvirt_import_tell(struct libvirt_call *c)
 {
     virDomainPtr *domains = NULL;
     struct json_out o;
@@ -193,7 +193,7 @@ void libvirt_adopt_tell(struct libvirt_call *c)
     json_out_object(&o, NULL);
     json_out_array(&o, "machines");
     for (int i = 0; i < count; i++) {
-        adopt_tell_one(c, domains[i], &o);
+        import_tell_one(c, domains[i], &o);
         virDomainFree(domains[i]);
     }
     json_out_array_end(&o);
@@ -203,7 +203,7 @@ void libvirt_adopt_tell(struct libvirt_call *c)
 
 /* ---- taking over and giving back ---- */
 
-int libvirt_adopt_find(struct libvirt_call *c, virDomainPtr *ret)
+int libvirt_import_find(struct libvirt_call *c, virDomainPtr *ret)
 {
     virDomainPtr domain = libvirt_identify_lookup(c, c->id);
     *ret = NULL;
@@ -216,7 +216,7 @@ int libvirt_adopt_find(struct libvirt_call *c, virDomainPtr *ret)
     return 0;
 }
 
-static int adopt_mark(struct libvirt_call *c, virDomainPtr domain, const char *marks)
+static int import_mark(struct libvirt_call *c, virDomainPtr domain, const char *marks)
 {
     unsigned where = VIR_DOMAIN_AFFECT_CONFIG | (virDomainIsActive(domain) == 1 ? VIR_DOMAIN_AFFECT_LIVE : 0u);
     if (virDomainSetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, marks, marks ? "virga" : NULL, XML_NAMESPACE, where) <
@@ -225,29 +225,29 @@ static int adopt_mark(struct libvirt_call *c, virDomainPtr domain, const char *m
     return 0;
 }
 
-static int adopt_take(struct libvirt_call *c, virDomainPtr domain)
+static int import_take(struct libvirt_call *c, virDomainPtr domain)
 {
     char *text = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE);
     xmlDocPtr doc = text ? xml_parse(text, NULL) : NULL;
-    const char *problem = doc ? adopt_problem(c, domain, xmlDocGetRootElement(doc)) : "its definition cannot be read";
+    const char *problem = doc ? import_problem(c, domain, xmlDocGetRootElement(doc)) : "its definition cannot be read";
     if (doc)
         xmlFreeDoc(doc);
     if (problem)
         c->code = error_set(&c->error, ERR_CONFLICT, "The machine cannot be imported: %s", problem);
-    else if ((c->code = storage_adopt(c->settings, c->names.host_id, c->id, text, &c->error)))
+    else if ((c->code = storage_import(c->settings, c->names.host_id, c->id, text, &c->error)))
         c->transient = true;
     free(text);
-    return c->code ? c->code : adopt_mark(c, domain, c->xml);
+    return c->code ? c->code : import_mark(c, domain, c->xml);
 }
 
-int libvirt_adopt(struct libvirt_call *c, virDomainPtr *domain)
+int libvirt_import(struct libvirt_call *c, virDomainPtr *domain)
 {
     if (*domain)
         return 0;
     virDomainPtr found = libvirt_identify_lookup(c, c->id);
     if (!found)
         return c->code = error_set(&c->error, ERR_NOT_FOUND, "The machine that is to be imported is not there");
-    int code = adopt_take(c, found);
+    int code = import_take(c, found);
     if (code)
         virDomainFree(found);
     else
@@ -256,15 +256,15 @@ int libvirt_adopt(struct libvirt_call *c, virDomainPtr *domain)
 }
 
 /* The disks are the server's: they go with it. */
-static int adopt_delete_disks(struct libvirt_call *c, virDomainPtr domain)
+static int import_delete_disks(struct libvirt_call *c, virDomainPtr domain)
 {
     char *text = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE);
     xmlDocPtr doc = text ? xml_parse(text, NULL) : NULL;
     free(text);
     if (!doc)
         return libvirt_call_fail(c, "The domain's definition cannot be read");
-    xmlNodePtr disk = adopt_first_disk(xmlDocGetRootElement(doc));
-    for (; disk && !c->code; disk = adopt_next_disk(xml_next(disk, "disk"))) {
+    xmlNodePtr disk = import_first_disk(xmlDocGetRootElement(doc));
+    for (; disk && !c->code; disk = import_next_disk(xml_next(disk, "disk"))) {
         char *file = xml_get(xml_first(disk, "source"), "file");
         if (file && unlink(file) && errno != ENOENT)
             c->code = error_set(&c->error, ERR_IO, "%s cannot be removed: %s", file, strerror(errno));
@@ -275,13 +275,13 @@ static int adopt_delete_disks(struct libvirt_call *c, virDomainPtr domain)
     return c->code;
 }
 
-int libvirt_adopt_clear(struct libvirt_call *c, virDomainPtr *domain)
+int libvirt_import_clear(struct libvirt_call *c, virDomainPtr *domain)
 {
     if (!*domain)
         return 0;
     if (!c->released)
-        return adopt_delete_disks(c, *domain);
-    int code = adopt_mark(c, *domain, NULL);
+        return import_delete_disks(c, *domain);
+    int code = import_mark(c, *domain, NULL);
     if (code)
         return code;
     log_info("machine given back", "server=%s name=%s", c->id, virDomainGetName(*domain));
