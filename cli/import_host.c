@@ -17,7 +17,8 @@
 
 #define GIB        ((int64_t)1 << 30)
 #define LOOK_NS    (100 * 1000000)
-#define WAIT_MS    30000
+#define WAIT_MS    20000
+#define ROUNDS     3
 #define EXPIRES_US (60 * CLOCK_SECOND_US)
 
 struct importing {
@@ -42,12 +43,22 @@ static int ask(struct db_conn *c, void *arg, struct error *e)
 static int wait_for_answer(struct importing *x, struct error *e)
 {
     int64_t until = clock_mono_us() + WAIT_MS * 1000;
-    int rc = 0;
+    int rc = host_find_change(x->cli, ask, x, e);
     while (!rc && !x->answer && clock_mono_us() < until) {
         rc = store_agent_query_get(db_reader(x->cli->db), x->query_id, &x->cli->arena, &x->answer, e);
         if (!rc && !x->answer) {
             nanosleep(&(struct timespec){.tv_nsec = LOOK_NS}, NULL);
         }
+    }
+    return rc;
+}
+
+/* An answer may be lost on its way. */
+static int read_host(struct importing *x, struct error *e)
+{
+    int rc = 0;
+    for (int round = 0; round < ROUNDS && !rc && !x->answer; round++) {
+        rc = wait_for_answer(x, e);
     }
     return rc || x->answer ? rc : error_set(e, ERR_TIMEOUT, "host %s does not answer", x->cli->arguments[0]);
 }
@@ -260,8 +271,7 @@ static int import_host_run(struct cli *cli, struct error *e)
     int rc = command_open(cli, false, e);
     rc = rc ? rc : find_project(&x, e);
     rc = rc ? rc : find_network(&x, e);
-    rc = rc ? rc : host_find_change(cli, ask, &x, e);
-    rc = rc ? rc : wait_for_answer(&x, e);
+    rc = rc ? rc : read_host(&x, e);
     return rc ? rc : read_answer(&x, command_flag(cli, "dry-run"), e);
 }
 
