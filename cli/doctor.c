@@ -1,8 +1,11 @@
 /* virga doctor: looks for what must not be: secrets that others may read, certificates about to end, rows that
- * contradict each other. It changes nothing. Exit status 1 when it found something. */
+ * contradict each other. It changes nothing. Exit status 1 when it found something; hosts whose guests are confined
+ * less than they could be are named, too, but are no fault. */
 #include "cli/commands.h"
+#include "cli/confinement.h"
 #include "cli/pki.h"
 #include "common/clock.h"
+#include "db/store_host.h"
 #include "db/store_operator.h"
 #include <errno.h>
 #include <stdio.h>
@@ -14,22 +17,29 @@
 struct doctor {
     struct cli *cli;
     struct json_out *out; /* NULL: lines for people */
-    size_t found;
+    size_t found, warnings;
     const char *sentence; /* of the check that runs */
 };
 
-static void report(struct doctor *d, const char *subject, const char *sentence, const char *detail)
+static void tell(struct doctor *d, bool warning, const char *subject, const char *sentence, const char *detail)
 {
-    d->found++;
     if (!d->out) {
-        printf("%s: %s%s%s%s\n", subject, sentence, detail ? " (" : "", detail ? detail : "", detail ? ")" : "");
+        printf("%s%s: %s%s%s%s\n", warning ? "warning: " : "", subject, sentence, detail ? " (" : "",
+               detail ? detail : "", detail ? ")" : "");
         return;
     }
     json_out_object(d->out, NULL);
     json_out_text(d->out, "subject", subject);
     json_out_text(d->out, "finding", sentence);
     json_out_text(d->out, "detail", detail);
+    json_out_bool(d->out, "warning", warning);
     json_out_object_end(d->out);
+}
+
+static void report(struct doctor *d, const char *subject, const char *sentence, const char *detail)
+{
+    d->found++;
+    tell(d, false, subject, sentence, detail);
 }
 
 static const struct {
@@ -100,6 +110,24 @@ static int check_rows(struct db_conn *c, void *arg, struct error *e)
     return rc;
 }
 
+static int warn_of_host(void *arg, const struct host_row *row, struct error *e)
+{
+    struct doctor *d = arg;
+    const char *lack = confinement_lack(row, &d->cli->arena);
+    (void)e;
+    if (lack) {
+        d->warnings++;
+        tell(d, true, row->name, "its guests' processes are confined less than they could be (docs/isolation.md)",
+             lack);
+    }
+    return 0;
+}
+
+static int warn_of_hosts(struct db_conn *c, void *arg, struct error *e)
+{
+    return store_host_list(c, warn_of_host, arg, e);
+}
+
 static int doctor_run(struct cli *cli, struct error *e)
 {
     struct doctor d = {.cli = cli};
@@ -118,6 +146,7 @@ static int doctor_run(struct cli *cli, struct error *e)
     check_database_file(&d);
     check_certificates(&d);
     rc = db_snapshot(db_reader(cli->db), check_rows, &d, e);
+    rc = rc ? rc : db_snapshot(db_reader(cli->db), warn_of_hosts, &d, e);
     if (!rc && d.out) {
         json_out_array_end(&out);
         command_print_json(&out);
@@ -134,6 +163,8 @@ const struct command doctor_command = {
     .name = "doctor",
     .arguments = "",
     .summary = "Look for secrets that others may read, certificates about to end, rows that contradict each other",
-    .help = "Changes nothing. Exit status 1 when something was found.",
+    .help =
+        "Changes nothing. Exit status 1 when something was found. Warns of hosts whose emulators neither AppArmor nor\n"
+        "SELinux confines, which run them as root, or without seccomp.",
     .run = doctor_run,
 };

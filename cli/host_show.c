@@ -1,5 +1,6 @@
 /* virga host show: everything about one host, as one document or line by line. */
 #include "cli/commands.h"
+#include "cli/confinement.h"
 #include "cli/host_find.h"
 #include "cli/table.h"
 #include "common/clock.h"
@@ -133,6 +134,7 @@ static void print_table(const struct shown *s)
     add_cells(&t, s);
     table_add(&t, "servers");
     table_addf(&t, "%" PRId64, row->server_count);
+    add(&t, "confined by", confinement_text(row, &s->cli->arena));
     add(&t, "traits", row->traits);
     const char *networks = store_host_reach_of(s->reach.networks, s->reach.told_networks);
     const char *storage = store_host_reach_of(s->reach.storage, s->reach.told_storage);
@@ -175,6 +177,7 @@ static void print_json(const struct shown *s)
         json_out_object_end(&o);
     }
     json_out_object_end(&o);
+    json_out_text(&o, "confined_by", confinement_text(row, &s->cli->arena));
     json_out_raw(&o, "traits", row->traits);
     json_out_text(&o, "reach_networks", store_host_reach_of(s->reach.networks, s->reach.told_networks));
     json_out_text(&o, "reach_storage", store_host_reach_of(s->reach.storage, s->reach.told_storage));

@@ -45,3 +45,8 @@ int machine_each_trait(const struct machine *m, machine_trait_fn each, void *arg
 #define MACHINE_TRAIT_TPM_TIS     "COMPUTE_SECURITY_TPM_TIS"
 #define MACHINE_TRAIT_TPM_CRB     "COMPUTE_SECURITY_TPM_CRB"
 #define MACHINE_TRAIT_XENPVH      "CUSTOM_MACHINE_XENPVH"
+/* What confines the guests' processes on the host. */
+#define MACHINE_TRAIT_APPARMOR "CUSTOM_CONFINED_APPARMOR"
+#define MACHINE_TRAIT_SELINUX  "CUSTOM_CONFINED_SELINUX"
+#define MACHINE_TRAIT_USER     "CUSTOM_CONFINED_USER"
+#define MACHINE_TRAIT_SECCOMP  "CUSTOM_CONFINED_SECCOMP"

@@ -9,6 +9,7 @@
 #include "compute-agent/profile/profile.h"
 #include "compute-agent/worker.h"
 #include "compute-agent/xml/domain_xml.h"
+#include "compute-agent/xml/security_xml.h"
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
 #include <stdatomic.h>
@@ -26,6 +27,7 @@ struct libvirt_facts {
     bool uefi, secure;                       /* libvirt has firmware for it, and for it with enforced signatures */
     bool tpm_1_2, tpm_2_0, tpm_tis, tpm_crb; /* what its TPM emulator can be */
     bool pvh;                                /* Xen has the processor's help */
+    struct security security;                /* what confines its guests */
     bool divided;                            /* some processors are dedicated: */
     struct cpuset shared;                    /* where servers without cells may run */
     bool filters;                            /* what guests send is filtered; looked at with every connection */

@@ -1,6 +1,7 @@
 /* The connection: made on a worker, watched by keepalive, made again after a growing pause. Events come on the loop,
  * from libvirt's event loop that runs there; those of an older connection are recognised by its generation. */
 #include "common/clock.h"
+#include "common/file.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "compute-agent/kvm_probe.h"
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #define LIBVIRT_CONNECT_MS      90000 /* the first one makes libvirtd probe its emulators */
+#define LIBVIRT_QEMU_CONF       "/etc/libvirt/qemu.conf"
 #define LIBVIRT_AGAIN_FIRST_MS  200
 #define LIBVIRT_AGAIN_MOST_MS   10000
 #define LIBVIRT_KEEPALIVE_S     5
@@ -248,6 +250,21 @@ static bool libvirt_connect_has_os_type(virConnectPtr conn, const char *os_type)
     return found;
 }
 
+static void libvirt_connect_find_security(struct libvirt_call *c)
+{
+    bool qemu = c->profile->virt_type && !c->profile->remote;
+    char *text = virConnectGetCapabilities(c->made);
+    struct strbuf conf;
+    strbuf_init(&conf, 0);
+    bool there = qemu && file_read(LIBVIRT_QEMU_CONF, &conf, NULL) == 0;
+    security_xml_read(text, qemu, there ? conf.data : NULL, &c->facts.security);
+    if (qemu && !c->facts.security.apparmor && !c->facts.security.selinux)
+        log_warn("guests are not confined by AppArmor or SELinux", "user=%s seccomp=%s",
+                 c->facts.security.user ? "unprivileged" : "root", c->facts.security.seccomp ? "on" : "off");
+    strbuf_done(&conf);
+    free(text);
+}
+
 /* Guests that must be filtered are not started where they cannot be. */
 static bool libvirt_connect_filters(struct libvirt_call *c)
 {
@@ -275,6 +292,7 @@ static void libvirt_connect_find_facts(struct libvirt_call *c)
         libvirt_connect_find_firmware(c);
         libvirt_connect_find_arm(c);
     }
+    libvirt_connect_find_security(c);
     c->facts.known = c->code == 0;
 }
 

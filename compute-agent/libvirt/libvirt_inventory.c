@@ -111,10 +111,18 @@ static void libvirt_inventory_print_traits(struct json_out *o, const struct libv
     const struct {
         bool has;
         const char *trait;
-    } found[] = {{c->facts.aarch64, MACHINE_TRAIT_AARCH64},    {c->facts.uefi, MACHINE_TRAIT_UEFI},
-                 {c->facts.secure, MACHINE_TRAIT_SECURE_BOOT}, {c->facts.tpm_1_2, MACHINE_TRAIT_TPM_1_2},
-                 {c->facts.tpm_2_0, MACHINE_TRAIT_TPM_2_0},    {c->facts.tpm_tis, MACHINE_TRAIT_TPM_TIS},
-                 {c->facts.tpm_crb, MACHINE_TRAIT_TPM_CRB},    {c->facts.pvh, MACHINE_TRAIT_XENPVH}};
+    } found[] = {{c->facts.aarch64, MACHINE_TRAIT_AARCH64},
+                 {c->facts.uefi, MACHINE_TRAIT_UEFI},
+                 {c->facts.secure, MACHINE_TRAIT_SECURE_BOOT},
+                 {c->facts.tpm_1_2, MACHINE_TRAIT_TPM_1_2},
+                 {c->facts.tpm_2_0, MACHINE_TRAIT_TPM_2_0},
+                 {c->facts.tpm_tis, MACHINE_TRAIT_TPM_TIS},
+                 {c->facts.tpm_crb, MACHINE_TRAIT_TPM_CRB},
+                 {c->facts.pvh, MACHINE_TRAIT_XENPVH},
+                 {c->facts.security.apparmor, MACHINE_TRAIT_APPARMOR},
+                 {c->facts.security.selinux, MACHINE_TRAIT_SELINUX},
+                 {c->facts.security.user, MACHINE_TRAIT_USER},
+                 {c->facts.security.seccomp, MACHINE_TRAIT_SECCOMP}};
     for (size_t i = 0; i < sizeof(found) / sizeof(found[0]); i++) {
         if (found[i].has)
             json_out_text(o, NULL, found[i].trait);

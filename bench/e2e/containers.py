@@ -1,0 +1,149 @@
+"""Containers: start and stop through the API, against libvirt alone with the same definition in the same run; then 200 of them at rest."""
+import ctypes
+import time
+
+from cloud import Cloud, cpu_seconds, proportional_kib, wait_until
+from containers import ContainerHost, root_archive
+from report import Row, median
+
+REST_S = 30
+
+
+def percentile(values, share):
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def available_kib():
+    with open("/proc/meminfo", encoding="ascii") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("MemAvailable"))
+
+
+def overcommit(cloud):
+    with cloud.sql() as db:
+        feed = db.execute("UPDATE counter SET value = value + 1 WHERE name = 'host_feed' RETURNING value").fetchone()[0]
+        db.execute("UPDATE host SET ratio_vcpus = 256000, ratio_disk = 64000, feed = ?", (feed,))
+
+
+def wait_status(cloud, server, status):
+    """Asks without a pause: the answer costs a fraction of a millisecond."""
+    end = time.monotonic() + 120
+    while True:
+        shown = cloud.good("GET", f"/compute/v2.1/servers/{server}")["server"]
+        if shown["status"] == status and not shown["OS-EXT-STS:task_state"]:
+            return
+        if shown["status"] == "ERROR" or time.monotonic() > end:
+            raise RuntimeError(f"{server} does not become {status}: {shown.get('fault')}")
+        time.sleep(0.002)
+
+
+def act(cloud, server, action, status):
+    begin = time.monotonic()
+    cloud.good("POST", f"/compute/v2.1/servers/{server}/action", {action: None})
+    wait_status(cloud, server, status)
+    return time.monotonic() - begin
+
+
+class Libvirt:
+    """Its library, connected as the agent is."""
+
+    def __init__(self, host):
+        self.library = ctypes.CDLL("libvirt.so.0")
+        for name in ("virConnectOpen", "virDomainCreateXML"):
+            getattr(self.library, name).restype = ctypes.c_void_p
+        self.connection = ctypes.c_void_p(self.library.virConnectOpen(f"lxc+unix:///system?socket={host.folder}/run/libvirt-sock".encode()))
+
+    def create(self, xml):
+        domain = ctypes.c_void_p(self.library.virDomainCreateXML(self.connection, xml.encode(), 0))
+        if not domain:
+            raise RuntimeError("libvirt does not start the container")
+        return domain
+
+    def destroy(self, domain):
+        if self.library.virDomainDestroy(domain):
+            raise RuntimeError("libvirt does not end the container")
+        self.library.virDomainFree(domain)
+
+
+def create(cloud, host, network):
+    """The server, seconds until it is ACTIVE, until its init has come to its end."""
+    begin = time.monotonic()
+    server = cloud.good("POST", "/compute/v2.1/servers", cloud.server_body(network))["server"]["id"]
+    wait_status(cloud, server, "ACTIVE")
+    active = time.monotonic() - begin
+    wait_until(60, "the end of init", lambda: host.boots(server), 0.001)
+    return server, active, time.monotonic() - begin
+
+
+def bare(host, libvirt, server, xml):
+    """What is defined, by libvirt alone: seconds of the call, and until its init has come to its end."""
+    before, begin = host.boots(server), time.monotonic()
+    domain = libvirt.create(xml)
+    called = time.monotonic() - begin
+    wait_until(60, "the end of init", lambda: host.boots(server) > before, 0.001)
+    done = time.monotonic() - begin
+    libvirt.destroy(domain)
+    return called, done
+
+
+def compare(cloud, host, network, count):
+    """In turn, so that what else the machine does falls on both."""
+    libvirt, rows = Libvirt(host), []
+    for turn in range(count + 1):
+        server, active, booted = create(cloud, host, network)
+        stopped = act(cloud, server, "os-stop", "SHUTOFF")
+        before = host.boots(server)
+        begin = time.monotonic()
+        started = act(cloud, server, "os-start", "ACTIVE")
+        wait_until(60, "the end of init", lambda: host.boots(server) > before, 0.001)
+        up = time.monotonic() - begin
+        act(cloud, server, "os-stop", "SHUTOFF")
+        xml = host.execute("virsh", "-q", "-c", "lxc:///system", "dumpxml", "--inactive", "--security-info", server)
+        called, done = bare(host, libvirt, server, xml)
+        if turn:  # the first one fetched and unpacked the image
+            rows.append((active, booted, stopped, started, up, called, done))
+        cloud.good("DELETE", f"/compute/v2.1/servers/{server}")
+    return list(zip(*rows))
+
+
+def density(context, cloud, host, network, count):
+    wait_until(120, "the end of the servers before", lambda: not cloud.all_server_ids(), 0.1)
+    time.sleep(2)
+    before, times = available_kib(), []
+    context.say(f"{count} containers")
+    for _ in range(count):
+        times.append(create(cloud, host, network)[1] * 1000)
+    time.sleep(5)
+    memory = (before - available_kib()) / count / 1024
+    begin, used = time.monotonic(), cpu_seconds(host.agent_pid)
+    time.sleep(context.pick(REST_S, 5))
+    share = (cpu_seconds(host.agent_pid) - used) / (time.monotonic() - begin) * 100 * 100 / count
+    return times, memory, share, proportional_kib(host.agent_pid) / 1024
+
+
+def measure(context):
+    count = context.pick(200, 20)
+    cloud = Cloud(context.build)
+    cloud.configure("api", {"listen": f"127.0.0.1:{cloud.port}", "agent_listen": f"0.0.0.0:{cloud.agent_port}", "log_level": "warn"})
+    with cloud:
+        cloud.unlimited()
+        cloud.flavor = cloud.make_flavor(ram=64)
+        with ContainerHost(cloud, ("reserved_memory = 0",)) as host:
+            cloud.image = host.add_image("root", root_archive(), "root-tar")
+            network = host.add_network()
+            overcommit(cloud)
+            keeper = create(cloud, host, network)[0]  # the network is there, as it is for all but a host's first server
+            context.say("starts and stops")
+            active, booted, stopped, started, up, called, done = compare(cloud, host, network, context.pick(20, 4))
+            cloud.good("DELETE", f"/compute/v2.1/servers/{keeper}")
+            times, memory, share, resident = density(context, cloud, host, network, count)
+    ms = lambda values: median(values) * 1000  # noqa: E731
+    return [Row("container: POST /servers until ACTIVE", ms(active), "ms", 300, least=False, reference=f"worst {max(active) * 1000:.0f}"),
+            Row("container: os-stop until SHUTOFF", ms(stopped), "ms", 300, least=False, reference=f"worst {max(stopped) * 1000:.0f}"),
+            Row("container: os-start until ACTIVE", ms(started), "ms", 300, least=False, reference=f"worst {max(started) * 1000:.0f}"),
+            Row("container: os-start until its init is done", median(up) / median(done), "× libvirt alone", 1.10, least=False,
+                reference=f"medians {ms(up):.0f} ms against {ms(done):.0f} ms; POST {ms(booted):.0f} ms; the call alone {ms(called):.0f} ms"),
+            Row(f"container: POST until ACTIVE, {count} of them, p50", median(times), "ms", 300, least=False,
+                reference=f"p99 {percentile(times, 0.99):.0f} ms"),
+            Row(f"container: memory of the host for each of {count}", memory, "MB", 16, least=False),
+            Row(f"container: agent's processor time at rest, for 100 of {count}", share, "% of a core", 1, least=False,
+                reference=f"agent's memory (PSS) {resident:.1f} MB")]
