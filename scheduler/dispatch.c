@@ -122,11 +122,11 @@ static void show_asleep(struct dispatch *d, bool alive)
     }
 }
 
-bool dispatch_fits_asleep(struct dispatch *d, struct placement_request *r, size_t count, struct arena *a)
+const int32_t *dispatch_choose_asleep(struct dispatch *d, struct placement_request *r, size_t count, struct arena *a)
 {
     struct placement *p = d->feed.placement;
     if (d->asleep_count == 0) {
-        return false;
+        return NULL;
     }
     struct placement_group_host *members = arena_array(a, r->member_count + count + 1, sizeof(*members));
     int32_t *slots = arena_array(a, count, sizeof(*slots));
@@ -138,14 +138,14 @@ bool dispatch_fits_asleep(struct dispatch *d, struct placement_request *r, size_
         placement_release(p, slots[i], &r->need, &extra);
     }
     show_asleep(d, false);
-    return fit > 0;
+    return fit > 0 ? slots : NULL;
 }
 
 /* What else could make room for one that was refused: a host that is woken, spot servers that go. */
 static int make_room(struct batch *b, struct decision *x, struct placement_request *r, struct arena *a, struct error *e)
 {
     bool planned = false;
-    x->sleeper = dispatch_fits_asleep(b->d, r, 1, a);
+    x->sleeper = dispatch_choose_asleep(b->d, r, 1, a) != NULL;
     b->d->wants_wake = b->d->wants_wake || x->sleeper;
     if (x->sleeper || x->server->spot) {
         return 0;
@@ -211,7 +211,7 @@ static size_t choose_lot(struct batch *b, struct lot *lot, struct placement_requ
 static int make_room_for_lot(struct batch *b, struct lot *lot, bool spot, struct placement_request *r, char **refusal,
                              struct arena *a, struct error *e)
 {
-    lot->sleeper = dispatch_fits_asleep(b->d, r, lot->least, a);
+    lot->sleeper = dispatch_choose_asleep(b->d, r, lot->least, a) != NULL;
     b->d->wants_wake = b->d->wants_wake || lot->sleeper;
     if (lot->sleeper || spot) {
         return 0;

@@ -59,8 +59,9 @@ int dispatch_read_spot(struct dispatch *d, struct arena *a, struct preempt_victi
  * when nobody can make the room. */
 int dispatch_preempt(struct batch *b, const struct placement_request *r, size_t count, struct preempt_plan *plans,
                      char **refusal, bool *ret_planned, struct arena *a, struct error *e);
-/* Whether so many would have a place were those awake that are asleep. */
-bool dispatch_fits_asleep(struct dispatch *d, struct placement_request *r, size_t count, struct arena *a);
+/* Where so many would go were those awake that are asleep; NULL: nowhere, or nobody is. Slots in the arena; those of
+ * hosts that would have to be woken are not alive. */
+const int32_t *dispatch_choose_asleep(struct dispatch *d, struct placement_request *r, size_t count, struct arena *a);
 /* Gives notice to those that go for it, and parks it. */
 int dispatch_write_preemption(struct db_conn *c, const struct batch *b, const struct decision *x, struct error *e);
 /* Writes the batch's decisions in one transaction, and tells the fate of each. */

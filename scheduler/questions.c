@@ -1,7 +1,9 @@
 /* Dry runs. A question is a row {"project_id", "zone", "group_id", "flavor_extra", "hints", "image_properties",
- * "networks", "vcpus", "memory_mib", "disk_gib", "least", "most", "by_host"}; the answer is {"error", "placed": [host
- * ids], "hosts", "removed": [{"reason", "detail", "hosts"}], "nearest": {"resource", "amount", "hosts"}, "refusals":
- * [{"host_id", "reason"}]}.
+ * "networks", "vcpus", "memory_mib", "disk_gib", "least", "most", "by_host", "spot"}; the answer is {"error", "placed":
+ * [host ids], "hosts", "removed": [{"reason", "detail", "hosts"}], "nearest": {"resource", "amount", "hosts"},
+ * "refusals":
+ * [{"host_id", "reason"}], "wakes": [host ids], "preempts":
+ * [{"server_id", "host_id"}]}.
  *
  * Happy path: choose for all servers of the question as a batch, so that each sees the ones before, give the room back,
  * and explain for one more server who refuses. Failure modes: a question that cannot be read or asks for something that
@@ -12,6 +14,7 @@
 #include "common/json_in.h"
 #include "common/json_out.h"
 #include "db/store_placement_question.h"
+#include "scheduler/dispatch_internal.h"
 #include "scheduler/requirements.h"
 #include <string.h>
 
@@ -19,7 +22,7 @@ struct question {
     const char *id, *project_id, *zone, *group_id, *image_kind, *networks;
     json_value *flavor_extra, *hints, *image_properties;
     int64_t vcpus, memory_mib, disk_gib, least, most;
-    bool by_host;
+    bool by_host, spot;
 };
 #define AT(member) .offset = offsetof(struct question, member)
 static const struct json_field fields[] = {
@@ -37,6 +40,7 @@ static const struct json_field fields[] = {
     {.name = "least", .kind = JSON_INT, AT(least), .min = 1, .max = QUESTIONS_COUNT_MAX},
     {.name = "most", .kind = JSON_INT, AT(most), .min = 1, .max = QUESTIONS_COUNT_MAX},
     {.name = "by_host", .kind = JSON_BOOL, AT(by_host)},
+    {.name = "spot", .kind = JSON_BOOL, AT(spot)},
 };
 static const struct json_table table = {.fields = fields, .count = JSON_COUNT(fields), .seen_offset = JSON_NO_SEEN};
 
@@ -100,9 +104,57 @@ static void write_refusal(void *arg, int32_t slot, const struct placement_explan
     json_out_object_end(r->out);
 }
 
-/* Places as many as fit, tells where, and gives all of it back. */
-static void write_placed(struct placement *p, const struct question *q, struct placement_request *r, struct arena *a,
-                         struct json_out *o)
+static void write_wakes(const struct placement *p, const int32_t *slots, size_t count, struct json_out *o)
+{
+    json_out_array(o, "wakes");
+    for (size_t i = 0; slots && i < count; i++) {
+        bool told = placement_is_alive(p, slots[i]);
+        for (size_t k = 0; k < i && !told; k++) {
+            told = slots[k] == slots[i];
+        }
+        if (!told) {
+            json_out_text(o, NULL, placement_host_id(p, slots[i]));
+        }
+    }
+    json_out_array_end(o);
+}
+
+static void write_preempts(const struct placement *p, const struct preempt_victim *spot,
+                           const struct preempt_plan *plans, size_t count, struct json_out *o)
+{
+    json_out_array(o, "preempts");
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < plans[i].count; k++) {
+            json_out_object(o, NULL);
+            json_out_text(o, "server_id", spot[plans[i].victims[k]].id);
+            json_out_text(o, "host_id", placement_host_id(p, plans[i].slot));
+            json_out_object_end(o);
+        }
+    }
+    json_out_array_end(o);
+}
+
+/* What dispatch would do for the least of those that were refused: wake hosts, or let spot servers go. */
+static int write_room(struct dispatch *d, const struct question *q, bool refused, struct placement_request *r,
+                      struct arena *a, struct json_out *o, struct error *e)
+{
+    size_t count = (size_t)q->least, spot_count = 0;
+    struct preempt_victim *spot = NULL;
+    struct preempt_plan *plans = arena_array(a, count, sizeof(*plans));
+    struct placement_group_host *members = arena_array(a, r->member_count + count + 1, sizeof(*members));
+    const int32_t *slots = refused ? dispatch_choose_asleep(d, r, count, a) : NULL;
+    int rc = refused && !slots && !q->spot ? dispatch_read_spot(d, a, &spot, &spot_count, e) : 0;
+    requirements_make_room(r, count, a);
+    bool planned =
+        !rc && spot_count > 0 && preempt_choose_batch(d->feed.placement, r, count, spot, spot_count, members, plans);
+    write_wakes(d->feed.placement, slots, count, o);
+    write_preempts(d->feed.placement, spot, plans, planned ? count : 0, o);
+    return rc;
+}
+
+/* Places as many as fit, tells where, and gives all of it back. Returns how many. */
+static size_t write_placed(struct placement *p, const struct question *q, struct placement_request *r, struct arena *a,
+                           struct json_out *o)
 {
     int32_t *slots = arena_array(a, (size_t)q->most, sizeof(*slots));
     struct placement_group_host *members = arena_array(a, r->member_count + (size_t)q->most, sizeof(*members));
@@ -137,6 +189,7 @@ static void write_placed(struct placement *p, const struct question *q, struct p
         struct placement_extra extra = placement_extra_at(r, i);
         placement_release(p, slots[i], &r->need, &extra);
     }
+    return count;
 }
 
 static int write_answer(struct dispatch *d, json_value *root, struct arena *a, struct json_out *o, struct error *e)
@@ -156,10 +209,14 @@ static int write_answer(struct dispatch *d, json_value *root, struct arena *a, s
     json_out_object(o, NULL);
     json_out_text(o, "error", rc ? error_text(&reason) : NULL);
     if (!rc) {
-        write_placed(d->feed.placement, &q, &r, a, o);
+        struct placement_request asked = r;
+        size_t placed = write_placed(d->feed.placement, &q, &r, a, o);
+        rc = write_room(d, &q, placed < (size_t)q.least, &asked, a, o, e);
+    } else {
+        rc = 0;
     }
     json_out_object_end(o);
-    return 0;
+    return rc;
 }
 
 struct round {

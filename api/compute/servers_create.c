@@ -329,14 +329,12 @@ static int wait_or_take(struct request *request, const struct servers_wish *wish
                                         &request->error);
 }
 
-/* By its flavor, or because its tenant wants it so. */
-static bool is_spot(struct request *request, const struct servers_wish *wish, const struct servers_found *found)
+bool servers_create_is_spot(const struct servers_wish *wish, const struct servers_found *found)
 {
     const char *extra = found->flavor.extra_specs;
     struct json_doc doc;
     struct error none = {0};
     bool spot = wish->spot;
-    (void)request;
     if (!spot && extra != NULL && json_in_parse(extra, strlen(extra), &doc, &none) == 0) {
         const char *text = json_in_text(json_in_member(doc.root, "placement:spot"));
         spot = text != NULL && strcasecmp(text, "true") == 0;
@@ -371,7 +369,7 @@ static int insert(struct request *request, const struct servers_wish *wish, cons
         rc = store_server_insert(request->conn, row, &request->error);
     if (!rc)
         rc = store_operation_insert(request->conn, &operation, false, &request->error);
-    if (!rc && is_spot(request, wish, found))
+    if (!rc && servers_create_is_spot(wish, found))
         rc = store_preemption_mark(request->conn, row->id, &request->error);
     if (!rc)
         rc = wait_or_take(request, wish, found, row->id, batch_id);

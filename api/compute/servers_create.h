@@ -25,6 +25,8 @@ struct quota_set servers_create_quota(const struct flavor_row *flavor, int64_t c
 /* Takes the quota of as many of min_count..max_count as it allows. ERR_QUOTA when not even the least. */
 int servers_create_take_quota(struct request *request, const struct servers_wish *wish, const struct flavor_row *flavor,
                               int64_t *ret_count);
+/* Whether it may be preempted: by its flavor, or because its tenant wants it so. */
+bool servers_create_is_spot(const struct servers_wish *wish, const struct servers_found *found);
 /* The project's one network, when none is named. */
 int servers_create_find_network(struct request *request, struct servers_wish *wish);
 /* Inserts `count` servers with their ports and operations, and lets them wait for the scheduler. */

@@ -29,6 +29,7 @@ struct dry_run {
     bool allowed;
     const char *exceeded; /* why the quota does not allow it */
     struct price_rate price;
+    bool spot;            /* it may be preempted itself */
     const char *networks; /* as store_host_reach_asked says */
     char question[UUID_SIZE];
     bool checked;
@@ -85,7 +86,9 @@ static int check_body(struct db_conn *c, void *arg, struct error *e)
     if (!rc)
         rc = check_quota(request, d);
     if (!rc)
-        rc = price_of_flavor(request->conn, &d->found.flavor, request->now_us, &request->arena, &d->price,
+        d->spot = servers_create_is_spot(&d->wish, &d->found);
+    if (!rc)
+        rc = price_of_flavor(request->conn, &d->found.flavor, d->spot, request->now_us, &request->arena, &d->price,
                              &request->error);
     d->checked = rc == 0;
     return rc ? error_set(e, rc, "%s", error_text(&request->error)) : ERR_PRECONDITION;
@@ -113,6 +116,7 @@ static const char *write_question(struct request *request, const struct dry_run 
     json_out_int(&out, "least", d->wish.min_count);
     json_out_int(&out, "most", d->wish.max_count);
     json_out_bool(&out, "by_host", elastic_is_admin(request));
+    json_out_bool(&out, "spot", d->spot);
     json_out_object_end(&out);
     const char *copy = arena_strdup(&request->arena, text.data);
     strbuf_done(&text);
@@ -169,13 +173,30 @@ static int write_host(struct request *request, struct json_out *out, const char 
     return 0;
 }
 
-static int write_hosts(struct request *request, struct json_out *out, json_value *placed)
+static int write_hosts(struct request *request, struct json_out *out, const char *key, json_value *placed)
 {
     int rc = 0;
-    json_out_array(out, "placed");
+    json_out_array(out, key);
     for (size_t i = 0; i < json_in_count(placed) && !rc; i++) {
         json_out_object(out, NULL);
         rc = write_host(request, out, json_in_text(json_in_item(placed, i)));
+        json_out_object_end(out);
+    }
+    json_out_array_end(out);
+    return rc;
+}
+
+/* Spot servers that would get notice; whose they are is for administrators. */
+static int write_preempts(struct request *request, struct json_out *out, json_value *preempts)
+{
+    int rc = 0;
+    json_out_array(out, "preempts");
+    for (size_t i = 0; i < json_in_count(preempts) && !rc; i++) {
+        json_value *item = json_in_item(preempts, i);
+        json_out_object(out, NULL);
+        if (elastic_is_admin(request))
+            json_out_text(out, "server_id", json_in_text(json_in_member(item, "server_id")));
+        rc = write_host(request, out, json_in_text(json_in_member(item, "host_id")));
         json_out_object_end(out);
     }
     json_out_array_end(out);
@@ -205,7 +226,8 @@ static int write_refusals(struct request *request, struct json_out *out, json_va
 static int write_answer(struct request *request, struct json_out *out, json_value *answer)
 {
     const struct dry_run *d = request->state;
-    json_value *placed = json_in_member(answer, "placed");
+    json_value *placed = json_in_member(answer, "placed"), *wakes = json_in_member(answer, "wakes");
+    json_value *preempts = json_in_member(answer, "preempts");
     const char *error = json_in_text(json_in_member(answer, "error"));
     bool room = error == NULL && (int64_t)json_in_count(placed) >= d->wish.min_count;
     int rc;
@@ -213,7 +235,11 @@ static int write_answer(struct request *request, struct json_out *out, json_valu
     json_out_object(out, "dry_run");
     json_out_bool(out, "would_be_made", room && d->allowed);
     json_out_bool(out, "room", room);
-    rc = write_hosts(request, out, placed);
+    json_out_bool(out, "would_wait", !room && d->allowed && (json_in_count(wakes) > 0 || json_in_count(preempts) > 0));
+    json_out_bool(out, "spot", d->spot);
+    rc = write_hosts(request, out, "placed", placed);
+    rc = rc ? rc : write_hosts(request, out, "wakes", wakes);
+    rc = rc ? rc : write_preempts(request, out, preempts);
     json_out_text(out, "error", error);
     json_out_raw(out, "hosts", error != NULL ? NULL : json_in_print(json_in_member(answer, "hosts"), &request->arena));
     json_out_raw(out, "removed",

@@ -1,7 +1,9 @@
 /* Prices: an hour of running, rated by the same arithmetic as the bill. Tiers and allowances depend on what else a
  * project uses: the first price above 0 counts here. */
 #include "api/elastic/price.h"
+#include "common/json_in.h"
 #include "metering/bill/book.h"
+#include <stdlib.h>
 #include <string.h>
 
 static int64_t first_price(const struct rate_rule *rule)
@@ -12,20 +14,51 @@ static int64_t first_price(const struct rate_rule *rule)
     return 0;
 }
 
+struct summing {
+    const char *resource;
+    int64_t sum;
+};
+
+/* "resources:CUSTOM_GPU" and "resources1:CUSTOM_GPU" come down to their sum. */
+static int add_custom(void *arg, const char *name, json_value *value)
+{
+    struct summing *s = arg;
+    const char *colon = strchr(name, ':'), *text = json_in_text(value);
+    if (strncmp(name, "resources", strlen("resources")) == 0 && colon != NULL && strcmp(colon + 1, s->resource) == 0)
+        s->sum += text != NULL ? strtoll(text, NULL, 10) : 0;
+    return 0;
+}
+
+static int64_t custom_units(const struct flavor_row *flavor, const char *resource)
+{
+    struct summing s = {resource, 0};
+    struct json_doc doc;
+    if (flavor->extra_specs == NULL || json_in_parse(flavor->extra_specs, strlen(flavor->extra_specs), &doc, NULL))
+        return 0;
+    json_in_each(doc.root, add_custom, &s);
+    json_in_done(&doc);
+    return s.sum;
+}
+
 static int64_t units_of(const struct flavor_row *flavor, const char *resource)
 {
     return strcmp(resource, "server") == 0       ? 1
            : strcmp(resource, "vcpu") == 0       ? flavor->vcpus
            : strcmp(resource, "memory_mib") == 0 ? flavor->memory_mib
            : strcmp(resource, "disk_gib") == 0   ? flavor->root_gib + flavor->ephemeral_gib
-                                                 : 0;
+                                                 : custom_units(flavor, resource);
 }
 
-int price_of_flavor(struct db_conn *c, const struct flavor_row *flavor, int64_t now_us, struct arena *a,
+int price_of_flavor(struct db_conn *c, const struct flavor_row *flavor, bool spot, int64_t now_us, struct arena *a,
                     struct price_rate *ret, struct error *e)
 {
-    const struct rate_facts facts = {
-        .project = "", .state = "running", .flavor = flavor->name, .zone = "", .region = "", .network = ""};
+    const struct rate_facts facts = {.project = "",
+                                     .state = "running",
+                                     .flavor = flavor->name,
+                                     .zone = "",
+                                     .region = "",
+                                     .spot = spot,
+                                     .network = ""};
     const struct rate_book *book = NULL;
     struct book_resources resources;
     struct book_versions books;
