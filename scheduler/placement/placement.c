@@ -115,13 +115,11 @@ static void ids_grow(struct placement *p)
 static void slots_grow(struct placement *p)
 {
     size_t words = (size_t)p->slot_capacity / 64;
-    int32_t old_capacity = p->slot_capacity;
     p->slot_capacity = p->slot_capacity ? p->slot_capacity + p->slot_capacity / 128 * 64 : 256;
     p->slots = memory_resize(p->slots, (size_t)p->slot_capacity * sizeof(*p->slots));
     size_t grown = (size_t)p->slot_capacity / 64;
     p->excluded = memory_resize(p->excluded, grown * sizeof(uint64_t));
     memset(p->excluded + words, 0, (grown - words) * sizeof(uint64_t));
-    placement_numa_grow(p, old_capacity);
 }
 
 static int32_t slot_add(struct placement *p, const char *id)
@@ -176,7 +174,7 @@ void placement_values(const struct placement *p, const struct slot *s, int32_t *
     ret[TREE_WORTH] = placement_worth(p, s->kind, ret);
     int32_t dimensions = p->kinds[s->kind]->tree.dimensions;
     for (int32_t d = TREE_FIXED; d < dimensions; d++) {
-        ret[d] = free_amount(s->extra->capacity[d - TREE_FIXED], s->extra->used[d - TREE_FIXED]);
+        ret[d] = free_amount(s->extra[d - TREE_FIXED].capacity, s->extra[d - TREE_FIXED].used);
     }
 }
 
@@ -220,17 +218,11 @@ static void unplant(struct placement *p, int32_t slot)
 static void set_extra(struct slot *s, const struct placement_host *host)
 {
     size_t count = host->class_count < PLACEMENT_CLASSES_MAX ? host->class_count : PLACEMENT_CLASSES_MAX;
-    if (count == 0) {
-        free(s->extra);
-        s->extra = NULL;
-        return;
-    }
-    if (!s->extra) {
-        s->extra = memory_new(sizeof(*s->extra));
-    }
+    free(s->extra);
+    s->extra = count > 0 ? memory_array(count, sizeof(*s->extra)) : NULL;
     for (size_t i = 0; i < count; i++) {
-        s->extra->capacity[i] = resource_capacity(&host->classes[i].inventory);
-        s->extra->used[i] = host->classes[i].used;
+        s->extra[i].capacity = resource_capacity(&host->classes[i].inventory);
+        s->extra[i].used = host->classes[i].used;
     }
 }
 
@@ -384,7 +376,7 @@ static void change(struct placement *p, int32_t slot, const struct resources *ne
     for (size_t i = 0; extra && i < extra->count; i++) {
         int32_t at = placement_class_dimension(p->kinds[s->kind]->key, extra->item[i].class);
         if (at >= 0) {
-            s->extra->used[at - TREE_FIXED] += sign * placement_held_extra(p, extra, i);
+            s->extra[at - TREE_FIXED].used += sign * placement_held_extra(p, extra, i);
         }
     }
     s->server_count += sign;

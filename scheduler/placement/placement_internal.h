@@ -12,16 +12,16 @@ struct name {
     UT_hash_handle hh;
 };
 
-/* Amounts of further classes of one host, in the order of its kind's classes. */
+/* Amount of a further class of one host. */
 struct slot_extra {
-    int64_t capacity[PLACEMENT_CLASSES_MAX], used[PLACEMENT_CLASSES_MAX];
+    int64_t capacity, used;
 };
 
 /* One host. */
 struct slot {
     struct resources used;
     int64_t revision;
-    struct slot_extra *extra; /* NULL for a kind without further classes */
+    struct slot_extra *extra; /* as many as its kind has further classes; NULL for none */
     int32_t capacity[RESOURCE_COUNT];
     int32_t server_count;
     int32_t kind;
@@ -29,6 +29,7 @@ struct slot {
         int32_t stay;      /* as placement_set_stay said */
         int32_t next_free; /* of a slot without host */
     };
+    int32_t cells; /* 0: not told; less: -1 - number of the numa_kind, nothing held; more: 1 + index of numa_slot */
     bool present, enabled, alive;
     bool planted; /* it is in its kind's tree: present, enabled and alive */
     char id[PLACEMENT_ID_SIZE];
@@ -179,10 +180,12 @@ struct placement {
     struct changes changes;
     uint64_t tick;
     uint64_t *excluded;           /* a bit per slot, all clear between requests */
-    struct numa_slot *numa;       /* by slot; NULL: no host has told its cells */
+    struct numa_slot *numa;       /* of hosts of which something is held */
     struct numa_kind *numa_kinds; /* by text */
-    int32_t pcpu;                 /* number of the class */
-    int32_t *scratch;             /* a kind's number each, for building keys */
+    struct numa_kind **numa_kind_at;
+    int32_t numa_count, numa_capacity, numa_free, numa_kind_count, numa_kind_capacity;
+    int32_t pcpu;     /* number of the class */
+    int32_t *scratch; /* a kind's number each, for building keys */
     size_t scratch_capacity;
 };
 
@@ -279,8 +282,6 @@ struct class_names {
 void placement_values(const struct placement *p, const struct slot *s, int32_t *ret);
 
 /* placement_numa.c */
-/* The slots have grown. */
-void placement_numa_grow(struct placement *p, int32_t old_capacity);
 /* Takes over the host's cells and what is held of them. Adds the class PCPU to `host`, whose classes then lie in `room`
  * (PLACEMENT_CLASSES_MAX). */
 void placement_numa_set(struct placement *p, int32_t slot, struct placement_host *host, struct placement_class *room);

@@ -1,40 +1,50 @@
-/* NUMA cells of hosts. What hosts are made of is kept once per distinct text; what is held of a host is kept only while
- * something is. A request that needs cells is tried on the hosts that the search finds best, each with the exact fit.
+/* NUMA cells of hosts. What hosts are made of is kept once per distinct text; what is held of a host is kept only once
+ * something was. A request that needs cells is tried on the hosts that the search finds best, each with the exact fit.
  *
  * Failure modes: a text that cannot be read leaves the host without cells; nothing that needs them goes there. */
 #include "common/memory.h"
 #include "scheduler/placement/placement_internal.h"
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* What hosts of one hardware and configuration have in common. */
 struct numa_kind {
-    char *text;
+    char *text; /* with the ratios before it */
+    int32_t number;
     int32_t hosts;
     int32_t dedicated; /* processors */
+    int32_t ratio_vcpus, ratio_memory;
     UT_hash_handle hh;
     struct numa_topology topology;
 };
 
 struct numa_slot {
-    struct numa_kind *kind; /* NULL: not known */
-    struct numa_use *use;   /* NULL: nothing is held */
-    int32_t ratio_vcpus, ratio_memory;
+    struct numa_kind *kind; /* NULL: the entry is free */
+    union {
+        struct numa_use *use;
+        int32_t next_free; /* 1 + index; 0: none */
+    };
 };
 
-void placement_numa_grow(struct placement *p, int32_t old_capacity)
+static struct numa_kind *kind_of(const struct placement *p, int32_t slot)
 {
-    if (!p->numa) {
-        return;
-    }
-    p->numa = memory_resize(p->numa, (size_t)p->slot_capacity * sizeof(*p->numa));
-    memset(p->numa + old_capacity, 0, (size_t)(p->slot_capacity - old_capacity) * sizeof(*p->numa));
+    int32_t cells = p->slots[slot].cells;
+    return cells < 0 ? p->numa_kind_at[-1 - cells] : cells > 0 ? p->numa[cells - 1].kind : NULL;
+}
+
+/* NULL: nothing is held. */
+static struct numa_use *use_of(const struct placement *p, int32_t slot)
+{
+    int32_t cells = p->slots[slot].cells;
+    return cells > 0 ? p->numa[cells - 1].use : NULL;
 }
 
 static void kind_leave(struct placement *p, struct numa_kind *k)
 {
-    if (k && --k->hosts == 0) {
+    if (--k->hosts == 0) {
+        p->numa_kind_at[k->number] = NULL;
         HASH_DEL(p->numa_kinds, k);
         free(k->text);
         free(k);
@@ -43,49 +53,117 @@ static void kind_leave(struct placement *p, struct numa_kind *k)
 
 void placement_numa_forget(struct placement *p, int32_t slot)
 {
-    if (p->numa) {
-        struct numa_slot *n = &p->numa[slot];
-        kind_leave(p, n->kind);
-        free(n->use);
-        *n = (struct numa_slot){.kind = NULL};
+    struct numa_kind *kind = kind_of(p, slot);
+    int32_t cells = p->slots[slot].cells;
+    if (cells > 0) {
+        free(p->numa[cells - 1].use);
+        p->numa[cells - 1] = (struct numa_slot){.next_free = p->numa_free};
+        p->numa_free = cells;
+    }
+    p->slots[slot].cells = 0;
+    if (kind) {
+        kind_leave(p, kind);
     }
 }
 
 void placement_numa_done(struct placement *p)
 {
-    for (int32_t i = 0; p->numa && i < p->slot_count; i++) {
+    for (int32_t i = 0; i < p->slot_count; i++) {
         placement_numa_forget(p, i);
     }
     free(p->numa);
+    free(p->numa_kind_at);
 }
 
-static struct numa_kind *kind_get(struct placement *p, const char *text)
+/* The lowest number that is free. */
+static int32_t number_for(struct placement *p, struct numa_kind *k)
+{
+    int32_t i = 0;
+    while (i < p->numa_kind_count && p->numa_kind_at[i]) {
+        i++;
+    }
+    if (i == p->numa_kind_capacity) {
+        p->numa_kind_capacity = p->numa_kind_capacity ? p->numa_kind_capacity * 2 : 16;
+        p->numa_kind_at = memory_resize(p->numa_kind_at, (size_t)p->numa_kind_capacity * sizeof(struct numa_kind *));
+    }
+    p->numa_kind_count += i == p->numa_kind_count;
+    p->numa_kind_at[i] = k;
+    return i;
+}
+
+/* In the scratch memory. */
+static const char *kind_text(struct placement *p, const struct placement_host *host)
+{
+    size_t size = strlen(host->topology) + 48;
+    if (size > p->scratch_capacity) {
+        p->scratch_capacity = size * 2;
+        p->scratch = memory_resize(p->scratch, p->scratch_capacity);
+    }
+    char *text = (char *)p->scratch;
+    snprintf(text, size, "%lld %lld %s", (long long)host->inventory[RESOURCE_VCPU].ratio_permille,
+             (long long)host->inventory[RESOURCE_MEMORY_MIB].ratio_permille, host->topology);
+    return text;
+}
+
+static struct numa_kind *kind_get(struct placement *p, const struct placement_host *host)
 {
     struct numa_kind *k;
+    const char *text = kind_text(p, host);
     HASH_FIND_STR(p->numa_kinds, text, k);
     if (k) {
         return k;
     }
     k = memory_new(sizeof(*k));
-    if (numa_topology_read(text, &k->topology, NULL) || k->topology.cell_count == 0) {
+    if (numa_topology_read(host->topology, &k->topology, NULL) || k->topology.cell_count == 0) {
         free(k);
         return NULL;
     }
     for (int32_t i = 0; i < k->topology.cell_count; i++) {
         k->dedicated += cpuset_count(&k->topology.cells[i].dedicated);
     }
+    k->ratio_vcpus = (int32_t)host->inventory[RESOURCE_VCPU].ratio_permille;
+    k->ratio_memory = (int32_t)host->inventory[RESOURCE_MEMORY_MIB].ratio_permille;
     k->text = memory_strdup(text);
+    k->number = number_for(p, k);
     HASH_ADD_KEYPTR(hh, p->numa_kinds, k->text, strlen(k->text), k);
     return k;
 }
 
+/* Something is held for the first time. */
+static void use_begin(struct placement *p, int32_t slot)
+{
+    struct numa_kind *kind = kind_of(p, slot);
+    int32_t cells = p->numa_free;
+    if (cells > 0) {
+        p->numa_free = p->numa[cells - 1].next_free;
+    } else {
+        if (p->numa_count == p->numa_capacity) {
+            p->numa_capacity = p->numa_capacity ? p->numa_capacity + p->numa_capacity / 2 : 64;
+            p->numa = memory_resize(p->numa, (size_t)p->numa_capacity * sizeof(*p->numa));
+        }
+        cells = ++p->numa_count;
+    }
+    p->numa[cells - 1] = (struct numa_slot){.kind = kind, .use = memory_new(numa_use_size(&kind->topology))};
+    p->slots[slot].cells = cells;
+}
+
+static void hold(struct placement *p, int32_t slot, const struct numa_given *g)
+{
+    if (p->slots[slot].cells < 0) {
+        use_begin(p, slot);
+    }
+    numa_use_change(&kind_of(p, slot)->topology, use_of(p, slot), g, 1);
+}
+
+struct holder {
+    struct placement *p;
+    int32_t slot;
+};
+
 static void hold_given(void *arg, const struct numa_given *g)
 {
-    struct numa_slot *n = arg;
-    if (!n->use) {
-        n->use = memory_new(numa_use_size(&n->kind->topology));
-    }
-    numa_use_change(&n->kind->topology, n->use, g, 1);
+    const struct holder *h = arg;
+    hold(h->p, h->slot, g);
 }
 
 static bool is_said(const char *topology)
@@ -95,33 +173,27 @@ static bool is_said(const char *topology)
 
 void placement_numa_set(struct placement *p, int32_t slot, struct placement_host *host, struct placement_class *room)
 {
-    if (!p->numa && !is_said(host->topology)) {
-        return;
-    }
-    if (!p->numa) {
-        p->numa = memory_new((size_t)p->slot_capacity * sizeof(*p->numa));
-    }
-    struct numa_slot *n = &p->numa[slot];
-    struct numa_kind *kind = is_said(host->topology) ? kind_get(p, host->topology) : NULL;
+    struct numa_kind *kind = is_said(host->topology) ? kind_get(p, host) : NULL;
     if (kind) {
         kind->hosts++;
     }
     placement_numa_forget(p, slot);
-    *n = (struct numa_slot){.kind = kind,
-                            .ratio_vcpus = (int32_t)host->inventory[RESOURCE_VCPU].ratio_permille,
-                            .ratio_memory = (int32_t)host->inventory[RESOURCE_MEMORY_MIB].ratio_permille};
-    if (kind && host->given && numa_given_each(host->given, hold_given, n, NULL)) {
+    if (!kind) {
+        return;
+    }
+    p->slots[slot].cells = -1 - kind->number;
+    if (host->given && numa_given_each(host->given, hold_given, &(struct holder){p, slot}, NULL)) {
         placement_numa_forget(p, slot);
         return;
     }
-    if (kind && kind->dedicated > 0 && host->class_count < PLACEMENT_CLASSES_MAX) {
+    if (kind->dedicated > 0 && host->class_count < PLACEMENT_CLASSES_MAX) {
         if (host->class_count > 0) {
             memcpy(room, host->classes, host->class_count * sizeof(*room));
         }
         room[host->class_count++] =
             (struct placement_class){.name = PLACEMENT_PCPU,
                                      .inventory = {.total = kind->dedicated, .ratio_permille = 1000},
-                                     .used = n->use ? cpuset_count(&n->use->held) : 0};
+                                     .used = use_of(p, slot) ? cpuset_count(&use_of(p, slot)->held) : 0};
         host->classes = room;
     }
 }
@@ -129,19 +201,19 @@ void placement_numa_set(struct placement *p, int32_t slot, struct placement_host
 static bool fit(const struct placement *p, int32_t slot, const struct numa_request *r, struct numa_given *ret,
                 struct numa_lack *ret_lack)
 {
-    const struct numa_slot *n = p->numa ? &p->numa[slot] : NULL;
-    if (!n || !n->kind) {
+    const struct numa_kind *kind = kind_of(p, slot);
+    if (!kind) {
         if (ret_lack) {
             *ret_lack = (struct numa_lack){"known NUMA cells", r->cell_count};
         }
         return false;
     }
     const struct slot *s = &p->slots[slot];
-    struct numa_limits limits = {.ratio_vcpus = n->ratio_vcpus,
-                                 .ratio_memory = n->ratio_memory,
+    struct numa_limits limits = {.ratio_vcpus = kind->ratio_vcpus,
+                                 .ratio_memory = kind->ratio_memory,
                                  .free_memory_mib =
                                      s->capacity[RESOURCE_MEMORY_MIB] - s->used.amount[RESOURCE_MEMORY_MIB]};
-    return numa_fit(&n->kind->topology, n->use, &limits, r, ret, ret_lack);
+    return numa_fit(&kind->topology, use_of(p, slot), &limits, r, ret, ret_lack);
 }
 
 bool placement_numa_fits(const struct placement *p, int32_t slot, const struct numa_request *r)
@@ -158,14 +230,14 @@ void placement_numa_take(struct placement *p, int32_t slot, const struct placeme
 {
     bool fits = fit(p, slot, extra->numa, extra->given, NULL);
     assert(fits); /* the caller asked placement_choose */
-    hold_given(&p->numa[slot], extra->given);
+    hold(p, slot, extra->given);
 }
 
 void placement_numa_hold(struct placement *p, int32_t slot, const struct numa_given *given, int sign)
 {
-    struct numa_slot *n = p->numa ? &p->numa[slot] : NULL;
-    if (n && n->use) { /* the host may have been read anew without them */
-        numa_use_change(&n->kind->topology, n->use, given, sign);
+    struct numa_use *use = use_of(p, slot);
+    if (use) { /* the host may have been read anew without them */
+        numa_use_change(&kind_of(p, slot)->topology, use, given, sign);
     }
 }
 
