@@ -42,13 +42,9 @@ static uint64_t libvirt_stats_get(const virDomainStatsRecord *r, const char *for
 static void libvirt_stats_fill_nic(struct libvirt_call *c, const virDomainStatsRecord *r, unsigned i,
                                    struct hypervisor_sample *s)
 {
-    struct hypervisor_nic *n = &s->nics[s->nic_count];
+    struct hypervisor_nic *n = &s->nics[s->nic_count++];
     const char *device = NULL;
     char name[VIR_TYPED_PARAM_FIELD_LENGTH];
-    snprintf(name, sizeof(name), "net.%u.rx.bytes", i);
-    if (!virTypedParamsGet(r->params, r->nparams, name))
-        return; /* not counted this time: no counter that went back */
-    s->nic_count++;
     snprintf(name, sizeof(name), "net.%u.name", i);
     if (virTypedParamsGetString(r->params, r->nparams, name, &device) == 1)
         snprintf(n->mac, sizeof(n->mac), "%s", libvirt_nics_mac(c, r->dom, s->server_id, device));
@@ -75,10 +71,31 @@ static void libvirt_stats_fill(struct libvirt_call *c, const virDomainStatsRecor
         libvirt_stats_fill_nic(c, r, i, s);
 }
 
+/* Whether all that "block.count" or "net.count" says is there has that number. */
+static bool libvirt_stats_has(const virDomainStatsRecord *r, const char *what, const char *number)
+{
+    char name[VIR_TYPED_PARAM_FIELD_LENGTH];
+    snprintf(name, sizeof(name), "%s.count", what);
+    unsigned count = (unsigned)libvirt_stats_get(r, "%s", name);
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(name, sizeof(name), "%s.%u.%s", what, i, number);
+        if (!virTypedParamsGet(r->params, r->nparams, name))
+            return false;
+    }
+    return true;
+}
+
+/* Of a domain that is busy libvirt tells a part: it counts its disks and nics without what they counted. That is no
+ * counter that went back to 0: the next round tells the rest of all. */
+static bool libvirt_stats_whole(const virDomainStatsRecord *r)
+{
+    return libvirt_stats_has(r, "block", "rd.bytes") && libvirt_stats_has(r, "net", "rx.bytes");
+}
+
 static void libvirt_stats_take(struct libvirt_call *c, const virDomainStatsRecord *r)
 {
     struct hypervisor_sample *s = &c->samples[c->sample_count];
-    if (!libvirt_stats_get(r, "cpu.time") ||
+    if (!libvirt_stats_get(r, "cpu.time") || !libvirt_stats_whole(r) ||
         !libvirt_identify_id(c->profile, &c->names, c->settings, r->dom, s->server_id))
         return;
     libvirt_stats_fill(c, r, s);
