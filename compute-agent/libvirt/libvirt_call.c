@@ -70,7 +70,7 @@ int libvirt_call_fail(struct libvirt_call *c, const char *what)
     /* Kept before the next call, which forgets it. */
     const virError *error = virGetLastError();
     const char *text = arena_strdup(&c->arena, error && error->message ? error->message : "no reason given");
-    int number = error ? error->code : VIR_ERR_INTERNAL_ERROR;
+    int number = c->number = error ? error->code : VIR_ERR_INTERNAL_ERROR;
     if (!libvirt_call_alive(c)) {
         c->transient = true;
         return c->code = error_set(&c->error, ERR_UNAVAILABLE, "%s: %s", what, text);

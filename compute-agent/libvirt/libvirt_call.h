@@ -99,6 +99,7 @@ struct libvirt_call {
     struct libvirt_facts facts; /* also output of connecting */
     /* Output: */
     int code;
+    int number; /* of libvirt's error, after libvirt_call_fail: that may make libvirt forget it */
     bool transient, restart;
     struct error error;
     enum hypervisor_domain domain;

@@ -390,7 +390,7 @@ static int libvirt_domain_list_one(struct libvirt_call *c, virDomainPtr domain)
         }
         libvirt_domain_add_found(c, id, state);
         libvirt_console_follow(c, domain, id);
-    } else if (virGetLastErrorCode() == VIR_ERR_NO_DOMAIN) /* went while we looked */
+    } else if (c->number == VIR_ERR_NO_DOMAIN) /* went while we looked */
         code = c->code = 0;
     return code;
 }
