@@ -25,6 +25,7 @@ const struct command *const commands[] = {
     &user_password_command,
     &explain_command,
     &server_give_command,
+    &server_show_command,
     &import_host_command,
     &release_command,
     &bill_command,

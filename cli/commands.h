@@ -28,6 +28,7 @@ extern const struct command db_migrate_command;
 extern const struct command doctor_command;
 extern const struct command explain_command;
 extern const struct command server_give_command;
+extern const struct command server_show_command;
 extern const struct command import_host_command;
 extern const struct command release_command;
 extern const struct command bill_close_command;

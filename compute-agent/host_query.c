@@ -143,6 +143,9 @@ void host_query_take(struct host *h, const struct spec_query *query)
         hv->ops->console_log(hv, g->id, query->lines, host_query_answer, q);
     } else if (query->kind == SPEC_QUERY_SET_PASSWORD && hv->ops->set_password && query->user && query->password) {
         hv->ops->set_password(hv, g->id, query->user, query->password, host_query_answer, q);
+    } else if (query->kind == SPEC_QUERY_ADDRESSES && hv->ops->addresses) {
+        q->json = true;
+        hv->ops->addresses(hv, g->id, host_query_answer, q);
     } else if (query->kind == SPEC_QUERY_DIAGNOSTICS) {
         q->json = true;
         hv->ops->diagnostics(hv, g->id, host_query_answer, q);

@@ -184,6 +184,8 @@ struct hypervisor_ops {
     /* QEMU's guest agent in the guest sets it; both texts are copied. NULL: this hypervisor cannot. */
     void (*set_password)(struct hypervisor *h, const char *server_id, const char *user, const char *password,
                          hypervisor_text_fn done, void *arg);
+    /* A JSON object: what QEMU's guest agent in the guest says of its nics. NULL: this hypervisor cannot. */
+    void (*addresses)(struct hypervisor *h, const char *server_id, hypervisor_text_fn done, void *arg);
     /* A JSON object: the machines that are nobody's server. NULL: this hypervisor cannot. */
     void (*foreign)(struct hypervisor *h, hypervisor_text_fn done, void *arg);
     void (*inventory)(struct hypervisor *h, hypervisor_text_fn done, void *arg);

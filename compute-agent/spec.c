@@ -431,6 +431,8 @@ static void spec_read_query(const struct spec_query_wire *w, struct arena *arena
         ret->kind = SPEC_QUERY_SERVERS;
     else if (strcmp(w->kind, "set_password") == 0)
         ret->kind = SPEC_QUERY_SET_PASSWORD;
+    else if (strcmp(w->kind, "addresses") == 0)
+        ret->kind = SPEC_QUERY_ADDRESSES;
     else if (strcmp(w->kind, "foreign") == 0)
         ret->kind = SPEC_QUERY_FOREIGN;
     ret->user = arena_strdup(arena, json_in_text(json_in_member(w->args, "user")));

@@ -94,6 +94,7 @@ enum spec_query_kind {
     SPEC_QUERY_DIAGNOSTICS,
     SPEC_QUERY_SERVERS,
     SPEC_QUERY_SET_PASSWORD,
+    SPEC_QUERY_ADDRESSES,
     SPEC_QUERY_FOREIGN /* of the host: what it could import */
 };
 struct spec_query {

@@ -255,6 +255,8 @@ int libvirt_import_clear(struct libvirt_call *c, virDomainPtr *domain);
 /* ---- libvirt_guest.c: work, on the worker ---- */
 /* By QEMU's guest agent: c->user gets c->password. */
 void libvirt_guest_password(struct libvirt_call *c);
+/* c->text: {"nics": [...]}, as the guest has them. */
+void libvirt_guest_addresses(struct libvirt_call *c);
 
 /* ---- libvirt_stats_single.c ---- */
 /* -1 with libvirt's error. The caller frees ret->params with virTypedParamsFree; `domain` stays the caller's. */

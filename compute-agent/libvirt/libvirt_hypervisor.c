@@ -255,6 +255,16 @@ static void libvirt_hypervisor_foreign(struct hypervisor *h, hypervisor_text_fn 
     libvirt_call_submit(c, lv->setup.settings->call_deadline_ms);
 }
 
+static void libvirt_hypervisor_addresses(struct hypervisor *h, const char *server_id, hypervisor_text_fn done,
+                                         void *arg)
+{
+    struct libvirt *lv = libvirt_of(h);
+    struct libvirt_call *c =
+        libvirt_call_new(lv, "addresses", server_id, libvirt_guest_addresses, libvirt_hypervisor_deliver_text, arg);
+    c->text_done = done;
+    libvirt_call_submit(c, lv->setup.settings->call_deadline_ms);
+}
+
 static void libvirt_hypervisor_set_password(struct hypervisor *h, const char *server_id, const char *user,
                                             const char *password, hypervisor_text_fn done, void *arg)
 {
@@ -335,6 +345,7 @@ static const struct hypervisor_ops libvirt_hypervisor_ops = {
     .diagnostics = libvirt_hypervisor_diagnostics,
     .set_password = libvirt_hypervisor_set_password,
     .foreign = libvirt_hypervisor_foreign,
+    .addresses = libvirt_hypervisor_addresses,
     .inventory = libvirt_hypervisor_inventory,
     .samples = libvirt_hypervisor_samples,
     .free = libvirt_hypervisor_free,

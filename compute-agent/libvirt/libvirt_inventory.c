@@ -6,6 +6,7 @@
 #include "common/model/machine.h"
 #include "compute-agent/cells.h"
 #include "compute-agent/libvirt/libvirt_call.h"
+#include "compute-agent/nested.h"
 #include "compute-agent/settings.h"
 #include "compute-agent/storage/adopt.h"
 #include "compute-agent/xml/topology_xml.h"
@@ -129,6 +130,10 @@ static void libvirt_inventory_print_traits(struct json_out *o, const struct libv
     }
     if (hyperthreading)
         json_out_text(o, NULL, "HW_CPU_HYPERTHREADING");
+    const struct settings *s = c->settings;
+    const char *nested = nested_trait(NESTED_MODULES, c->facts.kvm, s->cpu_mode, s->cpu_model, s->cpu_flags);
+    if (nested)
+        json_out_text(o, NULL, nested);
     json_out_array_end(o);
 }
 
