@@ -1,6 +1,7 @@
 /* Reservations. A free slot is an allocation under the slot's own id, so that a host's sums hold; a server that takes
  * it over takes the allocation's row, and nothing changes for the host but whose it is. */
 #include "db/store_reservation.h"
+#include "db/rows.h"
 #include "db/store_host.h"
 #include <stdio.h>
 #include <string.h>
@@ -10,25 +11,20 @@
     "r.zone, r.count, r.state, r.message, r.from_us, r.until_us, r.next_us, r.created_us, "                            \
     "(SELECT COUNT(*) FROM reservation_slot t WHERE t.reservation_id = r.id AND t.server_id IS NULL)"
 
-static const char *text_of(const struct db_rows *rows, int column, struct arena *a)
+static void map(const struct db_rows *rows, struct arena *a, void *ret)
 {
-    return a != NULL ? db_dup_text(rows, column, a) : db_get_text(rows, column);
-}
-
-static void map(const struct db_rows *rows, struct arena *a, struct reservation_row *ret)
-{
-    *ret = (struct reservation_row){
-        .id = text_of(rows, 0, a),
-        .project_id = text_of(rows, 1, a),
-        .name = text_of(rows, 2, a),
-        .flavor_id = text_of(rows, 3, a),
-        .flavor_name = text_of(rows, 4, a),
-        .flavor_extra = text_of(rows, 5, a),
+    *(struct reservation_row *)ret = (struct reservation_row){
+        .id = rows_text(rows, 0, a),
+        .project_id = rows_text(rows, 1, a),
+        .name = rows_text(rows, 2, a),
+        .flavor_id = rows_text(rows, 3, a),
+        .flavor_name = rows_text(rows, 4, a),
+        .flavor_extra = rows_text(rows, 5, a),
         .need = {{db_get_int(rows, 6), db_get_int(rows, 7), db_get_int(rows, 8)}},
-        .zone = text_of(rows, 9, a),
+        .zone = rows_text(rows, 9, a),
         .count = db_get_int(rows, 10),
-        .state = text_of(rows, 11, a),
-        .message = text_of(rows, 12, a),
+        .state = rows_text(rows, 11, a),
+        .message = rows_text(rows, 12, a),
         .from_us = db_get_int(rows, 13),
         .until_us = db_get_int(rows, 14),
         .next_us = db_get_int(rows, 15),
@@ -103,21 +99,8 @@ int store_reservation_due(struct db_conn *c, int64_t now_us, int64_t limit, stru
                           struct reservation_row **ret_rows, size_t *ret_count, struct error *e)
 {
     struct db_rows rows;
-    struct reservation_row *list = NULL;
-    size_t count = 0, room = 0;
     int rc = db_query(c, &reservation_due, &rows, e, DB_ARGS(db_int(now_us), db_int(limit)));
-    if (rc)
-        return rc;
-    while (db_next(&rows)) {
-        list = arena_more(a, list, count, &room, sizeof(*list));
-        map(&rows, a, &list[count++]);
-    }
-    rc = db_rows_done(&rows, e);
-    if (!rc) {
-        *ret_rows = list;
-        *ret_count = count;
-    }
-    return rc;
+    return rc ? rc : rows_all(&rows, map, sizeof(**ret_rows), a, ret_rows, ret_count, e);
 }
 
 DB_STATEMENT(reservation_move, "UPDATE reservation SET state = $2, message = $3, next_us = $4 WHERE id = $1");

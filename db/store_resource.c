@@ -3,6 +3,7 @@
 #include "db/store_resource.h"
 #include "common/json_in.h"
 #include "common/json_out.h"
+#include "db/rows.h"
 #include "db/store_cells.h"
 #include "db/store_host_admin.h"
 #include <stdlib.h>
@@ -95,9 +96,9 @@ DB_STATEMENT(resource_of_host, "SELECT " COLUMNS " FROM host_resource WHERE host
 DB_STATEMENT(resource_of_all, "SELECT " COLUMNS " FROM host_resource ORDER BY host_id, name");
 DB_STATEMENT(resource_get, "SELECT " COLUMNS " FROM host_resource WHERE host_id = $1 AND name = $2");
 
-static void map(const struct db_rows *rows, struct arena *a, struct host_resource_row *ret)
+static void map(const struct db_rows *rows, struct arena *a, void *ret)
 {
-    *ret = (struct host_resource_row){
+    *(struct host_resource_row *)ret = (struct host_resource_row){
         .host_id = a != NULL ? db_dup_text(rows, 0, a) : NULL,
         .name = a != NULL ? db_dup_text(rows, 1, a) : NULL,
         .inventory = {.total = db_get_int(rows, 2),
@@ -111,23 +112,10 @@ static void map(const struct db_rows *rows, struct arena *a, struct host_resourc
 static int list_counted(struct db_conn *c, const char *host_id, struct arena *a, struct host_resource_row **ret,
                         size_t *ret_count, struct error *e)
 {
-    struct host_resource_row *list = NULL;
-    size_t count = 0, room = 0;
     struct db_rows rows;
     int rc = host_id != NULL ? db_query(c, &resource_of_host, &rows, e, DB_ARGS(db_text(host_id)))
                              : db_query(c, &resource_of_all, &rows, e, DB_NO_ARGS);
-    if (rc)
-        return rc;
-    while (db_next(&rows)) {
-        list = arena_more(a, list, count, &room, sizeof(*list));
-        map(&rows, a, &list[count++]);
-    }
-    rc = db_rows_done(&rows, e);
-    if (!rc) {
-        *ret = list;
-        *ret_count = count;
-    }
-    return rc;
+    return rc ? rc : rows_all(&rows, map, sizeof(**ret), a, ret, ret_count, e);
 }
 
 static int by_host_and_name(const void *a, const void *b)

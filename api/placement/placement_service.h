@@ -36,6 +36,9 @@ const struct host_resource_row *placement_service_resource(const struct placemen
 /* Answers with the provider's inventories, traits. */
 void placement_service_write_inventories(struct reply *reply, const struct placement_provider *p);
 void placement_service_write_traits(struct reply *reply, const struct placement_provider *p);
+/* Answers with the provider that the path names, as it is now. */
+typedef void (*placement_service_write_fn)(struct reply *reply, const struct placement_provider *p);
+int placement_service_answer(struct request *request, struct reply *reply, placement_service_write_fn write);
 
 /* What providers are filtered by, from query arguments. Each adder gives ERR_INVALID with what is wrong. */
 struct placement_text_set {

@@ -180,13 +180,7 @@ static int put_inventory(struct request *request, const struct placement_provide
 
 static int answer_inventories(struct request *request, struct reply *reply)
 {
-    struct placement_provider p;
-    int rc = placement_service_find(request, &p);
-    if (rc != 0)
-        return rc;
-    placement_service_fresh(request, reply);
-    placement_service_write_inventories(reply, &p);
-    return 0;
+    return placement_service_answer(request, reply, placement_service_write_inventories);
 }
 
 struct putting {
@@ -275,12 +269,7 @@ static int traits_put(struct request *request, struct reply *reply)
                  : store_resource_set_traits(request->conn, p.host.id, NULL, json_in_print(b->traits, &request->arena),
                                              &request->error);
     rc = rc != 0 ? rc : store_host_admin_touch(request->conn, p.host.id, &request->error);
-    rc = rc != 0 ? rc : placement_service_find(request, &p);
-    if (rc != 0)
-        return rc;
-    placement_service_fresh(request, reply);
-    placement_service_write_traits(reply, &p);
-    return 0;
+    return rc != 0 ? rc : placement_service_answer(request, reply, placement_service_write_traits);
 }
 
 static int traits_delete(struct request *request, struct reply *reply)

@@ -133,15 +133,20 @@ void placement_service_write_inventories(struct reply *reply, const struct place
     json_out_object_end(&reply->out);
 }
 
-static int inventories_list(struct request *request, struct reply *reply)
+int placement_service_answer(struct request *request, struct reply *reply, placement_service_write_fn write)
 {
     struct placement_provider p;
     int rc = placement_service_find(request, &p);
     if (rc != 0)
         return rc;
     placement_service_fresh(request, reply);
-    placement_service_write_inventories(reply, &p);
+    write(reply, &p);
     return 0;
+}
+
+static int inventories_list(struct request *request, struct reply *reply)
+{
+    return placement_service_answer(request, reply, placement_service_write_inventories);
 }
 
 static int inventories_show(struct request *request, struct reply *reply)
@@ -220,13 +225,7 @@ void placement_service_write_traits(struct reply *reply, const struct placement_
 
 static int traits_show(struct request *request, struct reply *reply)
 {
-    struct placement_provider p;
-    int rc = placement_service_find(request, &p);
-    if (rc != 0)
-        return rc;
-    placement_service_fresh(request, reply);
-    placement_service_write_traits(reply, &p);
-    return 0;
+    return placement_service_answer(request, reply, placement_service_write_traits);
 }
 
 static int write_amount(void *arg, const char *name, json_value *value)
