@@ -1,5 +1,6 @@
 /* virga meter verify: reconciles the usage ledger with what hosts' journals have told, server by server and to the
- * microsecond, with the servers' observed states, and with the hosts' capacity. Changes nothing. */
+ * microsecond, with the servers' observed states, with the hosts' capacity, and with what hypervisors counted. Changes
+ * nothing. */
 #include "cli/commands.h"
 #include "cli/table.h"
 #include "cli/verify_hosts.h"
@@ -260,6 +261,16 @@ static int check_sold(struct db_conn *c, struct verify *v, struct error *e)
     return rc;
 }
 
+/* Whoever used a processor was on. */
+static int check_used(void *arg, const char *server_id, const char *host_id, int64_t hour_us, struct error *e)
+{
+    char text[CLOCK_TEXT_SIZE];
+    (void)e;
+    complain(arg, server_id, "host %s counted processor time in the hour from %s on, the ledger has it off", host_id,
+             clock_text(hour_us, CLOCK_ISO_Z, text));
+    return 0;
+}
+
 static int verify_all(struct db_conn *c, void *arg, struct error *e)
 {
     struct verify *v = arg;
@@ -273,7 +284,8 @@ static int verify_all(struct db_conn *c, void *arg, struct error *e)
         printf("%" PRId64 " events wait to be metered: the servers' states are not compared\n", newest - v->position);
     }
     rc = rc ? rc : store_verify_hosts(c, v->from_us, v->to_us, check_host, v, e);
-    return rc ? rc : check_sold(c, v, e);
+    rc = rc ? rc : check_sold(c, v, e);
+    return rc ? rc : store_verify_used(c, v->from_us, v->to_us, check_used, v, e);
 }
 
 static int read_time(struct cli *cli, const char *name, int64_t fallback, int64_t *ret, struct error *e)
@@ -344,7 +356,7 @@ static int meter_verify_run(struct cli *cli, struct error *e)
 }
 
 static const struct command_option options[] = {
-    {"from", "TIME", "Begin of the period that hosts' capacity is looked at for. Default: a day ago."},
+    {"from", "TIME", "Begin of the period that hosts' capacity and counters are looked at for. Default: a day ago."},
     {"to", "TIME", "And its end. Default: now."},
     {"settled", "SECONDS", "Leave out servers that changed within the last 30, or so many, seconds."},
     {"offline", NULL, "Do not ask the hosts: compare what the database has alone."},

@@ -56,21 +56,26 @@ int store_verify_end(struct verify_list *l, struct error *e)
     return db_rows_done(&l->rows, e);
 }
 
-/* What running and paused servers used between $1 and $2. */
-#define SOLD                                                                                                           \
-    "CAST(coalesce(sum(i.vcpus * ((CASE WHEN i.end_us > $2 THEN $2 ELSE i.end_us END) - "                              \
-    "(CASE WHEN i.begin_us < $1 THEN $1 ELSE i.begin_us END))), 0) AS BIGINT) FROM usage_interval i WHERE i.end_us "   \
-    "> $1 AND i.begin_us < $2 AND i.state IN ('running', 'paused')"
+/* What running and paused servers used between two times. */
+#define SOLD_WITHIN(begin, end)                                                                                        \
+    "CAST(coalesce(sum(i.vcpus * ((CASE WHEN i.end_us > " end " THEN " end " ELSE i.end_us END) - "                    \
+    "(CASE WHEN i.begin_us < " begin " THEN " begin " ELSE i.begin_us END))), 0) AS BIGINT) FROM usage_interval i "    \
+    "WHERE i.end_us > " begin " AND i.begin_us < " end " AND i.state IN ('running', 'paused')"
 
-/* The sum is taken by host in whole microseconds of VCPUs; of a host that left and came again, in its present life. */
+/* A host that left and came again has several lives: what was sold counts for the one that had begun last. The sum is
+ * taken in whole microseconds of VCPUs. */
 DB_STATEMENT(verify_hosts,
-             "SELECT h.id, h.name, h.vcpus, h.reserved_vcpus, h.ratio_vcpus, (CASE WHEN h.enrolled_us > $1 THEN "
-             "h.enrolled_us ELSE $1 END), (CASE WHEN h.gone_us < $2 THEN h.gone_us ELSE $2 END), (SELECT " SOLD
-             " AND i.host_id = h.id) FROM (SELECT id, name, vcpus, reserved_vcpus, ratio_vcpus, enrolled_us, "
-             "9223372036854775807 AS gone_us FROM host UNION ALL SELECT p.id, p.name, p.vcpus, p.reserved_vcpus, "
-             "p.ratio_vcpus, p.enrolled_us, p.gone_us FROM host_past p WHERE NOT EXISTS (SELECT 1 FROM host o WHERE "
-             "o.id = p.id) AND NOT EXISTS (SELECT 1 FROM host_past q WHERE q.id = p.id AND q.gone_us > p.gone_us)) h "
-             "WHERE h.enrolled_us < $2 AND h.gone_us > $1 ORDER BY h.name, h.id");
+             "WITH life AS (SELECT id, name, vcpus, reserved_vcpus, ratio_vcpus, enrolled_us, 9223372036854775807 AS "
+             "gone_us FROM host UNION ALL SELECT id, name, vcpus, reserved_vcpus, ratio_vcpus, enrolled_us, gone_us "
+             "FROM host_past), spell AS (SELECT l.id, l.name, l.vcpus, l.reserved_vcpus, l.ratio_vcpus, (CASE WHEN "
+             "l.enrolled_us > $1 THEN l.enrolled_us ELSE $1 END) AS from_us, (CASE WHEN l.gone_us < $2 THEN l.gone_us "
+             "ELSE $2 END) AS to_us, (CASE WHEN l.enrolled_us > $1 AND EXISTS (SELECT 1 FROM life e WHERE e.id = l.id "
+             "AND e.enrolled_us < l.enrolled_us) THEN l.enrolled_us ELSE $1 END) AS since_us, coalesce((SELECT "
+             "min(e.enrolled_us) FROM life e WHERE e.id = l.id AND e.enrolled_us > l.enrolled_us AND e.enrolled_us < "
+             "$2), $2) AS until_us FROM life l WHERE l.enrolled_us < $2 AND l.gone_us > $1) SELECT h.id, h.name, "
+             "h.vcpus, h.reserved_vcpus, h.ratio_vcpus, h.from_us, h.to_us, (SELECT " SOLD_WITHIN(
+                 "h.since_us", "h.until_us") " AND "
+                                             "i.host_id = h.id) FROM spell h ORDER BY h.name, h.id, h.from_us");
 int store_verify_hosts(struct db_conn *c, int64_t from_us, int64_t to_us, verify_host_fn fn, void *arg, struct error *e)
 {
     struct db_rows rows;
@@ -93,10 +98,33 @@ int store_verify_hosts(struct db_conn *c, int64_t from_us, int64_t to_us, verify
     return rc ? rc : end;
 }
 
-DB_STATEMENT(verify_sold, "SELECT " SOLD);
+DB_STATEMENT(verify_sold, "SELECT " SOLD_WITHIN("$1", "$2"));
 int store_verify_sold(struct db_conn *c, int64_t from_us, int64_t to_us, int64_t *ret_us, struct error *e)
 {
     return db_query_int(c, &verify_sold, ret_us, e, DB_ARGS(db_int(from_us), db_int(to_us)));
+}
+
+/* A minute more on both sides: what was counted goes to the hour of its sample. */
+#define RAN                                                                                                            \
+    "c JOIN usage_shape f ON f.no = c.shape_no WHERE c.subject_no = u.subject_no AND f.state IN ('running', "          \
+    "'paused') AND c.begin_us < u.hour_us + 3660000000"
+DB_STATEMENT(verify_used,
+             "SELECT s.text, h.text, u.hour_us FROM usage_counter u JOIN usage_name s ON s.no = u.subject_no JOIN "
+             "usage_name h ON h.no = u.host_no WHERE u.hour_us >= $1 AND u.hour_us < $2 AND u.cpu_ns > 0 AND NOT "
+             "EXISTS (SELECT 1 FROM usage_closed " RAN " AND c.end_us > u.hour_us - 60000000) AND NOT EXISTS (SELECT 1 "
+             "FROM usage_open " RAN ") ORDER BY s.text, u.hour_us");
+int store_verify_used(struct db_conn *c, int64_t from_us, int64_t to_us, verify_used_fn fn, void *arg, struct error *e)
+{
+    struct db_rows rows;
+    int rc = db_query(c, &verify_used, &rows, e, DB_ARGS(db_int(from_us), db_int(to_us)));
+    if (rc) {
+        return rc;
+    }
+    while (!rc && db_next(&rows)) {
+        rc = fn(arg, db_get_text(&rows, 0), db_get_text(&rows, 1), db_get_int(&rows, 2), e);
+    }
+    int end = db_rows_done(&rows, e);
+    return rc ? rc : end;
 }
 
 DB_STATEMENT(

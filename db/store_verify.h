@@ -25,11 +25,15 @@ struct verify_host {
     int64_t sold_us; /* VCPUs of running and paused servers times microseconds */
 };
 typedef int (*verify_host_fn)(void *arg, const struct verify_host *host, struct error *e);
-/* Each host that is or was there in [from_us, to_us), with what was sold of it then. */
+/* Each life of a host in [from_us, to_us), with what was sold of it then. */
 int store_verify_hosts(struct db_conn *c, int64_t from_us, int64_t to_us, verify_host_fn fn, void *arg,
                        struct error *e);
 /* What running and paused servers used in [from_us, to_us), whatever host they were on: VCPUs times microseconds. */
 int store_verify_sold(struct db_conn *c, int64_t from_us, int64_t to_us, int64_t *ret_us, struct error *e);
+/* Hours in [from_us, to_us) in which a hypervisor counted processor time of a server that by the ledger was on nowhere.
+ */
+typedef int (*verify_used_fn)(void *arg, const char *server_id, const char *host_id, int64_t hour_us, struct error *e);
+int store_verify_used(struct db_conn *c, int64_t from_us, int64_t to_us, verify_used_fn fn, void *arg, struct error *e);
 /* The intervals that run on a host: server and state. */
 typedef int (*verify_open_fn)(void *arg, const char *server_id, const char *state, struct error *e);
 int store_verify_open(struct db_conn *c, const char *host_id, verify_open_fn fn, void *arg, struct error *e);
