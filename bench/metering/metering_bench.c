@@ -111,6 +111,7 @@ static void server_name(char ret[40], int64_t number)
 
 struct reports {
     int64_t first, count, round;
+    int per_host;
 };
 
 static int own_servers(struct db_conn *c, void *arg, struct error *e)
@@ -139,20 +140,27 @@ static int own_servers(struct db_conn *c, void *arg, struct error *e)
 static int accept_reports(struct db_conn *c, void *arg, struct error *e)
 {
     const struct reports *r = arg;
-    struct counter_sample samples[PER_HOST];
+    struct counter_sample samples[PER_HOST] = {0};
+    struct counter_nic nics[PER_HOST] = {0};
     char host[40];
     int rc = 0;
     for (int64_t h = r->first; h < r->first + r->count && !rc; h++) {
-        for (int i = 0; i < PER_HOST; i++) {
+        for (int i = 0; i < r->per_host; i++) {
             struct counter_sample *s = &samples[i];
-            server_name(s->server_id, h * PER_HOST + i);
+            server_name(s->server_id, h * r->per_host + i);
             s->at_us = MONTH_BEGIN + r->round * 10000000 + h;
             for (int k = 0; k < COUNTER_COUNT; k++) {
                 s->value[k] = (r->round + 1) * 1000000 * (k + 1);
             }
+            snprintf(nics[i].mac, sizeof(nics[i].mac), "fa:16:3e:00:00:01");
+            server_name(nics[i].network_id, h % 10);
+            nics[i].in_bytes = s->value[COUNTER_NET_IN_BYTES];
+            nics[i].out_bytes = s->value[COUNTER_NET_OUT_BYTES];
+            s->nics = &nics[i];
+            s->nic_count = 1;
         }
         snprintf(host, sizeof(host), "host-%06" PRId64, h);
-        rc = store_counter_accept(c, host, samples, PER_HOST, MONTH_BEGIN, e);
+        rc = store_counter_accept(c, host, samples, (size_t)r->per_host, MONTH_BEGIN, e);
     }
     return rc;
 }
@@ -170,7 +178,7 @@ static void counters(void)
     for (int64_t round = 0; round < ROUNDS; round++) {
         start = clock_mono_us();
         for (int64_t h = 0; h < hosts; h += REPORTS) {
-            struct reports r = {h, hosts - h < REPORTS ? hosts - h : REPORTS, round};
+            struct reports r = {h, hosts - h < REPORTS ? hosts - h : REPORTS, round, PER_HOST};
             must(db_transact(b.conn, accept_reports, &r, &e), &e);
             if (round == 7) { /* each report of a round comes twice */
                 must(db_transact(b.conn, accept_reports, &r, &e), &e);
@@ -188,6 +196,45 @@ static void counters(void)
     say("counters_metered", (double)measures * 1e6 / (double)(accept_us + fold_us), "measures/s",
         "accepted, deduplicated, in the hour's row of each server; %" PRId64 " servers, %" PRIu64 " samples", servers,
         m.samples);
+    counters_forget(&m);
+    end(&b);
+}
+
+/* A minute of 10,000 hosts with three servers each, which report every ten seconds; then it is taken over. */
+#define FLEET_HOSTS    10000
+#define FLEET_PER_HOST 3
+#define FLEET_ROUNDS   6
+
+static double processor_seconds(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+static void fleet(void)
+{
+    struct bench b;
+    struct error e = {0};
+    int64_t hosts = scaled(FLEET_HOSTS), servers = hosts * FLEET_PER_HOST;
+    begin(&b);
+    must(db_transact(b.conn, own_servers, &servers, &e), &e);
+    struct counters m = {.conn = b.conn, .batch = 500};
+    double before = processor_seconds();
+    int64_t start = clock_mono_us();
+    for (int64_t round = 0; round < FLEET_ROUNDS; round++) {
+        for (int64_t h = 0; h < hosts; h += REPORTS) {
+            struct reports r = {h, hosts - h < REPORTS ? hosts - h : REPORTS, round, FLEET_PER_HOST};
+            must(db_transact(b.conn, accept_reports, &r, &e), &e);
+        }
+        if (round % 3 == 2) {
+            must(counters_run(&m, &e), &e);
+        }
+    }
+    say("fleet_minute", processor_seconds() - before, "s of one processor",
+        "%" PRId64 " measures of a minute from %" PRId64 " hosts in %" PRId64 " reports, taken over; %.1f s by the clock",
+        servers * FLEET_ROUNDS * COUNTER_COUNT, hosts, hosts * FLEET_ROUNDS,
+        (double)(clock_mono_us() - start) / 1e6);
     counters_forget(&m);
     end(&b);
 }
@@ -512,6 +559,7 @@ int main(int argc, char **argv)
     }
     log_init("metering_bench", NULL, LOG_LEVEL_ERROR);
     counters();
+    fleet();
     counters_on_disk();
     events();
     bills();
