@@ -15,6 +15,7 @@ ACTIONS = ["create", "os-getConsoleOutput", "diagnostics", "os-stop", "os-start"
            "createImage", "attach interface", "changePassword", "resize", "migrate", "os-migrateLive", "delete"]
 WAIT_S = 240
 PATIENCE_S = 30
+SLOW_S = 10
 
 
 class Seen:
@@ -69,8 +70,11 @@ class Trial:
         return self.tenant.wait(self.id, state, seconds=WAIT_S) is not None
 
     def judge(self, action, answer, works):
+        start = time.monotonic()
         message = next(iter(answer.json.values()))["message"] if answer.status == 501 else None
         self.seen.note(action, message is None and answer.status < 300 and works(), message)
+        if time.monotonic() - start > SLOW_S:
+            say.note(f"{action} took {time.monotonic() - start:.0f} s")
         return message is None
 
     def act(self, action, body, state):
