@@ -233,27 +233,6 @@ static bool mark_excluded(struct placement *p, const struct placement_request *r
     return any;
 }
 
-/* The goal that all pools that the request can go to have in common. */
-static enum placement_goal pool_goal(const struct placement *p, const struct class *k)
-{
-    enum placement_goal goal = PLACEMENT_GOAL_DEFAULT;
-    bool any = false;
-    for (int32_t word = 0; word * 64 < p->kind_count; word++) {
-        for (uint64_t bits = k->passing[word]; bits; bits &= bits - 1) {
-            const struct kind *kind = p->kinds[word * 64 + __builtin_ctzll(bits)];
-            if (kind->hosts == 0) {
-                continue;
-            }
-            if (any && kind->goal != goal) {
-                return PLACEMENT_GOAL_DEFAULT;
-            }
-            goal = kind->goal;
-            any = true;
-        }
-    }
-    return goal;
-}
-
 int32_t placement_choose(struct placement *p, const struct placement_request *r)
 {
     struct constraints c;
@@ -266,7 +245,7 @@ int32_t placement_choose(struct placement *p, const struct placement_request *r)
     const struct class *k = placement_class_get(p, &c);
     if (p->pools > 0 && r->goal == PLACEMENT_GOAL_DEFAULT) {
         own = *r;
-        own.goal = pool_goal(p, k);
+        own.goal = k->goal;
         r = &own;
     }
     if (r->only_host) {

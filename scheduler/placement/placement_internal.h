@@ -150,6 +150,8 @@ struct class {
     int32_t judged; /* kinds judged so far */
     uint64_t *passing;
     uint64_t used_at;
+    uint64_t goal_at;         /* state of placement.inhabited that `goal` is of; 0: none */
+    enum placement_goal goal; /* that all pools that the request can go to have in common */
 };
 
 #define PLACEMENT_CLASSES 256 /* remembered, in sets of CLASS_WAYS */
@@ -162,6 +164,7 @@ struct placement {
     int32_t slot_count, slot_capacity, free_slot;
     int64_t host_count;
     int32_t pools;                   /* kinds that had a goal of their own */
+    uint64_t inhabited;              /* grows when a kind gets its first host or loses its last */
     struct resources capacity, used; /* of all hosts that are present */
     int32_t *by_id;                  /* open addressing: slots by id; -1 free */
     uint32_t by_id_size;

@@ -202,7 +202,7 @@ struct kind *placement_kind_get(struct placement *p, const struct placement_host
     if (!k) {
         k = kind_make(p, key, size);
     }
-    k->hosts++;
+    p->inhabited += k->hosts++ == 0;
     tree_reserve(&k->tree, k->hosts);
     return k;
 }
@@ -210,7 +210,7 @@ struct kind *placement_kind_get(struct placement *p, const struct placement_host
 void placement_kind_leave(struct placement *p, int32_t kind)
 {
     assert(p->kinds[kind]->hosts > 0);
-    p->kinds[kind]->hosts--;
+    p->inhabited += --p->kinds[kind]->hosts == 0;
 }
 
 void placement_kinds_done(struct placement *p)
@@ -285,13 +285,38 @@ static struct class *class_place(struct placement *p, const struct constraints *
     memcpy(&oldest->key, c, size);
     oldest->hash = hash;
     oldest->era = 0;
+    oldest->goal_at = 0;
     return oldest;
+}
+
+static enum placement_goal pool_goal(const struct placement *p, const struct class *k)
+{
+    enum placement_goal goal = PLACEMENT_GOAL_DEFAULT;
+    bool any = false;
+    for (int32_t word = 0; word * 64 < p->kind_count; word++) {
+        for (uint64_t bits = k->passing[word]; bits; bits &= bits - 1) {
+            const struct kind *kind = p->kinds[word * 64 + __builtin_ctzll(bits)];
+            if (kind->hosts == 0) {
+                continue;
+            }
+            if (any && kind->goal != goal) {
+                return PLACEMENT_GOAL_DEFAULT;
+            }
+            goal = kind->goal;
+            any = true;
+        }
+    }
+    return goal;
 }
 
 const struct class *placement_class_get(struct placement *p, const struct constraints *c)
 {
     struct class *k = class_place(p, c, hash_of(c));
     judge(p, k);
+    if (p->pools > 0 && k->goal_at != p->inhabited) {
+        k->goal = pool_goal(p, k);
+        k->goal_at = p->inhabited;
+    }
     k->used_at = ++p->tick;
     return k;
 }

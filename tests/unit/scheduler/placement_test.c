@@ -265,3 +265,30 @@ TEST("a removed host gives its slot to the next one and is forgotten")
     CHECK_INT(placement_slot(p, "host-000002"), 2);
     placement_free(&p);
 }
+
+TEST("a pool's policy counts while all hosts that a request can go to have the same")
+{
+    static const char *const pack[] = {"placement_policy=pack"}, *const spread[] = {"placement_policy=spread"};
+    struct placement *p = placement_new(NULL);
+    struct placement_request r = small_request();
+    char id[40];
+    for (int i = 0; i < 3; i++) {
+        struct placement_host h = host_named(id, i);
+        h.aggregates = pack;
+        h.aggregate_count = 1;
+        h.used.amount[RESOURCE_VCPU] = h.server_count = i;
+        placement_set_host(p, &h);
+    }
+    CHECK_INT(placement_choose(p, &r), 2);
+    struct placement_host other = host_named(id, 3);
+    other.aggregates = spread;
+    other.aggregate_count = 1;
+    other.used.amount[RESOURCE_VCPU] = other.server_count = 1;
+    placement_set_host(p, &other);
+    CHECK_INT(placement_choose(p, &r), 0); /* by the weighers */
+    placement_remove_host(p, other.id);
+    CHECK_INT(placement_choose(p, &r), 2);
+    placement_set_host(p, &other);
+    CHECK_INT(placement_choose(p, &r), 0);
+    placement_free(&p);
+}
