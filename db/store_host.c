@@ -1,8 +1,10 @@
 /* Hosts: the row mapper, enrolment, reports, and the numbers that order what others read: desired_revision for the
  * agent, feed for the scheduler, allocation_revision for whoever changes allocations. */
 #include "db/store_host.h"
+#include "common/json_in.h"
 #include "db/store_resource.h"
 #include <stdio.h>
+#include <string.h>
 
 #define HOST_COLUMNS                                                                                                   \
     "id, name, zone, enabled, disabled_reason, hypervisor, hypervisor_version, agent_version, architecture, address, " \
@@ -69,6 +71,20 @@ static void map(const struct db_rows *rows, struct arena *a, struct host_row *re
 }
 
 DB_STATEMENT(host_by_id, "SELECT " HOST_COLUMNS " FROM host WHERE id = $1");
+bool store_host_has_trait(const struct host_row *host, const char *trait)
+{
+    struct json_doc doc;
+    bool has = false;
+    if (json_in_parse(host->traits, strlen(host->traits), &doc, NULL))
+        return false;
+    for (size_t i = 0; i < json_in_count(doc.root) && !has; i++) {
+        const char *text = json_in_text(json_in_item(doc.root, i));
+        has = text != NULL && strcmp(text, trait) == 0;
+    }
+    json_in_done(&doc);
+    return has;
+}
+
 int store_host_get(struct db_conn *c, const char *id, struct arena *a, struct host_row *ret, struct error *e)
 {
     struct db_rows rows;

@@ -25,6 +25,8 @@ struct host_row {
 
 /* Text is in the arena. ERR_NOT_FOUND. */
 int store_host_get(struct db_conn *c, const char *id, struct arena *a, struct host_row *ret, struct error *e);
+/* Whether its agent has reported that trait. */
+bool store_host_has_trait(const struct host_row *host, const char *trait);
 /* All hosts in the order of their names; texts are borrowed. */
 typedef int (*store_host_fn)(void *arg, const struct host_row *row, struct error *e);
 int store_host_list(struct db_conn *c, store_host_fn each, void *arg, struct error *e);

@@ -1,29 +1,14 @@
 /* Hosts report what their driver lacks as traits (docs/agent-protocol.md); a host that reports none of them can all. */
 #include "api/compute/server_ability.h"
-#include "common/json_in.h"
 #include "db/store_host.h"
 #include "db/store_import.h"
 #include <string.h>
 
-static int read_lack(const struct host_row *host, const char *lack, bool *ret, struct error *e)
-{
-    struct json_doc doc;
-    int rc = json_in_parse(host->traits, strlen(host->traits), &doc, e);
-    if (rc)
-        return rc;
-    for (size_t i = 0; i < json_in_count(doc.root) && !*ret; i++) {
-        const char *trait = json_in_text(json_in_item(doc.root, i));
-        *ret = trait != NULL && strcmp(trait, lack) == 0;
-    }
-    json_in_done(&doc);
-    return 0;
-}
-
 /* A machine that was there before stays where and as it is, and its disks are not where ours are. */
 static int refuse_imported(struct request *request, const struct server_row *row, const char *action, const char *lack)
 {
-    static const char *const lacks[] = {"CUSTOM_LACKS_MIGRATE", "CUSTOM_LACKS_LIVE_MIGRATION", "CUSTOM_LACKS_SNAPSHOT",
-                                        "CUSTOM_LACKS_NIC_PLUG", "CUSTOM_LACKS_CONSOLE"};
+    static const char *const lacks[] = {"CUSTOM_LACKS_MIGRATE",  "CUSTOM_LACKS_LIVE_MIGRATION", "CUSTOM_LACKS_SNAPSHOT",
+                                        "CUSTOM_LACKS_NIC_PLUG", "CUSTOM_LACKS_CONSOLE",        "CUSTOM_LACKS_RESIZE"};
     bool imported = false, released = false, named = false;
     if (row->image_id != NULL)
         return 0;
@@ -39,15 +24,13 @@ static int refuse_imported(struct request *request, const struct server_row *row
 int server_ability_check(struct request *request, const struct server_row *row, const char *action, const char *lack)
 {
     struct host_row host;
-    bool lacking = false;
     if (row->host_id == NULL)
         return 0;
     int refused = refuse_imported(request, row, action, lack);
     if (refused)
         return refused;
     int rc = store_host_get(request->conn, row->host_id, &request->arena, &host, &request->error);
-    rc = rc ? rc : read_lack(&host, lack, &lacking, &request->error);
-    if (!rc && lacking)
+    if (!rc && store_host_has_trait(&host, lack))
         rc = error_set(&request->error, ERR_NOT_IMPLEMENTED, "The hypervisor %s of the server's host cannot do %s.",
                        host.hypervisor, action);
     return rc;

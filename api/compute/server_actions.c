@@ -339,7 +339,7 @@ static const struct action_row actions[] = {
     {"removeFixedIp", act_remove_fixed, 1, false, false, NULL},
     {"addFloatingIp", act_no_address, 1, false, true, NULL},
     {"removeFloatingIp", act_no_address, 1, false, true, NULL},
-    {"resize", server_moves_resize, 1, false, false, "CUSTOM_LACKS_MIGRATE"},
+    {"resize", server_moves_resize, 1, false, false, "CUSTOM_LACKS_RESIZE"},
     {"confirmResize", server_moves_confirm, 1, false, false, NULL},
     {"revertResize", server_moves_revert, 1, false, false, NULL},
     {"migrate", server_moves_migrate, 1, true, false, "CUSTOM_LACKS_MIGRATE"},

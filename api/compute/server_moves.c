@@ -1,7 +1,9 @@
 /* resize, migrate, os-migrateLive, confirmResize, revertResize: bodies by microversion, Nova's refusals, and the rows
  * that make the scheduler go. */
 #include "api/compute/server_moves.h"
+#include "api/compute/server_ability.h"
 #include "api/compute/server_cells.h"
+#include "common/model/resize.h"
 #include "db/store_flavor.h"
 #include "db/store_host.h"
 #include "db/store_host_admin.h"
@@ -224,6 +226,16 @@ static int set_disk_config(struct request *request, struct server_row *row, json
     return store_server_edit(request->conn, row, &request->error);
 }
 
+/* Where a server's disks cannot be moved it can only grow in what needs no other disk. */
+static int check_stay(struct request *request, const struct server_row *row, const struct server_row *as)
+{
+    struct resources more;
+    const char *old = store_migration_flavor(row, &request->arena), *new = store_migration_flavor(as, &request->arena);
+    if (resize_way_of(old, new, &more) != RESIZE_ANEW)
+        return 0;
+    return server_ability_check(request, row, "a resize other than to more processors and memory", RESIZE_STAYS_TRAIT);
+}
+
 int server_moves_resize(struct request *request, struct reply *reply, struct server_row *row, json_value *value)
 {
     struct migration_wish move = {
@@ -258,7 +270,8 @@ int server_moves_resize(struct request *request, struct reply *reply, struct ser
     as.ephemeral_gib = flavor.ephemeral_gib;
     as.swap_mib = flavor.swap_mib;
     move.as = &as;
-    return begin(request, row, &move);
+    rc = check_stay(request, row, &as);
+    return rc ? rc : begin(request, row, &move);
 }
 
 /* ---- afterwards ---- */

@@ -70,7 +70,16 @@ static int libvirt_adjust_refused(struct libvirt_call *c, const char *what)
     return code;
 }
 
-static int libvirt_adjust_memory(struct libvirt_call *c, virDomainPtr domain, int64_t more_mib)
+/* What the guest gave up at its start. */
+static int libvirt_adjust_balloon(struct libvirt_call *c, virDomainPtr domain, int64_t size_mib)
+{
+    log_info("memory is given back", "server=%s memory_mib=%lld", c->id, (long long)size_mib);
+    return virDomainSetMemoryFlags(domain, (unsigned long)size_mib * 1024, VIR_DOMAIN_AFFECT_LIVE) < 0
+               ? libvirt_adjust_refused(c, "Memory cannot be given back")
+               : 0;
+}
+
+static int libvirt_adjust_plug(struct libvirt_call *c, virDomainPtr domain, int64_t more_mib)
 {
     char *piece = domain_diff_memory(more_mib);
     log_info("memory is plugged", "server=%s more_mib=%lld", c->id, (long long)more_mib);
@@ -87,6 +96,20 @@ static int libvirt_adjust_vcpus(struct libvirt_call *c, virDomainPtr domain, int
                : 0;
 }
 
+static int libvirt_adjust_memory(struct libvirt_call *c, virDomainPtr domain, const struct domain_diff_sizes *has,
+                                 const struct domain_diff_sizes *wanted)
+{
+    enum profile_growth growth = c->profile->growth;
+    bool balloon = growth == PROFILE_GROWTH_BALLOON;
+    int64_t now = balloon ? has->current_mib : has->memory_mib;
+    int64_t then = balloon ? wanted->current_mib : wanted->memory_mib;
+    if (then == now)
+        return 0;
+    if (then < now || growth == PROFILE_GROWTH_NONE || (balloon && then > has->memory_mib))
+        return libvirt_adjust_restart(c, "MiB of memory", (long long)now, (long long)then);
+    return balloon ? libvirt_adjust_balloon(c, domain, then) : libvirt_adjust_plug(c, domain, then - now);
+}
+
 static int libvirt_adjust_sizes(struct libvirt_call *c, virDomainPtr domain)
 {
     struct domain_diff_sizes has = {0}, wanted = {0};
@@ -96,12 +119,10 @@ static int libvirt_adjust_sizes(struct libvirt_call *c, virDomainPtr domain)
     int code = domain_diff_read_sizes(live, &has, &c->error);
     free(live);
     code = c->code = code ? code : domain_diff_read_sizes(c->xml, &wanted, &c->error);
-    if (!code && wanted.vcpus < has.vcpus)
+    if (!code && wanted.vcpus != has.vcpus && (wanted.vcpus < has.vcpus || c->profile->growth == PROFILE_GROWTH_NONE))
         return libvirt_adjust_restart(c, "processors", (long long)has.vcpus, (long long)wanted.vcpus);
-    if (!code && wanted.memory_mib < has.memory_mib)
-        return libvirt_adjust_restart(c, "MiB of memory", (long long)has.memory_mib, (long long)wanted.memory_mib);
-    if (!code && wanted.memory_mib > has.memory_mib)
-        code = libvirt_adjust_memory(c, domain, wanted.memory_mib - has.memory_mib);
+    if (!code)
+        code = libvirt_adjust_memory(c, domain, &has, &wanted);
     if (!code && wanted.vcpus > has.vcpus)
         code = libvirt_adjust_vcpus(c, domain, wanted.vcpus);
     return code;
@@ -123,6 +144,10 @@ int libvirt_adjust(struct libvirt_call *c, virDomainPtr domain)
     if (virDomainIsActive(domain) == 0)
         return 0;
     int code = libvirt_adjust_sizes(c, domain);
+    if (!code && !profile_can(c->profile, HYPERVISOR_ADJUST)) {
+        log_info("a server's devices change with its next start", "server=%s hypervisor=%s", c->id, c->profile->driver);
+        return 0;
+    }
     code = code ? code : libvirt_adjust_compare(c, domain, &diff);
     for (size_t i = 0; i < diff.count && !code; i++)
         code = libvirt_adjust_device(c, domain, &diff.devices[i]);

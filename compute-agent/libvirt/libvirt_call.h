@@ -189,6 +189,9 @@ void libvirt_domain_act(struct libvirt_call *c);
 void libvirt_domain_list(struct libvirt_call *c);
 /* 0 with *ret NULL when there is no such domain; an error when there is one that is not ours. */
 int libvirt_domain_find(struct libvirt_call *c, virDomainPtr *ret);
+/* For virDomainUndefineFlags: what the driver keeps beside the definition goes too; the firmware's variables may stay.
+ */
+unsigned libvirt_domain_undefine_flags(const struct profile *p, bool leaves_nvram);
 int libvirt_domain_state(struct libvirt_call *c, virDomainPtr domain, enum hypervisor_domain *ret);
 
 /* ---- libvirt_move.c ---- */

@@ -175,16 +175,19 @@ static int libvirt_domain_reset(struct libvirt_call *c, virDomainPtr *domain)
     return code ? code : libvirt_domain_start(c, domain);
 }
 
-static unsigned libvirt_domain_undefine_flags(const struct profile *p)
+unsigned libvirt_domain_undefine_flags(const struct profile *p, bool leaves_nvram)
 {
-    static const struct {
-        unsigned keeps, flag;
-    } rows[] = {{PROFILE_KEEPS_SNAPSHOTS, VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA},
-                {PROFILE_KEEPS_CHECKPOINTS, VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA},
-                {PROFILE_KEEPS_FIRMWARE, VIR_DOMAIN_UNDEFINE_NVRAM | VIR_DOMAIN_UNDEFINE_TPM}};
-    unsigned flags = profile_can(p, HYPERVISOR_SAVE) && !p->suspend_saves ? VIR_DOMAIN_UNDEFINE_MANAGED_SAVE : 0;
+    unsigned nvram = leaves_nvram ? VIR_DOMAIN_UNDEFINE_KEEP_NVRAM : VIR_DOMAIN_UNDEFINE_NVRAM;
+    const struct {
+        bool kept;
+        unsigned flags;
+    } rows[] = {{profile_can(p, HYPERVISOR_SAVE) && !p->suspend_saves, VIR_DOMAIN_UNDEFINE_MANAGED_SAVE},
+                {p->keeps & PROFILE_KEEPS_SNAPSHOTS, VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA},
+                {p->keeps & PROFILE_KEEPS_CHECKPOINTS, VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA},
+                {p->keeps & PROFILE_KEEPS_FIRMWARE, nvram | VIR_DOMAIN_UNDEFINE_TPM}};
+    unsigned flags = 0;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        flags |= p->keeps & rows[i].keeps ? rows[i].flag : 0;
+        flags |= rows[i].kept ? rows[i].flags : 0;
     return flags;
 }
 
@@ -204,7 +207,7 @@ static bool libvirt_domain_leaves_files(struct libvirt_call *c)
 
 static int libvirt_domain_undefine(struct libvirt_call *c, virDomainPtr *domain)
 {
-    if (virDomainUndefineFlags(*domain, libvirt_domain_undefine_flags(c->profile)) < 0 &&
+    if (virDomainUndefineFlags(*domain, libvirt_domain_undefine_flags(c->profile, false)) < 0 &&
         virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
         return libvirt_call_fail(c, "The domain cannot be removed");
     virDomainFree(*domain);
@@ -311,11 +314,7 @@ static int libvirt_domain_make(struct libvirt_call *c, virDomainPtr *domain)
 
 static int libvirt_domain_do(struct libvirt_call *c, virDomainPtr *domain)
 {
-    if (c->action == HYPERVISOR_ADJUST && !profile_can(c->profile, c->action)) {
-        log_info("a server's devices change with its next start", "server=%s hypervisor=%s", c->id, c->profile->driver);
-        return 0;
-    }
-    if (!profile_can(c->profile, c->action))
+    if (c->action != HYPERVISOR_ADJUST && !profile_can(c->profile, c->action))
         return c->code = error_set(&c->error, ERR_NOT_IMPLEMENTED, "The hypervisor %s cannot %s a server",
                                    c->profile->driver, hypervisor_action_name(c->action));
     switch (c->action) {

@@ -19,9 +19,6 @@
 
 #define MOVE_MEASURE_MS  1000
 #define MOVE_PATIENCE_MS 3000
-#define MOVE_UNDEFINE                                                                                                  \
-    (VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |                                       \
-     VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA | VIR_DOMAIN_UNDEFINE_KEEP_NVRAM | VIR_DOMAIN_UNDEFINE_TPM)
 
 /* A move under way, on the loop. */
 struct moving {
@@ -75,7 +72,7 @@ static void work_release(struct libvirt_call *c)
         code = libvirt_call_fail(c, "The server cannot be switched off");
     if (!code && domain)
         code = keep_tpm(c);
-    if (!code && domain && virDomainUndefineFlags(domain, MOVE_UNDEFINE) < 0 &&
+    if (!code && domain && virDomainUndefineFlags(domain, libvirt_domain_undefine_flags(c->profile, true)) < 0 &&
         virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
         code = libvirt_call_fail(c, "The domain cannot be removed");
     if (domain)

@@ -84,7 +84,7 @@ void profile_each_trait(const struct profile *p, bool accelerated, profile_trait
     profile_traits_of(each, arg, "COMPUTE_STORAGE_BUS_", p->disk_buses);
     profile_trait(each, arg, "CUSTOM_VIRT_", profile_type(p, accelerated));
     profile_trait(each, arg, "CUSTOM_VM_MODE_", p->vm_mode);
-    if (p->grows)
+    if (p->growth != PROFILE_GROWTH_NONE)
         each(arg, "CUSTOM_LIVE_RESIZE");
     for (size_t i = 0; i < sizeof(profile_lacks) / sizeof(profile_lacks[0]); i++) {
         if (!profile_can(p, profile_lacks[i].action))
@@ -100,6 +100,8 @@ void profile_each_trait(const struct profile *p, bool accelerated, profile_trait
         each(arg, "CUSTOM_LACKS_GUEST_AGENT");
     if (!(p->moves & PROFILE_MOVES_OFF))
         each(arg, "CUSTOM_LACKS_MIGRATE");
+    if (p->fixed)
+        each(arg, "CUSTOM_LACKS_RESIZE");
     if (!(p->moves & PROFILE_MOVES_LIVE))
         each(arg, "CUSTOM_LACKS_LIVE_MIGRATION");
 }

@@ -28,6 +28,12 @@ enum profile_key {
     PROFILE_KEY_DESCRIBED, /* the hypervisor chooses UUIDs: by its name; marks in its description */
     PROFILE_KEY_NAME,      /* by its name, which is all that it keeps of us */
 };
+/* How a running guest gets more memory; processors go with it. */
+enum profile_growth {
+    PROFILE_GROWTH_NONE,
+    PROFILE_GROWTH_PLUG,    /* as a device */
+    PROFILE_GROWTH_BALLOON, /* it was started with more, and gave it up */
+};
 /* Ways from host to host. */
 enum { PROFILE_MOVES_OFF = 1, PROFILE_MOVES_LIVE = 2 };
 
@@ -57,7 +63,6 @@ struct profile {
     bool power_button;    /* shutdown and reboot press it; else the driver has its own way */
     bool guest_agent;     /* QEMU's agent in the guest can be spoken to */
     bool snapshots;       /* images can be made of guests, running or not */
-    bool grows;           /* processors and memory may be added to a running guest */
     bool shutdown_signal; /* shutdown tells the first process */
     bool unfiltered;      /* what guests send cannot be filtered */
     bool processes;       /* its guests are processes of the host's kernel, limited by control groups (cgroup.h) */
@@ -72,6 +77,7 @@ struct profile {
     enum profile_root root;
     enum profile_console console;
     enum profile_stats stats;
+    enum profile_growth growth;
     char *(*make_xml)(const struct spec *spec, const struct names *names, const struct domain_xml_host *host);
 };
 extern const struct profile profile_qemu, profile_lxc, profile_xen, profile_test, profile_esx, profile_hyperv;

@@ -20,10 +20,10 @@ const struct profile profile_qemu = {
     .cells = true,
     .power_button = true,
     .snapshots = true,
-    .grows = true,
     .guest_agent = true,
     .root = PROFILE_ROOT_DISK,
     .console = PROFILE_CONSOLE_LOGGED,
     .stats = PROFILE_STATS_BULK,
+    .growth = PROFILE_GROWTH_PLUG,
     .make_xml = domain_xml_make,
 };

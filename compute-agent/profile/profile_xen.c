@@ -19,5 +19,6 @@ const struct profile profile_xen = {
     .root = PROFILE_ROOT_BLOCK,
     .console = PROFILE_CONSOLE_PTY,
     .stats = PROFILE_STATS_SINGLE,
+    .growth = PROFILE_GROWTH_BALLOON,
     .make_xml = domain_xml_make_xen,
 };

@@ -101,6 +101,7 @@ int domain_diff_read_sizes(const char *domain, struct domain_diff_sizes *ret, st
     char *current = xml_get(vcpu, "current");
     ret->vcpus = number_of(current ? current : vcpu ? xml_get_text(vcpu) : NULL);
     ret->memory_mib = mib_of(xml_first(root, "memory"));
+    ret->current_mib = mib_of(xml_first(root, "currentMemory"));
     xmlFreeDoc(doc);
     return 0;
 }

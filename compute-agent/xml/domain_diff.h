@@ -24,6 +24,7 @@ int domain_diff_nics(const char *live, const char *wanted, struct domain_diff *r
 /* What a domain has now, or starts with. ERR_CORRUPT. */
 struct domain_diff_sizes {
     int64_t vcpus, memory_mib;
+    int64_t current_mib; /* what of it the guest may use: less where a balloon holds the rest */
 };
 int domain_diff_read_sizes(const char *domain, struct domain_diff_sizes *ret, struct error *e);
 /* A piece of memory to be plugged. Caller frees. */

@@ -11,7 +11,8 @@
 
 struct domain_room {
     int64_t max_vcpus, max_memory_mib; /* what it starts with when there is no headroom */
-    bool memory;                       /* there is headroom in memory: the domain needs slots and a NUMA cell */
+    bool memory;                       /* there is headroom in memory: the domain needs slots and a NUMA cell ... */
+    bool balloon;                      /* ... or starts with all of it, and a balloon that holds the headroom */
 };
 /* Guests that are tied to parts of the host (extra specs "hw:...") have no headroom. */
 struct domain_room domain_room_of(const struct spec *spec);

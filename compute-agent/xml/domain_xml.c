@@ -39,11 +39,12 @@ void domain_xml_head(xmlNodePtr domain, const struct spec *spec, const struct na
     xml_add_text(domain, "name", names_domain(names, spec->id, name));
     xml_add_text(domain, "uuid", spec->id);
     domain_xml_mark_server(xml_add(xml_add(domain, "metadata"), "server"), spec, names);
-    if (room && room->memory) {
+    if (room && room->memory && !room->balloon) {
         xmlNodePtr most = xml_add_int(domain, "maxMemory", room->max_memory_mib);
         xml_setf(xml_set(most, "unit", "MiB"), "slots", "%d", DOMAIN_ROOM_SLOTS);
     }
-    xml_set(xml_add_int(domain, "memory", spec->memory_mib), "unit", "MiB");
+    bool balloon = room && room->balloon;
+    xml_set(xml_add_int(domain, "memory", balloon ? room->max_memory_mib : spec->memory_mib), "unit", "MiB");
     xml_set(xml_add_int(domain, "currentMemory", spec->memory_mib), "unit", "MiB");
     int64_t most_vcpus = room ? room->max_vcpus : spec->vcpus;
     xmlNodePtr vcpu = xml_set(xml_add_int(domain, "vcpu", most_vcpus), "placement", "static");

@@ -1,5 +1,6 @@
 /* A guest of Xen without firmware or emulator: GRUB is its first program and starts what the guest's disk says. Disks
  * are block devices of the host, which its kernel serves (blkback). */
+#include "compute-agent/xml/domain_room.h"
 #include "compute-agent/xml/domain_xml_internal.h"
 #include <string.h>
 
@@ -59,7 +60,9 @@ char *domain_xml_make_xen(const struct spec *spec, const struct names *names, co
     xmlNodePtr domain = xml_root(&doc, "domain");
     bool pvh = domain_xml_wants_pvh(spec, host);
     xml_set(domain, "type", "xen");
-    domain_xml_head(domain, spec, names, NULL);
+    struct domain_room room = domain_room_of(spec);
+    room.balloon = true;
+    domain_xml_head(domain, spec, names, &room);
     domain_xml_kernel(domain, pvh);
     xmlNodePtr clock = xml_set(xml_add(domain, "clock"), "offset", "utc");
     if (pvh)

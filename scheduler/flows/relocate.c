@@ -2,9 +2,9 @@
  * the transaction that writes it. */
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/model/resize.h"
 #include "db/lease.h"
 #include "db/store_host_work.h"
-#include "scheduler/flows/relocate_in_place.h"
 #include "scheduler/flows/relocate_internal.h"
 #include <string.h>
 
@@ -49,7 +49,7 @@ static int view(struct db_conn *c, struct look *l, struct migration_view *v, str
         (struct migration_view){.kind = row->kind, .step = row->step, .outcome = row->outcome, .request = row->request};
     v->placed = row->target_host != NULL;
     v->same_host = v->placed && strcmp(row->target_host, row->source_host) == 0;
-    v->in_place = v->same_host && row->kind == MIGRATION_RESIZE && relocate_in_place_chosen(row->options);
+    v->in_place = v->same_host && row->kind == MIGRATION_RESIZE && resize_is_in_place(row->options);
     v->shares = relocate_shares(row);
     v->refused = l->refusal != NULL;
     v->server_gone = m->gone;

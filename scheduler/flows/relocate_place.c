@@ -1,12 +1,12 @@
 /* Where does a server go from here? The same question as for a new one, without the hosts that it has to do with, and
  * among hosts of the same kind as its own. */
 #include "common/clock.h"
+#include "common/model/resize.h"
 #include "db/lease.h"
 #include "db/store_cells.h"
 #include "db/store_host.h"
 #include "db/store_host_storage.h"
 #include "db/store_image.h"
-#include "scheduler/flows/relocate_in_place.h"
 #include "scheduler/flows/relocate_internal.h"
 #include "scheduler/requirements.h"
 #include <string.h>
@@ -23,6 +23,7 @@ struct search {
     struct store_holding holding; /* what it will hold there */
     int32_t slot;
     bool shares;   /* one of the peers */
+    bool stuck;    /* its host's hypervisor cannot move it */
     bool in_place; /* with `more` beyond what the server holds */
     struct resources more;
 };
@@ -72,6 +73,7 @@ static int read_search(struct search *s, struct error *e)
         rc = store_host_storage_peers(c, m->row.source_host, m->arena, &s->peers, &s->peer_count, e);
     if (rc)
         return rc;
+    s->stuck = store_host_has_trait(&s->source, RESIZE_STAYS_TRAIT);
     strncpy(s->waiting.id, m->server.id, sizeof(s->waiting.id) - 1);
     s->waiting.project_id = m->server.project_id;
     s->waiting.zone = m->server.zone;
@@ -106,21 +108,24 @@ static void avoid(struct placement_request *r, const char *host)
         r->avoid_hosts[i] = host;
 }
 
-/* Under the running guest, where it is. */
+/* Where it is: under the running guest, or by a restart where its disks cannot be moved. */
+static bool may_grow_here(struct search *s)
+{
+    const struct relocate *m = s->m;
+    bool runs = m->row.power == SERVER_POWER_RUNNING && m->server.observed_state == SERVER_STATE_RUNNING;
+    if (m->row.kind != MIGRATION_RESIZE || m->row.wanted_host || s->request.extra.numa)
+        return false;
+    enum resize_way way = resize_way_of(m->row.old_flavor, m->row.new_flavor, &s->more);
+    bool live = way == RESIZE_LIVE && runs && store_host_has_trait(&s->source, RESIZE_LIVE_TRAIT);
+    return live || (s->stuck && way != RESIZE_ANEW);
+}
+
 static void ask_in_place(struct search *s)
 {
     struct relocate *m = s->m;
     struct placement_request here = s->request;
-    size_t count = 0;
-    bool runs = m->row.power == SERVER_POWER_RUNNING && m->server.observed_state == SERVER_STATE_RUNNING;
-    if (m->row.kind != MIGRATION_RESIZE || m->row.wanted_host || !runs || s->request.extra.numa ||
-        !relocate_in_place_fits(m->row.old_flavor, m->row.new_flavor, &s->more))
+    if (!may_grow_here(s))
         return;
-    while (count < PLACEMENT_NAMES_MAX && here.required[count])
-        count++;
-    if (count == PLACEMENT_NAMES_MAX)
-        return;
-    here.required[count] = RELOCATE_IN_PLACE_TRAIT;
     here.only_host = m->row.source_host;
     here.need = s->more;
     here.extra.count = 0;
@@ -221,6 +226,10 @@ static int ask(struct search *s, const char **ret_reason, struct error *e)
     ask_in_place(s);
     if (s->in_place)
         return 0;
+    if (s->stuck && m->row.kind == MIGRATION_RESIZE) {
+        *ret_reason = "No valid host: the server's host has no room for it, and its hypervisor cannot move it";
+        return 0;
+    }
     s->slot = placement_choose(p, &elsewhere);
     if (s->peer_count > 0)
         ask_peers(s, &elsewhere);
@@ -252,7 +261,7 @@ static int hold(struct db_conn *c, void *arg, struct error *e)
     row.updated_us = m->now_us;
     rc = rc ? rc : store_migration_move(c, &row, MIGRATION_QUEUED, e);
     if (!rc && s->in_place)
-        rc = store_migration_set_options(c, row.id, RELOCATE_IN_PLACE_OPTIONS, e);
+        rc = store_migration_set_options(c, row.id, RESIZE_IN_PLACE_OPTIONS, e);
     if (!rc && s->shares)
         rc = store_migration_set_options(c, row.id, RELOCATE_SHARED_OPTIONS, e);
     return rc ? rc

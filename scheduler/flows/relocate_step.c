@@ -3,12 +3,12 @@
 #include "common/json_in.h"
 #include "common/json_out.h"
 #include "common/log.h"
+#include "common/model/resize.h"
 #include "db/store_event.h"
 #include "db/store_host.h"
 #include "db/store_host_load.h"
 #include "db/store_operation.h"
 #include "db/store_quota.h"
-#include "scheduler/flows/relocate_in_place.h"
 #include "scheduler/flows/relocate_internal.h"
 #include <string.h>
 
@@ -67,7 +67,7 @@ static int change_hands(struct db_conn *c, const struct migration_row *row, bool
 {
     struct resources more;
     bool in_place =
-        relocate_in_place_chosen(row->options) && relocate_in_place_fits(row->old_flavor, row->new_flavor, &more);
+        resize_is_in_place(row->options) && resize_way_of(row->old_flavor, row->new_flavor, &more) != RESIZE_ANEW;
     return in_place ? store_migration_shift(c, row, &more, back ? -1 : 1, e) : store_migration_exchange(c, row, e);
 }
 

@@ -161,7 +161,7 @@ class Tenant:
 
     def act(self, server_id, action):
         """Whether it was accepted; a conflict with what is under way is no failure."""
-        return self.api.call("POST", f"/compute/v2.1/servers/{server_id}/action", action, expect=(202, 409)).status == 202
+        return self.api.call("POST", f"/compute/v2.1/servers/{server_id}/action", action, expect=(202, 204, 409)).status != 409
 
     def delete(self, name, server_id):
         self.ledger.note(name, delete_sent=True)

@@ -203,6 +203,20 @@ TEST("a flavor with headroom gives processors, memory slots and a cell to grow i
                  (struct domain_xml_host){.tcg_cache_mib = 32});
 }
 
+TEST("where memory comes by a balloon, the guest starts with all of its headroom")
+{
+    struct names names;
+    struct spec *spec = sample_read(SAMPLE("\"flavor_extra\":{" ROOM "},"));
+    struct domain_xml_host host = {.folder = "/var/lib/virga/instances/" SAMPLE_ID};
+    names_of(&names);
+    char *xml = domain_xml_make_xen(spec, &names, &host);
+    CHECK_CONTAINS(xml, "<memory unit=\"MiB\">2048</memory>");
+    CHECK_CONTAINS(xml, "<currentMemory unit=\"MiB\">512</currentMemory>");
+    CHECK_CONTAINS(xml, "<vcpu placement=\"static\" current=\"2\">8</vcpu>");
+    free(xml);
+    spec_free(&spec);
+}
+
 TEST("headroom that is none, or of a guest that is tied to parts of the host, changes nothing")
 {
     static const char *const extras[] = {"\"virga:live_max_vcpus\":\"1\",\"virga:live_max_memory_mib\":\"much\"",
@@ -233,6 +247,11 @@ TEST("what a domain has is read from libvirt's text and from ours")
     CHECK_INT(sizes.vcpus, 2);
     CHECK_INT(sizes.memory_mib, 512);
     CHECK_INT(domain_diff_read_sizes("<", &sizes, &e), ERR_CORRUPT);
+    CHECK_OK(domain_diff_read_sizes("<domain><memory unit='MiB'>512</memory><currentMemory "
+                                    "unit='KiB'>262144</currentMemory><vcpu>2</vcpu></domain>",
+                                    &sizes, &e),
+             &e);
+    CHECK_INT(sizes.current_mib, 256);
     char *piece = domain_diff_memory(128);
     CHECK_CONTAINS(piece, "<size unit=\"MiB\">128</size>");
     free(piece);

@@ -1,6 +1,6 @@
 /* Both flavors are read and compared member by member. What is placed by NUMA cells, pages or processors of its own has
  * no headroom there. */
-#include "scheduler/flows/relocate_in_place.h"
+#include "common/model/resize.h"
 #include "common/arena.h"
 #include "common/json_in.h"
 #include <stdlib.h>
@@ -42,8 +42,8 @@ static bool read_sizes(const char *flavor, struct arena *a, struct sizes *ret)
                           .root_gib = number_of(doc.root, "root_gib"),
                           .ephemeral_gib = number_of(doc.root, "ephemeral_gib"),
                           .swap_mib = number_of(doc.root, "swap_mib"),
-                          .max_vcpus = number_of(extra, RELOCATE_MAX_VCPUS),
-                          .max_memory_mib = number_of(extra, RELOCATE_MAX_MEMORY_MIB),
+                          .max_vcpus = number_of(extra, RESIZE_MAX_VCPUS),
+                          .max_memory_mib = number_of(extra, RESIZE_MAX_MEMORY_MIB),
                           .plain = true,
                           .extra = json_in_print(extra, a)};
     json_in_each(extra, look_at_spec, ret);
@@ -57,26 +57,36 @@ static bool grows(int64_t a, int64_t b, int64_t most)
     return a == b || (a < b && b <= most);
 }
 
-bool relocate_in_place_fits(const char *old_flavor, const char *new_flavor, struct resources *ret_more)
+static bool runs_on(const struct sizes *x, const struct sizes *y)
+{
+    return strcmp(x->extra, y->extra) == 0 && grows(x->vcpus, y->vcpus, x->max_vcpus) &&
+           grows(x->memory_mib, y->memory_mib, x->max_memory_mib) &&
+           (y->memory_mib - x->memory_mib) % RESIZE_MEMORY_STEP_MIB == 0;
+}
+
+static bool stays(const struct sizes *x, const struct sizes *y)
+{
+    return x->plain && y->plain && x->root_gib == y->root_gib && x->ephemeral_gib == y->ephemeral_gib &&
+           x->swap_mib == y->swap_mib && x->vcpus <= y->vcpus && x->memory_mib <= y->memory_mib;
+}
+
+enum resize_way resize_way_of(const char *old_flavor, const char *new_flavor, struct resources *ret_more)
 {
     struct arena a;
     struct sizes x, y;
+    enum resize_way way = RESIZE_ANEW;
     arena_init(&a);
-    bool fits = read_sizes(old_flavor, &a, &x) && read_sizes(new_flavor, &a, &y) && x.plain &&
-                strcmp(x.extra, y.extra) == 0 && x.root_gib == y.root_gib && x.ephemeral_gib == y.ephemeral_gib &&
-                x.swap_mib == y.swap_mib && grows(x.vcpus, y.vcpus, x.max_vcpus) &&
-                grows(x.memory_mib, y.memory_mib, x.max_memory_mib) &&
-                (y.memory_mib - x.memory_mib) % RELOCATE_MEMORY_STEP_MIB == 0;
-    if (fits) {
+    if (read_sizes(old_flavor, &a, &x) && read_sizes(new_flavor, &a, &y) && stays(&x, &y)) {
+        way = runs_on(&x, &y) ? RESIZE_LIVE : RESIZE_RESTART;
         *ret_more = (struct resources){{0}};
         ret_more->amount[RESOURCE_VCPU] = y.vcpus - x.vcpus;
         ret_more->amount[RESOURCE_MEMORY_MIB] = y.memory_mib - x.memory_mib;
     }
     arena_done(&a);
-    return fits;
+    return way;
 }
 
-bool relocate_in_place_chosen(const char *options)
+bool resize_is_in_place(const char *options)
 {
     struct json_doc doc;
     bool chosen = false;
