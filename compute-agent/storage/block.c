@@ -35,6 +35,31 @@ static int block_link(const char *device, const char *link, struct error *e)
     return code;
 }
 
+static void block_drop(const char *device)
+{
+    const char *argv[] = {"losetup", "--detach", device, NULL};
+    struct child child = {.argv = argv, .deadline_ms = BLOCK_DEADLINE_MS};
+    child_run(&child, NULL, NULL);
+}
+
+/* The file has been made anew: the device of the one before, which nobody finds by its name any more, is given back.
+ */
+static void block_drop_old(const char *path, const char *link, const char *device)
+{
+    char old[64];
+    ssize_t size = readlink(link, old, sizeof(old) - 1);
+    if (size < 0)
+        return;
+    old[size] = 0;
+    const char *argv[] = {"losetup", "--output", "BACK-FILE", "--noheadings", old, NULL};
+    struct child child = {.argv = argv, .deadline_ms = BLOCK_DEADLINE_MS};
+    struct strbuf file;
+    strbuf_init(&file, 0);
+    if (strcmp(old, device) != 0 && child_run(&child, &file, NULL) == 0 && strncmp(file.data, path, strlen(path)) == 0)
+        block_drop(old);
+    strbuf_done(&file);
+}
+
 static int block_attach_one(const char *path, bool read_only, const char *link, struct error *e)
 {
     const char *argv[] = {"losetup", "--find", "--show", "--nooverlap", path, read_only ? "--read-only" : NULL, NULL};
@@ -44,6 +69,7 @@ static int block_attach_one(const char *path, bool read_only, const char *link, 
     int code = child_run(&child, &device, e);
     if (!code) {
         device.data[strcspn(device.data, "\n")] = 0;
+        block_drop_old(path, link, device.data);
         code = strncmp(device.data, "/dev/", 5) == 0 ? block_link(device.data, link, e)
                                                      : error_set(e, ERR_IO, "losetup names no device for %s", path);
     }
@@ -76,9 +102,7 @@ static void block_detach_one(const char *path)
     strbuf_init(&device, 0);
     if (child_run(&child, &device, NULL) == 0 && strncmp(device.data, "/dev/", 5) == 0) {
         device.data[strcspn(device.data, " \n")] = 0;
-        const char *detach[] = {"losetup", "--detach", device.data, NULL};
-        child.argv = detach;
-        child_run(&child, NULL, NULL);
+        block_drop(device.data);
     }
     strbuf_done(&device);
 }

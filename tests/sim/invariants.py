@@ -105,7 +105,8 @@ class LibvirtHost:
         self.host_id = None
         self.domains = {}
         for uuid in self.virsh("list", "--all", "--uuid").split():
-            mark = ElementTree.fromstring(self.virsh("dumpxml", uuid)).find("metadata/{*}server")
+            xml = self.virsh("dumpxml", uuid, check=False)  # one that went away since is nobody's
+            mark = ElementTree.fromstring(xml).find("metadata/{*}server") if xml else None
             if mark is None or mark.get("host") not in host_ids:
                 continue
             self.host_id = mark.get("host")
@@ -114,8 +115,8 @@ class LibvirtHost:
                 state = "saved"
             self.domains[mark.get("id")] = state
 
-    def virsh(self, *words):
-        return subprocess.run(["virsh", "-q", "-c", self.name, *words], check=True, capture_output=True, text=True, timeout=60).stdout
+    def virsh(self, *words, check=True):
+        return subprocess.run(["virsh", "-q", "-c", self.name, *words], check=check, capture_output=True, text=True, timeout=60).stdout
 
 
 def where(row, *names):
