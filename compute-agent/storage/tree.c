@@ -272,6 +272,20 @@ static int64_t tree_layer_bytes(const struct spec *spec, const struct disk_base 
     return base->virtual_bytes > TREE_GIB ? base->virtual_bytes : TREE_GIB;
 }
 
+/* The server was given a larger disk: it is off, and mounted anew with its next start. */
+static int tree_grow_layer(const char *folder, const struct spec *spec, struct error *e)
+{
+    int64_t bytes = spec->root_gib * TREE_GIB;
+    char *path = tree_path("%s/" TREE_LAYER_FILE, folder);
+    int code = 0;
+    if (volume_bytes(path) < bytes) {
+        tree_unmount(folder);
+        code = volume_grow(path, bytes, e);
+    }
+    free(path);
+    return code;
+}
+
 int tree_make(const char *instances, const char *folder, const struct spec *spec, const struct disk_base *base,
               bool first, struct error *e)
 {
@@ -279,7 +293,7 @@ int tree_make(const char *instances, const char *folder, const struct spec *spec
     uid_t root;
     if (tree_base(folder, &had)) {
         free(had);
-        return 0;
+        return tree_grow_layer(folder, spec, e);
     }
     int code = tree_check_wish(spec, base, first, e);
     code = code ? code : id_range_take(instances, folder, &root, e);

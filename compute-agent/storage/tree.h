@@ -13,9 +13,9 @@
 /* An unpacked image is seen at the image's path with this behind it, while the host is up. */
 #define TREE_SUFFIX ".tree"
 
-/* Makes what is missing in `folder`, one of those in `instances`. ERR_INVALID without an image, with one that cannot be
- * unpacked, or when it does not fit into the flavor, ERR_NOT_FOUND when `first` is false and the files are gone,
- * ERR_IO, ERR_NO_SPACE, ERR_TIMEOUT. */
+/* Makes what is missing in `folder`, and its disk larger if it is to be; one of those in `instances`. ERR_INVALID
+ * without an image, with one that cannot be unpacked, or when it does not fit into the flavor, ERR_NOT_FOUND when
+ * `first` is false and the files are gone, ERR_IO, ERR_NO_SPACE, ERR_TIMEOUT. */
 int tree_make(const char *instances, const char *folder, const struct spec *spec, const struct disk_base *base,
               bool first, struct error *e);
 /* The layers become DOMAIN_XML_TREE in `folder`, or are it already. ERR_NOT_FOUND, ERR_IO. */

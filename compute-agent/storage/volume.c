@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define VOLUME_DEADLINE_MS 60000
+#define VOLUME_BLOCK       4096
 #define VOLUME_TRIES       64 /* others take free devices, too */
 
 static int volume_fail(const char *path, const char *what, struct error *e)
@@ -43,6 +44,8 @@ int volume_make(const char *path, const struct volume *v, struct error *e)
                           "ext4",
                           "-m",
                           "0",
+                          "-b",
+                          "4096",
                           "-E",
                           "lazy_itable_init=1,lazy_journal_init=1,nodiscard",
                           "-O",
@@ -107,6 +110,36 @@ int volume_mount(const char *path, const char *at, bool read_only, struct error 
     if (device >= 0)
         close(device); /* the mount keeps it; without one it is given back */
     return code;
+}
+
+/* What the file system says of itself: fs/ext4/ext4.h, s_blocks_count_lo and _hi. */
+int64_t volume_bytes(const char *path)
+{
+    unsigned char low[4], high[4];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool good = fd >= 0 && pread(fd, low, 4, 1024 + 0x4) == 4 && pread(fd, high, 4, 1024 + 0x150) == 4;
+    uint64_t blocks = 0;
+    for (int i = 3; good && i >= 0; i--)
+        blocks = blocks << 8 | high[i];
+    for (int i = 3; good && i >= 0; i--)
+        blocks = blocks << 8 | low[i];
+    if (fd >= 0)
+        close(fd);
+    return good ? (int64_t)blocks * VOLUME_BLOCK : -1;
+}
+
+int volume_grow(const char *path, int64_t bytes, struct error *e)
+{
+    int64_t now = volume_bytes(path);
+    if (now < 0)
+        return volume_fail(path, "it cannot be looked at", e);
+    if (now >= bytes)
+        return 0;
+    char size[32];
+    snprintf(size, sizeof(size), "%lldK", (long long)(bytes / 1024));
+    const char *argv[] = {"sh", "-c", "e2fsck -fy \"$0\" || [ $? = 1 ]; resize2fs \"$0\" \"$1\"", path, size, NULL};
+    struct child child = {.argv = argv, .deadline_ms = VOLUME_DEADLINE_MS};
+    return child_run(&child, NULL, e);
 }
 
 /* Its parent is on another file system, or is the same folder: "..", which the kernel leads out of the mount. */

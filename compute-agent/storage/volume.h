@@ -14,6 +14,10 @@ struct volume {
 int volume_make(const char *path, const struct volume *v, struct error *e);
 /* Mounts it at a folder, where it stays until it is unmounted; its loop device goes with the mount. ERR_IO. */
 int volume_mount(const char *path, const char *at, bool read_only, struct error *e);
+/* How large the file system is; -1 when there is none. */
+int64_t volume_bytes(const char *path);
+/* File and file system become as large, if they are smaller; nothing of it may be mounted. ERR_IO, ERR_TIMEOUT. */
+int volume_grow(const char *path, int64_t bytes, struct error *e);
 /* Something is mounted at the folder. */
 bool volume_is_mounted(const char *at);
 /* Whatever is; nothing there is no error. */

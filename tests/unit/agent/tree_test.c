@@ -176,6 +176,14 @@ TEST("a container's changes take no more of the host than its disk, and it sees 
     CHECK_INT(fallocate(fd, 0, 0, 11 * gib), -1);
     CHECK_INT(errno, ENOSPC);
     close(fd);
+    CHECK_INT(unlink(at(folder, "root/large")), 0);
+    write_file(at(folder, "root/kept"), "mine");
+    spec->root_gib = 12;
+    CHECK_OK(tree_make(work, folder, spec, &base, false, &e), &e);
+    CHECK_OK(tree_mount(folder, &e), &e);
+    CHECK_INT(statvfs(at(folder, "root"), &fs), 0);
+    CHECK((int64_t)(fs.f_blocks * fs.f_frsize) > 11 * gib);
+    CHECK_INT(access(at(folder, "root/kept"), F_OK), 0);
     spec_free(&spec);
     end();
 }
