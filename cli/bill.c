@@ -208,7 +208,7 @@ static void print_table(struct report *r, int64_t end_us)
         char bar[BAR_WIDTH + 1] = "";
         int64_t width = list[i]->nano[0] > 0 ? (int64_t)((__int128)list[i]->nano[0] * BAR_WIDTH / most) : 0;
         memset(bar, '#', (size_t)width);
-        table_add(&t, list[i]->name);
+        table_add(&t, *list[i]->name ? list[i]->name : "-");
         table_addf(&t, "%12s", command_money(r->cli, list[i]->nano[0]));
         table_addf(&t, "%12s", command_money(r->cli, list[i]->nano[1]));
         table_add(&t, bar);

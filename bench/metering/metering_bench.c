@@ -232,9 +232,9 @@ static void fleet(void)
         }
     }
     say("fleet_minute", processor_seconds() - before, "s of one processor",
-        "%" PRId64 " measures of a minute from %" PRId64 " hosts in %" PRId64 " reports, taken over; %.1f s by the clock",
-        servers * FLEET_ROUNDS * COUNTER_COUNT, hosts, hosts * FLEET_ROUNDS,
-        (double)(clock_mono_us() - start) / 1e6);
+        "%" PRId64 " measures of a minute from %" PRId64 " hosts in %" PRId64
+        " reports, taken over; %.1f s by the clock",
+        servers * FLEET_ROUNDS * COUNTER_COUNT, hosts, hosts * FLEET_ROUNDS, (double)(clock_mono_us() - start) / 1e6);
     counters_forget(&m);
     end(&b);
 }
