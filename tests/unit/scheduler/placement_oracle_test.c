@@ -57,45 +57,32 @@ static const struct placement_weights weights = {
 static int hosts;  /* how many there are */
 static bool alike; /* all of one kind */
 static struct model models[HOSTS];
-static struct group groups[GROUPS];
+static struct group groups[GROUPS], alone; /* alone: of servers without a group */
 
-/* ---- the oracle: all hosts, all rules ---- */
-static int64_t free_of(const struct model *m, int r)
-{
-    return m->used[r] >= m->size[r] ? 0 : m->size[r] - m->used[r];
-}
+/* ---- the oracle: all hosts, all rules, in some fifty lines ---- */
 static bool passes(const struct model *m, const struct wish *w, int slot)
 {
-    int here = w->group ? w->group->count[slot] : 0;
-    bool enough = true;
-    for (int r = 0; r < AMOUNTS; r++)
-        enough = enough && (w->least[r] <= 0 || free_of(m, r) >= w->least[r]);
     struct numa_limits limits = {1000, 1000, m->size[MEMORY] - m->used[MEMORY]};
-    return enough && m->enabled && m->alive && slot != w->avoid && (w->only < 0 || w->only == slot) &&
+    const struct group *g = w->group;
+    for (int r = 0; r < AMOUNTS; r++)
+        if (w->least[r] > 0 && m->size[r] - m->used[r] < w->least[r])
+            return false;
+    return m->enabled && m->alive && slot != w->avoid && (w->only < 0 || w->only == slot) &&
            (w->zone < 0 || w->zone == m->zone) && (w->property < 0 || w->property == m->property) &&
            (!m->owned || w->project == 1) && !(w->required & ~m->traits) && !(w->forbidden & m->traits) &&
-           (!w->group || w->group->policy != PLACEMENT_AFFINITY || w->group->members == 0 || here > 0) &&
-           (!w->group || w->group->policy != PLACEMENT_ANTI_AFFINITY || here < w->group->max) &&
+           (g->policy != PLACEMENT_AFFINITY || g->members == 0 || g->count[slot] > 0) &&
+           (g->policy != PLACEMENT_ANTI_AFFINITY || g->count[slot] < g->max) &&
            (!w->has_cells || (m->topology && numa_fit(&m->cells, m->use, &limits, &w->numa, NULL, NULL)));
 }
-/* Of the larger share in use, squared, in 4096ths. */
-static int64_t scarcity(const int64_t size[2], const int64_t used[2], int r)
-{
-    int64_t a = size[0] ? (int64_t)((double)used[0] / (double)size[0] * 4096) : 0;
-    int64_t b = size[1] ? (int64_t)((double)used[1] / (double)size[1] * 4096) : 0;
-    int64_t most = a > b ? a : b, ratio = most ? (r ? b : a) * 4096 / most : 4096;
-    return ratio * ratio / 4096;
-}
-static int64_t score(const struct model *m, const struct wish *w, int slot, const int64_t scarce[2])
+static int64_t score(const struct model *m, const struct wish *w, int slot, const int64_t scarce[3])
 {
     int64_t one = 1LL << 32, left[3], fit = m->servers > 0 ? 0 : -16 * one;
     for (int r = 0; r < 3; r++) { /* sizes count by their first eleven bits */
         int bits = m->size[r] > 2047 ? 53 - __builtin_clzll((uint64_t)m->size[r]) : 0;
-        left[r] = m->size[r] ? (free_of(m, r) - w->least[r]) * (one / (m->size[r] >> bits << bits)) : 0;
-        fit -= r < 2 ? (left[r] * scarce[r] / 4096 >> 16) * (left[r] * scarce[r] / 4096 >> 16) : 0;
+        left[r] = m->size[r] ? (m->size[r] - m->used[r] - w->least[r]) * (one / (m->size[r] >> bits << bits)) : 0;
+        fit -= (left[r] * scarce[r] / 4096 >> 16) * (left[r] * scarce[r] / 4096 >> 16);
     }
-    enum placement_group_policy policy = w->group ? w->group->policy : PLACEMENT_GROUP_NONE;
-    int64_t soft = policy == PLACEMENT_SOFT_AFFINITY ? 4 : policy == PLACEMENT_SOFT_ANTI_AFFINITY ? -3 : 0;
+    bool near = w->group->policy == PLACEMENT_SOFT_AFFINITY, apart = w->group->policy == PLACEMENT_SOFT_ANTI_AFFINITY;
     const int64_t by_goal[PLACEMENT_GOAL_COUNT] = {
         [PLACEMENT_GOAL_WEIGHTS] = 2 * left[1] + left[0] - 3 * left[2] - one / 1024 * 5 * m->servers,
         [PLACEMENT_GOAL_FIRST_FIT] = -slot,
@@ -103,25 +90,27 @@ static int64_t score(const struct model *m, const struct wish *w, int slot, cons
         [PLACEMENT_GOAL_PACK] = fit,
         [PLACEMENT_GOAL_SPREAD] = left[0] + left[1] + 2 * (left[0] < left[1] ? left[0] : left[1]),
         [PLACEMENT_GOAL_LIFETIME] = fit + one / PLACEMENT_STAY_WHOLE / 8 * m->stay};
-    return by_goal[w->goal] + (soft ? soft * w->group->count[slot] * one : 0);
+    return by_goal[w->goal] + (near * 4 - apart * 3) * w->group->count[slot] * one;
 }
 static int32_t oracle(const struct wish *w)
 {
-    int64_t size[2] = {0}, used[2] = {0}, best_score = 0;
+    double size[2] = {0}, used[2] = {0};
+    int64_t share[2], scarce[3] = {0}; /* scarce: part of the larger share in use, squared, in 4096ths */
     int32_t best = PLACEMENT_NO_SLOT;
     for (int i = 0; i < 2 * hosts; i++) {
-        size[i % 2] += models[i / 2].size[i % 2];
-        used[i % 2] += models[i / 2].used[i % 2];
+        size[i % 2] += (double)models[i / 2].size[i % 2];
+        used[i % 2] += (double)models[i / 2].used[i % 2];
     }
-    bool packs = w->goal == PLACEMENT_GOAL_PACK || w->goal == PLACEMENT_GOAL_LIFETIME;
-    int64_t scarce[2] = {packs ? scarcity(size, used, 0) : 0, packs ? scarcity(size, used, 1) : 0};
-    for (int i = 0; i < hosts; i++) {
-        int64_t own = score(&models[i], w, i, scarce);
-        if ((best < 0 || own > best_score) && passes(&models[i], w, i)) {
+    for (int r = 0; r < 2; r++)
+        share[r] = (int64_t)(used[r] / size[r] * 4096);
+    for (int r = 0; r < 2; r++) {
+        int64_t most = share[share[1] > share[0]], part = most ? share[r] * 4096 / most : 4096;
+        scarce[r] = part * part / 4096;
+    }
+    for (int i = 0; i < hosts; i++)
+        if (passes(&models[i], w, i) &&
+            (best < 0 || score(&models[i], w, i, scarce) > score(&models[best], w, best, scarce)))
             best = i;
-            best_score = own;
-        }
-    }
     return best;
 }
 /* ---- its end ---- */
@@ -301,7 +290,7 @@ static struct wish invent_wish(int extras)
         wish_cells(&w);
     }
     w.avoid = below(5) == 0 ? below(hosts) : -1;
-    w.group = below(4) == 0 ? &groups[below(GROUPS)] : NULL;
+    w.group = below(4) == 0 ? &groups[below(GROUPS)] : &alone;
     w.goal = (enum placement_goal)(1 + below(PLACEMENT_GOAL_COUNT - 1));
     memcpy(w.least, w.need, sizeof(w.least));
     if (w.has_cells) {
@@ -315,7 +304,7 @@ static struct wish invent_wish(int extras)
 static size_t list_members(const struct group *g, struct placement_group_host *ret)
 {
     size_t count = 0;
-    for (int i = 0; g && i < hosts; i++) {
+    for (int i = 0; g->policy != PLACEMENT_GROUP_NONE && i < hosts; i++) {
         if (g->count[i] > 0) {
             ret[count++] = (struct placement_group_host){i, g->count[i]};
         }
@@ -343,8 +332,8 @@ static struct placement_request make_request(struct placement *p, const struct w
                                   .only_host = w->only < 0 ? NULL : name_of(w->only, only),
                                   .members = members,
                                   .member_count = list_members(w->group, members),
-                                  .policy = w->group ? w->group->policy : PLACEMENT_GROUP_NONE,
-                                  .max_per_host = w->group ? w->group->max : 0,
+                                  .policy = w->group->policy,
+                                  .max_per_host = w->group->max,
                                   .goal = w->goal};
     r.properties[0] = w->property >= 0 ? properties[w->property] : NULL;
     r.avoid_hosts[0] = w->avoid >= 0 ? name_of(w->avoid, avoid) : NULL;
@@ -375,10 +364,8 @@ static void account(struct held *h, int sign)
         m->used[PCPU] = cpuset_count(&m->use->held);
     }
     m->used[GPU] += sign * h->gpus;
-    if (h->group) {
-        h->group->count[h->slot] += sign;
-        h->group->members += sign;
-    }
+    h->group->count[h->slot] += sign;
+    h->group->members += sign;
     m->servers += sign;
     m->stay = m->servers == 0 ? 0 : m->stay;
     for (int r = 0; r < AMOUNTS; r++) {
@@ -450,7 +437,7 @@ static void let_go(struct placement *p, int i)
 /* A batch of a hard affinity group without members goes to one host that takes most: another test's. */
 static bool batches(const struct wish *w)
 {
-    return !w->group || w->group->policy != PLACEMENT_AFFINITY || w->group->members > 0;
+    return w->group->policy != PLACEMENT_AFFINITY || w->group->members > 0;
 }
 
 /* More changes than are remembered, all of one host. */
@@ -470,6 +457,7 @@ static void run(unsigned with_seed, int with_hosts, int steps, int extras)
     held_count = 0;
     memset(models, 0, sizeof(models));
     memset(groups, 0, sizeof(groups));
+    memset(&alone, 0, sizeof(alone));
     for (int g = 0; g < GROUPS; g++) {
         groups[g].policy = (enum placement_group_policy)(1 + g % 4);
         groups[g].max = 1 + below(2);
