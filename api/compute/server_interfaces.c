@@ -9,6 +9,7 @@
 #include "api/compute/servers_body.h"
 #include "api/network/network_service.h"
 #include "common/uuid.h"
+#include "db/store_host_reach.h"
 #include "db/store_port.h"
 #include <stddef.h>
 #include <string.h>
@@ -196,6 +197,20 @@ static int choose(struct request *request, const struct attachment *b, const str
     return rc;
 }
 
+/* A port on a network that the server's host does not reach would be a dead one. */
+static int check_reach(struct request *request, const char *host_id, const char *network_id)
+{
+    struct host_reach reach = {0};
+    const char *network = NULL;
+    if (host_id == NULL)
+        return 0;
+    int rc = store_host_reach_get(request->conn, host_id, &request->arena, &reach, &request->error);
+    rc = rc ? rc : store_host_reach_network(request->conn, network_id, &request->arena, &network, &request->error);
+    if (!rc && !store_host_reach_has(store_host_reach_of(reach.networks, reach.told_networks), network))
+        rc = error_set(&request->error, ERR_INVALID, "The server's host does not reach network %s.", network_id);
+    return rc;
+}
+
 static int server_interfaces_attach(struct request *request, struct reply *reply)
 {
     const struct attachment *b = request->body;
@@ -212,6 +227,7 @@ static int server_interfaces_attach(struct request *request, struct reply *reply
                             &request->error);
     if (!rc)
         rc = store_port_get(request->conn, id, NULL, &request->arena, &port, &request->error);
+    rc = rc ? rc : check_reach(request, server.host_id, port.network_id);
     if (rc)
         return rc;
     json_out_object(&reply->out, NULL);
