@@ -206,6 +206,15 @@ static void fake_op_move(struct hypervisor *h, const struct hypervisor_move *mov
     fake_submit(fake_of(h), c);
 }
 
+static void fake_op_probe(struct hypervisor *h, const struct hypervisor_probe *probe, hypervisor_done_fn done,
+                          void *arg)
+{
+    struct fake_call *c = fake_call_new(fake_of(h), FAKE_PROBE, "probe", probe->server_id);
+    c->done = done;
+    c->arg = arg;
+    fake_submit(fake_of(h), c);
+}
+
 static void fake_op_network_apply(struct hypervisor *h, const struct network_plan *plan, hypervisor_done_fn done,
                                   void *arg)
 {
@@ -295,6 +304,7 @@ static const struct hypervisor_ops fake_ops = {
     .prepare = fake_op_prepare,
     .act = fake_op_act,
     .move = fake_op_move,
+    .probe = fake_op_probe,
     .network_apply = fake_op_network_apply,
     .network_remove = fake_op_network_remove,
     .console_log = fake_op_console_log,

@@ -27,6 +27,7 @@ enum fake_kind {
     FAKE_INVENTORY,
     FAKE_SAMPLES,
     FAKE_MOVE,
+    FAKE_PROBE,
     FAKE_EVENT,
     FAKE_UP
 };

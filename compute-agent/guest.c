@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/memory.h"
+#include "compute-agent/host_check.h"
 #include "compute-agent/host_internal.h"
 #include "compute-agent/host_task.h"
 #include "compute-agent/loop.h"
@@ -28,6 +29,7 @@ void guest_free(struct guest **guest)
     *guest = NULL;
     if (!g)
         return;
+    host_check_end(g);
     loop_timer_free(&g->timer);
     spec_free(&g->spec);
     spec_free(&g->incoming);
@@ -226,6 +228,7 @@ static void guest_take_over(struct guest *g)
     spec_free(&g->spec);
     g->spec = g->incoming;
     g->incoming = NULL;
+    host_check_follow(g);
     g->attempts = 0;
     g->held = false;
     if (g->spec->launched)
@@ -318,6 +321,7 @@ void guest_hold(struct guest *g, struct spec **spec)
 
 void guest_forget(struct guest *g)
 {
+    host_check_end(g);
     spec_free(&g->spec);
     g->held = false;
     g->domain = HYPERVISOR_ABSENT;

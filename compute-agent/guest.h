@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 struct host;
+struct host_check;
 struct host_task;
 struct journal_event;
 struct loop_timer;
@@ -20,7 +21,8 @@ struct guest {
     bool doomed;           /* the API said that it is deleted: remove it though there is no specification */
     bool asking;           /* the API is being asked about it */
     bool held;             /* a task has been carried out; until a newer specification comes, nothing is done or said */
-    struct host_task *task; /* under way or waiting for the end of a step; steps wait for its end */
+    struct host_check *check; /* NULL: it is not asked how it is */
+    struct host_task *task;   /* under way or waiting for the end of a step; steps wait for its end */
 
     enum hypervisor_domain domain;
     bool traces, prepared;

@@ -6,6 +6,7 @@
 #include "common/json_in.h"
 #include "common/log.h"
 #include "common/memory.h"
+#include "compute-agent/host_check.h"
 #include "compute-agent/host_internal.h"
 #include "compute-agent/host_task.h"
 #include "compute-agent/loop.h"
@@ -332,6 +333,7 @@ void host_free(struct host **host)
     for (struct guest *g; (g = idmap_next(&h->guests, &at));)
         guest_free(&g);
     idmap_done(&h->guests);
+    host_check_free(h);
     loop_timer_free(&h->resync);
     loop_timer_free(&h->sample);
     loop_timer_free(&h->upkeep);

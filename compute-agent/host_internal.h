@@ -56,6 +56,7 @@ struct host {
     bool renewing;
     int64_t list_began_us; /* clock_mono_us of the listing under way */
     struct host_alive alive;
+    struct host_check *checks; /* of all guests */
 };
 
 /* ---- host.c ---- */

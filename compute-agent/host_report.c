@@ -7,6 +7,7 @@
 #include "common/json_out.h"
 #include "common/log.h"
 #include "common/memory.h"
+#include "compute-agent/host_check.h"
 #include "compute-agent/host_internal.h"
 #include "compute-agent/loop.h"
 #include "compute-agent/offers.h"
@@ -103,6 +104,7 @@ static size_t host_report_print(struct host *h, struct strbuf *body)
     }
     json_out_raw(&o, "events", events.data);
     sample_queue_print(&r->samples, HOST_REPORT_SAMPLES, &o);
+    host_check_print(h, &o);
     json_out_object_end(&o);
     strbuf_done(&events);
     return count;
@@ -143,6 +145,7 @@ static void host_report_failed(struct host *h, const struct http_answer *answer)
 {
     struct host_report *r = &h->report;
     sample_queue_end(&r->samples, false);
+    host_check_told(h, false);
     unsigned shift = r->failures < 6 ? r->failures : 6;
     int64_t pause = h->settings->retry_pause_ms << shift;
     if (r->failures++ == 0)
@@ -162,6 +165,7 @@ static void host_report_answered(void *arg, const struct http_answer *answer)
     }
     r->failures = 0;
     sample_queue_end(&r->samples, true);
+    host_check_told(h, true);
     host_report_accept(h, answer);
     if (r->wanted)
         host_report_soon(h);

@@ -159,6 +159,12 @@ struct hypervisor_move {
     void (*on_progress)(void *arg, const char *json); /* SEND, RECEIVE: an object of os-migrations' figures */
 };
 
+/* One question by HTTP to a guest, inside its own network and only to its own address. */
+struct hypervisor_probe {
+    const char *server_id, *network_id, *address, *path;
+    int64_t port, timeout_ms, status_from, status_to;
+};
+
 struct hypervisor_ops {
     /* Connects and keeps reconnecting; on_up says when. */
     void (*start)(struct hypervisor *h, const struct hypervisor_listener *listener);
@@ -188,6 +194,9 @@ struct hypervisor_ops {
     void (*addresses)(struct hypervisor *h, const char *server_id, hypervisor_text_fn done, void *arg);
     /* A JSON object: the machines that are nobody's server. NULL: this hypervisor cannot. */
     void (*foreign)(struct hypervisor *h, hypervisor_text_fn done, void *arg);
+    /* Code 0: it answers with such a status. `transient`: it cannot be asked from here. Else the sentence says what is
+     * wrong with its answer. `probe` must stay as it is until then. NULL: this hypervisor's guests cannot be asked. */
+    void (*probe)(struct hypervisor *h, const struct hypervisor_probe *probe, hypervisor_done_fn done, void *arg);
     void (*inventory)(struct hypervisor *h, hypervisor_text_fn done, void *arg);
     void (*samples)(struct hypervisor *h, hypervisor_samples_fn done, void *arg);
     /* No callback comes after it has returned; what runs is waited for or given up. */

@@ -1,6 +1,7 @@
 /* Tables of the fields, then the checks that a table cannot express. Unknown members are ignored: programs one version
  * apart understand each other. */
 #include "compute-agent/spec.h"
+#include "common/log.h"
 #include "common/memory.h"
 #include "common/model/ip.h"
 #include <ctype.h>
@@ -83,6 +84,17 @@ static const struct json_field operation_fields[] = {
 };
 static const struct json_table operation_table = TABLE(operation_fields, JSON_NO_SEEN);
 
+static const struct json_field check_fields[] = {
+    FIELD(spec_check, port, JSON_INT, JSON_REQUIRED, .min = 1, .max = 65535),
+    FIELD(spec_check, interval_s, JSON_INT, JSON_REQUIRED, .min = 1, .max = 86400),
+    FIELD(spec_check, timeout_s, JSON_INT, JSON_REQUIRED, .min = 1, .max = 60),
+    FIELD(spec_check, failures, JSON_INT, JSON_REQUIRED, .min = 1, .max = 1000),
+    FIELD(spec_check, status_from, JSON_INT, JSON_REQUIRED, .min = 100, .max = 599),
+    FIELD(spec_check, status_to, JSON_INT, JSON_REQUIRED, .min = 100, .max = 599),
+    FIELD(spec_check, path, JSON_TEXT, JSON_REQUIRED, .min = 1, .max = 255),
+};
+static const struct json_table check_table = TABLE(check_fields, JSON_NO_SEEN);
+
 /* The specification as it comes: what may be null is embedded, the mask says whether it was there. */
 struct spec_wire {
     struct json_seen seen;
@@ -94,7 +106,7 @@ struct spec_wire {
     struct spec_key key;
     struct spec_operation operation;
     struct json_list nics;
-    json_value *topology;
+    json_value *topology, *check;
 };
 static const struct json_field spec_fields[] = {
     FIELD(spec_wire, image, JSON_OBJECT, JSON_NULLABLE, .sub = &image_table), /* 0 to 2: looked up in the mask */
@@ -125,6 +137,7 @@ static const struct json_field spec_fields[] = {
     FIELD(spec_wire, nics, JSON_LIST, JSON_NULLABLE, .sub = &nic_table, .item_size = sizeof(struct spec_nic)),
     FIELD(spec_wire, metadata, JSON_MAP, JSON_NULLABLE),
     FIELD(spec_wire, topology, JSON_ANY, JSON_NULLABLE),
+    FIELD(spec_wire, check, JSON_ANY, JSON_NULLABLE),
     FIELD(spec_wire, user_data, JSON_TEXT, JSON_NULLABLE),
 };
 static const struct json_table spec_table = TABLE(spec_fields, offsetof(struct spec_wire, seen));
@@ -321,6 +334,20 @@ static int spec_take_cells(struct spec *spec, json_value *topology, struct error
     return code;
 }
 
+/* One that cannot be read is no reason for a server not to run. */
+static void spec_take_check(struct spec *spec, json_value *value)
+{
+    struct error e = {0};
+    struct spec_check *check = arena_alloc(&spec->arena, sizeof(*check));
+    *check = (struct spec_check){.path = NULL};
+    if (!json_in_is_object(value))
+        return;
+    if (json_in_read(value, &check_table, check, &spec->arena, &e) || check->path[0] != '/')
+        log_warn("a server's check cannot be read", "server=%s error=\"%s\"", spec->id, error_text(&e));
+    else
+        spec->check = check;
+}
+
 static int spec_check(struct spec *spec, struct spec_wire *w, struct error *e)
 {
     if (!spec->exists)
@@ -339,6 +366,7 @@ static int spec_check(struct spec *spec, struct spec_wire *w, struct error *e)
         code = spec_check_nics(spec, e);
     if (!code)
         code = spec_take_cells(spec, w->topology, e);
+    spec_take_check(spec, w->check);
     bool operates = w->seen.present & ~w->seen.null & SPEC_SEEN_OPERATION;
     return code || !operates ? code : spec_take_operation(spec, &w->operation, e);
 }

@@ -52,6 +52,11 @@ struct spec_key {
     const char *name, *public;
 };
 enum spec_action { SPEC_NO_ACTION, SPEC_REBOOT_SOFT, SPEC_REBOOT_HARD };
+/* What the guest is asked by HTTP, and by what answer it is well. */
+struct spec_check {
+    int64_t port, interval_s, timeout_s, failures, status_from, status_to; /* failures: in a row, until it is not */
+    const char *path;
+};
 struct spec_operation {
     const char *id, *action_name;
     enum spec_action action;
@@ -76,6 +81,7 @@ struct spec {
     struct numa_given *cells; /* what it has of the host's NUMA cells, NULL: it may be anywhere */
     const char *user_data;    /* base64, NULL: none */
     struct spec_operation operation;
+    struct spec_check *check; /* NULL: none */
 };
 
 /* Reads and checks one specification. Everything that later becomes a path, a domain's name or a line of a file is

@@ -4,7 +4,7 @@
 #define GROUP_COLUMNS                                                                                                  \
     "id, project_id, user_id, name, template, version, previous_template, minimum, maximum, desired, zones, "          \
     "server_group_id, cooldown_s, grace_s, batch, paused, deleting, numbered, scaled_us, failures, retry_us, "         \
-    "message, next_us, created_us, updated_us"
+    "message, next_us, created_us, updated_us, http_check"
 
 /* Texts are copied into `a`, or borrowed when it is NULL. */
 static const char *text_of(const struct db_rows *rows, int column, struct arena *a)
@@ -40,12 +40,13 @@ static void map_group(const struct db_rows *rows, struct arena *a, struct elasti
         .next_us = db_get_int(rows, 22),
         .created_us = db_get_int(rows, 23),
         .updated_us = db_get_int(rows, 24),
+        .http_check = text_of(rows, 25, a),
     };
 }
 
 DB_STATEMENT(elastic_insert,
              "INSERT INTO elastic_group (" GROUP_COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
-             "$13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)");
+             "$13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)");
 int store_elastic_insert(struct db_conn *c, const struct elastic_group_row *row, struct error *e)
 {
     return db_exec(c, &elastic_insert, NULL, e,
@@ -55,7 +56,8 @@ int store_elastic_insert(struct db_conn *c, const struct elastic_group_row *row,
                            db_text(row->server_group_id), db_int(row->cooldown_s), db_int(row->grace_s),
                            db_int(row->batch), db_int(row->paused), db_int(row->deleting), db_int(row->numbered),
                            db_int(row->scaled_us), db_int(row->failures), db_int(row->retry_us), db_text(row->message),
-                           db_int(row->next_us), db_int(row->created_us), db_int(row->updated_us)));
+                           db_int(row->next_us), db_int(row->created_us), db_int(row->updated_us),
+                           db_text(row->http_check)));
 }
 
 DB_STATEMENT(elastic_get,
@@ -114,7 +116,7 @@ DB_STATEMENT(elastic_write,
              "UPDATE elastic_group SET name = $2, template = $3, version = $4, previous_template = $5, minimum = $6, "
              "maximum = $7, desired = $8, zones = $9, server_group_id = $10, cooldown_s = $11, grace_s = $12, "
              "batch = $13, paused = $14, deleting = $15, numbered = $16, scaled_us = $17, failures = $18, "
-             "retry_us = $19, message = $20, next_us = $21, updated_us = $22 WHERE id = $1");
+             "retry_us = $19, message = $20, next_us = $21, updated_us = $22, http_check = $23 WHERE id = $1");
 int store_elastic_write(struct db_conn *c, const struct elastic_group_row *row, struct error *e)
 {
     return db_exec(c, &elastic_write, NULL, e,
@@ -123,8 +125,8 @@ int store_elastic_write(struct db_conn *c, const struct elastic_group_row *row, 
                            db_int(row->desired), db_text(row->zones), db_text(row->server_group_id),
                            db_int(row->cooldown_s), db_int(row->grace_s), db_int(row->batch), db_int(row->paused),
                            db_int(row->deleting), db_int(row->numbered), db_int(row->scaled_us), db_int(row->failures),
-                           db_int(row->retry_us), db_text(row->message), db_int(row->next_us),
-                           db_int(row->updated_us)));
+                           db_int(row->retry_us), db_text(row->message), db_int(row->next_us), db_int(row->updated_us),
+                           db_text(row->http_check)));
 }
 
 DB_STATEMENT(elastic_delete_metrics, "DELETE FROM elastic_metric WHERE group_id = $1");
@@ -181,6 +183,8 @@ static int map_member(const struct db_rows *rows, struct arena *a, struct elasti
         .cpu_at_us = db_get_int(rows, 9),
         .cpu_permille = db_get_int(rows, 10),
         .is_there = !db_is_null(rows, 11),
+        .check_state = db_dup_text(rows, 22, a),
+        .check_message = db_dup_text(rows, 23, a),
     };
     if (ret->is_there) {
         ret->name = db_dup_text(rows, 11, a);
@@ -203,7 +207,8 @@ static int map_member(const struct db_rows *rows, struct arena *a, struct elasti
 DB_STATEMENT(elastic_members,
              "SELECT m.server_id, m.group_id, m.version, m.zone, m.state, m.reason, m.created_us, m.healthy_us, "
              "m.cpu_ns, m.cpu_at_us, m.cpu_permille, s.name, s.fault_message, s.desired_exists, s.desired_power, "
-             "s.placement, s.observed_state, s.fault_code, s.vcpus, h.seen_us, x.cpu_ns, x.at_us "
+             "s.placement, s.observed_state, s.fault_code, s.vcpus, h.seen_us, x.cpu_ns, x.at_us, "
+             "m.check_state, m.check_message "
              "FROM elastic_member m LEFT JOIN server s ON s.id = m.server_id LEFT JOIN host h ON h.id = s.host_id "
              "LEFT JOIN usage_name n ON n.kind = 'server' AND n.text = m.server_id "
              "LEFT JOIN usage_name o ON o.kind = 'host' AND o.text = s.host_id "

@@ -16,7 +16,8 @@ struct elastic_group_row {
     int64_t cooldown_s, grace_s, batch;
     bool paused, deleting;
     int64_t numbered, scaled_us, failures, retry_us;
-    const char *message; /* NULL: none */
+    const char *message;    /* NULL: none */
+    const char *http_check; /* JSON object, NULL: none */
     int64_t next_us, created_us, updated_us;
 };
 /* Borrowed texts; a non-zero return ends the walk and is returned. */
@@ -44,6 +45,7 @@ struct elastic_member_row {
     int64_t version;
     enum elastic_health state;
     int64_t created_us, healthy_us, cpu_ns, cpu_at_us, cpu_permille;
+    const char *check_state, *check_message; /* as store_elastic_check_tell; NULL: not told, nothing to say */
     /* Of its server and the host it is on. */
     bool is_there; /* the server is in the hot table; without it the rest is nothing */
     const char *name, *fault;

@@ -2,6 +2,7 @@
 #include "api/agent/desired_view.h"
 #include "common/json_out.h"
 #include "db/store_cells.h"
+#include "db/store_elastic_check.h"
 #include "db/store_image.h"
 #include "db/store_import.h"
 #include "db/store_migration.h"
@@ -102,11 +103,12 @@ static int read_held(struct db_conn *c, const struct server_row *row, struct are
 int desired_view_write(struct db_conn *c, const char *key, const struct server_row *row, const char *consumer,
                        const char *zone, struct json_out *out, struct arena *arena, struct error *e)
 {
-    const char *topology = NULL;
+    const char *topology = NULL, *check = NULL;
     bool held, imported = false, released = false;
     int rc = read_held(c, row, arena, &held, e);
     rc = rc || row->image_id ? rc : store_import_get(c, row->id, &imported, &released, e); /* they have no image */
     rc = rc ? rc : store_cells_held(c, consumer, arena, &topology, e);
+    rc = rc ? rc : store_elastic_check_of(c, row->id, arena, &check, e);
     if (rc)
         return rc;
     json_out_object(out, key);
@@ -120,6 +122,7 @@ int desired_view_write(struct db_conn *c, const char *key, const struct server_r
     json_out_int(out, "revision", row->desired_revision);
     json_out_bool(out, "exists", row->desired_exists);
     json_out_text(out, "power", server_power_name(row->desired_power));
+    json_out_raw(out, "check", check);
     json_out_bool(out, "launched", launched(row));
     if (imported)
         json_out_bool(out, "imported", true);

@@ -11,6 +11,7 @@
 #include "common/model/numa.h"
 #include "common/uuid.h"
 #include "db/store_cells.h"
+#include "db/store_elastic_check.h"
 #include "db/store_host_clock.h"
 #include "db/store_host_reach.h"
 #include "db/store_host_storage.h"
@@ -202,6 +203,16 @@ static int apply_offers(struct work *w, const struct report_offers *from)
     return rc;
 }
 
+static int apply_checks(struct work *w, const struct json_list *list)
+{
+    const struct report_check *checks = list->items;
+    int rc = 0;
+    for (size_t i = 0; !rc && i < list->count; i++)
+        rc = store_elastic_check_tell(w->conn, w->host->id, checks[i].server_id, checks[i].state, checks[i].message,
+                                      w->now_us, w->error);
+    return rc;
+}
+
 static bool differs(const char *old, const char *new)
 {
     return new != NULL && (old == NULL || strcmp(old, new) != 0);
@@ -251,6 +262,8 @@ int report_apply(struct db_conn *c, const struct host_row *host, const struct re
         rc = apply_samples(&w, &b->samples);
     if (!rc && b->samples.count > 0)
         rc = report_load_take(c, host->id, &b->samples, now_us, a, e);
+    if (!rc)
+        rc = apply_checks(&w, &b->checks);
     if (!rc)
         rc = write_seen(&w, b, seq);
     if (!rc)

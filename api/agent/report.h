@@ -36,13 +36,18 @@ struct report_offers {
     const char *networks, *storage; /* NULL: all */
 };
 
+/* How a server answers the check that it came with. */
+struct report_check {
+    const char *server_id, *state, *message; /* message: NULL for none */
+};
+
 struct report_body {
     struct json_seen seen;
     int64_t now_us;
     const char *boot_id, *agent_version;
     struct report_inventory inventory;
     struct report_offers offers;
-    struct json_list events, samples;
+    struct json_list events, samples, checks;
 };
 
 extern const struct json_table report_body_table;

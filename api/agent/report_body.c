@@ -122,6 +122,16 @@ static const struct json_field offer_fields[] = {
 static const struct json_table offers_table = {
     .fields = offer_fields, .count = JSON_COUNT(offer_fields), .open = true, .seen_offset = JSON_NO_SEEN};
 
+static const char *const check_states[] = {"passing", "failing", "unknown", NULL};
+#define CHECK_AT(member) .offset = offsetof(struct report_check, member)
+static const struct json_field check_fields[] = {
+    {.name = "server_id", .kind = JSON_TEXT, CHECK_AT(server_id), .flags = JSON_REQUIRED, .max = 64},
+    {.name = "state", .kind = JSON_TEXT, CHECK_AT(state), .flags = JSON_REQUIRED, .choices = check_states},
+    {.name = "message", .kind = JSON_TEXT, CHECK_AT(message), .flags = JSON_NULLABLE, .max = 1000},
+};
+static const struct json_table check_table = {
+    .fields = check_fields, .count = JSON_COUNT(check_fields), .open = true, .seen_offset = JSON_NO_SEEN};
+
 enum { BODY_INVENTORY = 3, BODY_OFFERS };
 static const struct json_field body_fields[] = {
     {.name = "now_us", .kind = JSON_INT, .offset = offsetof(struct report_body, now_us), .flags = JSON_NULLABLE},
@@ -151,6 +161,13 @@ static const struct json_field body_fields[] = {
      .flags = JSON_NULLABLE,
      .sub = &event_table,
      .item_size = sizeof(struct report_event),
+     .max = 10000},
+    {.name = "checks",
+     .kind = JSON_LIST,
+     .offset = offsetof(struct report_body, checks),
+     .flags = JSON_NULLABLE,
+     .sub = &check_table,
+     .item_size = sizeof(struct report_check),
      .max = 10000},
     {.name = "samples",
      .kind = JSON_LIST,

@@ -2,6 +2,7 @@
  * template before the present one again. What is written here is what the driver brings about. */
 #include "api/elastic/groups.h"
 #include "api/elastic/elastic.h"
+#include "api/elastic/http_check.h"
 #include "api/elastic/scaling.h"
 #include "api/elastic/template.h"
 #include "common/clock.h"
@@ -15,12 +16,24 @@
 
 struct group_body {
     const char *name, *spread;
-    json_value *template;
+    json_value *template, *http_check;
     int64_t minimum, maximum, desired, cooldown_s, grace_s, batch;
     struct json_list zones;
     struct json_seen seen;
 };
-enum { IN_NAME, IN_TEMPLATE, IN_MINIMUM, IN_MAXIMUM, IN_DESIRED, IN_ZONES, IN_SPREAD, IN_COOLDOWN, IN_GRACE, IN_BATCH };
+enum {
+    IN_NAME,
+    IN_TEMPLATE,
+    IN_MINIMUM,
+    IN_MAXIMUM,
+    IN_DESIRED,
+    IN_ZONES,
+    IN_SPREAD,
+    IN_COOLDOWN,
+    IN_GRACE,
+    IN_BATCH,
+    IN_CHECK
+};
 static const char *const spreads[] = {"none", "soft", "hard", NULL};
 #define AT(member) .offset = offsetof(struct group_body, member)
 #define FIELDS(required)                                                                                               \
@@ -36,6 +49,7 @@ static const char *const spreads[] = {"none", "soft", "hard", NULL};
         [IN_COOLDOWN] = {.name = "cooldown_s", .kind = JSON_INT, AT(cooldown_s), .min = 0, .max = 86400},              \
         [IN_GRACE] = {.name = "grace_s", .kind = JSON_INT, AT(grace_s), .min = 1, .max = 86400},                       \
         [IN_BATCH] = {.name = "batch", .kind = JSON_INT, AT(batch), .min = 1, .max = MEMBERS_MAX},                     \
+        [IN_CHECK] = {.name = "http_check", .kind = JSON_ANY, AT(http_check), .flags = JSON_NULLABLE},                 \
     }
 static const struct json_field new_fields[] = FIELDS(JSON_REQUIRED);
 static const struct json_field edit_fields[] = FIELDS(0);
@@ -96,6 +110,7 @@ static void write_group(struct json_out *out, const char *key, const struct elas
     json_out_int(out, "cooldown_s", g->cooldown_s);
     json_out_int(out, "grace_s", g->grace_s);
     json_out_int(out, "batch", g->batch);
+    json_out_raw(out, "http_check", g->http_check);
     json_out_bool(out, "paused", g->paused);
     json_out_int(out, "version", g->version);
     json_out_raw(out, "template", g->template);
@@ -225,6 +240,8 @@ static int groups_create(struct request *request, struct reply *reply)
         rc = read_zones(request, b, &row.zones);
     if (!rc)
         rc = template_check(request, b->template, &row.template);
+    if (!rc && has(b, IN_CHECK))
+        rc = http_check_read(request, b->http_check, &row.http_check);
     if (!rc)
         rc = make_spread(request, b, &row);
     if (!rc)
@@ -277,6 +294,14 @@ static int set_template(struct request *request, struct elastic_group_row *row, 
     return turn_note(&t, "rolled", &request->error, "%s: version %lld of the template", what, (long long)row->version);
 }
 
+static int set_check(struct request *request, const struct group_body *b, struct elastic_group_row *row)
+{
+    const char *before = row->http_check;
+    int rc = http_check_read(request, b->http_check, &row->http_check);
+    bool same = before && row->http_check ? strcmp(before, row->http_check) == 0 : before == row->http_check;
+    return rc || same ? rc : http_check_changed(request, row->id);
+}
+
 static int groups_edit(struct request *request, struct reply *reply)
 {
     const struct group_body *b = request->body;
@@ -294,6 +319,8 @@ static int groups_edit(struct request *request, struct reply *reply)
         rc = template_check(request, b->template, &template);
     if (!rc && template != NULL)
         rc = set_template(request, &row, template, "updated");
+    if (!rc && has(b, IN_CHECK))
+        rc = set_check(request, b, &row);
     if (!rc && row.desired != desired) {
         struct turn t = groups_turn(request, &row);
         rc = turn_note(&t, "scaled", &request->error, "from %lld to %lld: its tenant asked", (long long)desired,
@@ -367,6 +394,8 @@ static int members_list(struct request *request, struct reply *reply)
         json_out_text(out, "name", m->name);
         json_out_text(out, "state", elastic_health_name(m->state));
         json_out_text(out, "reason", m->reason);
+        json_out_text(out, "http_check", row.http_check ? m->check_state : NULL);
+        json_out_text(out, "http_check_message", row.http_check ? m->check_message : NULL);
         json_out_text(out, "zone", m->zone);
         json_out_int(out, "version", m->version);
         if (m->cpu_permille >= 0)

@@ -43,6 +43,25 @@ static void fail(struct turn *t, const char *message)
     t->group.message = message;
 }
 
+static bool is_late(const struct turn *t, const struct elastic_member_row *m)
+{
+    return t->now_us - m->created_us > t->group.grace_s * CLOCK_SECOND_US;
+}
+
+/* What it says by HTTP, when it runs. Until it has answered once it has its grace; one that nobody can ask, or of which
+ * no agent tells, is as healthy as it looks. */
+static enum elastic_health judge_answer(const struct turn *t, const struct elastic_member_row *m,
+                                        const char **ret_reason)
+{
+    bool fails = m->check_state && strcmp(m->check_state, "failing") == 0;
+    if (m->healthy_us == 0 && !is_late(t, m) && (fails || !m->check_state))
+        return ELASTIC_STARTING;
+    if (!fails)
+        return ELASTIC_HEALTHY;
+    *ret_reason = arena_printf(t->arena, "HTTP check: %s", m->check_message ? m->check_message : "it fails");
+    return ELASTIC_SICK;
+}
+
 /* What a member's server says about its health. */
 static enum elastic_health judge(const struct turn *t, const struct elastic_member_row *m, const char **ret_reason)
 {
@@ -59,13 +78,15 @@ static enum elastic_health judge(const struct turn *t, const struct elastic_memb
             *ret_reason = "its host is silent";
             return ELASTIC_SICK;
         }
+        if (t->group.http_check)
+            return judge_answer(t, m, ret_reason);
         return ELASTIC_HEALTHY;
     }
     if (m->healthy_us != 0) {
         *ret_reason = arena_printf(t->arena, "it is %s", server_state_name(s->state));
         return ELASTIC_SICK;
     }
-    if (s->placement == SERVER_PLACEMENT_PLACED && t->now_us - m->created_us > t->group.grace_s * CLOCK_SECOND_US) {
+    if (s->placement == SERVER_PLACEMENT_PLACED && is_late(t, m)) {
         *ret_reason = arena_printf(t->arena, "it was not healthy within %lld s", (long long)t->group.grace_s);
         return ELASTIC_SICK;
     }

@@ -51,10 +51,11 @@ struct libvirt {
     struct storage *storage;
     struct worker_pool *calls;
     struct libvirt_call *outstanding;
-    struct worker_pool *moves; /* for what takes as long as a server is large */
-    struct http_files *files;  /* of servers that move away */
-    struct idmap moving;       /* server id -> its call of a move, under way */
-    struct idmap lost;         /* server or network id -> call that has not come back */
+    struct worker_pool *probes; /* NULL until a guest is asked */
+    struct worker_pool *moves;  /* for what takes as long as a server is large */
+    struct http_files *files;   /* of servers that move away */
+    struct idmap moving;        /* server id -> its call of a move, under way */
+    struct idmap lost;          /* server or network id -> call that has not come back */
     struct libvirt_facts facts;
     struct libvirt_nics nics; /* of the round before; with a call while one is under way */
     virConnectPtr conn;       /* NULL: away */
@@ -231,6 +232,9 @@ bool libvirt_filter_ensure(virConnectPtr conn, const struct settings *settings);
 /* ---- libvirt_adjust.c: work, on the worker ---- */
 /* A domain that is on gets what c->xml has, as far as that goes while it is on: its nics, and what they may send. */
 int libvirt_adjust(struct libvirt_call *c, virDomainPtr domain);
+
+/* ---- libvirt_probe.c ---- */
+void libvirt_probe(struct hypervisor *h, const struct hypervisor_probe *probe, hypervisor_done_fn done, void *arg);
 
 /* ---- libvirt_console.c: work, on the worker ---- */
 /* What a running domain prints is kept from now on; nothing where the hypervisor does that. */

@@ -320,6 +320,7 @@ static void libvirt_hypervisor_free(struct hypervisor *h)
     for (struct libvirt_call *c = lv->outstanding; c; c = c->next)
         c->owner = NULL;
     libvirt_move_free(lv);
+    worker_pool_abandon(&lv->probes);
     worker_pool_abandon(&lv->calls); /* a call may hang for ever */
     storage_free(&lv->storage);
     libvirt_events_stop();
@@ -346,6 +347,7 @@ static const struct hypervisor_ops libvirt_hypervisor_ops = {
     .set_password = libvirt_hypervisor_set_password,
     .foreign = libvirt_hypervisor_foreign,
     .addresses = libvirt_hypervisor_addresses,
+    .probe = libvirt_probe,
     .inventory = libvirt_hypervisor_inventory,
     .samples = libvirt_hypervisor_samples,
     .free = libvirt_hypervisor_free,
