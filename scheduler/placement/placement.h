@@ -226,6 +226,7 @@ struct placement_explanation {
     struct {
         const char *reason; /* static: "disabled", "full (VCPU)", ... */
         const char *detail; /* NULL, or a name borrowed from the library */
+        int rank;           /* of the filter among all */
         int64_t hosts;
     } removed[PLACEMENT_REASONS]; /* only those that removed some */
     /* The nearest miss: of the hosts that lack one resource only and pass all else, those that lack least, by share of

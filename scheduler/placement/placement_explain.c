@@ -10,36 +10,45 @@ static const char *const resource_units[RESOURCE_COUNT] = {"VCPU", "MiB", "GiB o
 
 #define CELLS_SCALE (1 << 20) /* what a lack in cells is a share of */
 
-static void note_removed(struct placement_explanation *x, const char *reason, const char *detail)
+/* Filters in the order in which they are told: the host's state, those on kinds, amounts, cells, the request's own. */
+enum { RANK_DISABLED, RANK_SILENT, RANK_KIND, RANK_AMOUNT = 100, RANK_CELLS = 200, RANK_OWN };
+
+static void note_removed(struct placement_explanation *x, int rank, const char *reason, const char *detail)
 {
-    size_t i = 0;
+    size_t i = 0, at = 0;
     while (i < x->count && (x->removed[i].reason != reason || x->removed[i].detail != detail)) {
         i++;
     }
-    if (i == x->count) {
-        if (x->count == PLACEMENT_REASONS) {
-            return;
-        }
-        x->removed[x->count].reason = reason;
-        x->removed[x->count].detail = detail;
-        x->removed[x->count++].hosts = 0;
+    if (i < x->count) {
+        x->removed[i].hosts++;
+        return;
     }
-    x->removed[i].hosts++;
+    if (x->count == PLACEMENT_REASONS) {
+        return;
+    }
+    while (at < x->count && x->removed[at].rank <= rank) {
+        at++;
+    }
+    memmove(&x->removed[at + 1], &x->removed[at], (x->count++ - at) * sizeof(x->removed[0]));
+    x->removed[at].reason = reason;
+    x->removed[at].detail = detail;
+    x->removed[at].rank = rank;
+    x->removed[at].hosts = 1;
 }
 
 /* What one host lacks. */
 struct lack {
-    int missing;
+    int missing, rank;
     const char *first_reason, *first_detail; /* the first in the order of the filters */
     const char *unit;
     int64_t amount, need;
 };
 
-static void note_lack(struct lack *l, const char *reason, const char *detail, const char *unit, int64_t amount,
-                      int64_t need)
+static void note_lack(struct lack *l, int rank, const char *reason, const char *detail, const char *unit,
+                      int64_t amount, int64_t need)
 {
     if (l->missing++ == 0) {
-        *l = (struct lack){1, reason, detail, unit, amount, need};
+        *l = (struct lack){1, rank, reason, detail, unit, amount, need};
     }
 }
 
@@ -49,7 +58,7 @@ static void measure_cells(const struct placement *p, int32_t slot, const struct 
 {
     struct numa_lack lack;
     if (ret->missing == 0 && r->extra.numa && placement_numa_lacks(p, slot, r->extra.numa, &lack)) {
-        note_lack(ret, "without room in NUMA cells", lack.what, lack.what, lack.amount, CELLS_SCALE);
+        note_lack(ret, RANK_CELLS, "without room in NUMA cells", lack.what, lack.what, lack.amount, CELLS_SCALE);
     }
 }
 
@@ -64,14 +73,15 @@ static void measure(const struct placement *p, int32_t slot, const struct placem
     for (int i = 0; i < RESOURCE_COUNT; i++) {
         int64_t need = least.amount[i];
         if (need > 0 && need > values[i]) {
-            note_lack(ret, resource_reasons[i], NULL, resource_units[i], need - values[i], need);
+            note_lack(ret, RANK_AMOUNT + i, resource_reasons[i], NULL, resource_units[i], need - values[i], need);
         }
     }
     for (size_t i = 0; i < r->extra.count; i++) {
         int32_t at = placement_class_dimension(p->kinds[s->kind]->key, r->extra.item[i].class);
         int64_t need = r->extra.item[i].amount, have = at < 0 ? 0 : values[at];
         if (need > have) {
-            note_lack(ret, "full", names->text[i], names->text[i], need - have, need);
+            note_lack(ret, RANK_AMOUNT + RESOURCE_COUNT + (int)i, "full", names->text[i], names->text[i], need - have,
+                      need);
         }
     }
     measure_cells(p, slot, r, ret);
@@ -104,10 +114,11 @@ static void note_miss(struct placement_explanation *x, const struct lack *l, int
 }
 
 static const char *kind_refusal(const struct placement *p, const struct kind_key *k, const struct constraints *c,
-                                const char **ret_detail)
+                                int *ret_rank, const char **ret_detail)
 {
     for (size_t i = 0; i < placement_kind_filter_count; i++) {
         if (!placement_kind_filters[i].passes(p, k, c, ret_detail)) {
+            *ret_rank = RANK_KIND + (int)i;
             return placement_kind_filters[i].reason;
         }
     }
@@ -121,22 +132,23 @@ static void explain_slot(const struct placement *p, int32_t slot, const struct p
     const struct slot *s = &p->slots[slot];
     struct lack lack;
     const char *detail = NULL;
+    int rank = !s->enabled ? RANK_DISABLED : RANK_SILENT;
     const char *reason = !s->enabled ? "disabled"
                          : !s->alive ? "not alive"
-                                     : kind_refusal(p, p->kinds[s->kind]->key, c, &detail);
+                                     : kind_refusal(p, p->kinds[s->kind]->key, c, &rank, &detail);
     if (reason) {
-        note_removed(x, reason, detail);
+        note_removed(x, rank, reason, detail);
         return;
     }
     measure(p, slot, r, names, &lack);
     const char *own = placement_own_refusal(p, r, slot);
     if (lack.missing > 0) {
-        note_removed(x, lack.first_reason, lack.first_detail);
+        note_removed(x, lack.rank, lack.first_reason, lack.first_detail);
         if (!own) {
             note_miss(x, &lack, nearest_need);
         }
     } else if (own) {
-        note_removed(x, own, NULL);
+        note_removed(x, RANK_OWN, own, NULL);
     }
 }
 

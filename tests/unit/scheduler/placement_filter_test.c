@@ -179,6 +179,9 @@ static void compare_reasons(struct placement *p, const struct placement_request 
     struct placement_explanation x;
     placement_explain(p, r, &x);
     CHECK_INT(x.hosts, HOSTS);
+    for (size_t i = 1; i < x.count; i++) {
+        CHECK(x.removed[i - 1].rank <= x.removed[i].rank);
+    }
     for (size_t i = 0; i < x.count; i++) {
         int64_t told = 0, counted = 0;
         for (size_t k = 0; k < x.count; k++) {
@@ -260,6 +263,6 @@ TEST("a filter names what the hosts lack")
     CHECK_INT(placement_choose(p, &r), PLACEMENT_NO_SLOT);
     placement_explain(p, &r, &x);
     CHECK_TEXT(placement_sentence(&x, text, sizeof(text)),
-               "No valid host: 2 hosts, 1 without reach of the network, 1 in aggregates for other images (os)");
+               "No valid host: 2 hosts, 1 in aggregates for other images (os), 1 without reach of the network");
     placement_free(&p);
 }

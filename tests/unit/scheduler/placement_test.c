@@ -228,7 +228,7 @@ TEST("the nearest miss is the host that lacks the least of what was asked")
     CHECK_INT(placement_choose(p, &r), PLACEMENT_NO_SLOT);
     placement_explain(p, &r, &x);
     CHECK_TEXT(placement_sentence(&x, text, sizeof(text)),
-               "No valid host: 5 hosts, 4 full (MEMORY_MB), 1 full (VCPU); nearest: 3 hosts lack 512 MiB");
+               "No valid host: 5 hosts, 1 full (VCPU), 4 full (MEMORY_MB); nearest: 3 hosts lack 512 MiB");
     placement_free(&p);
 }
 
