@@ -1,5 +1,6 @@
-/* The connection: made on a worker, watched by keepalive, made again after a growing pause. Events come on the loop,
- * from libvirt's event loop that runs there; those of an older connection are recognised by its generation. */
+/* The connection: made on a worker, watched by keepalive when it goes to another machine, made again after a growing
+ * pause. Events come on the loop, from libvirt's event loop that runs there; those of an older connection are
+ * recognised by its generation. */
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/log.h"
@@ -135,6 +136,14 @@ static void libvirt_connect_on_close(virConnectPtr conn, int reason, void *opaqu
 
 /* ---- on the worker ---- */
 
+/* On this machine the end of libvirtd closes its socket, and one that hangs is known by the calls' deadlines. Keepalive
+ * would only do harm there: libvirt 9's client may crash when it closes a socket that a call waits on. */
+static bool libvirt_connect_leaves_machine(const char *uri)
+{
+    const char *host = strstr(uri, "://");
+    return host && host[3] != '/' && host[3] != '\0';
+}
+
 static void libvirt_connect_listen(struct libvirt_call *c)
 {
     struct libvirt_link *links[3];
@@ -142,7 +151,8 @@ static void libvirt_connect_listen(struct libvirt_call *c)
         links[i] = memory_new(sizeof(*links[i]));
         links[i]->generation = c->generation;
     }
-    if (virConnectSetKeepAlive(c->made, LIBVIRT_KEEPALIVE_S, LIBVIRT_KEEPALIVE_COUNT) < 0)
+    if (libvirt_connect_leaves_machine(c->settings->hypervisor_uri) &&
+        virConnectSetKeepAlive(c->made, LIBVIRT_KEEPALIVE_S, LIBVIRT_KEEPALIVE_COUNT) < 0)
         log_warn("hypervisor connection without keepalive", "uri=%s", c->settings->hypervisor_uri);
     if (virConnectRegisterCloseCallback(c->made, libvirt_connect_on_close, links[0], free) < 0)
         libvirt_call_fail(c, "Cannot watch the hypervisor's connection");
