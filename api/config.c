@@ -55,6 +55,8 @@ static const struct config_option options[] = {
      .doc = "Largest disk in an image that is converted, whatever its file's size."},
     {OPTION(image_convert_timeout_ms), .type = CONFIG_DURATION, .fallback = "1h", .min = 1000, .max = 86400000,
      .doc = "Time for the conversion of an image (vmdk, vhd, vhdx, vdi, OVA)."},
+    {OPTION(shelved_offload_s), .type = CONFIG_INT, .fallback = "0", .min = -1, .max = (int64_t)1 << 31, .reload = true,
+     .doc = "Seconds after which a shelved server leaves its host; 0: at once, -1: when an administrator asks."},
     {OPTION(header_timeout_ms), .type = CONFIG_DURATION, .fallback = "10s", .min = 100, .max = 3600000,
      .doc = "Time for the request line and headers of a request."},
     {OPTION(body_timeout_ms), .type = CONFIG_DURATION, .fallback = "60s", .min = 100, .max = 86400000,

@@ -10,6 +10,7 @@ struct api_config {
     int64_t http_threads, http_workers, http_connections, writer_queue, writer_threads;
     int64_t body_limit, image_limit, image_virtual_limit, image_convert_timeout_ms;
     int64_t header_timeout_ms, body_timeout_ms, upload_timeout_ms, idle_timeout_ms, shutdown_timeout_ms;
+    int64_t shelved_offload_s;
     int64_t token_life_ms, password_passes, password_memory, password_threads, password_queue;
     bool metrics_public;
 };

@@ -152,9 +152,12 @@ int store_placement_read_waiting(struct db_rows *rows, struct arena *a, struct p
     return rc;
 }
 
+/* One that comes from the shelf is made of the image that it was there. */
+#define PLACEMENT_IMAGE "coalesce((SELECT f.image_id FROM server_shelf f WHERE f.server_id = s.id), s.image_id)"
 DB_STATEMENT(placement_waiting,
              "SELECT " PLACEMENT_WAITING_COLUMNS " FROM placement_queue q JOIN server s ON s.id = q.server_id "
-             "LEFT JOIN image i ON i.id = s.image_id WHERE q.parked_us IS NULL ORDER BY q.created_us, q.server_id "
+             "LEFT JOIN image i ON i.id = " PLACEMENT_IMAGE
+             " WHERE q.parked_us IS NULL ORDER BY q.created_us, q.server_id "
              "LIMIT $1");
 int store_placement_waiting(struct db_conn *c, int64_t limit, struct arena *a, struct placement_waiting_row **ret_rows,
                             size_t *ret_count, struct error *e)
@@ -166,7 +169,7 @@ int store_placement_waiting(struct db_conn *c, int64_t limit, struct arena *a, s
 
 DB_STATEMENT(placement_waiting_batch,
              "SELECT " PLACEMENT_WAITING_COLUMNS " FROM placement_queue q JOIN server s ON s.id = q.server_id "
-             "LEFT JOIN image i ON i.id = s.image_id WHERE q.batch_id = $1 AND q.parked_us IS NULL "
+             "LEFT JOIN image i ON i.id = " PLACEMENT_IMAGE " WHERE q.batch_id = $1 AND q.parked_us IS NULL "
              "ORDER BY q.server_id");
 int store_placement_waiting_batch(struct db_conn *c, const char *batch_id, struct arena *a,
                                   struct placement_waiting_row **ret_rows, size_t *ret_count, struct error *e)
@@ -316,13 +319,23 @@ int store_placement_bind(struct db_conn *c, const struct placement_waiting_row *
 
 DB_STATEMENT(placement_fail, "UPDATE server SET placement = 'failed', fault_code = 500, fault_message = $2, "
                              "fault_us = $3, updated_us = $3, deadline_us = NULL, revision = revision + 1 "
-                             "WHERE id = $1 AND placement = 'waiting'");
+                             "WHERE id = $1 AND placement = 'waiting' "
+                             "AND (operation IS NULL OR operation <> 'unshelving')");
+/* It stays on the shelf. */
+DB_STATEMENT(
+    placement_fail_unshelve,
+    "UPDATE server SET placement = 'placed', desired_power = 'stopped', operation = NULL, operation_id = NULL, "
+    "deadline_us = NULL, updated_us = $2, revision = revision + 1 "
+    "WHERE id = $1 AND placement = 'waiting' AND operation = 'unshelving'");
 DB_STATEMENT(placement_fail_operation,
              "UPDATE operation SET state = 'failed', message = $2, updated_us = $3, finished_us = $3 "
-             "WHERE server_id = $1 AND action = 'create' AND state = 'running'");
+             "WHERE server_id = $1 AND action IN ('create', 'unshelve') AND state = 'running'");
 int store_placement_fail(struct db_conn *c, const char *server_id, const char *message, int64_t now_us, struct error *e)
 {
     int rc = db_exec(c, &placement_fail, NULL, e, DB_ARGS(db_text(server_id), db_text(message), db_int(now_us)));
+    if (!rc) {
+        rc = db_exec(c, &placement_fail_unshelve, NULL, e, DB_ARGS(db_text(server_id), db_int(now_us)));
+    }
     if (!rc) {
         rc = db_exec(c, &placement_fail_operation, NULL, e,
                      DB_ARGS(db_text(server_id), db_text(message), db_int(now_us)));

@@ -16,8 +16,15 @@
 /* server_words' vm_state and status in SQL; tests/unit/db proves that they agree for every situation. */
 #define SERVER_RESIZED                                                                                                 \
     "s.desired_exists = 1 AND s.placement = 'placed' AND s.operation IN ('resized', 'resize-reverting')"
+#define SERVER_ON_HOST                                                                                                 \
+    "s.placement = 'placed' AND s.observed_state IN ('running', 'stopped', 'crashed', 'paused', 'suspended')"
+#define SERVER_SHELVED                                                                                                 \
+    "s.desired_exists = 1 AND (s.operation IN ('shelved', 'offloading') OR s.operation = 'unshelving' "                \
+    "AND " SERVER_ON_HOST ")"
+#define SERVER_UNSHELVING "s.desired_exists = 1 AND s.operation = 'unshelving'"
 #define SERVER_VM_STATE                                                                                                \
     "CASE WHEN s.fault_code IS NOT NULL OR s.placement = 'failed' OR s.observed_state = 'gone' THEN 'error' "          \
+    "WHEN " SERVER_SHELVED " THEN 'shelved' WHEN " SERVER_UNSHELVING " THEN 'shelved_offloaded' "                      \
     "WHEN s.placement = 'waiting' THEN 'building' WHEN " SERVER_RESIZED " THEN 'resized' "                             \
     "WHEN s.observed_state = 'running' THEN 'active' "                                                                 \
     "WHEN s.observed_state IN ('stopped', 'crashed') THEN 'stopped' "                                                  \
@@ -37,7 +44,7 @@
     "CASE WHEN " SERVER_VM_STATE " = 'error' THEN 'ERROR' ELSE COALESCE(" SERVER_OPERATION_STATUS                      \
     ", CASE " SERVER_VM_STATE " WHEN 'building' THEN 'BUILD' WHEN 'stopped' THEN 'SHUTOFF' "                           \
     "WHEN 'paused' THEN 'PAUSED' WHEN 'suspended' THEN 'SUSPENDED' "                                                   \
-    "WHEN 'shelved_offloaded' THEN 'SHELVED_OFFLOADED' ELSE 'ACTIVE' END) END"
+    "WHEN 'shelved' THEN 'SHELVED' WHEN 'shelved_offloaded' THEN 'SHELVED_OFFLOADED' ELSE 'ACTIVE' END) END"
 
 /* The same, but for servers of hosts that were heard before `limit` last (NULL: of none). */
 #define SERVER_STATUS_SINCE(limit)                                                                                     \

@@ -7,6 +7,23 @@
 #include "db/store_import.h"
 #include "db/store_migration.h"
 #include "db/store_port.h"
+#include "db/store_server_shelf.h"
+
+/* A server that comes from the shelf is made of the image that it was there. */
+static int find_shelf(struct db_conn *c, const struct server_row *row, struct arena *arena, const char **image_id,
+                      struct error *e)
+{
+    struct server_shelf_row shelf;
+    enum server_power rest;
+    bool found = false,
+         on_host = server_power_of(row->observed_state, &rest) && row->observed_state != SERVER_STATE_SHELVED;
+    if (row->operation != SERVER_OPERATION_UNSHELVING || on_host)
+        return 0;
+    int rc = store_server_shelf_get(c, row->id, arena, &shelf, &found, e);
+    if (!rc && found)
+        *image_id = shelf.image_id;
+    return rc;
+}
 
 /* null is for servers that were made without an image. One whose image was deleted says so: its host must not give it
  * an empty disk, nor must a database that fails. Its properties are then those of the time when the server was made. */
@@ -14,14 +31,18 @@ static int write_image(struct db_conn *c, const struct server_row *row, struct j
                        struct error *e)
 {
     struct error why = {0};
-    struct image_row image = {.id = row->image_id, .name = "", .properties = "{}"};
-    int rc = row->image_id == NULL ? 0 : store_image_get(c, row->image_id, NULL, true, arena, &image, &why);
+    const char *image_id = row->image_id;
+    int rc = find_shelf(c, row, arena, &image_id, e);
+    if (rc)
+        return rc;
+    struct image_row image = {.id = image_id, .name = "", .properties = "{}"};
+    rc = image_id == NULL ? 0 : store_image_get(c, image_id, NULL, true, arena, &image, &why);
     bool gone = rc == ERR_NOT_FOUND;
     if (gone)
         rc = store_server_image_properties(c, row->id, arena, &image.properties, &why);
     if (rc && rc != ERR_NOT_FOUND)
         return error_set(e, rc, "%s", error_text(&why));
-    if (row->image_id == NULL) {
+    if (image_id == NULL) {
         json_out_null(out, "image");
         return 0;
     }
@@ -66,8 +87,8 @@ static void write_key(struct json_out *out, const struct server_row *row)
 
 static void write_operation(struct json_out *out, const struct server_row *row)
 {
-    if (row->operation == SERVER_OPERATION_NONE || server_operation_moves(row->operation) ||
-        row->operation_id == NULL) {
+    bool is_its_own = row->operation == SERVER_OPERATION_REBOOT_SOFT || row->operation == SERVER_OPERATION_REBOOT_HARD;
+    if (!is_its_own || row->operation_id == NULL) {
         json_out_null(out, "operation");
         return;
     }
@@ -81,7 +102,7 @@ static void write_operation(struct json_out *out, const struct server_row *row)
 static bool launched(const struct server_row *row)
 {
     return row->launched_us != 0 && row->observed_state != SERVER_STATE_NONE &&
-           row->observed_state != SERVER_STATE_BUILDING;
+           row->observed_state != SERVER_STATE_BUILDING && row->observed_state != SERVER_STATE_SHELVED;
 }
 
 /* It leaves this host, and what runs of it may run on the other one already. */
@@ -89,7 +110,7 @@ static int read_held(struct db_conn *c, const struct server_row *row, struct are
 {
     struct migration_row m;
     struct error none = {0};
-    *ret = false;
+    *ret = row->operation == SERVER_OPERATION_OFFLOADING;
     if (!server_operation_moves(row->operation))
         return 0;
     int rc = store_migration_of_server(c, row->id, a, &m, &none);

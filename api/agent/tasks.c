@@ -4,6 +4,7 @@
 #include "api/agent/agent.h"
 #include "api/agent/desired_view.h"
 #include "api/compute/server_image.h"
+#include "api/compute/server_shelf.h"
 #include "db/store_host_task.h"
 #include "db/store_migration.h"
 #include <string.h>
@@ -116,8 +117,9 @@ static const struct json_field fields[] = {
 static const struct json_table table = {
     .fields = fields, .count = JSON_COUNT(fields), .open = true, .seen_offset = JSON_NO_SEEN};
 
-/* A task that makes an image has the image's id; of all others nothing happens here. */
-static int take_image(struct request *request, const struct host_row *host, const struct report *r)
+/* A task that makes an image has the image's id, one that removes a shelved server is known to the shelf; of all others
+ * nothing happens here. */
+static int take_alone(struct request *request, const struct host_row *host, const struct report *r)
 {
     const char *id = request_param(request, "id"), *step = json_in_text(json_in_member(r->result, "step"));
     bool uploads = step != NULL && strcmp(step, "uploading") == 0;
@@ -125,8 +127,11 @@ static int take_image(struct request *request, const struct host_row *host, cons
         return server_image_progress(request->conn, id, host->id,
                                      uploads ? SERVER_IMAGE_UPLOADING : SERVER_IMAGE_COPYING, request->now_us,
                                      &request->arena, &request->error);
-    return server_image_fail(request->conn, id, host->id, r->error ? r->error : "The host failed", request->now_us,
-                             &request->arena, &request->error);
+    int rc = server_image_fail(request->conn, id, host->id, r->error ? r->error : "The host failed", request->now_us,
+                               &request->arena, &request->error);
+    return rc ? rc
+              : server_shelf_task_ended(request->conn, id, host->id, strcmp(r->state, "done") == 0, request->now_us,
+                                        &request->arena, &request->error);
 }
 
 static int tasks_take(struct request *request, struct reply *reply)
@@ -137,7 +142,7 @@ static int tasks_take(struct request *request, struct reply *reply)
                                                                    : HOST_TASK_OPEN;
     struct host_row host;
     int rc = agent_host(request, &host);
-    rc = rc ? rc : take_image(request, &host, r);
+    rc = rc ? rc : take_alone(request, &host, r);
     const char *result = json_in_is_object(r->result) ? json_in_print(r->result, &request->arena) : NULL;
     if (!rc)
         rc = store_host_task_report(request->conn, request_param(request, "id"), host.id, state, result,

@@ -4,6 +4,7 @@
 #include "api/compute/background.h"
 #include "api/compute/server_image.h"
 #include "api/compute/server_life.h"
+#include "api/compute/server_shelf.h"
 #include "api/http/metrics.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -66,18 +67,6 @@ int background_expire(struct api *api, int64_t now_us, int64_t limit, int64_t *r
     return rc;
 }
 
-static void expire(struct api *api, void *arg)
-{
-    struct error e = {0};
-    int64_t count;
-    (void)arg;
-    if (background_expire(api, clock_now_us(), EXPIRE_LIMIT, &count, &e) != 0)
-        log_error("deadlines cannot be read", "error=%s", error_text(&e));
-    error_clear(&e);
-    if (background_give_up_images(api, clock_now_us(), &e) != 0)
-        log_error("images of servers cannot be read", "error=%s", error_text(&e));
-}
-
 /* Images that nobody will end any more. */
 static int give_up_one(struct db_conn *c, void *arg, struct error *e)
 {
@@ -103,6 +92,49 @@ int background_give_up_images(struct api *api, int64_t now_us, struct error *e)
     }
     arena_done(&o.arena);
     return rc;
+}
+
+static int offload_one(struct db_conn *c, void *arg, struct error *e)
+{
+    const struct expiry *x = arg;
+    struct server_row row;
+    struct arena arena;
+    arena_init(&arena);
+    int rc = store_server_get(c, x->id, &arena, &row, e);
+    rc = rc ? rc : server_shelf_follow(c, &row, x->now_us, &arena, e);
+    arena_done(&arena);
+    return rc;
+}
+
+/* Shelved servers whose time on their host is over. */
+static int offload_due(struct api *api, int64_t now_us, struct error *e)
+{
+    struct overdue o = {.count = 0};
+    arena_init(&o.arena);
+    int rc = store_server_shelf_due(db_reader(api->db), now_us, EXPIRE_LIMIT, add_id, &o, e);
+    for (int64_t i = 0; !rc && i < o.count; i++) {
+        struct expiry x = {.id = o.ids[i], .now_us = now_us};
+        struct error failure = {0};
+        if (writer_run(api->writer, offload_one, &x, &failure) != 0)
+            log_error("shelved server cannot leave its host", "server=%s error=%s", x.id, error_text(&failure));
+    }
+    arena_done(&o.arena);
+    return rc;
+}
+
+static void expire(struct api *api, void *arg)
+{
+    struct error e = {0};
+    int64_t count;
+    (void)arg;
+    if (background_expire(api, clock_now_us(), EXPIRE_LIMIT, &count, &e) != 0)
+        log_error("deadlines cannot be read", "error=%s", error_text(&e));
+    error_clear(&e);
+    if (background_give_up_images(api, clock_now_us(), &e) != 0)
+        log_error("images of servers cannot be read", "error=%s", error_text(&e));
+    error_clear(&e);
+    if (offload_due(api, clock_now_us(), &e) != 0)
+        log_error("shelved servers cannot be read", "error=%s", error_text(&e));
 }
 
 static int purge_rows(struct db_conn *c, void *arg, struct error *e)

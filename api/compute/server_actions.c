@@ -9,6 +9,7 @@
 #include "api/compute/server_password.h"
 #include "api/compute/server_question.h"
 #include "api/compute/server_security_groups.h"
+#include "api/compute/server_shelf_actions.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -346,22 +347,14 @@ static const struct action_row actions[] = {
     {"os-migrateLive", server_moves_live, 1, true, false, "CUSTOM_LACKS_LIVE_MIGRATION"},
     {"createImage", server_image_actions_create, 1, false, false, "CUSTOM_LACKS_SNAPSHOT"},
     {"createBackup", server_image_actions_back_up, 1, false, false, "CUSTOM_LACKS_SNAPSHOT"},
+    {"shelve", server_shelf_actions_shelve, 1, false, false, "CUSTOM_LACKS_SNAPSHOT"},
+    {"shelveOffload", server_shelf_actions_offload, 1, true, false, NULL},
+    {"unshelve", server_shelf_actions_unshelve, 1, false, false, NULL},
     {"evacuate", server_moves_evacuate, 1, true, true, NULL},
 };
 static const char *const later[] = {
-    "injectNetworkInfo",
-    "os-getRDPConsole",
-    "os-getSPICEConsole",
-    "os-getSerialConsole",
-    "os-getVNCConsole",
-    "rebuild",
-    "rescue",
-    "resetNetwork",
-    "shelve",
-    "shelveOffload",
-    "trigger_crash_dump",
-    "unrescue",
-    "unshelve",
+    "injectNetworkInfo", "os-getRDPConsole", "os-getSPICEConsole", "os-getSerialConsole", "os-getVNCConsole",
+    "rebuild",           "rescue",           "resetNetwork",       "trigger_crash_dump",  "unrescue",
 };
 
 struct wanted {

@@ -2,6 +2,7 @@
  * concerns nobody. The files of images that go are removed by the image service's sweep. */
 #include "api/compute/server_image.h"
 #include "api/compute/server_life.h"
+#include "api/compute/server_shelf.h"
 #include "common/json_in.h"
 #include "common/log.h"
 #include "db/store_host_task.h"
@@ -29,6 +30,20 @@ int server_image_begin(struct db_conn *c, struct server_row *row, const struct i
     return store_server_move(c, row, e);
 }
 
+int server_image_prepare(struct db_conn *c, const struct server_image_row *making, struct error *e)
+{
+    struct server_image_row m = *making;
+    m.deadline_us += patience_us();
+    return store_server_image_insert(c, &m, e);
+}
+
+int server_image_start(struct db_conn *c, const char *image_id, const char *host_id, const char *server_id,
+                       int64_t now_us, struct error *e)
+{
+    int rc = store_server_image_extend(c, image_id, now_us + patience_us(), e);
+    return rc ? rc : store_host_task_insert_alone(c, image_id, host_id, server_id, "snapshot", "{}", e);
+}
+
 /* *ret_found false: it has been deleted. */
 static int find_image(struct db_conn *c, const char *id, struct arena *a, struct image_row *ret, bool *ret_found,
                       struct error *e)
@@ -53,14 +68,17 @@ static int find_server(struct db_conn *c, const struct server_image_row *making,
 static int show_step(struct db_conn *c, const struct server_image_row *making, enum server_image_step step,
                      int64_t now_us, struct arena *a, struct error *e)
 {
-    static const enum server_operation shown[] = {[SERVER_IMAGE_COPYING] = SERVER_OPERATION_IMAGE_PENDING,
-                                                  [SERVER_IMAGE_UPLOADING] = SERVER_OPERATION_IMAGE_UPLOADING};
+    static const enum server_operation words[2][2] = {
+        [SERVER_IMAGE_COPYING] = {SERVER_OPERATION_IMAGE_PENDING, SERVER_OPERATION_SHELVING_PENDING},
+        [SERVER_IMAGE_UPLOADING] = {SERVER_OPERATION_IMAGE_UPLOADING, SERVER_OPERATION_SHELVING_UPLOADING}};
     struct server_row row;
     bool found = false;
     int rc = find_server(c, making, a, &row, &found, e);
-    if (rc || !found || row.operation == shown[step])
+    enum server_operation shown =
+        rc || !found ? SERVER_OPERATION_NONE : words[step][server_operation_shelves(row.operation)];
+    if (rc || !found || row.operation == shown)
         return rc;
-    row.operation = shown[step];
+    row.operation = shown;
     row.updated_us = now_us;
     return store_server_move(c, &row, e);
 }
@@ -149,11 +167,13 @@ static int rotate(struct db_conn *c, const struct server_image_row *making, cons
 static int end(struct db_conn *c, const struct server_image_row *making, bool made, const char *why, int64_t now_us,
                struct arena *a, struct error *e)
 {
-    struct server_row row;
+    struct server_row row = {.desired_exists = false};
     bool found = false;
     int rc = store_server_image_delete(c, making->image_id, e);
     rc = rc ? rc : find_server(c, making, a, &row, &found, e);
-    return rc || !found ? rc : server_life_end_image(c, &row, made, why, now_us, e);
+    if (!rc && found)
+        rc = server_life_end_image(c, &row, made, why, now_us, e);
+    return rc || !row.desired_exists ? rc : server_shelf_follow(c, &row, now_us, a, e);
 }
 
 int server_image_made(struct db_conn *c, const struct server_image_row *making, int64_t now_us, struct arena *a,

@@ -15,6 +15,12 @@
 int server_image_begin(struct db_conn *c, struct server_row *row, const struct image_row *image,
                        const struct server_image_row *making, struct error *e);
 
+/* The two halves of it for a server that has to be switched off first: who will make which (the image is inserted, its
+ * deadline begins with `making`'s), and the host's task. */
+int server_image_prepare(struct db_conn *c, const struct server_image_row *making, struct error *e);
+int server_image_start(struct db_conn *c, const char *image_id, const char *host_id, const char *server_id,
+                       int64_t now_us, struct error *e);
+
 enum server_image_step { SERVER_IMAGE_COPYING, SERVER_IMAGE_UPLOADING };
 /* The host `host_id` is that far, or still at it. What nobody makes (any more) is no error. */
 int server_image_progress(struct db_conn *c, const char *image_id, const char *host_id, enum server_image_step step,

@@ -5,6 +5,7 @@
  * never answers (deadlines); a host that is dead while its server is deleted (the server goes, its domain is removed
  * when the host returns and asks for a verdict). */
 #include "api/compute/server_life.h"
+#include "api/compute/server_shelf.h"
 #include "common/log.h"
 #include "common/uuid.h"
 #include "db/store_event.h"
@@ -45,6 +46,10 @@ static enum server_operation operation_of(enum server_action action)
 {
     if (action == SERVER_ACTION_REBOOT_SOFT)
         return SERVER_OPERATION_REBOOT_SOFT;
+    if (action == SERVER_ACTION_SHELVE)
+        return SERVER_OPERATION_SHELVING;
+    if (action == SERVER_ACTION_UNSHELVE)
+        return SERVER_OPERATION_UNSHELVING;
     return action == SERVER_ACTION_REBOOT_HARD ? SERVER_OPERATION_REBOOT_HARD : SERVER_OPERATION_NONE;
 }
 
@@ -89,7 +94,13 @@ static int remove_row(struct db_conn *c, const struct server_row *row, int64_t d
                       struct error *e)
 {
     struct quota_set held = {{0}};
+    struct arena shelf;
     int rc;
+    arena_init(&shelf);
+    rc = server_shelf_drop(c, row->id, &shelf, e);
+    arena_done(&shelf);
+    if (rc)
+        return rc;
     held.amount[QUOTA_INSTANCES] = 1;
     held.amount[QUOTA_CORES] = row->vcpus;
     held.amount[QUOTA_RAM] = row->memory_mib;
@@ -231,7 +242,13 @@ static bool tells_nothing(const struct server_row *row, const struct server_life
     struct server_situation s = store_server_situation(row);
     struct server_report report = {.state = event->state, .failed = event->failed};
     struct server_change change;
-    if (!row->desired_exists || !server_operation_moves(row->operation))
+    if (!row->desired_exists)
+        return false;
+    if (row->operation == SERVER_OPERATION_OFFLOADING)
+        return true;
+    if (row->operation == SERVER_OPERATION_UNSHELVING) /* it is on the shelf until it runs */
+        return event->failed || event->state == SERVER_STATE_BUILDING;
+    if (!server_operation_moves(row->operation))
         return false;
     server_observe(&s, &report, &change);
     return event->failed || (change.after.state == row->observed_state && event->state != row->observed_state);
@@ -246,7 +263,7 @@ static int note_trouble(struct db_conn *c, struct server_row *row, const struct 
 }
 
 static int apply(struct db_conn *c, struct server_row *row, const struct server_life_event *event, int64_t now_us,
-                 struct error *e)
+                 struct arena *a, struct error *e)
 {
     struct server_situation before = store_server_situation(row);
     struct server_change change;
@@ -268,8 +285,9 @@ static int apply(struct db_conn *c, struct server_row *row, const struct server_
         row->launched_us = event->at_us;
     if (change.resuming)
         row->deadline_us = now_us + operation_deadline_us(OPERATION_START);
-    return write_change(c, row, &change, event->message != NULL ? event->message : "The host lost the server",
-                        event->details, now_us, e);
+    int rc = write_change(c, row, &change, event->message != NULL ? event->message : "The host lost the server",
+                          event->details, now_us, e);
+    return rc || !server_operation_shelves(before.operation) ? rc : server_shelf_follow(c, row, now_us, a, e);
 }
 
 int server_life_observe(struct db_conn *c, const struct server_life_event *told, int64_t event_id, int64_t now_us,
@@ -299,7 +317,7 @@ int server_life_observe(struct db_conn *c, const struct server_life_event *told,
     else
         rc = store_event_insert(c, event_id, event->host_id, event->seq, &row, event->state, event->at_us, now_us, e);
     if (!rc)
-        rc = apply(c, &row, event, now_us, e);
+        rc = apply(c, &row, event, now_us, a, e);
     if (!rc && server_operation_moves(row.operation))
         db_wake(c, "placement");
     if (!rc)
@@ -310,24 +328,24 @@ int server_life_observe(struct db_conn *c, const struct server_life_event *told,
 int server_life_reset(struct db_conn *c, struct server_row *row, bool fault, int64_t now_us, struct error *e)
 {
     enum server_power rest;
-    int rc =
-        server_operation_moves(row->operation)
-            ? 0
-            : store_operation_end(c, row->operation_id, OPERATION_FAIL, "An administrator reset the state", now_us, e);
+    bool goes_on = server_operation_moves(row->operation) || server_operation_shelves(row->operation);
+    int rc = goes_on ? 0
+                     : store_operation_end(c, row->operation_id, OPERATION_FAIL, "An administrator reset the state",
+                                           now_us, e);
     if (rc)
         return rc;
-    if (row->desired_exists && row->host_id != NULL && !server_operation_moves(row->operation) &&
-        server_power_of(row->observed_state, &rest) && rest != row->desired_power) {
+    if (row->desired_exists && row->host_id != NULL && !goes_on && server_power_of(row->observed_state, &rest) &&
+        rest != row->desired_power) {
         rc = store_host_bump(c, row->host_id, &row->desired_revision, e);
         row->desired_power = rest;
     }
     if (rc)
         return rc;
-    if (!server_operation_moves(row->operation)) { /* a migration goes on until it has an end */
+    if (!goes_on) { /* a migration goes on until it has an end, so does the way to the shelf or back */
         row->operation = SERVER_OPERATION_NONE;
         row->operation_id = NULL;
     }
-    row->deadline_us = row->desired_exists ? 0 : row->deadline_us;
+    row->deadline_us = row->desired_exists && !server_operation_shelves(row->operation) ? 0 : row->deadline_us;
     clear_fault(row);
     if (fault)
         set_fault(row, "An administrator set the state to error", NULL, now_us);
@@ -372,8 +390,9 @@ int server_life_expire(struct db_conn *c, const char *server_id, int64_t now_us,
         rc = store_server_dequeue(c, row.id, e);
     if (rc)
         return rc;
-    return write_change(c, &row, &change,
-                        arena_printf(a, "The server was not done with '%s' in time",
-                                     words.task_state != NULL ? words.task_state : "its action"),
-                        NULL, now_us, e);
+    rc = write_change(c, &row, &change,
+                      arena_printf(a, "The server was not done with '%s' in time",
+                                   words.task_state != NULL ? words.task_state : "its action"),
+                      NULL, now_us, e);
+    return rc || !server_operation_shelves(before.operation) ? rc : server_shelf_follow(c, &row, now_us, a, e);
 }

@@ -34,6 +34,11 @@ static const struct operation_row rows[OPERATION_COUNT] = {
     /* Since its host last said how far it is. */
     [OPERATION_CREATE_IMAGE] = {"createImage", "compute_snapshot_instance", 600 * SECOND_US},
     [OPERATION_CREATE_BACKUP] = {"createBackup", "compute_backup_instance", 600 * SECOND_US},
+    /* Until it is off; then as an image. */
+    [OPERATION_SHELVE] = {"shelve", "compute_shelve_instance", 180 * SECOND_US},
+    /* A host that is away removes it when it is back. */
+    [OPERATION_SHELVE_OFFLOAD] = {"shelveOffload", "compute_shelve_offload_instance", 0},
+    [OPERATION_UNSHELVE] = {"unshelve", "compute_unshelve_instance", 900 * SECOND_US},
     [OPERATION_RESIZE] = {"resize", "compute_prep_resize", 0},
     [OPERATION_MIGRATE] = {"migrate", "compute_prep_resize", 0},
     [OPERATION_LIVE_MIGRATION] = {"live-migration", "compute_live_migration", 0},
@@ -58,6 +63,9 @@ static const enum operation_kind action_operations[SERVER_ACTION_COUNT] = {
     [SERVER_ACTION_EVACUATE] = OPERATION_EVACUATE,
     [SERVER_ACTION_CREATE_IMAGE] = OPERATION_CREATE_IMAGE,
     [SERVER_ACTION_CREATE_BACKUP] = OPERATION_CREATE_BACKUP,
+    [SERVER_ACTION_SHELVE] = OPERATION_SHELVE,
+    [SERVER_ACTION_SHELVE_OFFLOAD] = OPERATION_SHELVE_OFFLOAD,
+    [SERVER_ACTION_UNSHELVE] = OPERATION_UNSHELVE,
     [SERVER_ACTION_DELETE] = OPERATION_DELETE,
 };
 

@@ -30,6 +30,12 @@ static const char *const operation_names[SERVER_OPERATION_COUNT] = {
     [SERVER_OPERATION_IMAGE_BACKUP] = "image-backup",
     [SERVER_OPERATION_IMAGE_PENDING] = "image-pending",
     [SERVER_OPERATION_IMAGE_UPLOADING] = "image-uploading",
+    [SERVER_OPERATION_SHELVING] = "shelving",
+    [SERVER_OPERATION_SHELVING_PENDING] = "shelving-pending",
+    [SERVER_OPERATION_SHELVING_UPLOADING] = "shelving-uploading",
+    [SERVER_OPERATION_SHELVED] = "shelved",
+    [SERVER_OPERATION_OFFLOADING] = "offloading",
+    [SERVER_OPERATION_UNSHELVING] = "unshelving",
     [SERVER_OPERATION_RESIZE_PREP] = "resize-prep",
     [SERVER_OPERATION_RESIZE_MIGRATING] = "resize-migrating",
     [SERVER_OPERATION_RESIZE_FINISH] = "resize-finish",
@@ -51,6 +57,12 @@ static const struct operation_word operation_words[SERVER_OPERATION_COUNT] = {
     [SERVER_OPERATION_IMAGE_BACKUP] = {"image_backup", NULL, false},
     [SERVER_OPERATION_IMAGE_PENDING] = {"image_pending_upload", NULL, false},
     [SERVER_OPERATION_IMAGE_UPLOADING] = {"image_uploading", NULL, false},
+    [SERVER_OPERATION_SHELVING] = {"shelving", NULL, false},
+    [SERVER_OPERATION_SHELVING_PENDING] = {"shelving_image_pending_upload", NULL, false},
+    [SERVER_OPERATION_SHELVING_UPLOADING] = {"shelving_image_uploading", NULL, false},
+    [SERVER_OPERATION_SHELVED] = {NULL, NULL, false}, /* for these three see shelf_words */
+    [SERVER_OPERATION_OFFLOADING] = {"shelving_offloading", NULL, false},
+    [SERVER_OPERATION_UNSHELVING] = {"unshelving", NULL, false},
     [SERVER_OPERATION_RESIZE_PREP] = {"resize_prep", "RESIZE", false},
     [SERVER_OPERATION_RESIZE_MIGRATING] = {"resize_migrating", "RESIZE", false},
     [SERVER_OPERATION_RESIZE_FINISH] = {"resize_finish", "RESIZE", false},
@@ -95,6 +107,8 @@ enum vm_bit {
     VM_SUSPENDED = 8,
     VM_ERROR = 16,
     VM_RESIZED = 32,
+    VM_SHELVED = 64,
+    VM_OFFLOADED = 128,
     VM_ANY = 0xff
 };
 struct action_row {
@@ -124,6 +138,10 @@ static const struct action_row action_rows[SERVER_ACTION_COUNT] = {
                                     SERVER_POWER_RUNNING, false, false, true},
     [SERVER_ACTION_CREATE_BACKUP] = {"createBackup", VM_ACTIVE | VM_STOPPED | VM_PAUSED | VM_SUSPENDED,
                                      SERVER_POWER_RUNNING, false, false, true},
+    [SERVER_ACTION_SHELVE] = {"shelve", VM_ACTIVE | VM_STOPPED | VM_PAUSED | VM_SUSPENDED, SERVER_POWER_STOPPED, false,
+                              false, false},
+    [SERVER_ACTION_SHELVE_OFFLOAD] = {"shelveOffload", VM_SHELVED, SERVER_POWER_STOPPED, false, false, true},
+    [SERVER_ACTION_UNSHELVE] = {"unshelve", VM_SHELVED | VM_OFFLOADED, SERVER_POWER_RUNNING, false, false, false},
     [SERVER_ACTION_DELETE] = {"delete", VM_ANY, SERVER_POWER_STOPPED, true, false, false},
 };
 /* nova/compute/task_states.py, ALLOW_REBOOT. */
@@ -179,14 +197,37 @@ bool server_operation_moves(enum server_operation o)
 
 bool server_operation_images(enum server_operation o)
 {
-    return o >= SERVER_OPERATION_IMAGE_SNAPSHOT && o <= SERVER_OPERATION_IMAGE_UPLOADING;
+    return (o >= SERVER_OPERATION_IMAGE_SNAPSHOT && o <= SERVER_OPERATION_IMAGE_UPLOADING) ||
+           o == SERVER_OPERATION_SHELVING_PENDING || o == SERVER_OPERATION_SHELVING_UPLOADING;
+}
+
+bool server_operation_shelves(enum server_operation o)
+{
+    return o >= SERVER_OPERATION_SHELVING && o <= SERVER_OPERATION_UNSHELVING;
+}
+
+/* It has something on its host, or had when that was heard last. */
+static bool on_host(const struct server_situation *s)
+{
+    return s->placement == SERVER_PLACEMENT_PLACED && state_rows[s->state].launched && s->state != SERVER_STATE_SHELVED;
+}
+
+static void shelf_words(const struct server_situation *s, struct server_words *words)
+{
+    if (!s->exists || faulty(s) || s->operation < SERVER_OPERATION_SHELVED ||
+        s->operation > SERVER_OPERATION_UNSHELVING)
+        return;
+    bool offloaded = s->operation == SERVER_OPERATION_UNSHELVING && !on_host(s);
+    words->status = offloaded ? "SHELVED_OFFLOADED" : "SHELVED";
+    words->vm_state = offloaded ? "shelved_offloaded" : "shelved";
 }
 
 /* What is shown is what its host said last, and nobody knows whether it is so. */
 static bool is_unknown(const struct server_situation *s)
 {
     return s->silent && s->placement == SERVER_PLACEMENT_PLACED && state_rows[s->state].launched && !s->fault &&
-           s->state != SERVER_STATE_SHELVED && (!s->exists || !server_operation_moves(s->operation));
+           s->state != SERVER_STATE_SHELVED &&
+           (!s->exists || !(server_operation_moves(s->operation) || server_operation_shelves(s->operation)));
 }
 
 struct server_words server_words(const struct server_situation *s)
@@ -204,6 +245,8 @@ struct server_words server_words(const struct server_situation *s)
         if (operation_words[s->operation].resized)
             words.vm_state = "resized";
     }
+    if (s->state != SERVER_STATE_GONE)
+        shelf_words(s, &words);
     if (is_unknown(s))
         words.status = "UNKNOWN";
     if (s->silent)
@@ -216,8 +259,9 @@ static unsigned vm_bit(const struct server_words *words)
     static const struct {
         const char *word;
         enum vm_bit bit;
-    } bits[] = {{"active", VM_ACTIVE},       {"stopped", VM_STOPPED}, {"paused", VM_PAUSED},
-                {"suspended", VM_SUSPENDED}, {"resized", VM_RESIZED}, {"error", VM_ERROR}};
+    } bits[] = {
+        {"active", VM_ACTIVE},   {"stopped", VM_STOPPED}, {"paused", VM_PAUSED},   {"suspended", VM_SUSPENDED},
+        {"resized", VM_RESIZED}, {"error", VM_ERROR},     {"shelved", VM_SHELVED}, {"shelved_offloaded", VM_OFFLOADED}};
     for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
         if (strcmp(words->vm_state, bits[i].word) == 0)
             return bits[i].bit;
@@ -355,6 +399,49 @@ static void observe_moving(const struct server_report *report, struct server_cha
         ret->after.state = SERVER_STATE_STOPPED;
 }
 
+/* It is wanted as it is: switched off on its host, or on the shelf again. */
+static void shelf_ends(struct server_change *ret)
+{
+    struct server_situation *after = &ret->after;
+    if (after->operation == SERVER_OPERATION_SHELVING) {
+        give_up(ret);
+        return;
+    }
+    ret->outcome = SERVER_OUTCOME_FAILED;
+    ret->rest = true;
+    ret->redesire = after->power != SERVER_POWER_STOPPED && on_host(after);
+    after->power = SERVER_POWER_STOPPED;
+    if (after->placement == SERVER_PLACEMENT_WAITING) { /* no host has anything of it */
+        after->placement = SERVER_PLACEMENT_PLACED;
+        after->state = SERVER_STATE_SHELVED;
+        after->operation = SERVER_OPERATION_NONE;
+    } else {
+        after->operation = on_host(after) ? SERVER_OPERATION_SHELVED : SERVER_OPERATION_OFFLOADING;
+    }
+}
+
+static void observe_shelf(const struct server_report *report, struct server_change *ret)
+{
+    struct server_situation *after = &ret->after;
+    enum server_power rest;
+    if (report->failed) {
+        if (state_rows[report->state].launched && on_host(after))
+            after->state = report->state;
+        if (report->current && after->operation != SERVER_OPERATION_SHELVED)
+            shelf_ends(ret);
+        return;
+    }
+    if (after->state != SERVER_STATE_SHELVED || report->state != SERVER_STATE_BUILDING)
+        after->state = report->state;
+    if (after->operation != SERVER_OPERATION_UNSHELVING || !report->current || !server_power_of(after->state, &rest) ||
+        rest != after->power)
+        return;
+    after->operation = SERVER_OPERATION_NONE;
+    after->fault = false;
+    ret->outcome = SERVER_OUTCOME_DONE;
+    ret->rest = true;
+}
+
 void server_observe(const struct server_situation *before, const struct server_report *report,
                     struct server_change *ret)
 {
@@ -363,11 +450,15 @@ void server_observe(const struct server_situation *before, const struct server_r
         observe_deleted(report, ret);
     } else if (server_operation_moves(before->operation)) {
         observe_moving(report, ret);
+    } else if (before->operation == SERVER_OPERATION_OFFLOADING) {
+        return; /* it goes, and its host says so as the end of its task */
     } else if (report->state == SERVER_STATE_GONE) {
         ret->after.state = SERVER_STATE_GONE;
         give_up(ret);
     } else if (server_operation_images(before->operation)) {
         ret->after.state = report->state;
+    } else if (server_operation_shelves(before->operation)) {
+        observe_shelf(report, ret);
     } else if (report->failed) {
         observe_failure(before, report, ret);
     } else {
@@ -380,7 +471,10 @@ void server_end_image(const struct server_situation *before, bool made, struct s
     enum server_power rest;
     *ret = (struct server_change){.after = *before, .rest = true};
     ret->outcome = made ? SERVER_OUTCOME_DONE : SERVER_OUTCOME_FAILED;
-    ret->after.operation = SERVER_OPERATION_NONE;
+    bool shelved = made && server_operation_shelves(before->operation);
+    ret->after.operation = shelved ? SERVER_OPERATION_SHELVED : SERVER_OPERATION_NONE;
+    if (shelved)
+        return;
     if (before->exists && server_power_of(before->state, &rest) && rest != before->power) {
         ret->after.power = rest;
         ret->redesire = true;
@@ -394,6 +488,12 @@ void server_expire(const struct server_situation *before, struct server_change *
         return;
     if (server_operation_moves(before->operation) || server_operation_images(before->operation)) {
         ret->rest = true;
+        return;
+    }
+    if (server_operation_shelves(before->operation) && before->operation != SERVER_OPERATION_SHELVING) {
+        ret->rest = true;
+        if (before->operation == SERVER_OPERATION_UNSHELVING)
+            shelf_ends(ret);
         return;
     }
     if (before->placement == SERVER_PLACEMENT_WAITING)

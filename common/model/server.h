@@ -51,6 +51,12 @@ enum server_operation {
     SERVER_OPERATION_IMAGE_BACKUP,   /* the same for one that rotates */
     SERVER_OPERATION_IMAGE_PENDING,  /* the host copies the disk */
     SERVER_OPERATION_IMAGE_UPLOADING,
+    SERVER_OPERATION_SHELVING,         /* it is switched off, to be shelved */
+    SERVER_OPERATION_SHELVING_PENDING, /* an image is made of it, as above */
+    SERVER_OPERATION_SHELVING_UPLOADING,
+    SERVER_OPERATION_SHELVED,          /* at rest: it is off on its host, and its disk is an image as well */
+    SERVER_OPERATION_OFFLOADING,       /* its host removes it */
+    SERVER_OPERATION_UNSHELVING,       /* it starts: where it is, or on any host from its image */
     SERVER_OPERATION_RESIZE_PREP,      /* a host is looked for, the guest is switched off */
     SERVER_OPERATION_RESIZE_MIGRATING, /* its disks are on their way */
     SERVER_OPERATION_RESIZE_FINISH,    /* it starts on the target */
@@ -63,6 +69,9 @@ enum server_operation {
 /* The server is between two hosts: what its tenant wants of its power waits, and reports of its hosts only say what is
  * there. */
 bool server_operation_moves(enum server_operation o);
+/* It is on its way to the shelf or back, or rests there on its host: whoever moves it decides what becomes of it (once
+ * it is on no host, its state alone says that). */
+bool server_operation_shelves(enum server_operation o);
 /* An image is being made of it, which changes nothing of it: only a delete and its host's death come before the end. */
 bool server_operation_images(enum server_operation o);
 
@@ -79,7 +88,8 @@ struct server_situation {
 /* OpenStack's words; static text, task_state NULL for none. */
 struct server_words {
     const char *status;     /* "BUILD", "ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED", "REBOOT", "HARD_REBOOT", "RESIZE",
-                               "VERIFY_RESIZE", "REVERT_RESIZE", "MIGRATING", "REBUILD", "SHELVED_OFFLOADED", "UNKNOWN",
+                               "VERIFY_RESIZE", "REVERT_RESIZE", "MIGRATING", "REBUILD", "SHELVED",
+                               "SHELVED_OFFLOADED", "UNKNOWN",
                                "ERROR", "DELETED" */
     const char *vm_state;   /* "building", "active", "stopped", "paused", "suspended", "resized", "error", "deleted" */
     const char *task_state; /* "scheduling", "spawning", "powering-off", "powering-on", "pausing", ..., "deleting" */
@@ -104,6 +114,9 @@ enum server_action {
     SERVER_ACTION_EVACUATE,
     SERVER_ACTION_CREATE_IMAGE,
     SERVER_ACTION_CREATE_BACKUP,
+    SERVER_ACTION_SHELVE,
+    SERVER_ACTION_SHELVE_OFFLOAD,
+    SERVER_ACTION_UNSHELVE,
     SERVER_ACTION_DELETE,
     SERVER_ACTION_COUNT
 };
@@ -153,13 +166,15 @@ struct server_change {
     bool resuming;               /* nobody asked, but its host is on the way to what is desired: a deadline is due */
     bool gone;                   /* every trace is removed as asked: the row goes to history */
 };
-/* Rules: a delete stays until the host says gone, whatever fails. A failed build is a fault. A failed action goes back
+/* Rules: a delete stays until the host says gone, whatever fails. A server that cannot be shelved is off, one that
+ * cannot be unshelved goes back to the shelf. A failed build is a fault. A failed action goes back
  * to what is there. A guest that stops or crashes while nothing is under way becomes one that is desired stopped.
  * Success clears an earlier fault. While a server moves, or an image is made of it, only the state that is there is
  * taken over. */
 void server_observe(const struct server_situation *before, const struct server_report *report,
                     struct server_change *ret);
-/* The image that was being made of it is there, or never will be: it is what its tenant wants, or wanted as it is. */
+/* The image that was being made of it is there, or never will be: it is what its tenant wants, or wanted as it is; it
+ * is shelved, or stays where it is, switched off. */
 void server_end_image(const struct server_situation *before, bool made, struct server_change *ret);
 /* The deadline of the transition passed: a build becomes a fault, an action goes back to what is there, a delete stays
  * a delete. */

@@ -21,6 +21,7 @@ from tables import open_tables  # noqa: E402
 
 FOREVER = 9223372036854775807
 UNUSED_STATES = ("none", "gone", "building")  # no usage interval is open in these
+SHELVES = ("shelving", "shelving-pending", "shelving-uploading", "shelved", "offloading", "unshelving")
 INVARIANTS = []
 
 
@@ -228,7 +229,8 @@ def allocations_of_servers(view):
     for server in view.servers.values():
         if server["host_id"] and server["id"] not in view.allocations:
             yield f"server {server['id']} is on host {server['host_id']} without an allocation"
-        if bool(server["host_id"]) != (server["placement"] == "placed"):
+        shelved = server["observed_state"] == "shelved" and server["operation"] is None  # on no host
+        if bool(server["host_id"]) != (server["placement"] == "placed" and not shelved):
             yield f"placement and host disagree: {where(server, 'id', 'placement', 'host_id')}"
 
 
@@ -281,6 +283,22 @@ def images_are_made(view):
     for server in view.servers.values():
         if server["desired_exists"] and (server["operation"] or "").startswith("image-") and server["operation_id"] not in makes:
             yield f"server {server['id']} shows {server['operation']} and has no image"
+
+
+@invariant
+def shelf_is_the_servers(view):
+    """Exactly the servers that are shelved, or on their way there or back, have an image on the shelf"""
+    images = {row["id"]: row for row in view.rows("image")}
+    shelf = {row["server_id"]: row for row in view.rows("server_shelf")}
+    for server_id, row in shelf.items():
+        server = view.servers.get(server_id)
+        if not server or (server["operation"] not in SHELVES and server["observed_state"] != "shelved" and server["desired_exists"] and server["operation"] != "rebuilding"):
+            yield f"an image is on the shelf for nobody: {where(row, 'server_id', 'image_id')}"
+        elif server["desired_exists"] and server["operation"] in (None, "shelved", "offloading", "unshelving") and images.get(row["image_id"], {}).get("status") != "active":
+            yield f"the disk of a shelved server is lost: {where(row, 'server_id', 'image_id')}"
+    for server in view.servers.values():
+        if (server["operation"] in SHELVES or server["observed_state"] == "shelved") and server["id"] not in shelf:
+            yield f"server {server['id']} shows {server['operation']} {server['observed_state']} and has no image"
 
 
 @invariant(at_rest=True)
@@ -459,12 +477,12 @@ def one_create_each(view):
 @invariant(at_rest=True)
 def nothing_in_transition(view):
     """Nothing is stuck in a transition"""
-    rest = {"running": ("running",), "stopped": ("stopped", "crashed"), "paused": ("paused",), "suspended": ("suspended",)}
+    rest = {"running": ("running",), "stopped": ("stopped", "crashed", "shelved"), "paused": ("paused",), "suspended": ("suspended",)}
     for s in view.servers.values():
         what = where(s, "id", "placement", "desired_exists", "desired_power", "observed_state", "operation", "deadline_us", "fault_message")
         if not s["desired_exists"]:
             yield f"still being deleted: {what}"
-        elif s["deadline_us"] or s["operation"] not in (None, "resized"):
+        elif s["deadline_us"] or s["operation"] not in (None, "resized", "shelved"):
             yield f"under way: {what}"
         elif not s["fault_code"] and s["observed_state"] not in rest[s["desired_power"]]:
             yield f"not as desired: {what}"

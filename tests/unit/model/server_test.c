@@ -52,6 +52,7 @@ static const char *nova_status(const char *vm, const char *task)
         {"stopped", NULL, "SHUTOFF"},
         {"paused", NULL, "PAUSED"},
         {"suspended", NULL, "SUSPENDED"},
+        {"shelved", NULL, "SHELVED"},
         {"shelved_offloaded", NULL, "SHELVED_OFFLOADED"},
         {"error", NULL, "ERROR"},
         {"deleted", NULL, "DELETED"},
@@ -65,12 +66,32 @@ static const char *nova_status(const char *vm, const char *task)
 
 static void words_are_novas(const struct server_situation *s)
 {
-    static const char *const tasks[] = {
-        "scheduling",       "spawning",         "deleting",       "powering-off",     "powering-on",
-        "pausing",          "unpausing",        "suspending",     "resuming",         "rebooting",
-        "rebooting_hard",   "migrating",        "resize_prep",    "resize_migrating", "resize_finish",
-        "resize_reverting", "rebuild_spawning", "image_snapshot", "image_backup",     "image_pending_upload",
-        "image_uploading"};
+    static const char *const tasks[] = {"scheduling",
+                                        "spawning",
+                                        "deleting",
+                                        "powering-off",
+                                        "powering-on",
+                                        "pausing",
+                                        "unpausing",
+                                        "suspending",
+                                        "resuming",
+                                        "rebooting",
+                                        "rebooting_hard",
+                                        "migrating",
+                                        "resize_prep",
+                                        "resize_migrating",
+                                        "resize_finish",
+                                        "resize_reverting",
+                                        "rebuild_spawning",
+                                        "image_snapshot",
+                                        "image_backup",
+                                        "image_pending_upload",
+                                        "image_uploading",
+                                        "shelving",
+                                        "shelving_image_pending_upload",
+                                        "shelving_image_uploading",
+                                        "shelving_offloading",
+                                        "unshelving"};
     struct server_words w = server_words(s);
     bool known = w.task_state == NULL;
     CHECK_TEXT(w.status, nova_status(w.vm_state, w.task_state));
@@ -87,7 +108,7 @@ static void words_are_novas(const struct server_situation *s)
 
 TEST("every situation has Nova's words")
 {
-    CHECK_INT(each_situation(words_are_novas), 2 * 4 * 9 * 3 * 14 * 2);
+    CHECK_INT(each_situation(words_are_novas), 2 * 4 * 9 * 3 * 20 * 2);
 }
 
 #define PLACED .exists = true, .placement = SERVER_PLACEMENT_PLACED
@@ -160,6 +181,9 @@ static bool nova_allows(const struct server_situation *s, enum server_action act
         [SERVER_ACTION_EVACUATE] = " active stopped error ",
         [SERVER_ACTION_CREATE_IMAGE] = " active stopped paused suspended ",
         [SERVER_ACTION_CREATE_BACKUP] = " active stopped paused suspended ",
+        [SERVER_ACTION_SHELVE] = " active stopped paused suspended ",
+        [SERVER_ACTION_SHELVE_OFFLOAD] = " shelved ",
+        [SERVER_ACTION_UNSHELVE] = " shelved shelved_offloaded ",
     };
     static const char reboot_from[] = " rebooting rebooting_hard resuming unpausing pausing suspending ";
     struct server_words w = server_words(s);
@@ -249,8 +273,13 @@ static void expiry_rests(const struct server_situation *s)
     server_expire(s, &change);
     CHECK(change.rest);
     CHECK(change.after.exists);
-    if (server_operation_moves(s->operation) || server_operation_images(s->operation)) { /* they have their own */
+    if (server_operation_moves(s->operation) || server_operation_images(s->operation) ||
+        s->operation == SERVER_OPERATION_SHELVED || s->operation == SERVER_OPERATION_OFFLOADING) { /* have their own */
         CHECK_INT(change.after.operation, s->operation);
+        return;
+    }
+    if (s->operation == SERVER_OPERATION_UNSHELVING && change.after.operation != SERVER_OPERATION_NONE) {
+        CHECK_INT(change.after.power, SERVER_POWER_STOPPED); /* on the shelf again, or on the way there */
         return;
     }
     CHECK(server_settled(&change.after) || server_words(&change.after).vm_state[0] == 'e');
@@ -382,6 +411,68 @@ TEST("while an image is made of a server only what is there changes; afterwards 
     change = observe(s, (struct server_report){.state = SERVER_STATE_GONE});
     CHECK_INT(change.after.operation, SERVER_OPERATION_NONE);
     CHECK(change.after.fault);
+}
+
+TEST("a server goes to the shelf and comes back")
+{
+    struct server_situation s = {PLACED, .state = SERVER_STATE_RUNNING};
+    struct server_report off = {.state = SERVER_STATE_STOPPED, .current = true},
+                         on = {.state = SERVER_STATE_RUNNING, .current = true};
+    enum server_power power;
+    CHECK(server_allows(&s, SERVER_ACTION_SHELVE, &power) && power == SERVER_POWER_STOPPED);
+    s.power = power;
+    s.operation = SERVER_OPERATION_SHELVING;
+    struct server_change change = observe(s, off);
+    CHECK_INT(change.after.operation, SERVER_OPERATION_SHELVING); /* now the image */
+    CHECK_TEXT(server_words(&change.after).status, "SHUTOFF");
+    s = change.after;
+    s.operation = SERVER_OPERATION_SHELVING_UPLOADING;
+    server_end_image(&s, true, &change);
+    CHECK_TEXT(server_words(&change.after).status, "SHELVED");
+    CHECK(server_words(&change.after).task_state == NULL);
+    CHECK(!server_allows(&change.after, SERVER_ACTION_START, &power));
+    CHECK(server_allows(&change.after, SERVER_ACTION_SHELVE_OFFLOAD, &power) && power == SERVER_POWER_STOPPED);
+    s = change.after;
+    s.operation = SERVER_OPERATION_OFFLOADING;
+    change = observe(s, (struct server_report){.state = SERVER_STATE_GONE, .current = true});
+    CHECK(!change.gone && !change.after.fault);
+    s = (struct server_situation){PLACED, .state = SERVER_STATE_SHELVED, .power = SERVER_POWER_STOPPED};
+    CHECK_TEXT(server_words(&s).vm_state, "shelved_offloaded");
+    CHECK(server_settled(&s) && server_allows(&s, SERVER_ACTION_UNSHELVE, &power) && power == SERVER_POWER_RUNNING);
+    CHECK(!server_allows(&s, SERVER_ACTION_SHELVE_OFFLOAD, &power));
+    s.power = power;
+    s.operation = SERVER_OPERATION_UNSHELVING;
+    change = observe(s, (struct server_report){.state = SERVER_STATE_BUILDING});
+    CHECK_TEXT(server_words(&change.after).status, "SHELVED_OFFLOADED");
+    change = observe(s, on);
+    CHECK_INT(change.after.operation, SERVER_OPERATION_NONE);
+    CHECK_TEXT(server_words(&change.after).status, "ACTIVE");
+}
+
+TEST("a server that cannot be shelved is off, one that cannot be unshelved is on the shelf")
+{
+    struct server_situation s = {PLACED, .state = SERVER_STATE_RUNNING, .power = SERVER_POWER_STOPPED};
+    s.operation = SERVER_OPERATION_SHELVING;
+    struct server_change change =
+        observe(s, (struct server_report){.state = SERVER_STATE_RUNNING, .failed = true, .current = true});
+    CHECK(change.outcome == SERVER_OUTCOME_FAILED && server_settled(&change.after) && change.redesire);
+    s.state = SERVER_STATE_STOPPED;
+    s.operation = SERVER_OPERATION_SHELVING_PENDING;
+    server_end_image(&s, false, &change);
+    CHECK(change.outcome == SERVER_OUTCOME_FAILED && server_settled(&change.after));
+    s = (struct server_situation){.exists = true, .placement = SERVER_PLACEMENT_WAITING, .state = SERVER_STATE_SHELVED};
+    s.operation = SERVER_OPERATION_UNSHELVING;
+    server_expire(&s, &change);
+    CHECK(change.outcome == SERVER_OUTCOME_FAILED && server_settled(&change.after));
+    CHECK_INT(change.after.state, SERVER_STATE_SHELVED);
+    s.placement = SERVER_PLACEMENT_PLACED;
+    change = observe(s, (struct server_report){.state = SERVER_STATE_BUILDING, .failed = true, .current = true});
+    CHECK_INT(change.after.operation, SERVER_OPERATION_OFFLOADING); /* its host has half of it */
+    CHECK_INT(change.after.power, SERVER_POWER_STOPPED);
+    s.state = SERVER_STATE_STOPPED; /* where it was all the time */
+    change = observe(s, (struct server_report){.state = SERVER_STATE_STOPPED, .failed = true, .current = true});
+    CHECK_INT(change.after.operation, SERVER_OPERATION_SHELVED);
+    CHECK(change.redesire);
 }
 
 TEST("a server that its host lost is a fault")
