@@ -80,6 +80,8 @@ static int fake_do(struct fake *f, struct fake_call *c, struct error *e)
     int code = 0;
     if (c->kind == FAKE_PREPARE) {
         struct fake_guest *g = fake_guest(f, c->id);
+        if (!c->first && !g->traces)
+            return error_set(e, ERR_NOT_FOUND, "The server's disk is missing on its host");
         memcpy(g->name, c->name, sizeof(g->name));
         fake_set(f, g, g->domain, true);
     } else if (c->kind == FAKE_ACT) {
@@ -181,6 +183,7 @@ static void fake_op_prepare(struct hypervisor *h, const struct hypervisor_prepar
 {
     struct fake_call *c = fake_call_new(fake_of(h), FAKE_PREPARE, "prepare", what->spec->id);
     snprintf(c->name, sizeof(c->name), "%s", what->spec->hostname);
+    c->first = what->first;
     c->done = done;
     c->arg = arg;
     fake_submit(fake_of(h), c);

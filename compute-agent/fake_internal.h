@@ -37,6 +37,7 @@ struct fake_call {
     enum hypervisor_action action;
     const struct hypervisor_move *move;
     char id[UUID_SIZE], name[64];
+    bool first;
     size_t reservations;
     int64_t lines, due_us;
     enum fake_fault fault;

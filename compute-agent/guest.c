@@ -233,6 +233,8 @@ static void guest_take_over(struct guest *g)
     g->held = false;
     if (g->spec->launched)
         g->built = true;
+    if (g->spec->anew && g->spec->revision > g->done_revision) /* what the journal remembers was before */
+        g->built = false;
     if (g->resting) {
         g->resting = false;
         loop_timer_stop(g->timer);

@@ -100,7 +100,7 @@ struct spec_wire {
     struct json_seen seen;
     const char *id, *power, *name, *hostname, *project_id, *project_name, *user_id, *zone, *flavor_name, *user_data;
     int64_t revision, created_us, vcpus, memory_mib, root_gib, ephemeral_gib, swap_mib;
-    bool exists, launched, held, imported, released;
+    bool exists, launched, anew, held, imported, released;
     struct json_map flavor_extra, metadata;
     struct spec_image image;
     struct spec_key key;
@@ -116,6 +116,7 @@ static const struct json_field spec_fields[] = {
     FIELD(spec_wire, revision, JSON_INT, JSON_REQUIRED, .min = 1, .max = INT64_MAX),
     FIELD(spec_wire, exists, JSON_BOOL, JSON_REQUIRED | JSON_LENIENT),
     FIELD(spec_wire, launched, JSON_BOOL, JSON_LENIENT),
+    FIELD(spec_wire, anew, JSON_BOOL, JSON_LENIENT),
     FIELD(spec_wire, held, JSON_BOOL, JSON_LENIENT),
     FIELD(spec_wire, imported, JSON_BOOL, JSON_LENIENT),
     FIELD(spec_wire, released, JSON_BOOL, JSON_LENIENT),
@@ -396,6 +397,7 @@ int spec_read(json_value *value, struct spec **ret, char *ret_id, int64_t *ret_r
         spec->revision = w->revision;
         spec->exists = w->exists;
         spec->launched = w->launched;
+        spec->anew = w->anew;
         spec->held = w->held;
         spec->imported = w->imported;
         spec->released = w->imported && w->released;

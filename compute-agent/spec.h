@@ -66,6 +66,7 @@ struct spec {
     char id[UUID_SIZE];
     int64_t revision;
     bool exists;
+    bool anew;     /* it comes from the shelf: what this host had of it before, it has removed */
     bool launched; /* it has run before: its disks are there, or on their way; none is made anew */
     bool imported; /* it was imported: a domain of that UUID exists, and stays as it was defined */
     bool released; /* with `imported` and not `exists`: the domain is given back, not removed */

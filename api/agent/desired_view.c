@@ -59,6 +59,8 @@ static int write_image(struct db_conn *c, const struct server_row *row, struct j
     if (image.properties == NULL)
         json_out_bool(out, "properties_lost", true);
     json_out_object_end(out);
+    if (image_id != row->image_id)
+        json_out_bool(out, "anew", true);
     return 0;
 }
 
