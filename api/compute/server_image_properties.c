@@ -11,6 +11,7 @@ struct pairs {
     struct arena *arena;
     struct json_pair *items;
     size_t count, room;
+    bool backup;
 };
 
 static void put(struct pairs *p, const char *key, const char *value)
@@ -50,9 +51,24 @@ static int put_inherited(void *arg, const char *name, json_value *value)
     return 0;
 }
 
+/* Where it comes from is not the tenant's to say; what it is, is (Nova's tests do), but for backups, which rotate by
+ * it. */
+static bool is_origin(const struct pairs *p, const char *name)
+{
+    static const char *const origin[] = {"base_image_ref",     "instance_uuid", "user_id",
+                                         "owner_id",           "backup_type",   "owner_user_name",
+                                         "owner_project_name", "boot_roles"};
+    for (size_t i = 0; i < sizeof(origin) / sizeof(origin[0]); i++)
+        if (strcmp(name, origin[i]) == 0)
+            return true;
+    return p->backup && strcmp(name, "image_type") == 0;
+}
+
 static int put_metadata(void *arg, const char *name, json_value *value)
 {
     struct pairs *p = arg;
+    if (is_origin(p, name))
+        return 0;
     put(p, arena_strdup(p->arena, name), arena_strdup(p->arena, json_in_text(value)));
     return 0;
 }
@@ -168,8 +184,9 @@ int server_image_properties_fill(struct request *request, const struct server_ro
     int rc = inherit(request, row, &p, &image);
     if (rc)
         return rc;
-    json_in_each(wish->metadata, put_metadata, &p);
     put_origin(request, row, wish, &p);
+    p.backup = wish->backup_type != NULL;
+    json_in_each(wish->metadata, put_metadata, &p);
     image.properties = print(&p);
     *ret = image;
     return 0;

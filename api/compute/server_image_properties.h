@@ -10,8 +10,8 @@ struct server_image_wish {
     const char *backup_type; /* NULL: none */
     json_value *metadata;    /* object of text, or NULL */
 };
-/* Everything of the row but its status: private, owned by the caller's project. The origin's names win over `metadata`,
- * that over what is inherited. */
+/* Everything of the row but its status: private, owned by the caller's project. `metadata` wins over what is inherited,
+ * and may say another image_type of a snapshot, but not where it comes from. */
 int server_image_properties_fill(struct request *request, const struct server_row *row,
                                  const struct server_image_wish *wish, struct image_row *ret);
 /* The image's properties with this one, in place of the one of that name; text is the request's. */
