@@ -206,8 +206,9 @@ static int spec_check_image(const struct spec_image *image, struct error *e)
         return error_set(e, ERR_INVALID,
                          "image property " SPEC_TEMPLATE ": \"%.64s\" is no path of a .vmdk on a datastore", template);
     if (!template && strcmp(image->disk_format, "qcow2") != 0 && strcmp(image->disk_format, "raw") != 0 &&
-        strcmp(image->disk_format, "root-tar") != 0)
-        return error_set(e, ERR_INVALID, "image.disk_format: hosts boot qcow2, raw and root-tar images, not %.32s",
+        strcmp(image->disk_format, "root-tar") != 0 && strcmp(image->disk_format, "squashfs") != 0)
+        return error_set(e, ERR_INVALID,
+                         "image.disk_format: hosts boot qcow2, raw, root-tar and squashfs images, not %.32s",
                          image->disk_format);
     if (!spec_is_hex(image->sha512, 128))
         return error_set(e, ERR_INVALID, "image.sha512: not 128 hex digits");
