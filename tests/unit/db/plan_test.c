@@ -53,6 +53,7 @@ static const struct exception may_scan[] = {
     {"host_cost_*", "the report by host looks at all hosts and all that was said of their costs"},
     {"host_drain_*", "a row per host at most, and the migrations of one"},
     {"host_load_each", "the rebalancer looks at all hosts"},
+    {"placement_names", "a hint that asks for hosts by name or address is compared with all of them"},
     {"rebalance_*", "plans are few, and go after a week"},
     {"pool_*", "the scheduler looks at the whole pool every few seconds"},
     {"host_power_*", "a row per host at most, looked at every other second"},
