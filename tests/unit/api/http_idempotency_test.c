@@ -176,7 +176,7 @@ TEST("a key that is not one is refused")
 
 DB_STATEMENT(http_answers, "SELECT count(*) FROM idempotency");
 DB_STATEMENT(http_answers_clear,
-             "SELECT count(*) FROM idempotency WHERE answer LIKE '%s3cr%' OR id LIKE '%k1%' OR answer IS NULL");
+             "SELECT count(*) FROM idempotency WHERE answer LIKE '%s3cr%' OR id LIKE '%thekey1%' OR answer IS NULL");
 
 static int64_t count(const struct db_statement *statement)
 {
@@ -189,7 +189,7 @@ static int64_t count(const struct db_statement *statement)
 TEST("no stored row shows the answer or the key")
 {
     http_begin();
-    EXPECT(create("/t/things", http_token, "k1", 1), 202, "s3cr");
+    EXPECT(create("/t/things", http_token, "thekey1", 1), 202, "s3cr");
     CHECK_INT(count(&http_answers), 1);
     CHECK_INT(count(&http_answers_clear), 0);
     http_end();
