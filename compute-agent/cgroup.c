@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -273,9 +274,32 @@ int cgroup_limit(const struct cgroup_places *at, pid_t pid, const char *name, in
     return code ? ERR_IO : 0;
 }
 
+/* False when nothing was left. */
+static bool cgroup_kill(const char *folder)
+{
+    struct strbuf list;
+    char *path = cgroup_path("%s/cgroup.procs", folder);
+    strbuf_init(&list, 0);
+    bool some = file_read(path, &list, NULL) == 0 && list.size > 0;
+    for (char *line = list.data, *end; some && *line; line = end + (*end == '\n')) {
+        long pid = strtol(line, &end, 10);
+        if (end == line)
+            break;
+        if (pid > 1)
+            kill((pid_t)pid, SIGKILL);
+    }
+    strbuf_done(&list);
+    free(path);
+    return some;
+}
+
 void cgroup_forget(const struct cgroup_places *at, const char *name)
 {
     char *folder = cgroup_path("%s/pids/" CGROUP_OURS "/%s", at->groups, name);
-    rmdir(folder);
+    int64_t end = clock_mono_us() + CGROUP_FREEZE_US;
+    while (cgroup_kill(folder) && clock_mono_us() < end)
+        usleep(CGROUP_PAUSE_US);
+    while (rmdir(folder) && errno == EBUSY && clock_mono_us() < end)
+        usleep(CGROUP_PAUSE_US);
     free(folder);
 }

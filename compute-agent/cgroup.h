@@ -15,5 +15,5 @@ extern const struct cgroup_places cgroup_host; /* /sys/fs/cgroup, /proc */
  * and to memory that is not swapped out; `name` is a folder's, used where the group has to be made. Cheap when it is so
  * already. ERR_IO when the host has no such controller or does not let us; then the container is not limited. */
 int cgroup_limit(const struct cgroup_places *at, pid_t pid, const char *name, int64_t processes, struct error *e);
-/* Removes the group that was made, if any; no process is in it any more. */
+/* Removes the group that was made, if any; a process that libvirt has left in it is ended. */
 void cgroup_forget(const struct cgroup_places *at, const char *name);

@@ -217,10 +217,10 @@ static int libvirt_domain_undefine(struct libvirt_call *c, virDomainPtr *domain)
 
 static int libvirt_domain_remove_files(struct libvirt_call *c)
 {
+    libvirt_limit_forget(c, c->id);
     int code =
         libvirt_domain_leaves_files(c) ? c->code : storage_remove(c->settings, c->names.host_id, c->id, &c->error);
     c->transient = c->transient || code;
-    libvirt_limit_forget(c, c->id);
     return c->code = code;
 }
 
