@@ -10,11 +10,13 @@
 
 static const char networks[] =
     "mkdir www; echo fine >www/index.html; ip link set lo up; "
-    "machine() { unshare -n sleep 60 </dev/null >/dev/null 2>&1 & echo $! >>pids; p=$!; "
+    "machine() { unshare -n sleep 60 </dev/null >/dev/null 2>&1 & p=$!; "
     "for i in $(seq 100); do [ \"$(readlink /proc/$p/ns/net)\" = \"$(readlink /proc/self/ns/net)\" ] || break; sleep "
     "0.02; done; "
     "ip link add $1 type veth peer name eth0 netns $p; ip addr add $2.1/24 dev $1; ip link set $1 up; "
-    "nsenter -t $p -n sh -c \"ip addr add $2.2/24 dev eth0; ip link set eth0 up; busybox httpd -p 80 -h $PWD/www\"; }; "
+    "nsenter -t $p -n sh -c \"ip addr add $2.2/24 dev eth0; ip link set eth0 up; busybox httpd -p 80 -h $PWD/www\"; "
+    "for q in /proc/[0-9]*; do [ \"$(readlink $q/ns/net)\" != \"$(readlink /proc/$p/ns/net)\" ] || echo ${q#/proc/} "
+    ">>pids; done; }; "
     "machine guest 10.9.0; machine operator 10.7.0; ip link add bare type bridge; ip link set bare up";
 
 static void shell(const char *text)
