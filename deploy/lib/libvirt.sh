@@ -230,8 +230,11 @@ libvirt_end_processes() { # SECONDS PIDS...
     done
 }
 
+# Ends what is still in them: containers that lost their libvirtd.
 libvirt_node_remove_cgroups() { # NAME
     local controller
+    # shellcheck disable=SC2046 # process ids
+    libvirt_end_processes 0 $(find /sys/fs/cgroup/*/"virga-node-$1" -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u)
     for controller in /sys/fs/cgroup/*/"virga-node-$1"; do
         [ ! -d "$controller" ] || find "$controller" -depth -type d -exec rmdir {} \; 2>/dev/null || true
     done
