@@ -2,6 +2,7 @@
 #include "cli/command.h"
 #include "common/config.h"
 #include "common/model/money.h"
+#include "db/store_operator.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -73,6 +74,23 @@ int command_open(struct cli *cli, bool migrate, struct error *e)
         return error_set(e, ERR_NOT_FOUND,
                          "there is no database %s: has \"virga init\" been run, and is --prefix right?", path);
     return db_open(cli->database, migrate ? 0 : DB_OPEN_NO_MIGRATE, &cli->db, e);
+}
+
+int command_server(struct cli *cli, const char **ret_id, struct error *e)
+{
+    const char *ids[2], *named = cli->arguments[0];
+    size_t count = 0;
+    int rc = command_open(cli, false, e);
+    rc = rc ? rc : store_operator_find_server(db_reader(cli->db), named, &cli->arena, ids, &count, e);
+    if (rc)
+        return rc;
+    if (count == 0)
+        return error_set(e, ERR_NOT_FOUND, "there is no server with the id or name \"%s\"", named);
+    if (count > 1)
+        return error_set(e, ERR_INVALID, "several servers have the name \"%s\": say the id, for example %s", named,
+                         ids[0]);
+    *ret_id = ids[0];
+    return 0;
 }
 
 static const struct command_option *find_in(const struct command_option *options, size_t count, const char *name,

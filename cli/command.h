@@ -59,6 +59,9 @@ int command_number(const struct cli *cli, const char *name, int64_t min, int64_t
 const char *command_place(struct cli *cli, const char *path);
 /* Opens the database, which must be there; `migrate` brings it up to date first. Closed by main. */
 int command_open(struct cli *cli, bool migrate, struct error *e);
+/* The server that the first argument names by id or name, in the arena; opens the database. ERR_NOT_FOUND, ERR_INVALID
+ * when several have that name. */
+int command_server(struct cli *cli, const char **ret_id, struct error *e);
 /* Fills `cli` from the words behind the command's name. ERR_INVALID with the sentence. `ret_help`: --help was given. */
 int command_parse(struct cli *cli, int argc, char **argv, bool *ret_help, struct error *e);
 /* An amount with two decimals, half to even: "-12.50"; in the arena. */

@@ -55,19 +55,9 @@ static int put_server(struct cli *cli, const char *id, struct error *e)
 
 static int explain_run(struct cli *cli, struct error *e)
 {
-    const char *ids[2];
-    size_t count = 0;
-    int rc = command_open(cli, false, e);
-    if (!rc)
-        rc = store_operator_find_server(db_reader(cli->db), cli->arguments[0], &cli->arena, ids, &count, e);
-    if (rc)
-        return rc;
-    if (count == 0)
-        return error_set(e, ERR_NOT_FOUND, "there is no server with the id or name \"%s\"", cli->arguments[0]);
-    if (count > 1)
-        return error_set(e, ERR_INVALID, "several servers have the name \"%s\": say the id, for example %s",
-                         cli->arguments[0], ids[0]);
-    return put_server(cli, ids[0], e);
+    const char *id;
+    int rc = command_server(cli, &id, e);
+    return rc ? rc : put_server(cli, id, e);
 }
 
 const struct command explain_command = {

@@ -1,7 +1,6 @@
 /* virga server give: another project owns the server from now on, and pays for it. */
 #include "cli/commands.h"
 #include "common/clock.h"
-#include "db/store_operator.h"
 #include "db/store_server_give.h"
 #include <stdio.h>
 
@@ -18,16 +17,10 @@ static int give(struct db_conn *c, void *arg, struct error *e)
 
 static int server_give_run(struct cli *cli, struct error *e)
 {
-    const char *ids[2];
-    size_t count = 0;
+    const char *id = NULL;
     struct db_conn *c = NULL;
-    int rc = command_open(cli, false, e);
-    rc = rc ? rc : store_operator_find_server(db_reader(cli->db), cli->arguments[0], &cli->arena, ids, &count, e);
-    if (!rc && count != 1) {
-        rc = error_set(e, count ? ERR_INVALID : ERR_NOT_FOUND, "%s server has the id or name \"%s\"",
-                       count ? "more than one" : "no", cli->arguments[0]);
-    }
-    struct giving g = {cli, rc ? NULL : ids[0], cli->arguments[1]};
+    int rc = command_server(cli, &id, e);
+    struct giving g = {cli, rc ? NULL : id, cli->arguments[1]};
     rc = rc ? rc : db_conn_open(cli->db, &c, e);
     rc = rc ? rc : db_transact(c, give, &g, e);
     db_conn_close(&c);

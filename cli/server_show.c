@@ -6,7 +6,6 @@
 #include "common/model/server.h"
 #include "common/uuid.h"
 #include "db/store_agent_query.h"
-#include "db/store_operator.h"
 #include "db/store_server.h"
 #include <stdio.h>
 #include <string.h>
@@ -112,22 +111,16 @@ static void add_row(struct showing *x)
 static int find(struct showing *x, struct error *e)
 {
     struct cli *cli = x->cli;
-    const char *ids[2];
-    size_t count = 0;
-    int rc = store_operator_find_server(db_reader(cli->db), cli->arguments[0], &cli->arena, ids, &count, e);
-    if (!rc && count != 1) {
-        rc = error_set(e, count ? ERR_INVALID : ERR_NOT_FOUND, "%s server has the id or name \"%s\"",
-                       count ? "more than one" : "no", cli->arguments[0]);
-    }
-    return rc ? rc : store_server_get(db_reader(cli->db), ids[0], &cli->arena, &x->row, e);
+    const char *id;
+    int rc = command_server(cli, &id, e);
+    return rc ? rc : store_server_get(db_reader(cli->db), id, &cli->arena, &x->row, e);
 }
 
 static int server_show_run(struct cli *cli, struct error *e)
 {
     static const char *const headings[] = {"of the server", "is", NULL};
     struct showing x = {.cli = cli};
-    int rc = command_open(cli, false, e);
-    rc = rc ? rc : find(&x, e);
+    int rc = find(&x, e);
     if (rc) {
         return rc;
     }

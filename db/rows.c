@@ -48,3 +48,12 @@ int rows_all(struct db_rows *rows, rows_fn read, size_t size, struct arena *a, v
     *ret_count = count;
     return 0;
 }
+
+int rows_each_text(struct db_rows *rows, rows_text_fn each, void *arg, struct error *e)
+{
+    int stop = 0;
+    while (!stop && db_next(rows))
+        stop = each(arg, db_get_text(rows, 0), e);
+    int rc = db_rows_done(rows, e);
+    return stop ? stop : rc;
+}

@@ -16,3 +16,7 @@ int rows_one_text(struct db_conn *c, const struct db_statement *s, const struct 
  * Ends the query. */
 int rows_all(struct db_rows *rows, rows_fn read, size_t size, struct arena *a, void *ret, size_t *ret_count,
              struct error *e);
+/* Calls `each` with the first column of each row, a text, until it returns other than 0, which is returned. Ends the
+ * query. */
+typedef int (*rows_text_fn)(void *arg, const char *text, struct error *e);
+int rows_each_text(struct db_rows *rows, rows_text_fn each, void *arg, struct error *e);

@@ -219,13 +219,8 @@ int store_server_overdue(struct db_conn *c, int64_t now_us, int64_t limit, store
                          struct error *e)
 {
     struct db_rows rows;
-    int stop = 0, rc = db_query(c, &server_overdue, &rows, e, DB_ARGS(db_int(now_us), db_int(limit)));
-    if (rc)
-        return rc;
-    while (!stop && db_next(&rows))
-        stop = each(arg, db_get_text(&rows, 0), e);
-    rc = db_rows_done(&rows, e);
-    return stop ? stop : rc;
+    int rc = db_query(c, &server_overdue, &rows, e, DB_ARGS(db_int(now_us), db_int(limit)));
+    return rc ? rc : rows_each_text(&rows, each, arg, e);
 }
 
 DB_STATEMENT(server_insert,

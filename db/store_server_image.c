@@ -1,5 +1,6 @@
 /* Images on their way: a few rows at any time. */
 #include "db/store_server_image.h"
+#include "db/rows.h"
 
 #define SERVER_IMAGE_COLUMNS "image_id, server_id, operation_id, host_id, backup_type, rotation, deadline_us"
 
@@ -52,11 +53,6 @@ int store_server_image_lost(struct db_conn *c, int64_t now_us, int64_t limit, st
                             struct error *e)
 {
     struct db_rows rows;
-    int stop = 0, rc = db_query(c, &server_image_lost, &rows, e, DB_ARGS(db_int(now_us), db_int(limit)));
-    if (rc)
-        return rc;
-    while (!stop && db_next(&rows))
-        stop = each(arg, db_get_text(&rows, 0), e);
-    rc = db_rows_done(&rows, e);
-    return stop ? stop : rc;
+    int rc = db_query(c, &server_image_lost, &rows, e, DB_ARGS(db_int(now_us), db_int(limit)));
+    return rc ? rc : rows_each_text(&rows, each, arg, e);
 }

@@ -1,5 +1,6 @@
 /* The shelf: a row per server that is there or on its way. */
 #include "db/store_server_shelf.h"
+#include "db/rows.h"
 
 #define SERVER_SHELF_COLUMNS "server_id, image_id, task_id, offload_after_s, offload_us"
 
@@ -61,13 +62,8 @@ int store_server_shelf_due(struct db_conn *c, int64_t now_us, int64_t limit, sto
                            struct error *e)
 {
     struct db_rows rows;
-    int stop = 0, rc = db_query(c, &server_shelf_due, &rows, e, DB_ARGS(db_int(now_us), db_int(limit)));
-    if (rc)
-        return rc;
-    while (!stop && db_next(&rows))
-        stop = each(arg, db_get_text(&rows, 0), e);
-    rc = db_rows_done(&rows, e);
-    return stop ? stop : rc;
+    int rc = db_query(c, &server_shelf_due, &rows, e, DB_ARGS(db_int(now_us), db_int(limit)));
+    return rc ? rc : rows_each_text(&rows, each, arg, e);
 }
 
 /* One row was written, or somebody was faster. */
