@@ -18,7 +18,7 @@
 #define CHILD_NO_CAGE    125
 #define CHILD_LOOK_MS    200 /* whether it is to stop */
 
-static void child_limit(int which, int64_t most)
+static void child_limit(__rlimit_resource_t which, int64_t most)
 {
     struct rlimit limit = {(rlim_t)most, (rlim_t)most};
     if (most)

@@ -29,7 +29,7 @@ static int http_datastore_parse(const struct http_datastore *d, struct http_data
     CURLU *url = curl_url();
     if (!url)
         abort();
-    int bad = curl_url_set(url, CURLUPART_URL, d->uri, CURLU_NON_SUPPORT_SCHEME);
+    bool bad = curl_url_set(url, CURLUPART_URL, d->uri, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK;
     *ret = (struct http_datastore_address){.user = http_datastore_part(url, CURLUPART_USER),
                                            .host = http_datastore_part(url, CURLUPART_HOST),
                                            .port = http_datastore_part(url, CURLUPART_PORT),
