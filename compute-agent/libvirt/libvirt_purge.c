@@ -5,6 +5,7 @@
 #include "compute-agent/identity.h"
 #include "compute-agent/libvirt/libvirt_call.h"
 #include "compute-agent/settings.h"
+#include "compute-agent/storage/adopt.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,5 +70,7 @@ int libvirt_purge(const struct settings *settings, const struct identity *identi
         like.code ? error_set(&found, like.code, "%s", error_text(&like.error)) : libvirt_purge_all(&like, &found);
     free(like.facts.datastore);
     virConnectClose(like.conn);
+    if (!code)
+        adopt_storage_forget(settings);
     return code ? error_set(e, code, "%s", error_text(&found)) : 0;
 }

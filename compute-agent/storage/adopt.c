@@ -9,6 +9,7 @@
 #include "compute-agent/storage/storage.h"
 #include "compute-agent/storage/tpm_state.h"
 #include "compute-agent/xml/domain_xml.h"
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,21 @@ bool adopt_storage(const struct settings *settings, char ret[UUID_SIZE])
     strbuf_done(&path);
     strbuf_done(&partial);
     return good;
+}
+
+void adopt_storage_forget(const struct settings *settings)
+{
+    DIR *folder = opendir(settings->instances_dir);
+    const struct dirent *entry;
+    bool used = false;
+    if (!folder)
+        return;
+    while (!used && (entry = readdir(folder)))
+        used = strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+               strcmp(entry->d_name, STORAGE_FILE) != 0;
+    if (!used)
+        unlinkat(dirfd(folder), STORAGE_FILE, 0);
+    closedir(folder);
 }
 
 static int check_backing(const char *root, struct error *e)

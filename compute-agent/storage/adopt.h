@@ -12,6 +12,8 @@ bool adopt_can(const struct profile *profile);
 /* The name of the storage that instances_dir is on, which all hosts that share it find there: a file ".storage", made
  * by the first of them. False when it cannot be read or made: then nobody shares it. */
 bool adopt_storage(const struct settings *settings, char ret[UUID_SIZE]);
+/* The name goes with the last server's files: a host that shares the storage gives it another. */
+void adopt_storage_forget(const struct settings *settings);
 
 struct adopt {
     const struct settings *settings;
