@@ -325,6 +325,7 @@ void guest_forget(struct guest *g)
 {
     host_check_end(g);
     spec_free(&g->spec);
+    spec_free(&g->incoming); /* from before: the API sends another only when it has heard of this */
     g->held = false;
     g->domain = HYPERVISOR_ABSENT;
     g->traces = g->prepared = g->built = g->said_any = g->doomed = false;
