@@ -114,3 +114,14 @@ char *strbuf_take(struct strbuf *s)
     strbuf_init(s, s->ceiling);
     return text;
 }
+
+char *strbuf_print(const char *format, ...)
+{
+    struct strbuf text;
+    va_list args;
+    strbuf_init(&text, 0);
+    va_start(args, format);
+    strbuf_appendv(&text, format, args);
+    va_end(args);
+    return strbuf_take(&text);
+}

@@ -25,3 +25,5 @@ int strbuf_appendv(struct strbuf *s, const char *format, va_list args) __attribu
 char *strbuf_reserve(struct strbuf *s, size_t size);
 /* Hands the text over to the caller (free()), and empties the buffer. */
 char *strbuf_take(struct strbuf *s);
+/* A text by itself. Caller frees. */
+char *strbuf_print(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,22 +22,10 @@
 
 const struct cgroup_places cgroup_host = {"/sys/fs/cgroup", "/proc"};
 
-static char *cgroup_path(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static char *cgroup_path(const char *format, ...)
-{
-    struct strbuf text;
-    va_list args;
-    strbuf_init(&text, 0);
-    va_start(args, format);
-    strbuf_appendv(&text, format, args);
-    va_end(args);
-    return strbuf_take(&text);
-}
-
 /* Files of the kernel: written in one piece, as they are. */
 static int cgroup_write(const char *folder, const char *name, const char *text, struct error *e)
 {
-    char *path = cgroup_path("%s/%s", folder, name);
+    char *path = strbuf_print("%s/%s", folder, name);
     int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
     bool good = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
     int code = good ? 0 : error_set(e, ERR_IO, "%s cannot be set to %s: %s", path, text, strerror(errno));
@@ -51,7 +38,7 @@ static int cgroup_write(const char *folder, const char *name, const char *text, 
 static bool cgroup_says(const char *folder, const char *name, const char *text)
 {
     struct strbuf now;
-    char *path = cgroup_path("%s/%s", folder, name);
+    char *path = strbuf_print("%s/%s", folder, name);
     strbuf_init(&now, 0);
     bool same = file_read(path, &now, NULL) == 0 && strncmp(now.data, text, strlen(text)) == 0 &&
                 strchr("\n", now.data[strlen(text)]) != NULL;
@@ -62,7 +49,7 @@ static bool cgroup_says(const char *folder, const char *name, const char *text)
 
 static bool cgroup_has(const char *folder, const char *name)
 {
-    char *path = cgroup_path("%s/%s", folder, name);
+    char *path = strbuf_print("%s/%s", folder, name);
     bool there = access(path, F_OK) == 0;
     free(path);
     return there;
@@ -82,7 +69,7 @@ static char *cgroup_of(const char *lines, const char *controller)
         size_t size = strlen(controller), room = (size_t)(path - names);
         for (const char *at = names; at <= path; at += strcspn(at, ",:") + 1) {
             if (strcspn(at, ",:") == size && strncmp(at, controller, size) == 0 && (size > 0 || room == 0))
-                return cgroup_path("%.*s", (int)strcspn(path + 1, "\n"), path + 1);
+                return strbuf_print("%.*s", (int)strcspn(path + 1, "\n"), path + 1);
         }
     }
     return NULL;
@@ -107,7 +94,7 @@ static int cgroup_enable_pids(const struct cgroup_places *at, const char *path, 
 {
     int code = 0;
     for (const char *end = path; !code && *end; end += strcspn(end + 1, "/") + 1) {
-        char *parent = cgroup_path("%s%.*s", at->groups, (int)(end - path), path);
+        char *parent = strbuf_print("%s%.*s", at->groups, (int)(end - path), path);
         code = cgroup_write(parent, "cgroup.subtree_control", "+pids", e);
         free(parent);
     }
@@ -117,7 +104,7 @@ static int cgroup_enable_pids(const struct cgroup_places *at, const char *path, 
 static int cgroup_limit_unified(const struct cgroup_places *at, char *path, const char *processes, struct error *e)
 {
     cgroup_cut(path);
-    char *folder = cgroup_path("%s%s", at->groups, path);
+    char *folder = strbuf_print("%s%s", at->groups, path);
     int code = cgroup_has(folder, "pids.max") ? 0 : cgroup_enable_pids(at, path, e);
     if (!code && !cgroup_says(folder, "pids.max", processes))
         code = cgroup_write(folder, "pids.max", processes, e);
@@ -191,8 +178,8 @@ static int cgroup_move_into(const struct cgroup_places *at, const char *lines, c
     } else {
         cgroup_cut(freezer_path);
         cgroup_cut(memory_path);
-        char *freezer = cgroup_path("%s/freezer%s", at->groups, freezer_path);
-        char *memory = cgroup_path("%s/memory%s", at->groups, memory_path);
+        char *freezer = strbuf_print("%s/freezer%s", at->groups, freezer_path);
+        char *memory = strbuf_print("%s/memory%s", at->groups, memory_path);
         code = there ? 0 : cgroup_move_all(freezer, memory, to, e);
         if (!cgroup_says(freezer, "freezer.state", "THAWED"))
             cgroup_write(freezer, "freezer.state", "THAWED", NULL);
@@ -213,8 +200,8 @@ static int cgroup_limit_swap(const struct cgroup_places *at, const char *lines, 
         return 0;
     strbuf_init(&most, 0);
     cgroup_cut(path);
-    char *folder = cgroup_path("%s/memory%s", at->groups, path),
-         *limit = cgroup_path("%s/memory.limit_in_bytes", folder);
+    char *folder = strbuf_print("%s/memory%s", at->groups, path),
+         *limit = strbuf_print("%s/memory.limit_in_bytes", folder);
     int code = 0;
     if (cgroup_has(folder, "memory.memsw.limit_in_bytes") && (code = file_read(limit, &most, e)) == 0) {
         most.data[strcspn(most.data, "\n")] = '\0';
@@ -231,8 +218,8 @@ static int cgroup_limit_swap(const struct cgroup_places *at, const char *lines, 
 static int cgroup_limit_old(const struct cgroup_places *at, const char *lines, const char *name, const char *processes,
                             struct error *e)
 {
-    char *is = cgroup_of(lines, "pids"), *ours = cgroup_path("/" CGROUP_OURS "/%s", name);
-    char *folder = cgroup_path("%s/pids%s", at->groups, ours);
+    char *is = cgroup_of(lines, "pids"), *ours = strbuf_print("/" CGROUP_OURS "/%s", name);
+    char *folder = strbuf_print("%s/pids%s", at->groups, ours);
     int code = cgroup_make(folder, processes, e);
     code = code ? code : cgroup_move_into(at, lines, folder, strcmp(is, ours) == 0, e);
     code = code ? code : cgroup_limit_swap(at, lines, e);
@@ -264,7 +251,7 @@ int cgroup_limit(const struct cgroup_places *at, pid_t pid, const char *name, in
 {
     char most[24];
     struct strbuf lines;
-    char *path = cgroup_path("%s/%d/cgroup", at->processes, (int)pid);
+    char *path = strbuf_print("%s/%d/cgroup", at->processes, (int)pid);
     snprintf(most, sizeof(most), "%lld", (long long)processes);
     strbuf_init(&lines, 0);
     int code = file_read(path, &lines, e);
@@ -278,7 +265,7 @@ int cgroup_limit(const struct cgroup_places *at, pid_t pid, const char *name, in
 static bool cgroup_kill(const char *folder)
 {
     struct strbuf list;
-    char *path = cgroup_path("%s/cgroup.procs", folder);
+    char *path = strbuf_print("%s/cgroup.procs", folder);
     strbuf_init(&list, 0);
     bool some = file_read(path, &list, NULL) == 0 && list.size > 0;
     for (char *line = list.data, *end; some && *line; line = end + (*end == '\n')) {
@@ -295,7 +282,7 @@ static bool cgroup_kill(const char *folder)
 
 void cgroup_forget(const struct cgroup_places *at, const char *name)
 {
-    char *folder = cgroup_path("%s/pids/" CGROUP_OURS "/%s", at->groups, name);
+    char *folder = strbuf_print("%s/pids/" CGROUP_OURS "/%s", at->groups, name);
     int64_t end = clock_mono_us() + CGROUP_FREEZE_US;
     while (cgroup_kill(folder) && clock_mono_us() < end)
         usleep(CGROUP_PAUSE_US);

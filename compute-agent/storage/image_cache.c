@@ -188,18 +188,6 @@ static void image_job_done(struct worker_job *job, enum worker_outcome outcome)
     image_entry_drop(c, entry);
 }
 
-static char *image_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static char *image_text(const char *format, ...)
-{
-    struct strbuf text;
-    va_list args;
-    strbuf_init(&text, 0);
-    va_start(args, format);
-    strbuf_appendv(&text, format, args);
-    va_end(args);
-    return strbuf_take(&text);
-}
-
 static void image_job_pins(struct image_job *j)
 {
     size_t at = 0;
@@ -220,8 +208,8 @@ static void image_cache_submit(struct image_cache *c, struct image_entry *entry,
     j->instances = memory_strdup(c->instances);
     j->url = memory_strdup(c->url);
     j->path = memory_strdup(entry->path);
-    j->part = image_text("%s.part", entry->path);
-    j->api_path = image_text("/agent/v1/images/%s", image->id);
+    j->part = strbuf_print("%s.part", entry->path);
+    j->api_path = strbuf_print("/agent/v1/images/%s", image->id);
     j->ca_file = memory_strdup(c->setup.identity->ca_file);
     j->cert_file = memory_strdup(c->setup.identity->cert_file);
     j->key_file = memory_strdup(c->setup.identity->key_file);
@@ -250,7 +238,7 @@ static const char *image_cache_format(const char *disk_format)
 static struct image_entry *image_cache_entry(struct image_cache *c, const struct spec_image *image)
 {
     const char *format = image_cache_format(image->disk_format);
-    char *path = image_text("%s/%s-%.16s.%s", c->folder, image->id, image->sha512, format);
+    char *path = strbuf_print("%s/%s-%.16s.%s", c->folder, image->id, image->sha512, format);
     struct image_entry *entry = idmap_get(&c->entries, path);
     if (entry) {
         free(path);

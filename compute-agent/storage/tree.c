@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <ftw.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,18 +35,6 @@
 #define TREE_FILE_BYTES 8192                /* room for so many files: one for so many bytes */
 
 static pthread_mutex_t tree_lock = PTHREAD_MUTEX_INITIALIZER; /* who mounts an image */
-
-static char *tree_path(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static char *tree_path(const char *format, ...)
-{
-    struct strbuf text;
-    va_list args;
-    strbuf_init(&text, 0);
-    va_start(args, format);
-    strbuf_appendv(&text, format, args);
-    va_end(args);
-    return strbuf_take(&text);
-}
 
 static int tree_fail(const char *path, struct error *e)
 {
@@ -99,7 +86,7 @@ static const char *tree_format(const char *image)
 static int tree_check_space(const char *image, int64_t bytes, struct error *e)
 {
     struct statvfs fs;
-    char *folder = tree_path("%.*s", (int)(strrchr(image, '/') - image), image);
+    char *folder = strbuf_print("%.*s", (int)(strrchr(image, '/') - image), image);
     bool full = statvfs(folder, &fs) == 0 && (int64_t)(fs.f_bavail * fs.f_frsize) < bytes + TREE_SLACK;
     free(folder);
     return full ? error_set(e, ERR_NO_SPACE, "There is no space left on the host to unpack the image") : 0;
@@ -118,7 +105,7 @@ static int tree_make_volume(const char *image, const char *path, struct error *e
 
 static int tree_unpack_at(const char *image, const char *at, const char *scratch, struct error *e)
 {
-    char *lost = tree_path("%s/lost+found", at);
+    char *lost = strbuf_print("%s/lost+found", at);
     rmdir(lost);
     free(lost);
     int code = tree_make_folder(at, DOMAIN_XML_IDS_FIRST, DOMAIN_XML_IDS_FIRST, 0755, e);
@@ -129,7 +116,7 @@ static int tree_unpack_at(const char *image, const char *at, const char *scratch
 /* `folder` holds the volume until it is whole. */
 static int tree_unpack_into(const char *image, const char *folder, const char *volume, struct error *e)
 {
-    char *at = tree_path("%s/" TREE_MOUNT, folder), *scratch = tree_path("%s/scratch", folder);
+    char *at = strbuf_print("%s/" TREE_MOUNT, folder), *scratch = strbuf_print("%s/scratch", folder);
     int code = chmod(folder, 0711) ? tree_fail(folder, e) : tree_make_volume(image, volume, e);
     code = code ? code : file_make_dirs(at, 0755, e);
     code = code ? code : volume_mount(volume, at, false, e);
@@ -144,12 +131,12 @@ static int tree_unpack_into(const char *image, const char *folder, const char *v
 
 static int tree_unpack(const char *image, struct error *e)
 {
-    char *whole = tree_path("%s" TREE_SUFFIX TREE_VOLUME, image),
-         *partial = tree_path("%s" TREE_SUFFIX ".XXXXXX", image);
+    char *whole = strbuf_print("%s" TREE_SUFFIX TREE_VOLUME, image),
+         *partial = strbuf_print("%s" TREE_SUFFIX ".XXXXXX", image);
     int code = 0;
     if (access(whole, F_OK) != 0) {
         bool made = mkdtemp(partial) != NULL;
-        char *volume = tree_path("%s/volume", partial);
+        char *volume = strbuf_print("%s/volume", partial);
         code = made ? tree_unpack_into(image, partial, volume, e) : tree_fail(partial, e);
         if (!code && rename(volume, whole))
             code = tree_fail(whole, e);
@@ -165,7 +152,7 @@ static int tree_unpack(const char *image, struct error *e)
 /* Where the image's files are to be seen, with users from DOMAIN_XML_IDS_FIRST on. */
 static int tree_show(const char *image, struct error *e)
 {
-    char *at = tree_path("%s" TREE_SUFFIX, image), *volume = tree_path("%s" TREE_SUFFIX TREE_VOLUME, image);
+    char *at = strbuf_print("%s" TREE_SUFFIX, image), *volume = strbuf_print("%s" TREE_SUFFIX TREE_VOLUME, image);
     int code = tree_unpack(image, e);
     pthread_mutex_lock(&tree_lock);
     if (!code && !volume_is_mounted(at)) {
@@ -180,7 +167,7 @@ static int tree_show(const char *image, struct error *e)
 
 void tree_forget(const char *image)
 {
-    char *at = tree_path("%s" TREE_SUFFIX, image), *volume = tree_path("%s" TREE_SUFFIX TREE_VOLUME, image);
+    char *at = strbuf_print("%s" TREE_SUFFIX, image), *volume = strbuf_print("%s" TREE_SUFFIX TREE_VOLUME, image);
     pthread_mutex_lock(&tree_lock);
     volume_unmount(at);
     unlink(volume);
@@ -195,7 +182,7 @@ static void tree_tidy_one(const char *path)
     struct stat st;
     if (lstat(path, &st) || !S_ISDIR(st.st_mode))
         return;
-    char *at = tree_path("%s/" TREE_MOUNT, path);
+    char *at = strbuf_print("%s/" TREE_MOUNT, path);
     volume_unmount(at);
     disk_remove_folder(path, NULL);
     free(at);
@@ -206,7 +193,7 @@ void tree_tidy(const char *image_folder)
     DIR *dir = opendir(image_folder);
     for (struct dirent *d; dir && (d = readdir(dir));) {
         if (strstr(d->d_name, TREE_SUFFIX ".")) {
-            char *path = tree_path("%s/%s", image_folder, d->d_name);
+            char *path = strbuf_print("%s/%s", image_folder, d->d_name);
             tree_tidy_one(path);
             free(path);
         }
@@ -220,7 +207,7 @@ void tree_tidy(const char *image_folder)
 bool tree_base(const char *folder, char **ret)
 {
     char target[TREE_PATH_MOST];
-    char *link = tree_path("%s/" TREE_BASE, folder);
+    char *link = strbuf_print("%s/" TREE_BASE, folder);
     ssize_t size = readlink(link, target, sizeof(target) - 1);
     free(link);
     if (size <= 0)
@@ -233,7 +220,7 @@ bool tree_base(const char *folder, char **ret)
 static int tree_make_layer(const char *folder, int64_t bytes, struct error *e)
 {
     struct volume v = {.bytes = bytes, .journal = true};
-    char *path = tree_path("%s/" TREE_LAYER_FILE, folder), *partial = tree_path("%s.part", path);
+    char *path = strbuf_print("%s/" TREE_LAYER_FILE, folder), *partial = strbuf_print("%s.part", path);
     int code = access(path, F_OK) == 0 ? 0 : volume_make(partial, &v, e);
     if (!code && access(path, F_OK) != 0 && rename(partial, path))
         code = tree_fail(path, e);
@@ -244,7 +231,7 @@ static int tree_make_layer(const char *folder, int64_t bytes, struct error *e)
 
 static int tree_link(const char *folder, const char *base, struct error *e)
 {
-    char *link = tree_path("%s/" TREE_BASE, folder);
+    char *link = strbuf_print("%s/" TREE_BASE, folder);
     int code = symlink(base, link) && errno != EEXIST ? tree_fail(link, e) : 0;
     free(link);
     return code;
@@ -276,7 +263,7 @@ static int64_t tree_layer_bytes(const struct spec *spec, const struct disk_base 
 static int tree_grow_layer(const char *folder, const struct spec *spec, struct error *e)
 {
     int64_t bytes = spec->root_gib * TREE_GIB;
-    char *path = tree_path("%s/" TREE_LAYER_FILE, folder);
+    char *path = strbuf_print("%s/" TREE_LAYER_FILE, folder);
     int code = 0;
     if (volume_bytes(path) < bytes) {
         tree_unmount(folder);
@@ -311,13 +298,13 @@ struct tree_mounts {
 
 static void tree_mounts_init(struct tree_mounts *m, const char *folder, const char *base)
 {
-    m->shown = tree_path("%s" TREE_SUFFIX, base);
-    m->volume = tree_path("%s/" TREE_LAYER_FILE, folder);
-    m->layer = tree_path("%s/" TREE_LAYER, folder);
-    m->upper = tree_path("%s/" TREE_LAYER "/upper", folder);
-    m->work = tree_path("%s/" TREE_LAYER "/work", folder);
-    m->lower = tree_path("%s/" TREE_LOWER, folder);
-    m->root = tree_path("%s/" DOMAIN_XML_TREE, folder);
+    m->shown = strbuf_print("%s" TREE_SUFFIX, base);
+    m->volume = strbuf_print("%s/" TREE_LAYER_FILE, folder);
+    m->layer = strbuf_print("%s/" TREE_LAYER, folder);
+    m->upper = strbuf_print("%s/" TREE_LAYER "/upper", folder);
+    m->work = strbuf_print("%s/" TREE_LAYER "/work", folder);
+    m->lower = strbuf_print("%s/" TREE_LOWER, folder);
+    m->root = strbuf_print("%s/" DOMAIN_XML_TREE, folder);
 }
 
 static void tree_mounts_done(struct tree_mounts *m)
@@ -351,7 +338,7 @@ static int tree_mount_root(const struct tree_mounts *m, uid_t first, struct erro
     code = code ? code : id_mount(m->shown, m->lower, first, e);
     if (code)
         return code;
-    char *layers = tree_path("lowerdir=%s,upperdir=%s,workdir=%s", m->lower, m->upper, m->work);
+    char *layers = strbuf_print("lowerdir=%s,upperdir=%s,workdir=%s", m->lower, m->upper, m->work);
     if (mount("overlay", m->root, "overlay", MS_NODEV, layers))
         code = error_set(e, ERR_IO, "The server's files cannot be mounted at %s: %s", m->root, strerror(errno));
     volume_unmount(m->lower);
@@ -397,7 +384,7 @@ void tree_unmount(const char *folder)
 {
     static const char *const names[] = {DOMAIN_XML_TREE, TREE_LOWER, TREE_LAYER};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        char *at = tree_path("%s/%s", folder, names[i]);
+        char *at = strbuf_print("%s/%s", folder, names[i]);
         volume_unmount(at);
         free(at);
     }
@@ -406,7 +393,7 @@ void tree_unmount(const char *folder)
 /* What belongs to its users goes before the note of who they are. */
 void tree_discard(const char *folder)
 {
-    char *layer = tree_path("%s/" TREE_LAYER_FILE, folder), *seed = tree_path("%s/" DOMAIN_XML_SEED, folder);
+    char *layer = strbuf_print("%s/" TREE_LAYER_FILE, folder), *seed = strbuf_print("%s/" DOMAIN_XML_SEED, folder);
     tree_unmount(folder);
     unlink(layer);
     disk_remove_folder(seed, NULL);
