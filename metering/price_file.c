@@ -12,7 +12,7 @@
 
 struct book_in {
     const char *name, *from;
-    json_value *prices, *discounts;
+    json_value *prices, *rates, *discounts;
 };
 struct file_in {
     const char *currency;
@@ -23,6 +23,7 @@ static const struct json_field book_fields[] = {
     {.name = "name", .kind = JSON_TEXT, .offset = offsetof(struct book_in, name), .min = 1, .max = 63},
     {.name = "from", .kind = JSON_TEXT, .offset = offsetof(struct book_in, from), .flags = JSON_REQUIRED},
     {.name = "prices", .kind = JSON_ANY, .offset = offsetof(struct book_in, prices), .flags = JSON_REQUIRED},
+    {.name = "rates", .kind = JSON_ANY, .offset = offsetof(struct book_in, rates)},
     {.name = "discounts", .kind = JSON_ANY, .offset = offsetof(struct book_in, discounts)},
 };
 static const struct json_table book_table = {
@@ -57,17 +58,18 @@ struct load {
 /* The version as book_read wants it: without its name. */
 static int print_book(struct load *l, const struct book_in *in, struct json_doc *ret, struct error *e)
 {
-    char *prices = json_in_print(in->prices, &l->arena);
-    char *discounts = in->discounts ? json_in_print(in->discounts, &l->arena) : NULL;
     struct strbuf text;
     struct json_out out;
     strbuf_init(&text, 0);
     json_out_init(&out, &text);
     json_out_object(&out, NULL);
     json_out_text(&out, "from", in->from);
-    json_out_raw(&out, "prices", prices);
-    if (discounts) {
-        json_out_raw(&out, "discounts", discounts);
+    json_out_raw(&out, "prices", json_in_print(in->prices, &l->arena));
+    if (in->rates) {
+        json_out_raw(&out, "rates", json_in_print(in->rates, &l->arena));
+    }
+    if (in->discounts) {
+        json_out_raw(&out, "discounts", json_in_print(in->discounts, &l->arena));
     }
     json_out_object_end(&out);
     int rc = json_in_parse(text.data, text.size, ret, e);

@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int64_t first_price(const struct rate_rule *rule)
+static int64_t first_price(const struct rate_book *book, size_t resource, const struct rate_facts *facts)
 {
+    const struct rate_rule *rule = rate_match(book, resource, facts);
     for (size_t i = 0; rule && i < rule->tier_count; i++)
         if (rule->tiers[i].nano > 0)
-            return rule->tiers[i].nano;
+            return rate_price(book, rule, facts, rule->tiers[i].nano);
     return 0;
 }
 
@@ -71,7 +72,7 @@ int price_of_flavor(struct db_conn *c, const struct flavor_row *flavor, bool spo
     for (size_t i = 0; i < books.count && books.items[i].from_us <= now_us; i++)
         book = &books.items[i];
     for (size_t r = 0; book && r < resources.count; r++) {
-        int64_t nano = 0, price = first_price(rate_match(book, r, &facts));
+        int64_t nano = 0, price = first_price(book, r, &facts);
         if (!rate_amount(units_of(flavor, resources.items[r].name), price, resources.items[r].scale, &nano))
             return error_set(e, ERR_TOO_LARGE, "an hour of %s costs more than 64 bits hold", flavor->name);
         ret->nano_per_hour += nano;

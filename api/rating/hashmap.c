@@ -1,4 +1,4 @@
-/* From the book's JSON to the view and back. Ids that a book lacks (it came from a file) are derived from what a price
+/* From the book's JSON to the view. Ids that a book lacks (it came from a file) are derived from what a price
  * looks at, so that they are the same at each request; a change writes them down. */
 #include "api/rating/hashmap.h"
 #include "api/rating/rated.h"
@@ -9,11 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VIEW_MEMBER "hashmap"
-
 static const char *const field_names[FIELD_COUNT] = {"flavor_name", "state", "zone", "region", "tag", "network"};
-/* As prices call them; states are a list. */
-static const char *const price_members[FIELD_COUNT] = {"flavor", "states", "zone", "region", "tag", "network"};
 
 const char *hashmap_field_name(enum hashmap_field field)
 {
@@ -46,6 +42,20 @@ int hashmap_id(struct request *request, const char *param, const char *in_body, 
     bool in_path = strchr(request->route->pattern, '{') != NULL;
     *ret = in_path ? request_param(request, param) : in_body;
     return *ret ? 0 : error_set(&request->error, ERR_INVALID, "%s_id: it is required", param);
+}
+
+const char *hashmap_type(bool rate)
+{
+    return rate ? "rate" : "flat";
+}
+
+int hashmap_type_read(struct request *request, const char *text, bool *ret)
+{
+    if (text && strcmp(text, hashmap_type(true)) != 0 && strcmp(text, hashmap_type(false)) != 0) {
+        return error_set(&request->error, ERR_INVALID, "type: %s is none; there are flat and rate", text);
+    }
+    *ret = text ? strcmp(text, hashmap_type(true)) == 0 : *ret;
+    return 0;
 }
 
 int hashmap_conditions(const struct hashmap_price *p, enum hashmap_field *ret_first)
@@ -100,7 +110,7 @@ void hashmap_remove_name(struct hashmap_name **list, const char *text)
 struct reading {
     struct hashmap_view *view;
     struct hashmap_price *price;
-    const char *price_text, *free_text;
+    const char *price_text, *free_text; /* of a rate: the rate */
     json_value *tiers;
 };
 
@@ -144,8 +154,8 @@ static int read_member(void *arg, const char *name, json_value *value)
                                   &p->conditions[FIELD_REGION],
                                   &p->conditions[FIELD_TAG],
                                   &p->conditions[FIELD_NETWORK]};
-    static const char *const names[] = {"id",     "resource", "project", "name", "price",  "free",
-                                        "flavor", "zone",     "region",  "tag",  "network"};
+    const char *const names[] = {"id",   "resource", "project", "name",   p->rate ? "rate" : "price", "free", "flavor",
+                                 "zone", "region",   "tag",     "network"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(names[i], name) == 0) {
             *texts[i] = text_of(r->view, value);
@@ -164,10 +174,10 @@ static int read_member(void *arg, const char *name, json_value *value)
     return 0;
 }
 
-static void add_tier(struct hashmap_price *p, const char *id, int64_t from_nano, const char *price)
+static void add_tier(struct hashmap_price *p, const char *id, int64_t from_nano, const char *price, bool rate)
 {
     if (p->tier_count < HASHMAP_TIERS_MAX) {
-        p->tiers[p->tier_count++] = (struct hashmap_tier){id, from_nano, price};
+        p->tiers[p->tier_count++] = (struct hashmap_tier){id, from_nano, price, rate};
     }
 }
 
@@ -177,20 +187,21 @@ static void read_tiers(struct reading *r)
     struct hashmap_price *p = r->price;
     int64_t from = 0;
     if (r->free_text) {
-        add_tier(p, NULL, 0, "0");
+        add_tier(p, NULL, 0, "0", false);
         money_parse(r->free_text, &from);
     }
     for (size_t i = 0; i < json_in_count(r->tiers); i++) {
         json_value *tier = json_in_item(r->tiers, i);
         const char *up_to = json_in_text(json_in_member(tier, "up_to"));
+        json_value *rate = json_in_member(tier, "rate");
         add_tier(p, text_of(r->view, json_in_member(tier, "id")), from,
-                 text_of(r->view, json_in_member(tier, "price")));
+                 text_of(r->view, rate ? rate : json_in_member(tier, "price")), rate != NULL);
         if (up_to) {
             money_parse(up_to, &from);
         }
     }
     if (r->price_text) {
-        add_tier(p, NULL, from, r->price_text);
+        add_tier(p, NULL, from, r->price_text, false);
     }
 }
 
@@ -202,6 +213,7 @@ static const char *derive_id(struct hashmap_view *v, const struct hashmap_price 
     for (int i = 0; i < FIELD_COUNT; i++) {
         text = arena_printf(a, "%s|%s", text, p->conditions[i] ? p->conditions[i] : "");
     }
+    text = p->rate ? arena_printf(a, "%s|rate", text) : text;
     const char *hex = book_digest(v->name, arena_printf(a, "%s|%zu", text, place), a);
     return arena_printf(a, "%.8s-%.4s-5%.3s-8%.3s-%.12s", hex, hex + 8, hex + 12, hex + 15, hex + 18);
 }
@@ -210,7 +222,7 @@ static void give_ids(struct hashmap_view *v, struct hashmap_price *p)
 {
     size_t place = 0;
     for (const struct hashmap_price *q = v->prices; q != p; q = q->next) {
-        place += strcmp(q->resource, p->resource) == 0;
+        place += q->rate == p->rate && strcmp(q->resource, p->resource) == 0;
     }
     p->id = p->id ? p->id : derive_id(v, p, place);
     for (size_t i = 1; i < p->tier_count; i++) {
@@ -219,11 +231,15 @@ static void give_ids(struct hashmap_view *v, struct hashmap_price *p)
     }
 }
 
-static void read_prices(struct hashmap_view *v, json_value *list)
+static void read_prices(struct hashmap_view *v, json_value *list, bool rate)
 {
     struct hashmap_price **last = &v->prices;
+    while (*last) {
+        last = &(*last)->next;
+    }
     for (size_t i = 0; i < json_in_count(list); i++) {
         struct reading r = {.view = v, .price = arena_alloc(&v->request->arena, sizeof(struct hashmap_price))};
+        r.price->rate = rate;
         json_in_each(json_in_item(list, i), read_member, &r);
         read_tiers(&r);
         *last = r.price;
@@ -244,9 +260,9 @@ static void read_names(struct hashmap_view *v, struct hashmap_name **list, json_
 static int read_book_member(void *arg, const char *name, json_value *value)
 {
     struct hashmap_view *v = arg;
-    if (strcmp(name, "prices") == 0) {
-        read_prices(v, value);
-    } else if (strcmp(name, VIEW_MEMBER) == 0) {
+    if (strcmp(name, "prices") == 0 || strcmp(name, "rates") == 0) {
+        read_prices(v, value, strcmp(name, "rates") == 0);
+    } else if (strcmp(name, HASHMAP_MEMBER) == 0) {
         read_names(v, &v->services, json_in_member(value, "services"));
         read_names(v, &v->fields, json_in_member(value, "fields"));
         read_names(v, &v->groups, json_in_member(value, "groups"));
@@ -317,136 +333,6 @@ int hashmap_load(struct request *request, struct hashmap_view *ret)
     return 0;
 }
 
-/* ---- writing ---- */
-
-static void write_optional(struct json_out *out, const char *name, const char *text)
-{
-    if (text) {
-        json_out_text(out, name, text);
-    }
-}
-
-static void write_states(struct json_out *out, const char *states)
-{
-    json_out_array(out, price_members[FIELD_STATE]);
-    while (*states) {
-        size_t size = strcspn(states, ",");
-        json_out_text_n(out, NULL, states, size);
-        states += size + (states[size] == ',');
-    }
-    json_out_array_end(out);
-}
-
-static void write_tiers(struct json_out *out, const struct hashmap_price *p)
-{
-    char text[MONEY_TEXT_SIZE];
-    if (p->tier_count == 1) {
-        json_out_text(out, "price", p->tiers[0].price);
-        return;
-    }
-    json_out_text(out, "tiering", p->volume ? "volume" : "graduated");
-    json_out_array(out, "tiers");
-    for (size_t i = 0; i < p->tier_count; i++) {
-        json_out_object(out, NULL);
-        write_optional(out, "id", p->tiers[i].id);
-        if (i + 1 < p->tier_count) {
-            json_out_text(out, "up_to", money_text(p->tiers[i + 1].from_nano, text));
-        }
-        json_out_text(out, "price", p->tiers[i].price);
-        json_out_object_end(out);
-    }
-    json_out_array_end(out);
-}
-
-static void write_price(struct json_out *out, const struct hashmap_price *p)
-{
-    json_out_object(out, NULL);
-    json_out_text(out, "id", p->id);
-    json_out_text(out, "resource", p->resource);
-    write_optional(out, "project", p->project);
-    write_optional(out, "name", p->group);
-    for (int i = 0; i < FIELD_COUNT; i++) {
-        if (i != FIELD_STATE) {
-            write_optional(out, price_members[i], p->conditions[i]);
-        } else if (p->conditions[i]) {
-            write_states(out, p->conditions[i]);
-        }
-    }
-    write_tiers(out, p);
-    for (const struct hashmap_member *m = p->rest; m; m = m->next) {
-        json_out_raw(out, m->name, m->raw);
-    }
-    json_out_object_end(out);
-}
-
-static void write_names(struct json_out *out, const char *name, const struct hashmap_name *list)
-{
-    json_out_array(out, name);
-    for (; list; list = list->next) {
-        json_out_text(out, NULL, list->text);
-    }
-    json_out_array_end(out);
-}
-
-static void write_book(struct json_out *out, const struct hashmap_view *v, int64_t from_us)
-{
-    char text[CLOCK_TEXT_SIZE];
-    json_out_object(out, NULL);
-    json_out_text(out, "from", clock_text(from_us, CLOCK_ISO_MICRO_Z, text));
-    json_out_array(out, "prices");
-    for (const struct hashmap_price *p = v->prices; p; p = p->next) {
-        write_price(out, p);
-    }
-    json_out_array_end(out);
-    for (const struct hashmap_member *m = v->rest; m; m = m->next) {
-        json_out_raw(out, m->name, m->raw);
-    }
-    json_out_object(out, VIEW_MEMBER);
-    write_names(out, "services", v->services);
-    write_names(out, "fields", v->fields);
-    write_names(out, "groups", v->groups);
-    json_out_object_end(out);
-    json_out_object_end(out);
-}
-
-static int put(struct hashmap_view *v, const char *text)
-{
-    struct request *request = v->request;
-    struct json_doc doc;
-    struct rate_book book;
-    struct billing_book_row row;
-    int rc = json_in_parse(text, strlen(text), &doc, &request->error);
-    if (rc) {
-        return rc;
-    }
-    rc = book_read(doc.root, v->name, v->currency, &v->resources, &request->arena, &book, &request->error);
-    if (!rc) {
-        book_row(doc.root, &book, &request->arena, &row);
-        rc = store_billing_put_book(request->conn, &row, request->now_us, &request->error);
-    }
-    json_in_done(&doc);
-    return rc;
-}
-
-int hashmap_save(struct hashmap_view *v)
-{
-    struct strbuf text;
-    struct json_out out;
-    int64_t from_us = v->request->now_us > v->from_us ? v->request->now_us : v->from_us + 1;
-    if (!v->currency) {
-        return error_set(&v->request->error, ERR_CONFLICT,
-                         "there is no price book \"%s\" yet: add its first version, which says the currency, with POST "
-                         "/rating/v3/books",
-                         v->name);
-    }
-    strbuf_init(&text, 0);
-    json_out_init(&out, &text);
-    write_book(&out, v, from_us);
-    int rc = put(v, text.data);
-    strbuf_done(&text);
-    return rc;
-}
-
 /* ---- changing ---- */
 
 struct hashmap_price *hashmap_find(struct hashmap_view *v, const char *id)
@@ -467,7 +353,8 @@ static int weight(const struct hashmap_price *p)
 struct hashmap_price *hashmap_add(struct hashmap_view *v, const struct hashmap_price *like)
 {
     struct hashmap_price **at = &v->prices, *p = arena_alloc(&v->request->arena, sizeof(*p));
-    while (*at && (strcmp((*at)->resource, like->resource) != 0 || weight(*at) >= weight(like))) {
+    while (*at &&
+           ((*at)->rate != like->rate || strcmp((*at)->resource, like->resource) != 0 || weight(*at) >= weight(like))) {
         at = &(*at)->next;
     }
     *p = *like;

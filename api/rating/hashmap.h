@@ -1,11 +1,13 @@
 /* The price book as CloudKitty's hashmap module shows it. A service is a metered resource, a field what a price may
- * look at, a mapping one price, a threshold a tier of it above the first, a group the name that prices share. A change
+ * look at, a mapping one price or rate, a threshold a tier of a price above its first, a group the name that prices
+ * share. A change
  * is a new version of the book from now on; whatever of a price the view has no word for stays as it was. */
 #pragma once
 #include "api/http/handler.h"
 #include "metering/bill/book.h"
 
 #define HASHMAP_TIERS_MAX 32
+#define HASHMAP_MEMBER    "hashmap" /* of the book's JSON: what was declared */
 
 enum hashmap_field {
     FIELD_FLAVOR,
@@ -22,14 +24,16 @@ struct hashmap_tier {
     const char *id;
     int64_t from_nano; /* the quantity, in millionths of a thousandth of its unit, from which its price counts */
     const char *price;
+    bool rate; /* `price` multiplies the price before it */
 };
-/* Everything of the price's JSON but what is told here stands in `rest`. */
+/* A price, or a rate that multiplies prices: one tier, whose `price` is the factor. Everything of its JSON but what is
+ * told here stands in `rest`. */
 struct hashmap_price {
     const char *id, *resource, *project, *group; /* NULL for none */
     const char *conditions[FIELD_COUNT];         /* value by field, NULL for none; states joined by commas */
     struct hashmap_tier tiers[HASHMAP_TIERS_MAX];
     size_t tier_count; /* at least 1 */
-    bool volume;
+    bool volume, rate;
     struct hashmap_member {
         const char *name, *raw;
         struct hashmap_member *next;
@@ -68,7 +72,10 @@ int hashmap_id(struct request *request, const char *param, const char *in_body, 
 /* How many of the conditions a price has; *ret_first: the first of them, FIELD_NONE for none. */
 int hashmap_conditions(const struct hashmap_price *p, enum hashmap_field *ret_first);
 struct hashmap_price *hashmap_find(struct hashmap_view *v, const char *id);
-/* A new price of a resource, in front of those that look at less. */
+/* "rate" or "flat", and back: ERR_INVALID for anything else; NULL leaves *ret. */
+const char *hashmap_type(bool rate);
+int hashmap_type_read(struct request *request, const char *text, bool *ret);
+/* A new price or rate of a resource, in front of those that look at less. */
 struct hashmap_price *hashmap_add(struct hashmap_view *v, const struct hashmap_price *like);
 void hashmap_remove(struct hashmap_view *v, const struct hashmap_price *p);
 bool hashmap_has_name(const struct hashmap_name *list, const char *text);

@@ -1,6 +1,7 @@
-/* The hashmap module's mappings: each price of the book is one, of its service when it looks at nothing else, of a
- * field when it looks at that. The first price that matches counts, so that a mapping of a field goes before that of
- * its service: costs of both are not added up as CloudKitty does. */
+/* The hashmap module's mappings: each price of the book is one of type flat, each rate one of type rate, of its service
+ * when it looks at nothing else, of a field when it looks at that. The first price that matches counts, so that a
+ * mapping of a field goes before that of its service: costs of both are not added up as CloudKitty does. All rates of
+ * the price's group that match multiply it, as there. */
 #include "api/rating/hashmap.h"
 #include "api/rating/rating.h"
 #include "common/uuid.h"
@@ -60,7 +61,7 @@ static void write_mapping(struct json_out *out, struct hashmap_view *v, const st
     json_out_text(out, "mapping_id", p->id);
     json_out_text(out, "value", value_of(v, p, first, count));
     json_out_text(out, "cost", p->tiers[0].price);
-    json_out_text(out, "type", "flat");
+    json_out_text(out, "type", hashmap_type(p->rate));
     json_out_text(out, "field_id", field_id(v, p, first));
     json_out_text(out, "service_id", first == FIELD_NONE ? p->resource : NULL);
     json_out_text(out, "group_id", p->group);
@@ -149,16 +150,6 @@ static int mappings_group(struct request *request, struct reply *reply)
 
 /* ---- writes ---- */
 
-static int check_type(struct request *request, const char *type)
-{
-    return !type || strcmp(type, "flat") == 0
-               ? 0
-               : error_set(&request->error, ERR_INVALID,
-                           "type: %s is not served: prices are added; what takes a percentage off is a discount of the "
-                           "book (/rating/v3/books)",
-                           type);
-}
-
 static int check_group(struct hashmap_view *v, const char *group)
 {
     return !group || hashmap_has_name(v->groups, group)
@@ -192,7 +183,8 @@ static int read_target(struct hashmap_view *v, const struct mapping_body *b, str
 static const struct hashmap_price *equal_one(const struct hashmap_view *v, const struct hashmap_price *like)
 {
     for (const struct hashmap_price *p = v->prices; p; p = p->next) {
-        bool equal = p != like && strcmp(p->resource, like->resource) == 0 && same(p->project, like->project);
+        bool equal = p != like && p->rate == like->rate && strcmp(p->resource, like->resource) == 0 &&
+                     same(p->project, like->project);
         for (int i = 0; equal && i < FIELD_COUNT; i++) {
             equal = same(p->conditions[i], like->conditions[i]);
         }
@@ -206,8 +198,8 @@ static const struct hashmap_price *equal_one(const struct hashmap_view *v, const
 static int refuse_equal(struct hashmap_view *v, const struct hashmap_price *p)
 {
     const struct hashmap_price *other = equal_one(v, p);
-    return other ? error_set(&v->request->error, ERR_CONFLICT,
-                             "mapping %s is for the same already: the first that matches counts", other->id)
+    return other ? error_set(&v->request->error, ERR_CONFLICT, "mapping %s is for the same already%s", other->id,
+                             p->rate ? "" : ": the first that matches counts")
                  : 0;
 }
 
@@ -219,7 +211,7 @@ static int mappings_add(struct request *request, struct reply *reply)
     char *id = arena_alloc(&request->arena, UUID_SIZE);
     like.id = uuid_random(id);
     int rc = hashmap_load(request, &v);
-    rc = rc ? rc : check_type(request, b->type);
+    rc = rc ? rc : hashmap_type_read(request, b->type, &like.rate);
     rc = rc ? rc : check_group(&v, b->group);
     rc = rc ? rc : read_target(&v, b, &like);
     rc = rc ? rc : hashmap_cost(request, b->cost, &like.tiers[0].price);
@@ -234,6 +226,22 @@ static int mappings_add(struct request *request, struct reply *reply)
         write_mapping(&reply->out, &v, made);
     }
     return rc;
+}
+
+/* One of another type goes where those of that type stand. */
+static int change_type(struct hashmap_view *v, struct hashmap_price **p, const char *type)
+{
+    struct hashmap_price like = **p;
+    int rc = hashmap_type_read(v->request, type, &like.rate);
+    if (rc || like.rate == (*p)->rate) {
+        return rc;
+    }
+    if (like.tier_count > 1) {
+        return error_set(&v->request->error, ERR_CONFLICT, "type: a mapping with thresholds is flat");
+    }
+    hashmap_remove(v, *p);
+    *p = hashmap_add(v, &like);
+    return 0;
 }
 
 /* A client sends back all that it was shown with what it changes; what it leaves out stays. */
@@ -267,7 +275,7 @@ static int mappings_change(struct request *request, struct reply *reply)
     struct hashmap_price *p = NULL;
     int rc = hashmap_load(request, &v);
     rc = rc ? rc : find(&v, b->id, &p);
-    rc = rc ? rc : check_type(request, b->type);
+    rc = rc ? rc : change_type(&v, &p, b->type);
     rc = rc ? rc : check_group(&v, b->group);
     rc = rc ? rc : hashmap_cost(request, b->cost, &p->tiers[0].price);
     rc = rc ? rc : change(&v, p, b);

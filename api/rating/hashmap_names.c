@@ -188,7 +188,7 @@ static int fields_add(struct request *request, struct reply *reply)
     rc = rc ? rc : find_service(&v, b->service);
     if (!rc && hashmap_field_parse(b->name) == FIELD_NONE) {
         return error_set(&request->error, ERR_INVALID,
-                         "name: a price cannot look at %s; it can at flavor_name, state, zone, region and tag",
+                         "name: a price cannot look at %s; it can at flavor_name, state, zone, region, tag and network",
                          b->name);
     }
     const char *id = rc ? NULL : arena_printf(&request->arena, "%s:%s", b->service, b->name);
@@ -323,12 +323,12 @@ static int groups_delete(struct request *request, struct reply *reply)
     return hashmap_save(&v);
 }
 
-/* Costs are added, never multiplied: what multiplies is a discount of the book. */
 static int types_list(struct request *request, struct reply *reply)
 {
     (void)request;
     json_out_array(&reply->out, NULL);
-    json_out_text(&reply->out, NULL, "flat");
+    json_out_text(&reply->out, NULL, hashmap_type(false));
+    json_out_text(&reply->out, NULL, hashmap_type(true));
     json_out_array_end(&reply->out);
     return 0;
 }

@@ -1,6 +1,7 @@
 /* The hashmap module's thresholds: the tiers of a service's price above its first. Levels count what a project used in
  * the billing month; with a first threshold the price becomes one by volume (all of the quantity at the price of the
- * tier it reaches), as the module's thresholds are. One that was graduated stays so. */
+ * tier it reaches), as the module's thresholds are. One that was graduated stays so. A threshold of type rate
+ * multiplies the price before it. */
 #include "api/rating/hashmap.h"
 #include "api/rating/rating.h"
 #include "common/model/money.h"
@@ -53,7 +54,7 @@ static void write_threshold(struct json_out *out, struct request *request, const
     json_out_text(out, "threshold_id", t->id);
     json_out_text(out, "level", money_text(t->from_nano, text));
     json_out_text(out, "cost", t->price);
-    json_out_text(out, "type", "flat");
+    json_out_text(out, "type", hashmap_type(t->rate));
     json_out_text(out, "field_id", field);
     json_out_text(out, "service_id", field ? NULL : p->resource);
     json_out_text(out, "group_id", p->group);
@@ -149,10 +150,11 @@ static int thresholds_group(struct request *request, struct reply *reply)
 static int read_tier(struct request *request, const struct threshold_body *b, struct hashmap_tier *ret)
 {
     const char *level = NULL;
-    if (b->type && strcmp(b->type, "flat") != 0) {
-        return error_set(&request->error, ERR_INVALID, "type: %s is not served: prices are added", b->type);
+    int rc = hashmap_type_read(request, b->type, &ret->rate);
+    if (rc) {
+        return rc;
     }
-    int rc = hashmap_cost(request, b->level, &level);
+    rc = hashmap_cost(request, b->level, &level);
     if (rc || !money_parse(level, &ret->from_nano) || ret->from_nano <= 0) {
         error_clear(&request->error);
         return error_set(&request->error, ERR_INVALID, "level: it is a quantity above 0 with at most 9 decimals");
@@ -192,8 +194,8 @@ static struct hashmap_price *base_of(struct hashmap_view *v, const struct thresh
     enum hashmap_field first;
     struct hashmap_price like = {.resource = b->service, .project = b->tenant, .group = b->group, .tier_count = 1};
     for (struct hashmap_price *p = v->prices; p; p = p->next) {
-        if (strcmp(p->resource, b->service) == 0 && hashmap_conditions(p, &first) == 0 && same(p->project, b->tenant) &&
-            same(p->group, b->group)) {
+        if (!p->rate && strcmp(p->resource, b->service) == 0 && hashmap_conditions(p, &first) == 0 &&
+            same(p->project, b->tenant) && same(p->group, b->group)) {
             return p;
         }
     }
@@ -245,6 +247,7 @@ static int thresholds_change(struct request *request, struct reply *reply)
     struct hashmap_tier tier = {0};
     int rc = hashmap_load(request, &v);
     rc = rc ? rc : find(&v, b->id, &f);
+    tier.rate = !rc && f.price->tiers[f.tier].rate;
     rc = rc ? rc : read_tier(request, b, &tier);
     if (!rc &&
         ((b->service && !same(b->service, f.price->resource)) || (b->tenant && !same(b->tenant, f.price->project)) ||

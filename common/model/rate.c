@@ -32,18 +32,33 @@ static bool is(const char *wanted, const char *text)
     return !wanted || strcmp(wanted, text) == 0;
 }
 
+static bool counts(const struct rate_conditions *c, const struct rate_facts *f)
+{
+    return like(c->flavor, f->flavor) && is(c->zone, f->zone) && is(c->region, f->region) &&
+           is(c->project, f->project) && (!c->states || among(c->states, c->state_count, f->state)) &&
+           (c->market == RATE_ANY_MARKET || (c->market == RATE_SPOT) == f->spot) && is(c->network, f->network) &&
+           (!c->tag || among(f->tags, f->tag_count, c->tag));
+}
+
 const struct rate_rule *rate_match(const struct rate_book *book, size_t resource, const struct rate_facts *f)
 {
     for (size_t i = 0; i < book->rule_count; i++) {
-        const struct rate_rule *r = &book->rules[i];
-        if (r->resource == resource && like(r->flavor, f->flavor) && is(r->zone, f->zone) && is(r->region, f->region) &&
-            is(r->project, f->project) && (!r->states || among(r->states, r->state_count, f->state)) &&
-            (r->market == RATE_ANY_MARKET || (r->market == RATE_SPOT) == f->spot) && is(r->network, f->network) &&
-            (!r->tag || among(f->tags, f->tag_count, r->tag))) {
-            return r;
+        if (book->rules[i].resource == resource && counts(&book->rules[i].when, f)) {
+            return &book->rules[i];
         }
     }
     return NULL;
+}
+
+int64_t rate_price(const struct rate_book *book, const struct rate_rule *rule, const struct rate_facts *f, int64_t nano)
+{
+    for (size_t i = 0; i < book->factor_count && nano != INT64_MAX; i++) {
+        const struct rate_factor *x = &book->factors[i];
+        if (x->resource == rule->resource && strcmp(x->label, rule->label) == 0 && counts(&x->when, f)) {
+            nano = money_divide((__int128)nano * x->nano, MONEY_UNIT);
+        }
+    }
+    return nano;
 }
 
 bool rate_covers(const struct rate_commitment *c, size_t resource, const char *project, const char *flavor,

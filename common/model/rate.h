@@ -41,13 +41,17 @@ struct rate_spot {
     int64_t from_us, nano;
 };
 enum rate_market { RATE_ANY_MARKET, RATE_REGULAR, RATE_SPOT };
-struct rate_rule {
-    size_t resource;   /* index of the resources it was read with */
-    const char *label; /* shown on lines; tiers of equal labels count together */
+/* What usage must be for a price or a factor to count. */
+struct rate_conditions {
     const char *flavor, *zone, *region, *project, *tag, *network; /* NULL: any; a flavor may end with '*' */
     const char *const *states;                                    /* NULL: any */
     size_t state_count;
     enum rate_market market; /* of servers that may be preempted, or of others */
+};
+struct rate_rule {
+    size_t resource;   /* index of the resources it was read with */
+    const char *label; /* shown on lines; tiers of equal labels count together */
+    struct rate_conditions when;
     enum rate_tiers kind;
     const struct rate_tier *tiers;
     size_t tier_count;
@@ -55,6 +59,13 @@ struct rate_rule {
     size_t spot_count;
     size_t rounding;  /* index into the book's roundings */
     bool per_account; /* tiers count over all projects of the account; else each project by itself */
+};
+/* What multiplies the prices of the same resource and label. */
+struct rate_factor {
+    size_t resource;
+    const char *label;
+    struct rate_conditions when;
+    int64_t nano; /* 1,000,000,000 changes nothing */
 };
 /* Somebody has bound himself to pay for so much of a resource from one instant to another, whether he uses it or not.
  * What is used is paid by this price up to the time committed, before any rule is asked. */
@@ -77,6 +88,8 @@ struct rate_book {
     int64_t version, version_us, from_us; /* version_us: when the version took effect; from_us: this part of it */
     const struct rate_rule *rules;
     size_t rule_count;
+    const struct rate_factor *factors;
+    size_t factor_count;
     struct rate_rounding roundings[RATE_ROUNDINGS_MAX];
     size_t rounding_count;
     const struct rate_discount *discounts;
@@ -93,6 +106,10 @@ struct rate_facts {
 };
 /* The first rule that matches, or NULL: not priced. */
 const struct rate_rule *rate_match(const struct rate_book *book, size_t resource, const struct rate_facts *facts);
+/* A price of the rule times all factors that match, one after the other in the book's order, each product rounded half
+ * to even to a nano-unit. INT64_MAX when it leaves the range of int64_t. */
+int64_t rate_price(const struct rate_book *book, const struct rate_rule *rule, const struct rate_facts *facts,
+                   int64_t nano);
 
 /* Whether what is used from at_us on falls under the commitment. */
 bool rate_covers(const struct rate_commitment *c, size_t resource, const char *project, const char *flavor,

@@ -276,10 +276,10 @@ static void add_line(struct run *r, const struct bill_line *line)
     r->lines[r->count++] = *line;
 }
 
-static void price_segment(struct run *r, const struct sum *s, size_t segment, struct bill_line *line)
+void bill_facts(const struct bill_line *line, const char *project, struct rate_facts *ret)
 {
     const struct bill_shape *shape = line->shape;
-    struct rate_facts facts = {.project = r->project,
+    *ret = (struct rate_facts){.project = project,
                                .state = shape->facts.state,
                                .flavor = shape->facts.flavor,
                                .zone = shape->facts.zone,
@@ -287,10 +287,17 @@ static void price_segment(struct run *r, const struct sum *s, size_t segment, st
                                .tags = shape->tags,
                                .tag_count = shape->tag_count,
                                .spot = shape->spot,
-                               .network = ""};
+                               .network = line->network};
+}
+
+static void price_segment(struct run *r, const struct sum *s, size_t segment, struct bill_line *line)
+{
+    const struct bill_shape *shape = line->shape;
+    struct rate_facts facts;
     size_t resources = r->bill->resources.count;
     line->book = &r->books->items[r->first + segment];
     line->network = "";
+    bill_facts(line, r->project, &facts);
     for (size_t i = 0; i < shape->unit_count; i++) {
         line->resource = shape->units[i].resource;
         line->rule = rate_match(line->book, line->resource, &facts);

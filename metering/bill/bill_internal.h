@@ -38,5 +38,7 @@ struct bill_tiered *bill_tiered_of(struct bill_tiered **list, const struct bill_
 /* Splits lines by commitments and by the tiers of their rules and gives them their amounts. */
 int bill_price(struct bill *b, const char *project, const struct bill_period *period, const struct book_versions *books,
                const struct bill_lines *lines, struct arena *a, struct bill_lines *ret, struct error *e);
+/* What prices look at, of the line's shape and network. */
+void bill_facts(const struct bill_line *line, const char *project, struct rate_facts *ret);
 /* Price times quantity. ERR_TOO_LARGE. */
 int bill_amount(const struct bill *b, struct bill_line *line, struct error *e);

@@ -22,7 +22,8 @@ const char *bill_label(const struct bill_line *line)
 
 const char *bill_market(const struct bill_line *line)
 {
-    bool dynamic = line->rule && (line->shape->spot || line->rule->market == RATE_SPOT || line->rule->spot_count > 0);
+    bool dynamic =
+        line->rule && (line->shape->spot || line->rule->when.market == RATE_SPOT || line->rule->spot_count > 0);
     return dynamic && !line->commitment ? "spot" : "";
 }
 
@@ -88,13 +89,25 @@ static struct bill_tiered *tiered_of(struct pricing *p, const struct bill_line *
     return t;
 }
 
+/* The price of the tier, with what multiplies it for such usage. */
+static int price_of(struct pricing *p, struct bill_line *l, struct error *e)
+{
+    struct rate_facts facts;
+    bill_facts(l, p->project, &facts);
+    l->price_nano =
+        l->commitment ? l->commitment->nano : rate_price(l->book, l->rule, &facts, l->rule->tiers[l->tier].nano);
+    return l->price_nano == INT64_MAX
+               ? error_set(e, ERR_TOO_LARGE, "a price of %s with its rates is beyond 64 bits", bill_label(l))
+               : 0;
+}
+
 static int emit(struct pricing *p, const struct bill_line *line, size_t tier, __int128 quantity, struct error *e)
 {
     struct bill_line l = *line;
     l.tier = tier;
     l.quantity = quantity;
-    l.price_nano = l.commitment ? l.commitment->nano : l.rule->tiers[tier].nano;
-    int rc = bill_amount(p->bill, &l, e);
+    int rc = price_of(p, &l, e);
+    rc = rc ? rc : bill_amount(p->bill, &l, e);
     if (!rc) {
         p->lines = arena_more(p->arena, p->lines, p->count, &p->room, sizeof(*p->lines));
         p->lines[p->count++] = l;

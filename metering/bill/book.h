@@ -4,15 +4,16 @@
  *         {"resource": "vcpu", "price": "0.008", "states": ["running", "paused"], "flavor": "m1.*", "zone": "az1",
  *          "region": "RegionOne", "project": "<id>", "tag": "spot", "name": "label on the bill",
  *          "minimum_seconds": "60", "granularity_seconds": "1",
- *          "free": "100", "tiers": [{"up_to": "1000", "price": "0.01"}, {"price": "0.008"}], "tiering": "volume",
+ *          "free": "100", "tiers": [{"up_to": "1000", "price": "0.01"}, {"rate": "0.8"}], "tiering": "volume",
  *          "per": "account"},
  *         {"resource": "vcpu", "market": "spot", "price": "0.003",
  *          "spot": [{"from": "2026-01-01T10:00:00Z", "price": "0.0028"}, ...]}],
+ *      "rates": [{"resource": "vcpu", "zone": "az2", "rate": "1.1", "name": "label of the prices that it multiplies"}],
  *      "discounts": [{"name": "partner", "percent": "10", "resource": "vcpu", "project": "<id>"},
  *                    {"name": "welcome", "amount": "5"}]}
  *
- * Prices and tiers may have an "id", the book a member "hashmap": the API's view of that name keeps them there.
- * The first price that matches counts. Decimals are text, so that they are exact. */
+ * Prices, rates and tiers may have an "id", the book a member "hashmap": the API's view of that name keeps them there.
+ * The first price that matches counts; all rates that match multiply it. Decimals are text, so that they are exact. */
 #pragma once
 #include "common/json_in.h"
 #include "common/model/rate.h"

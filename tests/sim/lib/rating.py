@@ -64,13 +64,23 @@ def is_spot(piece):
     return piece.spot if hasattr(piece, "spot") else "spot" in dict(piece.sizes)
 
 
+def looks_at(what, resource, project, piece):
+    """Whether a price or rate is one for that use."""
+    network = getattr(piece, "network", "")
+    return what["resource"] == resource and ("flavor" not in what or fnmatch.fnmatchcase(piece.flavor, what["flavor"])) and \
+        what.get("zone", piece.zone) == piece.zone and what.get("project", project) == project and \
+        ("states" not in what or piece.state in what["states"]) and ("tag" not in what or what["tag"] in piece.tags) and \
+        what.get("market", "") in ("", "spot" if is_spot(piece) else "regular") and what.get("network", network) == network
+
+
 class Book:
     def __init__(self, version, text):
         self.version, self.begin, self.prices, self.discounts = version, instant(text["from"]), text["prices"], text.get("discounts", [])
+        self.rates = text.get("rates", [])
 
     def at(self, instant_us):
         """The same from a later instant on, with the spot prices of then."""
-        later = Book(self.version, {"from": "1970-01-01", "prices": [dict(p) for p in self.prices], "discounts": self.discounts})
+        later = Book(self.version, {"from": "1970-01-01", "prices": [dict(p) for p in self.prices], "discounts": self.discounts, "rates": self.rates})
         later.begin = instant_us
         for price in later.prices:
             for spot in price.get("spot", []):
@@ -80,12 +90,14 @@ class Book:
 
     def price(self, resource, project, piece):
         for number, p in enumerate(self.prices):
-            if p["resource"] == resource and ("flavor" not in p or fnmatch.fnmatchcase(piece.flavor, p["flavor"])) and \
-                    p.get("zone", piece.zone) == piece.zone and p.get("project", project) == project and \
-                    ("states" not in p or piece.state in p["states"]) and ("tag" not in p or p["tag"] in piece.tags) and \
-                    p.get("market", "") in ("", "spot" if is_spot(piece) else "regular") and p.get("network", getattr(piece, "network", "")) == getattr(piece, "network", ""):
+            if looks_at(p, resource, project, piece):
                 return number, p
         return None, None
+
+    def factors(self, price, project, piece):
+        """The rates that multiply a price for that use, in the book's order."""
+        label = price.get("name", price["resource"])
+        return tuple(Fraction(r["rate"]) for r in self.rates if r.get("name", r["resource"]) == label and looks_at(r, price["resource"], project, piece))
 
 
 class Commitment(collections.namedtuple("Commitment", "id label resource project flavor units price begin end")):
@@ -130,8 +142,10 @@ def tiers(price):
     def nano(text):
         return int(Fraction(text) * NANO)
     rows = [(Fraction(price["free"]), 0)] if "free" in price else []
+    told = None
     for t in price.get("tiers", []):
-        rows.append((Fraction(t["up_to"]) if "up_to" in t else None, nano(t["price"])))
+        told = t.get("price", told)
+        rows.append((Fraction(t["up_to"]) if "up_to" in t else None, half_even(nano(told) * Fraction(t.get("rate", 1)))))
     if "price" in price:
         rows.append((None, nano(price["price"])))
     return rows
@@ -154,13 +168,13 @@ def project_quantities(project, servers, books, begin, end, counters=()):
                     if price is None or not amount:
                         continue
                     quantity = amount * (length + (surplus(price, p.end - p.run_begin) if ends_here else 0))
-                    sums[resource, index, number, p.flavor, p.state, p.zone, p.tags, ("", server)] += quantity
+                    sums[resource, index, number, p.flavor, p.state, p.zone, p.tags, ("", server), book.factors(price, project, p)] += quantity
     for c in counters:
         for index, book in enumerate(books):
             stop = min(end, books[index + 1].begin if index + 1 < len(books) else end)
             number, price = book.price(c.resource, project, c)
             if c.project == project and max(begin, book.begin) <= c.hour < stop and price is not None:
-                sums[c.resource, index, number, c.flavor, c.state, c.zone, c.tags, (c.network, c.server)] += c.amount
+                sums[c.resource, index, number, c.flavor, c.state, c.zone, c.tags, (c.network, c.server), book.factors(price, project, c)] += c.amount
     return {key: value for key, value in sums.items() if value}
 
 
@@ -187,6 +201,8 @@ def account_lines(projects, servers, books, begin, end, counters=(), commitments
         return (None if rule_of(key).get("per") == "account" else project, key[0], label_of(key))
 
     def line(project, key, label, tier, quantity, nano, committed):
+        for factor in () if committed else key[8]:
+            nano = half_even(nano * factor)
         amount = half_even(Fraction(quantity) * nano / unit_of(key[0]))
         made = Line((project, key[0], key[3], key[4], key[5], key[7], tag_text(key[6]), books[key[1]].version, label, tier, int(quantity), nano, amount))
         made.committed = committed
@@ -230,7 +246,7 @@ def account_lines(projects, servers, books, begin, end, counters=(), commitments
     last = [i for i, b in enumerate(books) if b.begin < end][-1]
     for c, quantity in zip(commitments, left):
         if quantity:
-            line("", (c.resource, last, 0, "", "unused", "", (), ("", c.id)), c.label, 0, quantity, int(Fraction(c.price) * NANO), True)
+            line("", (c.resource, last, 0, "", "unused", "", (), ("", c.id), ()), c.label, 0, quantity, int(Fraction(c.price) * NANO), True)
     return lines
 
 

@@ -76,10 +76,10 @@ TEST("128 bits are printed in full")
 TEST("the first price that matches counts")
 {
     static const char *const running[] = {"running"}, *const tags[] = {"db", "spot"};
-    const struct rate_rule rules[] = {{.resource = 1, .tag = "spot", .states = running, .state_count = 1},
-                                      {.resource = 1, .flavor = "m1.*"},
-                                      {.resource = 1, .flavor = "m1", .project = "p"},
-                                      {.resource = 2, .zone = "az1", .region = "r"}};
+    const struct rate_rule rules[] = {{.resource = 1, .when = {.tag = "spot", .states = running, .state_count = 1}},
+                                      {.resource = 1, .when = {.flavor = "m1.*"}},
+                                      {.resource = 1, .when = {.flavor = "m1", .project = "p"}},
+                                      {.resource = 2, .when = {.zone = "az1", .region = "r"}}};
     const struct rate_book book = {.rules = rules, .rule_count = 4};
     struct rate_facts f = {"p", "running", "m1.large", "az1", "r", tags, 2, false, ""};
     CHECK(rate_match(&book, 1, &f) == &rules[0]);
@@ -92,4 +92,26 @@ TEST("the first price that matches counts")
     CHECK(rate_match(&book, 2, &f) == &rules[3]);
     f.zone = "az2";
     CHECK(rate_match(&book, 2, &f) == NULL);
+}
+
+TEST("rates multiply the prices of their name, one after the other, half to even")
+{
+    const struct rate_rule rules[] = {{.resource = 1, .label = "cores"}, {.resource = 1, .label = "vcpu"}};
+    const struct rate_factor factors[] = {
+        {.resource = 1, .label = "cores", .when = {.zone = "az1"}, .nano = 500000000},
+        {.resource = 1, .label = "cores", .when = {.flavor = "m1.*"}, .nano = 1500000000},
+        {.resource = 1, .label = "other", .nano = 0},
+        {.resource = 2, .label = "cores", .nano = 0},
+    };
+    const struct rate_book book = {.rules = rules, .rule_count = 2, .factors = factors, .factor_count = 4};
+    struct rate_facts f = {"p", "running", "m1.large", "az1", "r", NULL, 0, false, ""};
+    CHECK_INT(rate_price(&book, &rules[0], &f, 100), 75);
+    CHECK_INT(rate_price(&book, &rules[0], &f, 5), 3); /* 2.5 is 2, times 1.5 */
+    CHECK_INT(rate_price(&book, &rules[0], &f, 7), 6); /* 3.5 is 4 */
+    CHECK_INT(rate_price(&book, &rules[1], &f, 100), 100);
+    f.zone = "az2";
+    CHECK_INT(rate_price(&book, &rules[0], &f, 100), 150);
+    CHECK_INT(rate_price(&book, &rules[0], &f, INT64_MAX - 1), INT64_MAX);
+    f.flavor = "c1";
+    CHECK_INT(rate_price(&book, &rules[0], &f, 100), 100);
 }
