@@ -16,15 +16,19 @@ static int put_operation(void *arg, const struct operation_row *row, struct erro
     return 0;
 }
 
-static int put_waiting(struct db_conn *c, const struct server_row *row, struct error *e)
+static int put_waiting(struct cli *cli, struct db_conn *c, const struct server_row *row, struct error *e)
 {
-    int64_t since_us, attempts;
+    struct store_operator_waiting w;
     char text[CLOCK_TEXT_SIZE];
-    int rc = store_operator_waiting(c, row->id, &since_us, &attempts, e);
+    int rc = store_operator_waiting(c, row->id, &cli->arena, &w, e);
     if (rc)
         return rc == ERR_NOT_FOUND ? 0 : rc;
-    printf("It waits for a host since %s; %" PRId64 " tries lost a race.\n", clock_text(since_us, CLOCK_ISO_Z, text),
-           attempts);
+    printf("It waits for a host since %s", clock_text(w.since_us, CLOCK_ISO_Z, text));
+    if (w.until_us > 0)
+        printf(", until %s", clock_text(w.until_us, CLOCK_ISO_Z, text));
+    printf("; looked at %" PRId64 " time%s.\n", w.attempts, w.attempts == 1 ? "" : "s");
+    if (w.reason)
+        printf("%s\n", w.reason);
     return 0;
 }
 
@@ -42,7 +46,7 @@ static int put_server(struct cli *cli, const char *id, struct error *e)
            words.task_state ? words.task_state : "", row.host_id ? "" : ", on no host");
     if (row.host_id)
         printf("On host %s.\n", row.host_id);
-    rc = put_waiting(c, &row, e);
+    rc = put_waiting(cli, c, &row, e);
     if (!rc && row.fault_code) {
         printf("Fault of %s: %s\n", clock_text(row.fault_us, CLOCK_ISO_Z, text),
                row.fault_message ? row.fault_message : "");

@@ -228,19 +228,21 @@ int store_operator_find_server(struct db_conn *c, const char *id_or_name, struct
     return db_rows_done(&rows, e);
 }
 
-DB_STATEMENT(operator_waiting, "SELECT created_us, attempts FROM placement_queue WHERE server_id = $1");
-int store_operator_waiting(struct db_conn *c, const char *server_id, int64_t *ret_since_us, int64_t *ret_attempts,
-                           struct error *e)
+DB_STATEMENT(operator_waiting,
+             "SELECT created_us, attempts, until_us, reason FROM placement_queue WHERE server_id = $1");
+int store_operator_waiting(struct db_conn *c, const char *server_id, struct arena *a,
+                           struct store_operator_waiting *ret, struct error *e)
 {
     struct db_rows rows;
     int rc = db_query(c, &operator_waiting, &rows, e, DB_ARGS(db_text(server_id)));
     if (rc)
         return rc;
     bool found = db_next(&rows);
-    if (found) {
-        *ret_since_us = db_get_int(&rows, 0);
-        *ret_attempts = db_get_int(&rows, 1);
-    }
+    if (found)
+        *ret = (struct store_operator_waiting){.since_us = db_get_int(&rows, 0),
+                                               .attempts = db_get_int(&rows, 1),
+                                               .until_us = db_get_int(&rows, 2),
+                                               .reason = db_dup_text(&rows, 3, a)};
     rc = db_rows_done(&rows, e);
     return rc ? rc : found ? 0 : ERR_NOT_FOUND;
 }

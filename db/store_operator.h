@@ -26,6 +26,12 @@ int store_operator_check(struct db_conn *c, size_t index, int64_t now_us, store_
 /* Ids of servers that have this id or name, at most two. */
 int store_operator_find_server(struct db_conn *c, const char *id_or_name, struct arena *a, const char *ret_ids[2],
                                size_t *ret_count, struct error *e);
-/* How long and how often a server has waited for a host. ERR_NOT_FOUND when it does not wait. */
-int store_operator_waiting(struct db_conn *c, const char *server_id, int64_t *ret_since_us, int64_t *ret_attempts,
-                           struct error *e);
+/* A server of the queue. */
+struct store_operator_waiting {
+    int64_t since_us, attempts;
+    int64_t until_us;   /* 0: it does not wait for room */
+    const char *reason; /* why there was none when it was last looked for; NULL: not looked yet */
+};
+/* ERR_NOT_FOUND when it does not wait. */
+int store_operator_waiting(struct db_conn *c, const char *server_id, struct arena *a,
+                           struct store_operator_waiting *ret, struct error *e);

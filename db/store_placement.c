@@ -197,7 +197,7 @@ int store_placement_queue_depth(struct db_conn *c, int64_t *ret, struct error *e
     return db_query_int(c, &placement_queue_depth, ret, e, DB_NO_ARGS);
 }
 
-DB_STATEMENT(placement_group, "SELECT policy, max_per_host FROM server_group WHERE id = $1");
+DB_STATEMENT(placement_group, "SELECT policy, max_per_host, name FROM server_group WHERE id = $1");
 DB_STATEMENT(placement_group_members,
              "SELECT host_id, count(*) FROM server WHERE group_id = $1 AND host_id IS NOT NULL GROUP BY host_id");
 int store_placement_group(struct db_conn *c, const char *group_id, struct arena *a, struct placement_group_row *ret,
@@ -213,6 +213,7 @@ int store_placement_group(struct db_conn *c, const char *group_id, struct arena 
     if (found) {
         strncpy(group.policy, db_get_text(&rows, 0), sizeof(group.policy) - 1);
         group.max_per_host = db_get_int(&rows, 1);
+        group.name = db_dup_text(&rows, 2, a);
     }
     rc = db_rows_done(&rows, e);
     if (rc || !found) {

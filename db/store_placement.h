@@ -66,6 +66,7 @@ int store_placement_batch_end(struct db_conn *c, const char *batch_id, struct er
 int store_placement_queue_depth(struct db_conn *c, int64_t *ret, struct error *e);
 
 struct placement_group_row {
+    const char *name;
     char policy[32];
     int64_t max_per_host;
     struct placement_group_member {

@@ -90,8 +90,8 @@ static char *explain(struct dispatch *d, const struct placement_request *r, stru
 {
     struct placement_explanation x;
     placement_explain(d->feed.placement, r, &x);
-    char *text = arena_alloc(a, 480);
-    return placement_sentence(&x, text, 480);
+    char text[PLACEMENT_SENTENCE_SIZE];
+    return arena_strdup(a, placement_sentence(&x, text, sizeof(text)));
 }
 
 /* What the server asks for; a wish that cannot be is its refusal. */

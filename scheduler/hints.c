@@ -24,7 +24,8 @@ struct condition {
     struct arena *arena;
     const struct host_query *query; /* NULL: none */
     bool near;
-    struct ip_net net;        /* of build_near_host_ip */
+    struct ip_net net; /* of build_near_host_ip */
+    const char *query_text, *net_text;
     struct known_host *hosts; /* by slot; NULL: not asked */
     int32_t host_count;
 };
@@ -84,6 +85,19 @@ static int read_servers(struct reading *r, json_value *hint, const char **list, 
         }
     }
     return rc;
+}
+
+/* The ids as refusals tell them: "A, B". */
+static const char *say_servers(struct reading *r, json_value *hint)
+{
+    const char *text = NULL;
+    for (size_t i = 0; i < hint_count(hint); i++) {
+        const char *id = hint_item(hint, i);
+        if (id) {
+            text = text ? arena_printf(r->arena, "%s, %s", text, id) : arena_strdup(r->arena, id);
+        }
+    }
+    return text;
 }
 
 static int read_same(struct reading *r, json_value *hint)
@@ -180,13 +194,15 @@ static bool is_near(const struct condition *x, int32_t slot)
     return text && ip_parse(text, &address) && ip_net_contains(&x->net, &address);
 }
 
-static const char *refuse(void *arg, int32_t slot)
+static const char *refuse(void *arg, int32_t slot, const char **ret_detail)
 {
     struct condition *x = arg;
     struct host_asked h = {x, slot};
     if (x->query && !host_query_passes(x->query, value_of, &h)) {
+        *ret_detail = x->query_text;
         return "refused by the hint query";
     }
+    *ret_detail = x->net_text;
     return x->near && !is_near(x, slot) ? "not near the address asked for" : NULL;
 }
 
@@ -219,6 +235,7 @@ static int read_near(struct reading *r, json_value *hints, struct condition *x)
     }
     x->near = true;
     const char *text = arena_printf(r->arena, "%s%s", address ? address : "", prefix ? prefix : "/24");
+    x->net_text = text;
     return ip_net_parse(text, &x->net)
                ? 0
                : error_set(r->error, ERR_NO_VALID_HOST, "%.64s of build_near_host_ip and cidr is no network", text);
@@ -229,6 +246,7 @@ static int read_conditions(struct reading *r, json_value *hints)
     struct condition *x = arena_alloc(r->arena, sizeof(*x));
     const char *query = json_in_text(json_in_member(hints, "query"));
     *x = (struct condition){.placement = r->placement, .arena = r->arena};
+    x->query_text = query ? arena_strdup(r->arena, query) : NULL;
     int rc = query && *query ? host_query_read(query, r->arena, &x->query, r->error) : 0;
     rc = rc ? rc : read_near(r, hints, x);
     if (rc || (!x->query && !x->near)) {
@@ -253,6 +271,8 @@ int hints_read(struct db_conn *c, const struct placement *p, const char *json, s
     if (rc) {
         return rc;
     }
+    ret->same_servers = say_servers(&r, json_in_member(doc.root, "same_host"));
+    ret->avoid_servers = say_servers(&r, json_in_member(doc.root, "different_host"));
     rc = read_same(&r, json_in_member(doc.root, "same_host"));
     rc = rc ? rc : read_servers(&r, json_in_member(doc.root, "different_host"), ret->avoid_hosts, &lost);
     rc = rc ? rc : read_conditions(&r, doc.root);

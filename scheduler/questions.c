@@ -1,8 +1,7 @@
 /* Dry runs. A question is a row {"project_id", "zone", "group_id", "flavor_extra", "hints", "image_properties",
  * "networks", "vcpus", "memory_mib", "disk_gib", "least", "most", "by_host", "spot"}; the answer is {"error", "placed":
- * [host ids], "hosts", "removed": [{"reason", "detail", "hosts"}], "nearest": {"resource", "amount", "hosts"},
- * "refusals":
- * [{"host_id", "reason"}], "wakes": [host ids], "preempts":
+ * [host ids], "hosts", "removed": [{"reason", "detail", "hosts"}], "nearest": {"resource", "amount", "hosts", "lacks":
+ * ["512 MiB"]}, "refusals": [{"host_id", "reason", "detail", "lacks"}], "wakes": [host ids], "preempts":
  * [{"server_id", "host_id"}]}.
  *
  * Happy path: choose for all servers of the question as a batch, so that each sees the ones before, give the room back,
@@ -65,6 +64,15 @@ static void fill(const struct question *q, struct arena *a, struct placement_wai
     };
 }
 
+static void write_lacks(struct json_out *o, const struct placement_explanation *x)
+{
+    json_out_array(o, "lacks");
+    for (size_t i = 0; i < x->short_count; i++) {
+        json_out_textf(o, NULL, "%lld %s", (long long)x->shortage[i].amount, x->shortage[i].resource);
+    }
+    json_out_array_end(o);
+}
+
 static void write_removed(struct json_out *o, const struct placement_explanation *x)
 {
     json_out_int(o, "hosts", x->hosts);
@@ -77,14 +85,15 @@ static void write_removed(struct json_out *o, const struct placement_explanation
         json_out_object_end(o);
     }
     json_out_array_end(o);
-    if (!x->short_resource) {
+    if (x->short_count == 0) {
         json_out_null(o, "nearest");
         return;
     }
     json_out_object(o, "nearest");
-    json_out_text(o, "resource", x->short_resource);
-    json_out_int(o, "amount", x->short_amount);
+    json_out_text(o, "resource", x->shortage[0].resource);
+    json_out_int(o, "amount", x->shortage[0].amount);
     json_out_int(o, "hosts", x->short_hosts);
+    write_lacks(o, x);
     json_out_object_end(o);
 }
 
@@ -99,8 +108,8 @@ static void write_refusal(void *arg, int32_t slot, const struct placement_explan
     json_out_object(r->out, NULL);
     json_out_text(r->out, "host_id", placement_host_id(r->placement, slot));
     json_out_text(r->out, "reason", x->removed[0].reason);
-    json_out_text(r->out, "resource", x->short_resource);
-    json_out_int(r->out, "lacks", x->short_amount);
+    json_out_text(r->out, "detail", x->removed[0].detail);
+    write_lacks(r->out, x);
     json_out_object_end(r->out);
 }
 

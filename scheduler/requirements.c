@@ -382,6 +382,7 @@ static int read_group(struct db_conn *c, const struct placement *p, struct readi
             members[count++] = (struct placement_group_host){.slot = slot, .count = (int32_t)group.members[i].count};
         }
     }
+    r->request->group = group.name;
     r->request->policy = policy_of(group.policy);
     r->request->max_per_host = (int32_t)group.max_per_host;
     r->request->members = members;

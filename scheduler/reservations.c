@@ -93,7 +93,9 @@ static int choose(struct holding *h, struct error *e)
     h->count = placement_choose_batch(p, &h->request, (size_t)row->count, (size_t)row->count, members, h->slots);
     if (h->count == 0) {
         placement_explain(p, &h->request, &x);
-        h->message = x.count > 0 ? placement_sentence(&x, arena_alloc(h->arena, 480), 480) : "No room for all of it";
+        h->message = x.count > 0 ? placement_sentence(&x, arena_alloc(h->arena, PLACEMENT_SENTENCE_SIZE),
+                                                      PLACEMENT_SENTENCE_SIZE)
+                                 : "No room for all of it";
     }
     return 0;
 }

@@ -203,20 +203,32 @@ static int write_preempts(struct request *request, struct json_out *out, json_va
     return rc;
 }
 
+/* "2 VCPU, 512 MiB"; NULL when it is not by amounts that it refuses. */
+static const char *say_lacks(struct request *request, json_value *lacks)
+{
+    const char *text = NULL;
+    for (size_t i = 0; i < json_in_count(lacks); i++) {
+        const char *item = json_in_text(json_in_item(lacks, i));
+        text = text == NULL ? item : arena_printf(&request->arena, "%s, %s", text, item);
+    }
+    return text;
+}
+
 static int write_refusals(struct request *request, struct json_out *out, json_value *refusals)
 {
-    int64_t lacks;
     int rc = 0;
     if (!elastic_is_admin(request))
         return 0;
     json_out_array(out, "refusals");
     for (size_t i = 0; i < json_in_count(refusals) && !rc; i++) {
-        json_value *item = json_in_item(refusals, i), *resource = json_in_member(item, "resource");
+        json_value *item = json_in_item(refusals, i);
+        const char *lacks = say_lacks(request, json_in_member(item, "lacks"));
         json_out_object(out, NULL);
         rc = write_host(request, out, json_in_text(json_in_member(item, "host_id")));
         json_out_text(out, "reason", json_in_text(json_in_member(item, "reason")));
-        if (resource != NULL && json_in_is_text(resource) && json_in_int(json_in_member(item, "lacks"), &lacks))
-            json_out_textf(out, "lacks", "%lld %s", (long long)lacks, json_in_text(resource));
+        json_out_text(out, "detail", json_in_text(json_in_member(item, "detail")));
+        if (lacks != NULL)
+            json_out_text(out, "lacks", lacks);
         json_out_object_end(out);
     }
     json_out_array_end(out);

@@ -185,12 +185,12 @@ static void ask_peers(struct search *s, const struct placement_request *request)
 static void refuse(struct search *s, struct placement_request *request, const char **ret_reason)
 {
     struct placement_explanation x;
-    char *text = arena_alloc(s->m->arena, 480);
+    char *text = arena_alloc(s->m->arena, PLACEMENT_SENTENCE_SIZE);
     bool bound = s->peer_count > 0 && !s->m->row.wanted_host;
     if (bound)
         request->only_host = s->peers[0];
     placement_explain(s->m->dispatch->feed.placement, request, &x);
-    *ret_reason = placement_sentence(&x, text, 480);
+    *ret_reason = placement_sentence(&x, text, PLACEMENT_SENTENCE_SIZE);
     if (bound)
         *ret_reason = arena_printf(s->m->arena,
                                    "None of the %zu other hosts that reach the storage of its disks can take it: %s. "

@@ -35,6 +35,7 @@ void placement_free(struct placement **placement)
     HASH_ITER (hh, p->names, name, next_name) {
         HASH_DEL(p->names, name);
         free(name->text);
+        free(name->shown);
         free(name);
     }
     for (int32_t i = 0; i < p->slot_count; i++) {

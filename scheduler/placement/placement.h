@@ -111,9 +111,10 @@ struct placement_kept {
     const char *values[PLACEMENT_KEPT_VALUES]; /* "key=value"; NULL: no further one */
 };
 
-/* A filter of the caller's own: why the host is refused (static text), NULL when it is not. Asked of hosts that would
- * be the best so far; must give the same as long as the host does not change. */
-typedef const char *(*placement_refuse_fn)(void *arg, int32_t slot);
+/* A filter of the caller's own: why the host is refused (static text), NULL when it is not; *ret_detail may be set to
+ * what was asked for (one pointer for all hosts). Asked of hosts that would be the best so far; must give the same as
+ * long as the host does not change. */
+typedef const char *(*placement_refuse_fn)(void *arg, int32_t slot, const char **ret_detail);
 
 struct placement_request {
     struct resources need;
@@ -132,7 +133,9 @@ struct placement_request {
     const char *only_host;                        /* id: the one that is asked for */
     const char *same_hosts[PLACEMENT_NAMES_MAX];  /* ids: one of them, if any are named */
     const char *avoid_hosts[PLACEMENT_NAMES_MAX]; /* ids: different_host */
+    const char *same_servers, *avoid_servers;     /* what refusals tell of both, NULL: nothing */
     enum placement_group_policy policy;
+    const char *group;    /* its name, for refusals; NULL: not known */
     int32_t max_per_host; /* anti-affinity; at least 1 */
     const struct placement_group_host *members;
     size_t member_count;
@@ -225,14 +228,18 @@ struct placement_explanation {
     size_t count;
     struct {
         const char *reason; /* static: "disabled", "full (VCPU)", ... */
-        const char *detail; /* NULL, or a name borrowed from the library */
+        const char *detail; /* what it is about, borrowed from the request or the library; NULL: nothing more */
         int rank;           /* of the filter among all */
         int64_t hosts;
     } removed[PLACEMENT_REASONS]; /* only those that removed some */
-    /* The nearest miss: of the hosts that lack one resource only and pass all else, those that lack least, by share of
-     * the request. */
-    const char *short_resource; /* NULL: no host failed by one amount alone */
-    int64_t short_amount, short_hosts;
+    /* The nearest miss: of the hosts that pass all else and lack the fewest resources those that lack least, by the sum
+     * of the shares of what was asked. */
+    size_t short_count; /* 0: no host failed by amounts alone */
+    struct placement_short {
+        const char *resource; /* "VCPU", "MiB", "GiB of disk", a class, or what its cells lack */
+        int64_t amount;
+    } shortage[RESOURCE_COUNT + PLACEMENT_CLASSES_MAX];
+    int64_t short_hosts;
 };
 void placement_explain(const struct placement *p, const struct placement_request *r, struct placement_explanation *ret);
 /* Calls `fn` with each host that refuses, in the order of slots, at most `limit` of them: its explanation is of that
@@ -241,5 +248,6 @@ typedef void (*placement_explain_fn)(void *arg, int32_t slot, const struct place
 void placement_explain_each(const struct placement *p, const struct placement_request *r, size_t limit,
                             placement_explain_fn fn, void *arg);
 /* The explanation as a sentence: "No valid host: 12 hosts, 5 disabled, 7 full (VCPU); nearest: 7 hosts lack 1 VCPU".
- * Returns ret. */
+ * What does not fit in `size` is cut. Returns ret. */
+#define PLACEMENT_SENTENCE_SIZE 4096 /* room for all of it */
 char *placement_sentence(const struct placement_explanation *x, char *ret, size_t size);

@@ -32,25 +32,32 @@ static int32_t most_per_host(const struct placement_request *r)
     return r->max_per_host > 0 ? r->max_per_host : 1;
 }
 
-const char *placement_own_refusal(const struct placement *p, const struct placement_request *r, int32_t slot)
+const char *placement_own_refusal(const struct placement *p, const struct placement_request *r, int32_t slot,
+                                  const char **ret_detail)
 {
     const char *id = p->slots[slot].id;
+    *ret_detail = NULL;
     if (names_host(r->avoid_hosts, id)) {
+        *ret_detail = r->avoid_servers;
         return "excluded by different_host";
     }
     if (r->only_host && strcmp(id, r->only_host) != 0) {
+        *ret_detail = r->only_host;
         return "not the host asked for";
     }
     if (r->same_hosts[0] && !names_host(r->same_hosts, id)) {
+        *ret_detail = r->same_servers;
         return "without the servers of same_host";
     }
     if (r->policy == PLACEMENT_AFFINITY && r->member_count > 0 && members_at(r, slot) == 0) {
+        *ret_detail = r->group;
         return "outside the affinity group";
     }
     if (r->policy == PLACEMENT_ANTI_AFFINITY && members_at(r, slot) >= most_per_host(r)) {
+        *ret_detail = r->group;
         return "taken by the anti-affinity group";
     }
-    return r->refuse ? r->refuse(r->refuse_arg, slot) : NULL;
+    return r->refuse ? r->refuse(r->refuse_arg, slot, ret_detail) : NULL;
 }
 
 /* A whole share counts 1000 permille in the weighers. */
@@ -74,6 +81,7 @@ static void try_slot(const struct placement *p, const struct placement_request *
     }
     const struct slot *s = &p->slots[slot];
     struct query q;
+    const char *detail;
     int32_t values[TREE_DIMENSIONS_MAX];
     if (!placement_class_passes(k, s->kind) || !placement_query_begin(p, r, &q) ||
         !placement_query_kind(p, r, s->kind, &q)) {
@@ -81,7 +89,7 @@ static void try_slot(const struct placement *p, const struct placement_request *
     }
     placement_values(p, s, values);
     int64_t score = placement_score(&q, slot, values);
-    if (score == SCORE_NONE || placement_own_refusal(p, r, slot) ||
+    if (score == SCORE_NONE || placement_own_refusal(p, r, slot, &detail) ||
         (r->extra.numa && !placement_numa_fits(p, slot, r->extra.numa))) {
         return;
     }

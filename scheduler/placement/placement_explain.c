@@ -1,5 +1,6 @@
 /* Why nothing fits. One pass over the hosts, off the fast path: each host counts under the first filter that removes
  * it; those that amounts alone remove compete for the nearest miss. */
+#include "common/strbuf.h"
 #include "scheduler/placement/placement_internal.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@ static const char *const resource_units[RESOURCE_COUNT] = {"VCPU", "MiB", "GiB o
 #define CELLS_SCALE (1 << 20) /* what a lack in cells is a share of */
 
 /* Filters in the order in which they are told: the host's state, those on kinds, amounts, cells, the request's own. */
-enum { RANK_DISABLED, RANK_SILENT, RANK_KIND, RANK_AMOUNT = 100, RANK_CELLS = 200, RANK_OWN };
+enum { RANK_DISABLED, RANK_SILENT, RANK_KIND, RANK_AMOUNT = 100, RANK_CELLS = 200, RANK_OWN, RANK_OTHER };
 
 static void note_removed(struct placement_explanation *x, int rank, const char *reason, const char *detail)
 {
@@ -19,11 +20,14 @@ static void note_removed(struct placement_explanation *x, int rank, const char *
     while (i < x->count && (x->removed[i].reason != reason || x->removed[i].detail != detail)) {
         i++;
     }
+    if (i == x->count && i >= PLACEMENT_REASONS - 1) {
+        i = PLACEMENT_REASONS - 1;
+        rank = RANK_OTHER;
+        reason = "for other reasons";
+        detail = NULL;
+    }
     if (i < x->count) {
         x->removed[i].hosts++;
-        return;
-    }
-    if (x->count == PLACEMENT_REASONS) {
         return;
     }
     while (at < x->count && x->removed[at].rank <= rank) {
@@ -38,18 +42,23 @@ static void note_removed(struct placement_explanation *x, int rank, const char *
 
 /* What one host lacks. */
 struct lack {
-    int missing, rank;
-    const char *first_reason, *first_detail; /* the first in the order of the filters */
-    const char *unit;
-    int64_t amount, need;
+    size_t count;
+    double share; /* the sum of the shares of what was asked */
+    int rank;
+    const char *reason, *detail; /* the first in the order of the filters */
+    struct placement_short items[RESOURCE_COUNT + PLACEMENT_CLASSES_MAX];
 };
 
 static void note_lack(struct lack *l, int rank, const char *reason, const char *detail, const char *unit,
                       int64_t amount, int64_t need)
 {
-    if (l->missing++ == 0) {
-        *l = (struct lack){1, rank, reason, detail, unit, amount, need};
+    if (l->count == 0) {
+        l->rank = rank;
+        l->reason = reason;
+        l->detail = detail;
     }
+    l->items[l->count++] = (struct placement_short){unit, amount};
+    l->share += (double)amount / (double)need;
 }
 
 /* A host that has enough of everything may still have it in the wrong cells. Of those that have not, the one that lacks
@@ -57,7 +66,7 @@ static void note_lack(struct lack *l, int rank, const char *reason, const char *
 static void measure_cells(const struct placement *p, int32_t slot, const struct placement_request *r, struct lack *ret)
 {
     struct numa_lack lack;
-    if (ret->missing == 0 && r->extra.numa && placement_numa_lacks(p, slot, r->extra.numa, &lack)) {
+    if (ret->count == 0 && r->extra.numa && placement_numa_lacks(p, slot, r->extra.numa, &lack)) {
         note_lack(ret, RANK_CELLS, "without room in NUMA cells", lack.what, lack.what, lack.amount, CELLS_SCALE);
     }
 }
@@ -87,68 +96,26 @@ static void measure(const struct placement *p, int32_t slot, const struct placem
     measure_cells(p, slot, r, ret);
 }
 
+static bool same_shortage(const struct placement_explanation *x, const struct lack *l)
+{
+    bool same = x->short_count == l->count;
+    for (size_t i = 0; same && i < l->count; i++) {
+        same = x->shortage[i].resource == l->items[i].resource && x->shortage[i].amount == l->items[i].amount;
+    }
+    return same;
+}
+
 /* Less is nearer; amounts of different resources are compared as shares of what was asked. */
-static void note_miss(struct placement_explanation *x, const struct lack *l, int64_t *nearest_need)
+static void note_miss(struct placement_explanation *x, const struct lack *l, double *nearest)
 {
-    if (l->missing != 1) {
-        return;
-    }
-    if (x->short_resource) {
-        double share = (double)l->amount / (double)l->need;
-        double nearest = (double)x->short_amount / (double)*nearest_need;
-        if (share > nearest) {
-            return;
-        }
-        if (x->short_resource == l->unit && x->short_amount == l->amount) {
-            x->short_hosts++;
-            return;
-        }
-        if (share == nearest) {
-            return;
-        }
-    }
-    x->short_resource = l->unit;
-    x->short_amount = l->amount;
-    x->short_hosts = 1;
-    *nearest_need = l->need;
-}
-
-static const char *kind_refusal(const struct placement *p, const struct kind_key *k, const struct constraints *c,
-                                int *ret_rank, const char **ret_detail)
-{
-    for (size_t i = 0; i < placement_kind_filter_count; i++) {
-        if (!placement_kind_filters[i].passes(p, k, c, ret_detail)) {
-            *ret_rank = RANK_KIND + (int)i;
-            return placement_kind_filters[i].reason;
-        }
-    }
-    return NULL;
-}
-
-static void explain_slot(const struct placement *p, int32_t slot, const struct placement_request *r,
-                         const struct constraints *c, const struct class_names *names, struct placement_explanation *x,
-                         int64_t *nearest_need)
-{
-    const struct slot *s = &p->slots[slot];
-    struct lack lack;
-    const char *detail = NULL;
-    int rank = !s->enabled ? RANK_DISABLED : RANK_SILENT;
-    const char *reason = !s->enabled ? "disabled"
-                         : !s->alive ? "not alive"
-                                     : kind_refusal(p, p->kinds[s->kind]->key, c, &rank, &detail);
-    if (reason) {
-        note_removed(x, rank, reason, detail);
-        return;
-    }
-    measure(p, slot, r, names, &lack);
-    const char *own = placement_own_refusal(p, r, slot);
-    if (lack.missing > 0) {
-        note_removed(x, lack.rank, lack.first_reason, lack.first_detail);
-        if (!own) {
-            note_miss(x, &lack, nearest_need);
-        }
-    } else if (own) {
-        note_removed(x, RANK_OWN, own, NULL);
+    if (same_shortage(x, l)) {
+        x->short_hosts++;
+    } else if (x->short_count == 0 || l->count < x->short_count ||
+               (l->count == x->short_count && l->share < *nearest)) {
+        x->short_count = l->count;
+        memcpy(x->shortage, l->items, l->count * sizeof(l->items[0]));
+        x->short_hosts = 1;
+        *nearest = l->share;
     }
 }
 
@@ -157,6 +124,35 @@ struct asked {
     struct constraints constraints;
     struct class_names names;
 };
+
+static void explain_slot(const struct placement *p, int32_t slot, const struct placement_request *r,
+                         const struct asked *asked, struct placement_explanation *x, double *nearest)
+{
+    const struct slot *s = &p->slots[slot];
+    struct judging j = {.p = p, .k = p->kinds[s->kind]->key, .c = &asked->constraints, .r = r};
+    struct lack lack;
+    const char *detail = NULL;
+    int filter = 0;
+    if (!s->enabled || !s->alive) {
+        note_removed(x, s->enabled ? RANK_SILENT : RANK_DISABLED, s->enabled ? "not alive" : "disabled", NULL);
+        return;
+    }
+    const char *reason = placement_kind_refusal(&j, &filter);
+    if (reason) {
+        note_removed(x, RANK_KIND + filter, reason, j.detail);
+        return;
+    }
+    measure(p, slot, r, &asked->names, &lack);
+    const char *own = placement_own_refusal(p, r, slot, &detail);
+    if (lack.count > 0) {
+        note_removed(x, lack.rank, lack.reason, lack.detail);
+        if (!own) {
+            note_miss(x, &lack, nearest);
+        }
+    } else if (own) {
+        note_removed(x, RANK_OWN, own, detail);
+    }
+}
 
 static void resolve(const struct placement *p, const struct placement_request *r, struct asked *ret)
 {
@@ -170,13 +166,13 @@ static void resolve(const struct placement *p, const struct placement_request *r
 void placement_explain(const struct placement *p, const struct placement_request *r, struct placement_explanation *ret)
 {
     struct asked asked;
-    int64_t nearest_need = 1;
+    double nearest = 0;
     resolve(p, r, &asked);
     memset(ret, 0, sizeof(*ret));
     ret->hosts = p->host_count;
     for (int32_t i = 0; i < p->slot_count; i++) {
         if (p->slots[i].present) {
-            explain_slot(p, i, r, &asked.constraints, &asked.names, ret, &nearest_need);
+            explain_slot(p, i, r, &asked, ret, &nearest);
         }
     }
 }
@@ -188,11 +184,11 @@ void placement_explain_each(const struct placement *p, const struct placement_re
     resolve(p, r, &asked);
     for (int32_t i = 0; i < p->slot_count && limit > 0; i++) {
         struct placement_explanation x = {0};
-        int64_t nearest_need = 1;
+        double nearest = 0;
         if (!p->slots[i].present) {
             continue;
         }
-        explain_slot(p, i, r, &asked.constraints, &asked.names, &x, &nearest_need);
+        explain_slot(p, i, r, &asked, &x, &nearest);
         if (x.count > 0) {
             fn(arg, i, &x);
             limit--;
@@ -200,18 +196,30 @@ void placement_explain_each(const struct placement *p, const struct placement_re
     }
 }
 
+static void say_shortage(const struct placement_explanation *x, struct strbuf *out)
+{
+    strbuf_appendf(out, "; nearest: %lld host%s lack%s", (long long)x->short_hosts, x->short_hosts == 1 ? "" : "s",
+                   x->short_hosts == 1 ? "s" : "");
+    for (size_t i = 0; i < x->short_count; i++) {
+        const char *before = i == 0 ? "" : i + 1 == x->short_count ? " and" : ",";
+        strbuf_appendf(out, "%s %lld %s", before, (long long)x->shortage[i].amount, x->shortage[i].resource);
+    }
+}
+
 char *placement_sentence(const struct placement_explanation *x, char *ret, size_t size)
 {
-    int used = snprintf(ret, size, "No valid host: %lld host%s", (long long)x->hosts, x->hosts == 1 ? "" : "s");
-    for (size_t i = 0; i < x->count && used > 0 && (size_t)used < size; i++) {
+    struct strbuf out;
+    strbuf_init(&out, 0);
+    strbuf_appendf(&out, "No valid host: %lld host%s", (long long)x->hosts, x->hosts == 1 ? "" : "s");
+    for (size_t i = 0; i < x->count; i++) {
         const char *detail = x->removed[i].detail;
-        used += snprintf(ret + used, size - (size_t)used, ", %lld %s%s%s%s", (long long)x->removed[i].hosts,
-                         x->removed[i].reason, detail ? " (" : "", detail ? detail : "", detail ? ")" : "");
+        strbuf_appendf(&out, ", %lld %s%s%s%s", (long long)x->removed[i].hosts, x->removed[i].reason,
+                       detail ? " (" : "", detail ? detail : "", detail ? ")" : "");
     }
-    if (x->short_resource && used > 0 && (size_t)used < size) {
-        snprintf(ret + used, size - (size_t)used, "; nearest: %lld host%s lack%s %lld %s", (long long)x->short_hosts,
-                 x->short_hosts == 1 ? "" : "s", x->short_hosts == 1 ? "s" : "", (long long)x->short_amount,
-                 x->short_resource);
+    if (x->short_count > 0) {
+        say_shortage(x, &out);
     }
+    snprintf(ret, size, "%s", out.data);
+    strbuf_done(&out);
     return ret;
 }

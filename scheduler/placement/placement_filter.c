@@ -22,6 +22,11 @@ int32_t placement_match_number(struct placement *p, const char *key, const char 
     text[key_size] = MATCH_SEPARATOR;
     memcpy(text + key_size + 1, spec, spec_size);
     int32_t number = placement_name_intern(p, text);
+    struct name *name = p->name_at[number];
+    if (!name->shown) {
+        text[key_size] = ' ';
+        name->shown = memory_strdup(text);
+    }
     free(text);
     return number;
 }
@@ -56,14 +61,20 @@ static void put_texts(const struct placement *p, const char *const *names, struc
     }
 }
 
-/* What no host is kept by is not asked. */
+/* What no host is kept by is not asked: -2. */
+static int32_t kept_key(const struct placement *p, const struct placement_kept *kept, enum placement_keeps what)
+{
+    int32_t key = kept->what == what ? placement_name_find(p, kept->key) : -2;
+    return key >= 0 && p->name_at[key]->is_key ? key : -2;
+}
+
 static void put_kept(const struct placement *p, const struct placement_request *r, enum placement_keeps what,
                      struct constraints *c)
 {
     for (size_t i = 0; i < r->kept_count; i++) {
         const struct placement_kept *kept = &r->kept[i];
-        int32_t key = kept->what == what ? placement_name_find(p, kept->key) : -2;
-        if (key < 0 || !p->name_at[key]->is_key) {
+        int32_t key = kept_key(p, kept, what);
+        if (key < 0) {
             continue;
         }
         put(c, key);
@@ -117,41 +128,44 @@ static bool has_name(const int32_t *names, int32_t count, int32_t name)
     return false;
 }
 
-static bool passes_zone(const struct placement *p, const struct kind_key *k, const struct constraints *c,
-                        const char **ret_detail)
+static bool passes_zone(struct judging *j)
 {
-    (void)p, (void)ret_detail;
-    return c->zone == -1 || c->zone == k->zone;
+    j->detail = j->r ? j->r->zone : NULL;
+    return j->c->zone == -1 || j->c->zone == j->k->zone;
 }
 
-static bool passes_hypervisor(const struct placement *p, const struct kind_key *k, const struct constraints *c,
-                              const char **ret_detail)
+static bool passes_hypervisor(struct judging *j)
 {
-    (void)p, (void)ret_detail;
-    return c->hypervisor == -1 || c->hypervisor == k->hypervisor;
+    j->detail = j->r ? j->r->hypervisor : NULL;
+    return j->c->hypervisor == -1 || j->c->hypervisor == j->k->hypervisor;
 }
 
-static bool passes_architecture(const struct placement *p, const struct kind_key *k, const struct constraints *c,
-                                const char **ret_detail)
+static bool passes_architecture(struct judging *j)
 {
-    (void)p, (void)ret_detail;
-    return c->architecture == -1 || c->architecture == k->architecture;
+    j->detail = j->r ? j->r->architecture : NULL;
+    return j->c->architecture == -1 || j->c->architecture == j->k->architecture;
 }
 
-static bool passes_traits(const struct placement *p, const struct kind_key *k, const struct constraints *c,
-                          const char **ret_detail)
+static bool passes_required(struct judging *j)
 {
-    int32_t required, forbidden;
-    const int32_t *wanted = placement_list(c, LIST_REQUIRED, &required);
-    const int32_t *unwanted = placement_list(c, LIST_FORBIDDEN, &forbidden);
-    (void)p, (void)ret_detail;
-    for (int32_t i = 0; i < required; i++) {
-        if (!has_name(k->names, k->trait_count, wanted[i])) {
+    int32_t count;
+    const int32_t *wanted = placement_list(j->c, LIST_REQUIRED, &count);
+    for (int32_t i = 0; i < count; i++) {
+        if (!has_name(j->k->names, j->k->trait_count, wanted[i])) {
+            j->detail = j->r ? j->r->required[i] : NULL;
             return false;
         }
     }
-    for (int32_t i = 0; i < forbidden; i++) {
-        if (has_name(k->names, k->trait_count, unwanted[i])) {
+    return true;
+}
+
+static bool passes_forbidden(struct judging *j)
+{
+    int32_t count;
+    const int32_t *unwanted = placement_list(j->c, LIST_FORBIDDEN, &count);
+    for (int32_t i = 0; i < count; i++) {
+        if (has_name(j->k->names, j->k->trait_count, unwanted[i])) {
+            j->detail = j->r ? j->r->forbidden[i] : NULL;
             return false;
         }
     }
@@ -193,20 +207,20 @@ static bool matches(const struct placement *p, const struct kind_key *k, int32_t
     return false;
 }
 
-static bool passes_properties(const struct placement *p, const struct kind_key *k, const struct constraints *c,
-                              const char **ret_detail)
+static bool passes_properties(struct judging *j)
 {
     int32_t exact, match;
-    const int32_t *properties = placement_list(c, LIST_PROPERTIES, &exact);
-    const int32_t *rules = placement_list(c, LIST_MATCHES, &match);
-    (void)ret_detail;
+    const int32_t *properties = placement_list(j->c, LIST_PROPERTIES, &exact);
+    const int32_t *rules = placement_list(j->c, LIST_MATCHES, &match);
     for (int32_t i = 0; i < exact; i++) {
-        if (!has_name(k->names + k->trait_count, k->property_count, properties[i])) {
+        if (!has_name(j->k->names + j->k->trait_count, j->k->property_count, properties[i])) {
+            j->detail = j->r ? j->r->properties[i] : NULL;
             return false;
         }
     }
     for (int32_t i = 0; i < match; i++) {
-        if (!matches(p, k, rules[i])) {
+        if (!matches(j->p, j->k, rules[i])) {
+            j->detail = j->p->name_at[rules[i]]->shown;
             return false;
         }
     }
@@ -230,60 +244,67 @@ static bool is_kept_for(const struct placement *p, const struct kind_key *k, con
     return !kept_at_all;
 }
 
-/* The detail is the property's key or, of a network or store that a host is known to reach, its name. */
-static bool passes_kept(const struct placement *p, const struct kind_key *k, const struct constraints *c,
-                        enum placement_keeps what, const char **ret_detail)
+/* The request's `index`-th wish that asks such hosts. */
+static const struct placement_kept *kept_at(const struct judging *j, enum placement_keeps what, int32_t index)
+{
+    size_t i = 0;
+    while (kept_key(j->p, &j->r->kept[i], what) < 0 || index-- > 0) {
+        i++;
+    }
+    return &j->r->kept[i];
+}
+
+/* The detail is what was asked for: the image's property, or the name of the network or store. */
+static bool passes_kept(struct judging *j, enum placement_keeps what)
 {
     int32_t count;
-    const int32_t *kept = placement_list(c, (enum constraint_list)((int)LIST_KEPT + (int)what), &count);
+    const int32_t *kept = placement_list(j->c, (enum constraint_list)((int)LIST_KEPT + (int)what), &count);
     for (int32_t i = 0; i < count; i += KEPT_STEP) {
-        if (!is_kept_for(p, k, kept + i)) {
-            const char *value = kept[i + 1] >= 0 ? strchr(placement_name_text(p, kept[i + 1]), '=') : NULL;
-            *ret_detail = what == PLACEMENT_KEEPS_IMAGES ? placement_name_text(p, kept[i]) : value ? value + 1 : NULL;
-            return false;
+        if (is_kept_for(j->p, j->k, kept + i)) {
+            continue;
         }
+        const char *asked = j->r ? kept_at(j, what, i / KEPT_STEP)->values[0] : NULL;
+        const char *value = asked ? strchr(asked, '=') : NULL;
+        j->detail = what == PLACEMENT_KEEPS_IMAGES || !value ? asked : value + 1;
+        return false;
     }
     return true;
 }
 
-static bool passes_image(const struct placement *p, const struct kind_key *k, const struct constraints *c,
-                         const char **ret_detail)
+static bool passes_image(struct judging *j)
 {
-    return passes_kept(p, k, c, PLACEMENT_KEEPS_IMAGES, ret_detail);
+    return passes_kept(j, PLACEMENT_KEEPS_IMAGES);
 }
 
-static bool passes_networks(const struct placement *p, const struct kind_key *k, const struct constraints *c,
-                            const char **ret_detail)
+static bool passes_networks(struct judging *j)
 {
-    return passes_kept(p, k, c, PLACEMENT_KEEPS_NETWORKS, ret_detail);
+    return passes_kept(j, PLACEMENT_KEEPS_NETWORKS);
 }
 
-static bool passes_stores(const struct placement *p, const struct kind_key *k, const struct constraints *c,
-                          const char **ret_detail)
+static bool passes_stores(struct judging *j)
 {
-    return passes_kept(p, k, c, PLACEMENT_KEEPS_STORES, ret_detail);
+    return passes_kept(j, PLACEMENT_KEEPS_STORES);
 }
 
 /* An aggregate with the property trait:X=required takes only servers that require the trait. */
-static bool passes_isolation(const struct placement *p, const struct kind_key *k, const struct constraints *c,
-                             const char **ret_detail)
+static bool passes_isolation(struct judging *j)
 {
     static const char prefix[] = "trait:", suffix[] = "=required";
     int32_t count;
-    const int32_t *required = placement_list(c, LIST_REQUIRED, &count);
-    for (int32_t i = 0; i < k->property_count; i++) {
-        const char *text = property_at(p, k, i), *trait = text + strlen(prefix);
+    const int32_t *required = placement_list(j->c, LIST_REQUIRED, &count);
+    for (int32_t i = 0; i < j->k->property_count; i++) {
+        const char *text = property_at(j->p, j->k, i), *trait = text + strlen(prefix);
         if (strncmp(text, prefix, strlen(prefix)) != 0 || !strstr(trait, suffix)) {
             continue;
         }
         size_t size = strlen(trait) - strlen(suffix);
         bool asked = false;
         for (int32_t r = 0; r < count && !asked; r++) {
-            const char *name = placement_name_text(p, required[r]);
+            const char *name = placement_name_text(j->p, required[r]);
             asked = name && strncmp(name, trait, size) == 0 && name[size] == '\0';
         }
         if (!asked) {
-            *ret_detail = text;
+            j->detail = text;
             return false;
         }
     }
@@ -295,39 +316,40 @@ static bool is_tenant(const struct kind_key *k, int32_t project)
     return k->isolated && has_name(k->names + k->trait_count + k->property_count, k->tenant_count, project);
 }
 
-static bool passes_tenant(const struct placement *p, const struct kind_key *k, const struct constraints *c,
-                          const char **ret_detail)
+static bool passes_tenant(struct judging *j)
 {
-    (void)p, (void)ret_detail;
-    return !k->isolated || is_tenant(k, c->project);
+    j->detail = j->r ? j->r->project_id : NULL;
+    return !j->k->isolated || is_tenant(j->k, j->c->project);
 }
 
-static bool passes_confinement(const struct placement *p, const struct kind_key *k, const struct constraints *c,
-                               const char **ret_detail)
+static bool passes_confinement(struct judging *j)
 {
-    (void)p, (void)ret_detail;
-    return !c->confined || is_tenant(k, c->project);
+    j->detail = j->r ? j->r->project_id : NULL;
+    return !j->c->confined || is_tenant(j->k, j->c->project);
 }
 
-static bool passes_classes(const struct placement *p, const struct kind_key *k, const struct constraints *c,
-                           const char **ret_detail)
+static bool passes_classes(struct judging *j)
 {
     int32_t count;
-    const int32_t *classes = placement_list(c, LIST_CLASSES, &count);
-    (void)p, (void)ret_detail;
+    const int32_t *classes = placement_list(j->c, LIST_CLASSES, &count);
     for (int32_t i = 0; i < count; i++) {
-        if (placement_class_dimension(k, classes[i]) < 0) {
+        if (placement_class_dimension(j->k, classes[i]) < 0) {
+            j->detail = placement_name_text(j->p, classes[i]);
             return false;
         }
     }
     return true;
 }
 
-const struct kind_filter placement_kind_filters[] = {
-    {"in another availability zone", passes_zone},
-    {"of another hypervisor", passes_hypervisor},
-    {"of another architecture", passes_architecture},
-    {"without the traits", passes_traits},
+static const struct kind_filter {
+    const char *reason;
+    bool (*passes)(struct judging *j);
+} filters[] = {
+    {"outside the availability zone", passes_zone},
+    {"not of the hypervisor", passes_hypervisor},
+    {"not of the architecture", passes_architecture},
+    {"without the traits", passes_required},
+    {"with forbidden traits", passes_forbidden},
     {"without the aggregate properties", passes_properties},
     {"in aggregates for other images", passes_image},
     {"in aggregates for servers that ask for a trait", passes_isolation},
@@ -337,15 +359,21 @@ const struct kind_filter placement_kind_filters[] = {
     {"without reach of the store", passes_stores},
     {"without the resource class", passes_classes},
 };
-const size_t placement_kind_filter_count = sizeof(placement_kind_filters) / sizeof(placement_kind_filters[0]);
+
+const char *placement_kind_refusal(struct judging *j, int *ret_index)
+{
+    for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+        if (!filters[i].passes(j)) {
+            *ret_index = (int)i;
+            return filters[i].reason;
+        }
+    }
+    return NULL;
+}
 
 bool placement_kind_passes(const struct placement *p, const struct kind_key *k, const struct constraints *c)
 {
-    const char *detail = NULL;
-    for (size_t i = 0; i < placement_kind_filter_count; i++) {
-        if (!placement_kind_filters[i].passes(p, k, c, &detail)) {
-            return false;
-        }
-    }
-    return true;
+    struct judging j = {.p = p, .k = k, .c = c};
+    int index;
+    return placement_kind_refusal(&j, &index) == NULL;
 }

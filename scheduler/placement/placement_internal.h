@@ -7,6 +7,7 @@
 /* Names (zones, traits, projects, properties, resource classes) become small numbers once. */
 struct name {
     char *text;
+    char *shown; /* of a match, how it is told; else NULL */
     int32_t number;
     bool is_key; /* of a property of a host */
     UT_hash_handle hh;
@@ -232,15 +233,17 @@ static inline bool placement_class_passes(const struct class *k, int32_t kind)
 int placement_order_numbers(const void *a, const void *b);
 void placement_resolve(const struct placement *p, const struct placement_request *r, struct constraints *ret);
 bool placement_kind_passes(const struct placement *p, const struct kind_key *k, const struct constraints *c);
-/* A filter on kinds: the reason shown when it removes a host, and the test, which may name what fails it (ret_detail is
- * its list's name of it, or NULL). */
-struct kind_filter {
-    const char *reason;
-    bool (*passes)(const struct placement *p, const struct kind_key *k, const struct constraints *c,
-                   const char **ret_detail);
+/* A kind before the filters. With the request, `detail` says of the filter that removes it what was asked for (text of
+ * the request or the library; equal details are one pointer), or is NULL. */
+struct judging {
+    const struct placement *p;
+    const struct kind_key *k;
+    const struct constraints *c;
+    const struct placement_request *r; /* NULL: nobody wants to know */
+    const char *detail;
 };
-extern const struct kind_filter placement_kind_filters[];
-extern const size_t placement_kind_filter_count;
+/* Why the kind is removed by the first filter that does (*ret_index of all), or NULL. */
+const char *placement_kind_refusal(struct judging *j, int *ret_index);
 
 /* The class's dimension in the kind's tree, -1: the kind lacks it. */
 int32_t placement_class_dimension(const struct kind_key *k, int32_t class);
@@ -310,5 +313,6 @@ struct recall *placement_recall_get(struct placement *p, const struct placement_
 void placement_recall_set(const struct placement *p, struct recall *m, const struct shortlist *list);
 
 /* placement_choose.c */
-/* What belongs to the request alone: hints and group. NULL: passes; else why not. */
-const char *placement_own_refusal(const struct placement *p, const struct placement_request *r, int32_t slot);
+/* What belongs to the request alone: hints and group. NULL: passes; else why not, and what was asked for. */
+const char *placement_own_refusal(const struct placement *p, const struct placement_request *r, int32_t slot,
+                                  const char **ret_detail);

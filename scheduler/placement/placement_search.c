@@ -327,7 +327,8 @@ static bool is_excluded(const struct query *q, int32_t slot)
     if (q->excluded && (q->excluded[slot / 64] >> (slot % 64) & 1)) {
         return true;
     }
-    if (q->refuse && q->refuse(q->refuse_arg, slot)) {
+    const char *detail;
+    if (q->refuse && q->refuse(q->refuse_arg, slot, &detail)) {
         return true;
     }
     return q->numa && !placement_numa_fits(q->placement, slot, q->numa);

@@ -104,16 +104,21 @@ TEST("a server is found by id or name, at most two of them")
     struct arena a;
     const char *ids[2];
     size_t count = 9;
-    int64_t since, attempts;
+    struct store_operator_waiting waiting;
     struct db *db = begin();
     arena_init(&a);
     CHECK_OK(store_operator_find_server(db_reader(db), "x", &a, ids, &count, &e), &e);
     CHECK_INT(count, 0);
-    CHECK_INT(store_operator_waiting(db_reader(db), "x", &since, &attempts, &e), ERR_NOT_FOUND);
+    CHECK_INT(store_operator_waiting(db_reader(db), "x", &a, &waiting, &e), ERR_NOT_FOUND);
     fixture_script(db, "INSERT INTO placement_queue (server_id, created_us, attempts) VALUES ('x', 7, 3)");
-    CHECK_OK(store_operator_waiting(db_reader(db), "x", &since, &attempts, &e), &e);
-    CHECK_INT(since, 7);
-    CHECK_INT(attempts, 3);
+    CHECK_OK(store_operator_waiting(db_reader(db), "x", &a, &waiting, &e), &e);
+    CHECK_INT(waiting.since_us, 7);
+    CHECK_INT(waiting.attempts, 3);
+    CHECK(waiting.reason == NULL);
+    fixture_script(db, "UPDATE placement_queue SET parked_us = 8, until_us = 9, reason = 'No valid host: 0 hosts'");
+    CHECK_OK(store_operator_waiting(db_reader(db), "x", &a, &waiting, &e), &e);
+    CHECK_INT(waiting.until_us, 9);
+    CHECK_TEXT(waiting.reason, "No valid host: 0 hosts");
     arena_done(&a);
     db_close(&db);
 }

@@ -78,8 +78,9 @@ static const char *oracle_refusal(const struct model *m, const struct wish *w, u
     return keeps(m, STORE_CEPH, STORE_CEPH, w->store) ? NULL : "without reach of the store";
 }
 
-static const char *own_refusal(void *arg, int32_t slot)
+static const char *own_refusal(void *arg, int32_t slot, const char **ret_detail)
 {
+    (void)ret_detail;
     const struct wish *w = arg;
     return slot % w->every != 0 ? "refused by its own filter" : NULL;
 }
@@ -89,7 +90,7 @@ static const char *oracle_own(struct wish *w, int32_t slot)
     if (w->same[0] >= 0 && slot != w->same[0] && slot != w->same[1]) {
         return "without the servers of same_host";
     }
-    return w->every > 0 ? own_refusal(w, slot) : NULL;
+    return w->every > 0 ? own_refusal(w, slot, NULL) : NULL;
 }
 
 static const char *refusal_of(const struct model *models, int slot, struct wish *w, unsigned confined)
@@ -142,7 +143,7 @@ static void invent(struct model *m)
 
 static void keep(struct placement_request *r, enum placement_keeps what, const char *key, const char *value)
 {
-    r->kept[r->kept_count++] = (struct placement_kept){what, key, {"net=no-such", value}};
+    r->kept[r->kept_count++] = (struct placement_kept){what, key, {value, "net=no-such"}};
 }
 
 static void make_request(struct placement *p, struct wish *w, struct placement_request *r)
@@ -263,6 +264,7 @@ TEST("a filter names what the hosts lack")
     CHECK_INT(placement_choose(p, &r), PLACEMENT_NO_SLOT);
     placement_explain(p, &r, &x);
     CHECK_TEXT(placement_sentence(&x, text, sizeof(text)),
-               "No valid host: 2 hosts, 1 in aggregates for other images (os), 1 without reach of the network");
+               "No valid host: 2 hosts, 1 in aggregates for other images (os=linux), 1 without reach of the network "
+               "(phys-3)");
     placement_free(&p);
 }

@@ -171,12 +171,14 @@ TEST("different hosts are avoided and same hosts are insisted on")
     struct placement_request r = small_request();
     r.avoid_hosts[0] = "host-000000";
     r.avoid_hosts[1] = "host-000001";
+    r.avoid_servers = "web-1, web-2";
     CHECK_INT(placement_choose(p, &r), 2);
     r.only_host = "host-000001";
     CHECK_INT(placement_choose(p, &r), PLACEMENT_NO_SLOT);
     placement_explain(p, &r, &x);
     CHECK_TEXT(placement_sentence(&x, text, sizeof(text)),
-               "No valid host: 3 hosts, 2 excluded by different_host, 1 not the host asked for");
+               "No valid host: 3 hosts, 2 excluded by different_host (web-1, web-2), 1 not the host asked for "
+               "(host-000001)");
     r.avoid_hosts[1] = NULL;
     CHECK_INT(placement_choose(p, &r), 1);
     placement_free(&p);
@@ -204,9 +206,10 @@ TEST("further classes are fitted, given back and named in refusals")
     r.extra.item[1].amount = 0;
     CHECK_INT(placement_choose(p, &r), PLACEMENT_NO_SLOT);
     placement_explain(p, &r, &x);
-    CHECK_TEXT(placement_sentence(&x, text, sizeof(text)),
-               "No valid host: 3 hosts, 2 without the resource class, 1 full (CUSTOM_GPU); nearest: 1 host lacks 1 "
-               "CUSTOM_GPU");
+    CHECK_TEXT(
+        placement_sentence(&x, text, sizeof(text)),
+        "No valid host: 3 hosts, 2 without the resource class (CUSTOM_GPU), 1 full (CUSTOM_GPU); nearest: 1 host "
+        "lacks 1 CUSTOM_GPU");
     placement_release(p, 2, &r.need, &r.extra);
     CHECK_INT(placement_choose(p, &r), 2);
     placement_free(&p);
@@ -230,6 +233,87 @@ TEST("the nearest miss is the host that lacks the least of what was asked")
     CHECK_TEXT(placement_sentence(&x, text, sizeof(text)),
                "No valid host: 5 hosts, 1 full (VCPU), 4 full (MEMORY_MB); nearest: 3 hosts lack 512 MiB");
     placement_free(&p);
+}
+
+TEST("where every host lacks several things the nearest miss tells all of them")
+{
+    struct placement *p = placement_new(NULL);
+    char id[40], text[200];
+    struct placement_explanation x;
+    for (int i = 0; i < 3; i++) {
+        struct placement_host h = host_named(id, i);
+        h.used.amount[RESOURCE_MEMORY_MIB] = 64512;
+        h.used.amount[RESOURCE_VCPU] = i == 1 ? 63 : 64;
+        placement_set_host(p, &h);
+    }
+    struct placement_request r = small_request();
+    r.need = (struct resources){{2, 1024, 1}};
+    placement_explain(p, &r, &x);
+    CHECK_TEXT(placement_sentence(&x, text, sizeof(text)),
+               "No valid host: 3 hosts, 3 full (VCPU); nearest: 1 host lacks 1 VCPU and 512 MiB");
+    placement_free(&p);
+}
+
+/* A host that each filter on kinds removes, and what it says of it. */
+static const struct {
+    const char *zone, *hypervisor, *architecture, *trait, *property, *tenant; /* of the host; NULL: as asked */
+    const char *refusal;
+} cases[] = {
+    {.zone = "az1", .refusal = "1 outside the availability zone (az2)"},
+    {.hypervisor = "xen", .refusal = "1 not of the hypervisor (qemu)"},
+    {.architecture = "aarch64", .refusal = "1 not of the architecture (x86_64)"},
+    {.trait = "OTHER", .refusal = "1 without the traits (CUSTOM_FAST)"},
+    {.trait = "CUSTOM_OLD", .refusal = "1 with forbidden traits (CUSTOM_OLD)"},
+    {.property = "disk=sata", .refusal = "1 without the aggregate properties (disk=nvme)"},
+    {.property = "iops=900", .refusal = "1 without the aggregate properties (iops >= 1000)"},
+    {.property = "os=windows", .refusal = "1 in aggregates for other images (os=linux)"},
+    {.property = "trait:GOLD=required",
+     .refusal = "1 in aggregates for servers that ask for a trait (trait:GOLD=required)"},
+    {.tenant = "theirs", .refusal = "1 kept for other projects (mine)"},
+    {.property = "net=n2", .refusal = "1 without reach of the network (n1)"},
+    {.property = "store=hdd", .refusal = "1 without reach of the store (ssd)"},
+};
+
+TEST("every filter names what was asked for")
+{
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct placement *p = placement_new(NULL);
+        struct placement_explanation x;
+        char id[40], text[400], expected[400];
+        const char *tenants[] = {cases[i].tenant, NULL}, *property = cases[i].property;
+        const char *traits[] = {"CUSTOM_FAST", cases[i].trait}, *only[] = {cases[i].trait};
+        const char *all[] = {"disk=nvme", "iops=1000", property};
+        struct placement_host h = host_named(id, 0);
+        bool lacks_trait = cases[i].trait && strcmp(cases[i].trait, "OTHER") == 0;
+        h.zone = cases[i].zone ? cases[i].zone : "az2";
+        h.hypervisor = cases[i].hypervisor ? cases[i].hypervisor : "qemu";
+        h.architecture = cases[i].architecture ? cases[i].architecture : "x86_64";
+        h.traits = lacks_trait ? only : traits;
+        h.trait_count = lacks_trait ? 1 : cases[i].trait ? 2 : 1;
+        h.tenants = cases[i].tenant ? tenants : NULL;
+        all[0] = property && strncmp(property, "disk=", 5) == 0 ? property : all[0];
+        all[1] = property && strncmp(property, "iops=", 5) == 0 ? property : all[1];
+        h.aggregates = all;
+        h.aggregate_count = property ? 3 : 2;
+        placement_set_host(p, &h);
+        struct placement_request r = small_request();
+        r.zone = "az2";
+        r.hypervisor = "qemu";
+        r.architecture = "x86_64";
+        r.project_id = "mine";
+        r.required[0] = "CUSTOM_FAST";
+        r.forbidden[0] = "CUSTOM_OLD";
+        r.properties[0] = "disk=nvme";
+        r.matches[r.match_count++] = placement_match_number(p, "iops", ">= 1000");
+        r.kept[r.kept_count++] = (struct placement_kept){PLACEMENT_KEEPS_IMAGES, "os", {"os=linux"}};
+        r.kept[r.kept_count++] = (struct placement_kept){PLACEMENT_KEEPS_NETWORKS, "net", {"net=n1"}};
+        r.kept[r.kept_count++] = (struct placement_kept){PLACEMENT_KEEPS_STORES, "store", {"store=ssd"}};
+        CHECK_INT(placement_choose(p, &r), PLACEMENT_NO_SLOT);
+        placement_explain(p, &r, &x);
+        snprintf(expected, sizeof(expected), "No valid host: 1 host, %s", cases[i].refusal);
+        CHECK_TEXT(placement_sentence(&x, text, sizeof(text)), expected);
+        placement_free(&p);
+    }
 }
 
 TEST("a batch is placed apart, or not at all when the least number does not fit")
