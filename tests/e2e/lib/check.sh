@@ -73,9 +73,11 @@ eventually() { # SECONDS command...
 
 free_port() {
     /usr/bin/python3 - <<'P'
-import random, socket
+import os, random, socket
+own = os.environ.get("VIRGA_TEST_PORTS")
+lowest, highest = (int(own), int(own) + 1000) if own else (20000, 30000)
 for _ in range(200):
-    port = random.randrange(20000, 30000, 2)
+    port = random.randrange(lowest, highest, 2)
     try:
         for p in (port, port + 1):
             s = socket.socket(); s.bind(("127.0.0.1", p)); s.close()
