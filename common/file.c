@@ -83,9 +83,9 @@ static int file_sync_folder(const char *path, struct error *e)
 }
 
 static int file_fill_and_rename(int fd, const char *beside, const char *path, const void *data, size_t size,
-                                mode_t mode, struct error *e)
+                                mode_t mode, bool durable, struct error *e)
 {
-    bool written = fchmod(fd, mode) == 0 && file_write_all(fd, data, size) && fsync(fd) == 0;
+    bool written = fchmod(fd, mode) == 0 && file_write_all(fd, data, size) && (!durable || fsync(fd) == 0);
     int rc = written ? 0 : file_fail(e, "cannot write", path);
     if (close(fd) && !rc)
         rc = file_fail(e, "cannot write", path);
@@ -96,16 +96,26 @@ static int file_fill_and_rename(int fd, const char *beside, const char *path, co
     return rc;
 }
 
-int file_replace(const char *path, const void *data, size_t size, mode_t mode, struct error *e)
+static int file_put(const char *path, const void *data, size_t size, mode_t mode, bool durable, struct error *e)
 {
     struct strbuf beside;
     strbuf_init(&beside, 0);
     strbuf_appendf(&beside, "%s.XXXXXX", path);
     int fd = mkostemp(beside.data, O_CLOEXEC);
     int rc = fd < 0 ? file_fail(e, "cannot create a file beside", path)
-                    : file_fill_and_rename(fd, beside.data, path, data, size, mode, e);
+                    : file_fill_and_rename(fd, beside.data, path, data, size, mode, durable, e);
     strbuf_done(&beside);
-    return rc ? rc : file_sync_folder(path, e);
+    return rc || !durable ? rc : file_sync_folder(path, e);
+}
+
+int file_replace(const char *path, const void *data, size_t size, mode_t mode, struct error *e)
+{
+    return file_put(path, data, size, mode, true, e);
+}
+
+int file_show(const char *path, const void *data, size_t size, mode_t mode, struct error *e)
+{
+    return file_put(path, data, size, mode, false, e);
 }
 
 static int file_make_dir(const char *path, mode_t mode, struct error *e)

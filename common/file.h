@@ -9,5 +9,7 @@
 int file_read(const char *path, struct strbuf *ret, struct error *e);
 /* Writes beside, fsyncs, renames over, fsyncs the folder: after a crash the old or the new content is there. */
 int file_replace(const char *path, const void *data, size_t size, mode_t mode, struct error *e);
+/* As file_replace, for readers of the moment: it waits for no disk, and a crash of the machine may lose it. */
+int file_show(const char *path, const void *data, size_t size, mode_t mode, struct error *e);
 /* mkdir -p. */
 int file_make_dirs(const char *path, mode_t mode, struct error *e);

@@ -35,6 +35,16 @@ static uint64_t fake_ran_us(const struct fake_guest *g)
     return (uint64_t)(g->ran_us + (g->domain == HYPERVISOR_RUNNING ? clock_now_us() - g->since_us : 0));
 }
 
+/* A fake guest waits a hundredth of its time; its driver says nothing of swap. */
+static void fake_tell_figures(const struct fake_guest *g, uint64_t ran_us, int64_t ret[HYPERVISOR_FIGURES])
+{
+    for (int i = 0; i < HYPERVISOR_FIGURES; i++)
+        ret[i] = HYPERVISOR_UNTOLD;
+    ret[HYPERVISOR_STEAL_NS] = (int64_t)ran_us * 10;
+    ret[HYPERVISOR_MEMORY_MAX_KIB] = 131072;
+    ret[HYPERVISOR_BALLOON_KIB] = g->domain == HYPERVISOR_RUNNING ? 98304 : 0;
+}
+
 void fake_end_samples(struct fake *f, struct fake_call *c, const struct hypervisor_result *result)
 {
     struct hypervisor_sample *samples = memory_array(f->guests.count + 1, sizeof(*samples));
@@ -55,6 +65,7 @@ void fake_end_samples(struct fake *f, struct fake_call *c, const struct hypervis
         nics[count - 1] = (struct hypervisor_nic){.in_bytes = s->net_in_bytes, .out_bytes = s->net_out_bytes};
         s->nics = &nics[count - 1];
         s->nic_count = 1;
+        fake_tell_figures(g, ran_us, s->figures);
         s->memory_rss_kib = g->domain == HYPERVISOR_RUNNING ? 65536 : 0;
     }
     c->samples(c->arg, result, samples, count);

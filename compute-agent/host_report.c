@@ -7,6 +7,7 @@
 #include "common/json_out.h"
 #include "common/log.h"
 #include "common/memory.h"
+#include "compute-agent/guest_metrics.h"
 #include "compute-agent/host_check.h"
 #include "compute-agent/host_internal.h"
 #include "compute-agent/loop.h"
@@ -249,6 +250,19 @@ static void host_report_name_nics(struct host *h, struct hypervisor_sample *s)
     s->nic_count = named ? s->nic_count : 0;
 }
 
+static const char *host_report_metrics_dir(const struct host *h)
+{
+    return h->settings->metrics_dir ? h->settings->metrics_dir : h->identity->dir;
+}
+
+/* A figure that nobody can look at stops nothing. */
+static void host_report_show(const struct host *h, const struct hypervisor_sample *samples, size_t count)
+{
+    struct error e = {0};
+    if (guest_metrics_write(host_report_metrics_dir(h), h->identity->host_id, samples, count, &e))
+        log_warn("the guests' metrics cannot be written", "error=\"%s\"", error_text(&e));
+}
+
 static void host_report_take_samples(void *arg, const struct hypervisor_result *result,
                                      struct hypervisor_sample *samples, size_t count)
 {
@@ -257,6 +271,7 @@ static void host_report_take_samples(void *arg, const struct hypervisor_result *
         log_warn("counters cannot be read", "error=\"%s\"", error_text(result->error));
         return;
     }
+    host_report_show(h, samples, count);
     if (!count)
         return;
     for (size_t i = 0; i < count; i++)
@@ -284,5 +299,6 @@ void host_report_stop(struct host *h)
         h->report.sync->host = NULL;
     loop_timer_free(&h->report.timer);
     free(h->report.inventory);
+    guest_metrics_remove(host_report_metrics_dir(h), h->identity->host_id);
     sample_queue_done(&h->report.samples);
 }

@@ -83,13 +83,28 @@ struct hypervisor_nic {
     char network_id[UUID_SIZE]; /* "" until somebody knows: hypervisors do not */
     uint64_t in_bytes, out_bytes;
 };
+/* What people look at and nobody pays for. */
+enum hypervisor_figure {
+    HYPERVISOR_STEAL_NS, /* its processors were ready to run and had to wait */
+    HYPERVISOR_MEMORY_MAX_KIB,
+    HYPERVISOR_BALLOON_KIB,   /* what the balloon leaves the guest */
+    HYPERVISOR_AVAILABLE_KIB, /* this and what follows as the guest's driver counts */
+    HYPERVISOR_UNUSED_KIB,
+    HYPERVISOR_USABLE_KIB,
+    HYPERVISOR_SWAP_IN_KIB,
+    HYPERVISOR_SWAP_OUT_KIB,
+    HYPERVISOR_MAJOR_FAULTS,
+    HYPERVISOR_FIGURES
+};
+#define HYPERVISOR_UNTOLD (-1)
 /* Cumulative counters of one domain. */
 struct hypervisor_sample {
     char server_id[UUID_SIZE];
     int64_t at_us;
     uint64_t cpu_ns, disk_read_bytes, disk_write_bytes, disk_read_ops, disk_write_ops, net_in_bytes, net_out_bytes;
     uint64_t memory_rss_kib;
-    struct hypervisor_nic *nics; /* what net_in_bytes and net_out_bytes are made of */
+    int64_t figures[HYPERVISOR_FIGURES]; /* HYPERVISOR_UNTOLD where the hypervisor does not tell */
+    struct hypervisor_nic *nics;         /* what net_in_bytes and net_out_bytes are made of */
     size_t nic_count;
 };
 /* The samples are valid during the call, and may be changed in it. */

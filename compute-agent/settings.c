@@ -36,6 +36,10 @@ static const struct config_option settings_options[] = {
             "running."},
     {OPTION(state_dir, state_dir), .type = CONFIG_TEXT,
      .doc = "Folder of the host's identity and journal. Default: <prefix>/var/lib/virga/agent."},
+    {OPTION(metrics_dir, metrics_dir), .type = CONFIG_TEXT,
+     .doc =
+         "Folder in which the guests' metrics for people (processor steal, memory balloon) stand in Prometheus' text "
+         "format, such as that of node_exporter's textfile collector. Default: beside the journal."},
     {OPTION(instances_dir, instances_dir), .type = CONFIG_TEXT,
      .doc = "Folder of the servers' disks. Default: <prefix>/var/lib/virga/instances."},
     {OPTION(image_dir, image_dir), .type = CONFIG_TEXT,

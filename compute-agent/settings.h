@@ -9,6 +9,7 @@
 struct settings {
     char *prefix, *url, *join, *token, *token_file;
     bool join_only, purge;
+    char *metrics_dir; /* NULL: the host's state */
     char *state_dir, *instances_dir, *image_dir, *dhcp_dir,
         *pid_file; /* after settings_load never NULL, except pid_file */
     int64_t image_cache_bytes;

@@ -104,6 +104,7 @@ struct flat_row {
 };
 static const struct flat_row flat_rows[] = {
     {"cpu_details", "cpu", "time", "time"},
+    {"cpu_details", "cpu", "delay", "delay"}, /* ready to run and had to wait: steal, in ns */
     {"disk_details", "disk", "read_bytes", "read"},
     {"disk_details", "disk", "read_requests", "read_req"},
     {"disk_details", "disk", "write_bytes", "write"},
@@ -119,9 +120,26 @@ static const struct flat_row flat_rows[] = {
     {"nic_details", "nic", "tx_drop", "tx_drop"},
 };
 
+/* What the balloon and the guest's driver say is in KiB already. */
+static void write_flat_memory(struct request *request, struct json_out *out, json_value *from,
+                              const struct known *known)
+{
+    static const char *const names[] = {"actual",  "available", "unused",     "usable",
+                                        "swap_in", "swap_out",  "major_fault"};
+    int64_t mib = known->memory_mib;
+    json_in_int(json_in_member(from, "maximum"), &mib);
+    json_out_int(out, "memory", mib * 1024);
+    if (json_in_int(json_in_member(from, "used"), &mib))
+        json_out_int(out, "memory-rss", mib * 1024);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        json_value *value = json_in_member(from, names[i]);
+        if (value != NULL)
+            write_value(request, out, arena_printf(&request->arena, "memory-%s", names[i]), value);
+    }
+}
+
 static void write_flat(struct request *request, struct json_out *out, json_value *from, const struct known *known)
 {
-    int64_t mib = known->memory_mib;
     json_out_object(out, NULL);
     for (size_t i = 0; i < sizeof(flat_rows) / sizeof(flat_rows[0]); i++) {
         const struct flat_row *row = &flat_rows[i];
@@ -132,10 +150,7 @@ static void write_flat(struct request *request, struct json_out *out, json_value
                 write_value(request, out, arena_printf(&request->arena, "%s%zu_%s", row->prefix, k, row->name), value);
         }
     }
-    json_in_int(json_in_member(json_in_member(from, "memory_details"), "maximum"), &mib);
-    json_out_int(out, "memory", mib * 1024);
-    if (json_in_int(json_in_member(json_in_member(from, "memory_details"), "used"), &mib))
-        json_out_int(out, "memory-rss", mib * 1024);
+    write_flat_memory(request, out, json_in_member(from, "memory_details"), known);
     json_out_object_end(out);
 }
 

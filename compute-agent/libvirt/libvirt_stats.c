@@ -15,26 +15,68 @@
     (VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_CPU_TOTAL | VIR_DOMAIN_STATS_BALLOON | VIR_DOMAIN_STATS_VCPU |          \
      VIR_DOMAIN_STATS_INTERFACE | VIR_DOMAIN_STATS_BLOCK)
 
+static bool libvirt_stats_find(const virDomainStatsRecord *r, const char *name, uint64_t *ret)
+{
+    unsigned long long big = 0;
+    int number = 0;
+    unsigned plain = 0;
+    if (virTypedParamsGetULLong(r->params, r->nparams, name, &big) == 1)
+        *ret = big;
+    else if (virTypedParamsGetUInt(r->params, r->nparams, name, &plain) == 1)
+        *ret = plain;
+    else if (virTypedParamsGetInt(r->params, r->nparams, name, &number) == 1)
+        *ret = (uint64_t)number;
+    else
+        return false;
+    return true;
+}
+
 /* A number by its name as printf makes it; 0 when it is not there. */
 static uint64_t libvirt_stats_get(const virDomainStatsRecord *r, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 static uint64_t libvirt_stats_get(const virDomainStatsRecord *r, const char *format, ...)
 {
     char name[VIR_TYPED_PARAM_FIELD_LENGTH];
-    unsigned long long big = 0;
-    int number = 0;
-    unsigned plain = 0;
+    uint64_t value = 0;
     va_list args;
     va_start(args, format);
     vsnprintf(name, sizeof(name), format, args);
     va_end(args);
-    if (virTypedParamsGetULLong(r->params, r->nparams, name, &big) == 1)
-        return big;
-    if (virTypedParamsGetUInt(r->params, r->nparams, name, &plain) == 1)
-        return plain;
-    if (virTypedParamsGetInt(r->params, r->nparams, name, &number) == 1)
-        return (uint64_t)number;
-    return 0;
+    libvirt_stats_find(r, name, &value);
+    return value;
+}
+
+/* ---- what people look at ---- */
+
+static const char *const libvirt_stats_names[HYPERVISOR_FIGURES] = {
+    [HYPERVISOR_MEMORY_MAX_KIB] = "balloon.maximum",  [HYPERVISOR_BALLOON_KIB] = "balloon.current",
+    [HYPERVISOR_AVAILABLE_KIB] = "balloon.available", [HYPERVISOR_UNUSED_KIB] = "balloon.unused",
+    [HYPERVISOR_USABLE_KIB] = "balloon.usable",       [HYPERVISOR_SWAP_IN_KIB] = "balloon.swap_in",
+    [HYPERVISOR_SWAP_OUT_KIB] = "balloon.swap_out",   [HYPERVISOR_MAJOR_FAULTS] = "balloon.major_fault"};
+
+/* Processors' numbers may have gaps where some are unplugged. */
+static int64_t libvirt_stats_steal(const virDomainStatsRecord *r)
+{
+    unsigned count = (unsigned)libvirt_stats_get(r, "vcpu.maximum");
+    int64_t sum = HYPERVISOR_UNTOLD;
+    for (unsigned i = 0; i < count; i++) {
+        char name[VIR_TYPED_PARAM_FIELD_LENGTH];
+        uint64_t ns;
+        snprintf(name, sizeof(name), "vcpu.%u.delay", i);
+        if (libvirt_stats_find(r, name, &ns))
+            sum = (sum > 0 ? sum : 0) + (int64_t)ns;
+    }
+    return sum;
+}
+
+static void libvirt_stats_figures(const virDomainStatsRecord *r, int64_t ret[HYPERVISOR_FIGURES])
+{
+    for (int i = 0; i < HYPERVISOR_FIGURES; i++) {
+        uint64_t value;
+        bool told = libvirt_stats_names[i] && libvirt_stats_find(r, libvirt_stats_names[i], &value);
+        ret[i] = told ? (int64_t)value : HYPERVISOR_UNTOLD;
+    }
+    ret[HYPERVISOR_STEAL_NS] = libvirt_stats_steal(r);
 }
 
 /* ---- samples ---- */
@@ -60,6 +102,7 @@ static void libvirt_stats_fill(struct libvirt_call *c, const virDomainStatsRecor
     s->at_us = clock_now_us();
     s->cpu_ns = libvirt_stats_get(r, "cpu.time");
     s->memory_rss_kib = libvirt_stats_get(r, "balloon.rss");
+    libvirt_stats_figures(r, s->figures);
     for (unsigned i = 0; i < blocks; i++) {
         s->disk_read_bytes += libvirt_stats_get(r, "block.%u.rd.bytes", i);
         s->disk_write_bytes += libvirt_stats_get(r, "block.%u.wr.bytes", i);
@@ -202,13 +245,37 @@ static void libvirt_stats_print_cpus(struct json_out *o, const virDomainStatsRec
     json_out_uint(o, "num_cpus", count);
     json_out_array(o, "cpu_details");
     for (unsigned i = 0; i < count; i++) {
+        char name[VIR_TYPED_PARAM_FIELD_LENGTH];
+        uint64_t delay;
+        snprintf(name, sizeof(name), "vcpu.%u.delay", i);
         json_out_object(o, NULL);
         json_out_uint(o, "id", i);
         json_out_uint(o, "time", libvirt_stats_get(r, "vcpu.%u.time", i));
         json_out_null(o, "utilisation");
+        if (libvirt_stats_find(r, name, &delay))
+            json_out_uint(o, "delay", delay);
         json_out_object_end(o);
     }
     json_out_array_end(o);
+}
+
+/* What follows "used" is not Nova's: before 2.48 clients see it as libvirt's driver of Nova names it, in KiB. */
+static void libvirt_stats_print_memory(struct json_out *o, const virDomainStatsRecord *r)
+{
+    static const char *const names[] = {"available", "unused", "usable", "swap_in", "swap_out", "major_fault"};
+    uint64_t value;
+    json_out_object(o, "memory_details");
+    json_out_uint(o, "maximum", libvirt_stats_get(r, "balloon.maximum") / 1024);
+    json_out_uint(o, "used", libvirt_stats_get(r, "balloon.rss") / 1024);
+    if (libvirt_stats_find(r, "balloon.current", &value))
+        json_out_uint(o, "actual", value);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char name[VIR_TYPED_PARAM_FIELD_LENGTH];
+        snprintf(name, sizeof(name), "balloon.%s", names[i]);
+        if (libvirt_stats_find(r, name, &value))
+            json_out_uint(o, names[i], value);
+    }
+    json_out_object_end(o);
 }
 
 /* As Nova spells it: in small letters. */
@@ -237,10 +304,7 @@ static void libvirt_stats_print(struct libvirt_call *c, const virDomainStatsReco
     libvirt_stats_print_cpus(&o, r);
     libvirt_stats_print_nics(&o, r, devices);
     libvirt_stats_print_disks(&o, r);
-    json_out_object(&o, "memory_details");
-    json_out_uint(&o, "maximum", libvirt_stats_get(r, "balloon.maximum") / 1024);
-    json_out_uint(&o, "used", libvirt_stats_get(r, "balloon.rss") / 1024);
-    json_out_object_end(&o);
+    libvirt_stats_print_memory(&o, r);
     json_out_object_end(&o);
 }
 
