@@ -143,6 +143,7 @@ int store_placement_read_waiting(struct db_rows *rows, struct arena *a, struct p
         w->batch_id = db_dup_text(rows, 13, a);
         w->batch_least = db_get_int(rows, 14);
         w->spot = !db_is_null(rows, 15);
+        w->only_host = db_dup_text(rows, 16, a);
     }
     int rc = db_rows_done(rows, e);
     if (!rc) {

@@ -39,17 +39,18 @@ struct placement_waiting_row {
     const char *networks; /* that it will have ports on, as store_host_reach_asked says; NULL: those it has, by `id` */
     struct resources need;
     int64_t queued_us;
-    int64_t until_us;     /* waits for room until then; 0: is refused at once */
-    const char *batch_id; /* placed together with the others of this number; NULL: alone */
-    bool spot;            /* it may be preempted, so that nobody goes for it */
-    int64_t batch_least;  /* or not at all when fewer fit (or fewer are left of it, then all of them) */
+    int64_t until_us;      /* waits for room until then; 0: is refused at once */
+    const char *batch_id;  /* placed together with the others of this number; NULL: alone */
+    bool spot;             /* it may be preempted, so that nobody goes for it */
+    int64_t batch_least;   /* or not at all when fewer fit (or fewer are left of it, then all of them) */
+    const char *only_host; /* id; NULL: any */
 };
 /* Of the queue `q`, the server `s` and its image `i`, in the order that store_placement_read_waiting wants. */
 #define PLACEMENT_WAITING_COLUMNS                                                                                      \
     "s.id, s.project_id, s.zone, s.group_id, s.flavor_extra, s.hints, i.properties, s.vcpus, s.memory_mib, "           \
     "s.root_gib + s.ephemeral_gib + (s.swap_mib + 1023) / 1024, q.created_us, q.until_us, "                            \
     "CASE WHEN i.container_format = 'docker' THEN 'root-tar' ELSE i.disk_format END, q.batch_id, q.batch_least, "      \
-    "(SELECT 1 FROM spot_server p WHERE p.server_id = s.id)"
+    "(SELECT 1 FROM spot_server p WHERE p.server_id = s.id), q.host_id"
 /* Reads and ends `rows`, which db_query has just opened. */
 int store_placement_read_waiting(struct db_rows *rows, struct arena *a, struct placement_waiting_row **ret_rows,
                                  size_t *ret_count, struct error *e);

@@ -43,12 +43,13 @@ int store_queue_is_used(struct db_conn *c, bool *ret, struct error *e)
 #define FAIR_FROM                                                                                                      \
     "FROM placement_queue q JOIN server s ON s.id = q.server_id "                                                      \
     "LEFT JOIN project_usage u ON u.project_id = s.project_id WHERE q.parked_us IS NOT NULL"
-DB_STATEMENT(queue_parked,
-             "SELECT " PLACEMENT_WAITING_COLUMNS
-             " FROM (SELECT q.server_id, q.created_us, q.until_us, q.batch_id, q.batch_least, " FAIR_SHARE FAIR_FROM
-             ") q "
-             "JOIN server s ON s.id = q.server_id LEFT JOIN image i ON i.id = s.image_id "
-             "ORDER BY q.share, q.created_us, q.server_id LIMIT $1");
+DB_STATEMENT(
+    queue_parked,
+    "SELECT " PLACEMENT_WAITING_COLUMNS
+    " FROM (SELECT q.server_id, q.created_us, q.until_us, q.batch_id, q.batch_least, q.host_id, " FAIR_SHARE FAIR_FROM
+    ") q "
+    "JOIN server s ON s.id = q.server_id LEFT JOIN image i ON i.id = s.image_id "
+    "ORDER BY q.share, q.created_us, q.server_id LIMIT $1");
 int store_queue_parked(struct db_conn *c, int64_t limit, struct arena *a, struct placement_waiting_row **ret_rows,
                        size_t *ret_count, struct error *e)
 {

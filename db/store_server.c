@@ -340,12 +340,13 @@ int store_server_was_deleted(struct db_conn *c, const char *id, bool *ret, struc
 }
 
 DB_STATEMENT(server_enqueue, "INSERT INTO placement_queue (server_id, created_us, attempts, until_us, batch_id, "
-                             "batch_least) VALUES ($1, $2, 0, $3, $4, $5)");
+                             "batch_least, host_id) VALUES ($1, $2, 0, $3, $4, $5, $6)");
 int store_server_enqueue_as(struct db_conn *c, const char *server_id, const struct server_waiting *how, struct error *e)
 {
     return db_exec(c, &server_enqueue, NULL, e,
                    DB_ARGS(db_text(server_id), db_int(how->now_us), db_int_opt(how->until_us != 0, how->until_us),
-                           db_text(how->batch_id), db_int_opt(how->batch_id != NULL, how->batch_least)));
+                           db_text(how->batch_id), db_int_opt(how->batch_id != NULL, how->batch_least),
+                           db_text(how->host_id)));
 }
 
 int store_server_enqueue(struct db_conn *c, const char *server_id, int64_t now_us, struct error *e)

@@ -96,6 +96,7 @@ struct server_waiting {
     int64_t until_us;     /* when nothing fits it waits for room until then; 0: is refused */
     const char *batch_id; /* of those that are placed together; NULL: alone */
     int64_t batch_least;  /* or not at all when fewer than that fit */
+    const char *host_id;  /* only there; NULL: anywhere */
 };
 int store_server_enqueue_as(struct db_conn *c, const char *server_id, const struct server_waiting *how,
                             struct error *e);

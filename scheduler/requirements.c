@@ -444,6 +444,7 @@ int requirements_read(struct db_conn *c, struct placement *p, const struct place
     ret->need = row->need;
     ret->project_id = row->project_id;
     ret->zone = row->zone;
+    ret->only_host = row->only_host;
     struct reading r = {.request = ret, .placement = p, .arena = a, .error = e};
     int rc = each_member(row->image_properties, read_image_property, &r);
     rc = rc ? rc : each_member(row->flavor_extra, read_extra_spec, &r);

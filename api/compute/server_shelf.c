@@ -205,10 +205,11 @@ static int check_image(struct db_conn *c, const struct server_row *row, const st
     return 0;
 }
 
-static int place_anew(struct db_conn *c, struct server_row *row, const char *zone,
+static int place_anew(struct db_conn *c, struct server_row *row, const struct server_shelf_place *place,
                       const struct server_life_actor *actor, int64_t now_us, struct arena *a, struct error *e)
 {
-    int rc = zone != NULL ? store_server_shelf_set_zone(c, row, zone, e) : 0;
+    struct server_waiting waiting = {.now_us = now_us, .host_id = place->host_id};
+    int rc = store_server_shelf_set_zone(c, row, place->zone, e);
     rc = rc ? rc : insert_operation(c, row, OPERATION_UNSHELVE, actor, now_us, a, e);
     if (rc)
         return rc;
@@ -218,12 +219,12 @@ static int place_anew(struct db_conn *c, struct server_row *row, const char *zon
     row->deadline_us = now_us + operation_deadline_us(OPERATION_UNSHELVE);
     row->updated_us = now_us;
     rc = store_server_move(c, row, e);
-    rc = rc ? rc : store_server_enqueue(c, row->id, now_us, e);
+    rc = rc ? rc : store_server_enqueue_as(c, row->id, &waiting, e);
     db_wake(c, "placement");
     return rc;
 }
 
-int server_shelf_unshelve(struct db_conn *c, struct server_row *row, const char *zone,
+int server_shelf_unshelve(struct db_conn *c, struct server_row *row, const struct server_shelf_place *place,
                           const struct server_life_actor *actor, int64_t now_us, struct arena *a, struct error *e)
 {
     struct server_shelf_row shelf;
@@ -235,7 +236,7 @@ int server_shelf_unshelve(struct db_conn *c, struct server_row *row, const char 
     if (!rc && !found)
         rc = error_set(e, ERR_CONFLICT, "Instance %s has no image of its disk", row->id);
     rc = rc ? rc : check_image(c, row, &shelf, a, e);
-    return rc ? rc : place_anew(c, row, zone, actor, now_us, a, e);
+    return rc ? rc : place_anew(c, row, place, actor, now_us, a, e);
 }
 
 /* ---- what follows ---- */

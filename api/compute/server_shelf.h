@@ -19,8 +19,13 @@ int server_shelf_begin(struct db_conn *c, struct server_row *row, const struct i
 /* It leaves its host now. ERR_CONFLICT. */
 int server_shelf_offload(struct db_conn *c, struct server_row *row, const struct server_life_actor *actor,
                          int64_t now_us, struct arena *a, struct error *e);
-/* It starts; `zone`: where, if it is on no host (NULL: as before). ERR_CONFLICT, also when its image is gone. */
-int server_shelf_unshelve(struct db_conn *c, struct server_row *row, const char *zone,
+/* Where a server that is on no host is to start. */
+struct server_shelf_place {
+    const char *zone;    /* NULL: anywhere */
+    const char *host_id; /* NULL: any of the zone */
+};
+/* It starts; where it is when it is on a host. ERR_CONFLICT, also when its image is gone. */
+int server_shelf_unshelve(struct db_conn *c, struct server_row *row, const struct server_shelf_place *place,
                           const struct server_life_actor *actor, int64_t now_us, struct arena *a, struct error *e);
 
 /* After every change of a server that is or was on its way: takes the next step. Nothing for those without a shelf. */
