@@ -143,7 +143,8 @@ int libvirt_adjust(struct libvirt_call *c, virDomainPtr domain)
     struct domain_diff diff = {0};
     if (virDomainIsActive(domain) == 0)
         return 0;
-    int code = libvirt_adjust_sizes(c, domain);
+    int code = libvirt_guard_put(c);
+    code = code ? code : libvirt_adjust_sizes(c, domain);
     if (!code && !profile_can(c->profile, HYPERVISOR_ADJUST)) {
         log_info("a server's devices change with its next start", "server=%s hypervisor=%s", c->id, c->profile->driver);
         return 0;

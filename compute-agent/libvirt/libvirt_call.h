@@ -84,9 +84,10 @@ struct libvirt_call {
     char id[UUID_SIZE];
     enum hypervisor_action action;
     const char *xml;
-    bool imported;                      /* its domain was there before it; also found out on the worker */
-    bool released;                      /* REMOVE: and is given back */
-    bool redefine;                      /* ADJUST: xml is to be the definition as well */
+    const char *guard; /* with xml: what port_guard_put made of the server; NULL: not the agent's matter */
+    bool imported;     /* its domain was there before it; also found out on the worker */
+    bool released;     /* REMOVE: and is given back */
+    bool redefine;     /* ADJUST: xml is to be the definition as well */
     const struct hypervisor_move *move; /* the caller's: it stays until the call has been delivered */
     const struct identity *identity;
     bool direct_io;
@@ -179,6 +180,8 @@ void libvirt_connect(struct libvirt *lv);
  * one. */
 void libvirt_connect_drop(struct libvirt *lv, unsigned generation, const char *why);
 
+/* Has a guest limited that has just started (libvirt_limit.c): nobody waits for it. */
+void libvirt_connect_limit(struct libvirt *lv, const char *id);
 /* A timer's: has all domains listed. */
 void libvirt_connect_look(void *lv);
 
@@ -228,6 +231,20 @@ int libvirt_network_list(struct libvirt_call *c);
 /* Makes sure that the filter of ports with port security is defined; false, after a warning, when it is not to be used
  * or cannot be. */
 bool libvirt_filter_ensure(virConnectPtr conn, const struct settings *settings);
+
+/* ---- libvirt_guard.c: work, on the worker; nothing where the agent is not the one who filters ---- */
+/* As libvirt_filter_ensure, for the agent's own rules. */
+bool libvirt_guard_ensure(struct libvirt_call *c);
+/* What the server may send is c->guard from now on; before it starts. */
+int libvirt_guard_put(struct libvirt_call *c);
+/* The server is not any more; before its folder goes. */
+void libvirt_guard_forget(const struct libvirt_call *c, const char *server_id);
+/* Rules that somebody has taken away from a server that runs are put back. `ports`: what libvirt_guard_look appended,
+ * once for all. */
+void libvirt_guard_look(const struct libvirt_call *c, struct strbuf *ports);
+void libvirt_guard_heal(const struct libvirt_call *c, const char *server_id, const struct strbuf *ports);
+/* The host's last. */
+void libvirt_guard_end(const struct libvirt_call *c);
 
 /* ---- libvirt_adjust.c: work, on the worker ---- */
 /* A domain that is on gets what c->xml has, as far as that goes while it is on: its nics, and what they may send. */

@@ -99,12 +99,12 @@ static int libvirt_connect_on_lifecycle(virConnectPtr conn, virDomainPtr domain,
 static void libvirt_connect_limited(struct libvirt_call *c, const struct hypervisor_result *result)
 {
     if (result->code)
-        log_warn("a guest that rebooted could not be looked at", "server=%s error=\"%s\"", c->id,
+        log_warn("a guest that has started could not be looked at", "server=%s error=\"%s\"", c->id,
                  error_text(result->error));
 }
 
 /* A container that reboots is another group of processes, which are to be limited, too. */
-static void libvirt_connect_limit(struct libvirt *lv, const char *id)
+void libvirt_connect_limit(struct libvirt *lv, const char *id)
 {
     struct libvirt_call *c = libvirt_call_new(lv, "look", id, libvirt_domain_act, libvirt_connect_limited, NULL);
     c->action = HYPERVISOR_LOOK;
@@ -278,8 +278,10 @@ static void libvirt_connect_find_security(struct libvirt_call *c)
 /* Guests that must be filtered are not started where they cannot be. */
 static bool libvirt_connect_filters(struct libvirt_call *c)
 {
-    if (!c->profile->unfiltered)
+    if (c->profile->filter == PROFILE_FILTER_LIBVIRT)
         return libvirt_filter_ensure(c->made, c->settings);
+    if (c->profile->filter == PROFILE_FILTER_AGENT)
+        return libvirt_guard_ensure(c);
     if (strcmp(c->settings->port_security, "require") == 0)
         c->code = error_set(&c->error, ERR_INVALID, "port_security is require, and the hypervisor %s filters nothing",
                             c->profile->driver);

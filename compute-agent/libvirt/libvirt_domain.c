@@ -153,6 +153,7 @@ static int libvirt_domain_start(struct libvirt_call *c, virDomainPtr *domain)
         return 0;
     int code = c->xml && !libvirt_domain_is_saved(c, *domain) ? libvirt_domain_define(c, domain) : 0;
     code = code ? code : libvirt_domain_ready(c);
+    code = code ? code : libvirt_guard_put(c);
     if (code)
         return code;
     return libvirt_domain_check(c, *domain, virDomainCreateWithFlags(*domain, 0), true, "The server cannot be started");
@@ -218,6 +219,7 @@ static int libvirt_domain_undefine(struct libvirt_call *c, virDomainPtr *domain)
 static int libvirt_domain_remove_files(struct libvirt_call *c)
 {
     libvirt_limit_forget(c, c->id);
+    libvirt_guard_forget(c, c->id);
     int code =
         libvirt_domain_leaves_files(c) ? c->code : storage_remove(c->settings, c->names.host_id, c->id, &c->error);
     c->transient = c->transient || code;
@@ -352,9 +354,11 @@ void libvirt_domain_act(struct libvirt_call *c)
         code = libvirt_domain_do(c, &domain);
     if (!code && domain)
         code = libvirt_domain_state(c, domain, &c->domain);
-    if (!code && domain && c->domain == HYPERVISOR_RUNNING)
+    if (!code && domain && c->domain == HYPERVISOR_RUNNING &&
+        (c->action == HYPERVISOR_LOOK ||
+         c->action == HYPERVISOR_RESUME)) /* after a start somebody looks, see deliver */
         code = libvirt_limit(c, domain);
-    if (!code && domain)
+    if (!code && domain && c->action != HYPERVISOR_SHUTDOWN)
         libvirt_console_follow(c, domain, c->id);
     if (domain)
         virDomainFree(domain);
@@ -370,7 +374,7 @@ static void libvirt_domain_add_found(struct libvirt_call *c, const char *id, enu
     memcpy(f->server_id, id, UUID_SIZE);
 }
 
-static int libvirt_domain_list_one(struct libvirt_call *c, virDomainPtr domain)
+static int libvirt_domain_list_one(struct libvirt_call *c, virDomainPtr domain, const struct strbuf *guarded)
 {
     char id[UUID_SIZE];
     enum hypervisor_domain state;
@@ -387,6 +391,8 @@ static int libvirt_domain_list_one(struct libvirt_call *c, virDomainPtr domain)
             c->code = 0;
             state = HYPERVISOR_CRASHED;
         }
+        if (state == HYPERVISOR_RUNNING || state == HYPERVISOR_PAUSED)
+            libvirt_guard_heal(c, id, guarded);
         libvirt_domain_add_found(c, id, state);
         libvirt_console_follow(c, domain, id);
     } else if (c->number == VIR_ERR_NO_DOMAIN) /* went while we looked */
@@ -418,11 +424,15 @@ void libvirt_domain_list(struct libvirt_call *c)
         libvirt_call_fail(c, "The domains cannot be listed");
         return;
     }
+    struct strbuf guarded;
+    strbuf_init(&guarded, 0);
+    libvirt_guard_look(c, &guarded);
     for (int i = 0; i < count; i++) {
         if (!code)
-            code = libvirt_domain_list_one(c, domains[i]);
+            code = libvirt_domain_list_one(c, domains[i], &guarded);
         virDomainFree(domains[i]);
     }
+    strbuf_done(&guarded);
     free(domains);
     if (!code)
         libvirt_domain_list_folders(c);

@@ -10,6 +10,7 @@
 #include "compute-agent/libvirt/libvirt_dhcp.h"
 #include "compute-agent/libvirt/libvirt_events.h"
 #include "compute-agent/loop.h"
+#include "compute-agent/nft/port_guard.h"
 #include "compute-agent/settings.h"
 #include "compute-agent/storage/console_log.h"
 #include "compute-agent/storage/id_range.h"
@@ -35,6 +36,11 @@ static void libvirt_hypervisor_start(struct hypervisor *h, const struct hypervis
 
 /* ---- domains ---- */
 
+static bool libvirt_hypervisor_starts(enum hypervisor_action action)
+{
+    return action == HYPERVISOR_CREATE || action == HYPERVISOR_START || action == HYPERVISOR_RESET;
+}
+
 static void libvirt_hypervisor_deliver(struct libvirt_call *c, const struct hypervisor_result *result)
 {
     struct libvirt *lv = c->owner;
@@ -43,6 +49,8 @@ static void libvirt_hypervisor_deliver(struct libvirt_call *c, const struct hype
                                         .at_us = clock_now_us(),
                                         .reason = "it was asked to"};
     memcpy(rebooted.server_id, c->id, UUID_SIZE);
+    if (lv && !result->code && c->profile->processes && libvirt_hypervisor_starts(c->action))
+        libvirt_connect_limit(lv, c->id);
     c->done(c->arg, result);
     if (c->profile->silent && c->action == HYPERVISOR_REBOOT && !result->code) /* nobody will tell when it has */
         lv->listener.on_event(lv->listener.arg, &rebooted);
@@ -50,8 +58,8 @@ static void libvirt_hypervisor_deliver(struct libvirt_call *c, const struct hype
 
 static bool libvirt_hypervisor_is_slow(enum hypervisor_action action)
 {
-    return action == HYPERVISOR_CREATE || action == HYPERVISOR_START || action == HYPERVISOR_RESET ||
-           action == HYPERVISOR_SAVE || action == HYPERVISOR_REMOVE || action == HYPERVISOR_ADJUST;
+    return libvirt_hypervisor_starts(action) || action == HYPERVISOR_SAVE || action == HYPERVISOR_REMOVE ||
+           action == HYPERVISOR_ADJUST;
 }
 
 /* Starts take what has changed since the server was defined. Where the properties of a deleted image were lost, the
@@ -116,11 +124,23 @@ static const char *libvirt_hypervisor_xml(struct libvirt_call *c, const struct l
     return copy;
 }
 
+static const char *libvirt_hypervisor_guard(struct libvirt_call *c, const struct libvirt *lv, const struct spec *spec)
+{
+    struct strbuf text;
+    if (lv->profile->filter != PROFILE_FILTER_AGENT)
+        return NULL;
+    strbuf_init(&text, 0);
+    if (lv->facts.filters || strcmp(lv->setup.settings->port_security, "require") == 0)
+        port_guard_put(&text, &lv->names, spec);
+    const char *copy = arena_strdup(&c->arena, text.data);
+    strbuf_done(&text);
+    return copy;
+}
+
 /* After these the server is this host's own again, or nobody's; others may be done while it moves. */
 static bool libvirt_hypervisor_keeps(enum hypervisor_action action)
 {
-    return action == HYPERVISOR_CREATE || action == HYPERVISOR_START || action == HYPERVISOR_RESET ||
-           action == HYPERVISOR_REMOVE;
+    return libvirt_hypervisor_starts(action) || action == HYPERVISOR_REMOVE;
 }
 
 static void libvirt_hypervisor_act(struct hypervisor *h, enum hypervisor_action action, const char *server_id,
@@ -134,8 +154,10 @@ static void libvirt_hypervisor_act(struct hypervisor *h, enum hypervisor_action 
     c->done = done;
     if (libvirt_hypervisor_keeps(action))
         http_files_deny(lv->files, server_id); /* it does not move away, whatever it was to do */
-    if (libvirt_hypervisor_defines(action, spec))
+    if (libvirt_hypervisor_defines(action, spec)) {
         c->xml = libvirt_hypervisor_xml(c, lv, spec);
+        c->guard = libvirt_hypervisor_guard(c, lv, spec);
+    }
     c->redefine = libvirt_hypervisor_is_whole(spec);
     c->imported = spec && spec->imported;
     c->released = spec && spec->released && !spec->exists;

@@ -45,6 +45,7 @@ static int libvirt_purge_all(const struct libvirt_call *like, struct error *e)
         libvirt_purge_one(like, found.found[i].server_id, libvirt_domain_act, "server", e);
     for (size_t i = 0; i < found.network_count; i++)
         libvirt_purge_one(like, found.networks[i], libvirt_network_remove, "network", e);
+    libvirt_guard_end(like);
     free(found.found);
     free(found.networks);
     arena_done(&found.arena);

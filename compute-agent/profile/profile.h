@@ -22,6 +22,12 @@ enum profile_stats {
     PROFILE_STATS_SINGLE, /* domain by domain, from what the driver has */
     PROFILE_STATS_SIZES,  /* the driver counts nothing: it only says how large a domain is */
 };
+/* Who keeps guests from sending with others' addresses. */
+enum profile_filter {
+    PROFILE_FILTER_LIBVIRT, /* by a filter that its nics refer to (filter_xml.h) */
+    PROFILE_FILTER_AGENT,   /* by rules of the host's packet filter (port_guard.h) */
+    PROFILE_FILTER_NONE,
+};
 /* How a domain is known, and where our marks stand in it. */
 enum profile_key {
     PROFILE_KEY_UUID,      /* its UUID is the server's id; marks in its metadata */
@@ -64,7 +70,6 @@ struct profile {
     bool guest_agent;     /* QEMU's agent in the guest can be spoken to */
     bool snapshots;       /* images can be made of guests, running or not */
     bool shutdown_signal; /* shutdown tells the first process */
-    bool unfiltered;      /* what guests send cannot be filtered */
     bool processes;       /* its guests are processes of the host's kernel, limited by control groups (cgroup.h) */
     bool owns_memory;     /* the machine's memory is the hypervisor's: the host's kernel sees its own share only */
     bool remote;          /* the hypervisor is another machine: memory, disk and networks are that one's */
@@ -75,6 +80,7 @@ struct profile {
     bool asks_password; /* of who connects */
     enum profile_key key;
     enum profile_root root;
+    enum profile_filter filter;
     enum profile_console console;
     enum profile_stats stats;
     enum profile_growth growth;

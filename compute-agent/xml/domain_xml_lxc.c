@@ -1,7 +1,6 @@
 /* A container: its own users (root inside is nobody outside), few capabilities, the flavor's share of memory and
  * processors as hard limits, its folder as the root, and a terminal. */
 #include "compute-agent/xml/domain_xml_internal.h"
-#include "compute-agent/xml/filter_xml.h"
 #include <stddef.h>
 
 #define DOMAIN_XML_PERIOD_US 100000
@@ -45,7 +44,7 @@ static void domain_xml_folder(xmlNodePtr devices, const char *folder, const char
     xml_set(xml_add(files, "target"), "dir", target);
 }
 
-static void domain_xml_nics(xmlNodePtr devices, const struct spec *spec, const struct names *names, bool filters)
+static void domain_xml_nics(xmlNodePtr devices, const struct spec *spec, const struct names *names)
 {
     const struct spec_nic *nics = spec->nics.items;
     for (size_t i = 0; i < spec->nics.count; i++) {
@@ -53,12 +52,11 @@ static void domain_xml_nics(xmlNodePtr devices, const struct spec *spec, const s
         xmlNodePtr nic = xml_set(xml_add(devices, "interface"), "type", "network");
         xml_set(xml_add(nic, "mac"), "address", nics[i].mac);
         xml_set(xml_add(nic, "source"), "network", names_domain(names, nics[i].network.id, network));
-        xml_set(xml_add(nic, "target"), "dev", names_nic(nics[i].port_id, outside)); /* filters want a name */
+        xml_set(xml_add(nic, "target"), "dev",
+                names_nic(nics[i].port_id, outside)); /* the guard goes by it (port_guard.h) */
         xml_setf(xml_add(nic, "guest"), "dev", "eth%zu", i);
         if (nics[i].network.mtu > 0)
             xml_setf(xml_add(nic, "mtu"), "size", "%lld", (long long)nics[i].network.mtu);
-        if (filters && nics[i].port_security)
-            filter_xml_refer(nic, &nics[i]);
     }
 }
 
@@ -84,7 +82,7 @@ char *domain_xml_make_lxc(const struct spec *spec, const struct names *names, co
     xmlNodePtr devices = xml_add(domain, "devices");
     domain_xml_folder(devices, host->folder, DOMAIN_XML_TREE, "/");
     domain_xml_folder(devices, host->folder, DOMAIN_XML_SEED, DOMAIN_XML_SEED_AT);
-    domain_xml_nics(devices, spec, names, host->filters);
+    domain_xml_nics(devices, spec, names);
     xmlNodePtr console = xml_set(xml_add(devices, "console"), "type", "pty");
     xml_set(xml_set(xml_add(console, "target"), "type", "lxc"), "port", "0");
     return xml_print(doc);

@@ -1,12 +1,10 @@
 /* The parameters are three lists for each address family, read side by side ([@1]): MAC, address and prefix length of
- * the n-th pair. libvirt makes no filter of an empty list; what a host sends before it has an address is never empty:
- * 0.0.0.0 for DHCP and ARP probes, :: and the link-local address for IPv6's. */
+ * the n-th pair. libvirt makes no filter of an empty list, and none of these is (senders.h). */
 #include "compute-agent/xml/filter_xml.h"
-#include "common/model/ip.h"
+#include "compute-agent/senders.h"
 #include "compute-agent/xml/xml.h"
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* A rule's protocol and what must be so: attributes and values by turns. */
 struct filter_rule {
@@ -50,42 +48,18 @@ static void filter_xml_parameter(xmlNodePtr reference, int family, const char *w
     xml_set(parameter, "value", value);
 }
 
-static void filter_xml_allow(xmlNodePtr reference, const char *mac, const char *prefix)
+static void filter_xml_allow(void *arg, const char *mac, const struct ip_net *net)
 {
-    struct ip_net net;
+    xmlNodePtr reference = arg;
     char text[IP_TEXT_SIZE], bits[8];
-    if (!ip_net_parse(prefix, &net))
-        return;
-    snprintf(bits, sizeof(bits), "%d", net.prefix);
-    filter_xml_parameter(reference, net.base.version, "MAC", mac);
-    filter_xml_parameter(reference, net.base.version, "IP", ip_text(&net.base, text));
-    filter_xml_parameter(reference, net.base.version, "PREFIX", bits);
-}
-
-/* RFC 4291, appendix A: the address that a guest gives itself. */
-static void filter_xml_allow_link_local(xmlNodePtr reference, const char *mac)
-{
-    unsigned b[6] = {0};
-    char text[IP_TEXT_SIZE];
-    if (sscanf(mac, "%2x:%2x:%2x:%2x:%2x:%2x", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5]) != 6)
-        return;
-    snprintf(text, sizeof(text), "fe80::%02x%02x:%02xff:fe%02x:%02x%02x", b[0] ^ 2, b[1], b[2], b[3], b[4], b[5]);
-    filter_xml_allow(reference, mac, text);
+    snprintf(bits, sizeof(bits), "%d", net->prefix);
+    filter_xml_parameter(reference, net->base.version, "MAC", mac);
+    filter_xml_parameter(reference, net->base.version, "IP", ip_text(&net->base, text));
+    filter_xml_parameter(reference, net->base.version, "PREFIX", bits);
 }
 
 void filter_xml_refer(xmlNodePtr interface, const struct spec_nic *nic)
 {
-    const struct spec_address *addresses = nic->addresses.items;
-    const struct spec_pair *pairs = nic->allowed_address_pairs.items;
     xmlNodePtr reference = xml_set(xml_add(interface, "filterref"), "filter", FILTER_XML_NAME);
-    filter_xml_allow(reference, nic->mac, "0.0.0.0");
-    filter_xml_allow(reference, nic->mac, "::");
-    filter_xml_allow_link_local(reference, nic->mac);
-    for (size_t i = 0; i < nic->addresses.count; i++)
-        filter_xml_allow(reference, nic->mac, addresses[i].ip);
-    for (size_t i = 0; i < nic->allowed_address_pairs.count; i++) {
-        filter_xml_allow(reference, pairs[i].mac_address, pairs[i].ip_address);
-        if (strcmp(pairs[i].mac_address, nic->mac) != 0)
-            filter_xml_allow_link_local(reference, pairs[i].mac_address);
-    }
+    senders_each(nic, filter_xml_allow, reference);
 }
