@@ -11,7 +11,7 @@
 #include "db/lease.h"
 #include "scheduler/dispatch_internal.h"
 #include "scheduler/foresight.h"
-#include "scheduler/requirements.h"
+#include "scheduler/reading/requirements.h"
 #include <stdlib.h>
 #include <string.h>
 

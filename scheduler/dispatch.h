@@ -1,7 +1,7 @@
 /* Claims waiting servers in batches, places them, and commits each batch in one transaction. */
 #pragma once
 #include "db/db.h"
-#include "scheduler/feed.h"
+#include "scheduler/reading/feed.h"
 
 /* The lease of whoever places. */
 #define DISPATCH_LEASE "scheduler"

@@ -14,7 +14,7 @@
 #include "common/json_out.h"
 #include "db/store_placement_question.h"
 #include "scheduler/dispatch_internal.h"
-#include "scheduler/requirements.h"
+#include "scheduler/reading/requirements.h"
 #include <string.h>
 
 struct question {

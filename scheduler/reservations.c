@@ -10,7 +10,7 @@
 #include "common/uuid.h"
 #include "db/lease.h"
 #include "db/store_reservation.h"
-#include "scheduler/requirements.h"
+#include "scheduler/reading/requirements.h"
 
 #define AT_ONCE  16
 #define AGAIN_US (5 * CLOCK_SECOND_US)

@@ -12,7 +12,7 @@
 #include "db/lease.h"
 #include "db/store_preemption.h"
 #include "db/store_queue.h"
-#include "scheduler/requirements.h"
+#include "scheduler/reading/requirements.h"
 #include <string.h>
 
 #define LOOK_MAX      20000 /* parked servers tried in one look */

@@ -2,12 +2,15 @@
  * decision is committed, and how many waiting servers it claims, places and commits per second.
  *
  *     daemon_bench cold HOSTS SERVERS [FOLDER, default /tmp]     prints seconds
- *     daemon_bench rate HOSTS WAITING [FOLDER]                   prints servers/s and the shares of it */
+ *     daemon_bench rate HOSTS WAITING [FOLDER]                   prints servers/s and the shares of it
+ *     daemon_bench capacity HOSTS FLAVORS [FOLDER]               counts room: a fifth of the flavors ask for a trait, a
+ *                                                                tenth for processors of their own */
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/uuid.h"
 #include "db/engine.h"
 #include "scheduler/dispatch.h"
+#include "scheduler/reading/capacity.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,6 +130,46 @@ static void stop(struct dispatch *d)
     remove_files();
 }
 
+static const char cells_sql[] =
+    "UPDATE host SET topology = '{\"cells\":["
+    "{\"id\":0,\"memory_mib\":131072,\"dedicated\":\"4-31\",\"shared\":\"0-3\",\"cores\":[],\"pages\":[]},"
+    "{\"id\":1,\"memory_mib\":131072,\"dedicated\":\"36-63\",\"shared\":\"32-35\",\"cores\":[],\"pages\":[]}]}'";
+
+static void measure_capacity(long hosts, long flavors)
+{
+    struct dispatch d = {.batch = 1};
+    struct error e = {0};
+    struct arena a;
+    struct capacity *capacity;
+    int64_t fits = 0;
+    make_cloud(hosts, hosts * 4, 1);
+    must(db_open(path, 0, &d.db, &e), &e);
+    must(db_conn_open(d.db, &d.conn, &e), &e);
+    run_script(d.conn, cells_sql);
+    arena_init(&a);
+    int64_t began = clock_mono_us();
+    must(capacity_open(d.conn, clock_now_us(), &a, &capacity, &e), &e);
+    int64_t ready = clock_mono_us();
+    for (long i = 0; i < flavors; i++) {
+        struct placement_waiting_row wish = {
+            .project_id = "p", .hints = "{}", .need = {{1 + i % 8, 512 * (1 + i % 17), 1 + i % 40}}};
+        wish.flavor_extra = i % 10 == 0  ? "{\"hw:cpu_policy\":\"dedicated\"}"
+                            : i % 5 == 1 ? "{\"trait:CUSTOM_SSD\":\"required\"}"
+                                         : "{}";
+        struct capacity_answer answer;
+        must(capacity_count(capacity, d.conn, &wish, &answer, &e), &e);
+        fits += answer.fits;
+    }
+    printf("reading %.3f s\n", (double)(ready - began) / CLOCK_SECOND_US);
+    printf("counting %.3f s\n", (double)(clock_mono_us() - ready) / CLOCK_SECOND_US);
+    printf("fits %lld\n", (long long)fits);
+    capacity_free(&capacity);
+    arena_done(&a);
+    db_conn_close(&d.conn);
+    db_close(&d.db);
+    remove_files();
+}
+
 static void expect(const struct dispatch *d, long hosts, long placed)
 {
     if (placement_host_count(d->feed.placement) != hosts || d->placed != (uint64_t)placed) {
@@ -157,9 +200,11 @@ static void measure(long hosts, long placed, long waiting)
 
 int main(int argc, char **argv)
 {
-    if (argc < 4 || (strcmp(argv[1], "cold") != 0 && strcmp(argv[1], "rate") != 0)) {
+    if (argc < 4 ||
+        (strcmp(argv[1], "cold") != 0 && strcmp(argv[1], "rate") != 0 && strcmp(argv[1], "capacity") != 0)) {
         fprintf(stderr,
-                "usage: daemon_bench cold HOSTS SERVERS [FOLDER]\n       daemon_bench rate HOSTS WAITING [FOLDER]\n");
+                "usage: daemon_bench cold HOSTS SERVERS [FOLDER]\n       daemon_bench rate HOSTS WAITING [FOLDER]\n"
+                "       daemon_bench capacity HOSTS FLAVORS [FOLDER]\n");
         return 2;
     }
     long hosts = strtol(argv[2], NULL, 10), servers = strtol(argv[3], NULL, 10);
@@ -171,6 +216,8 @@ int main(int argc, char **argv)
     snprintf(path, sizeof(path), "%s/daemon_bench.%d.db", argc > 4 ? argv[4] : "/tmp", (int)getpid());
     if (strcmp(argv[1], "cold") == 0) {
         measure(hosts, servers, 1);
+    } else if (strcmp(argv[1], "capacity") == 0) {
+        measure_capacity(hosts, servers);
     } else {
         measure(hosts, 0, servers);
     }

@@ -16,7 +16,12 @@ def measure(context):
     some, waiting = context.pick((10_000, 20_000), (1_000, 2_000))
     context.say(f"{waiting:,} waiting servers, {some:,} hosts")
     rate = run(context, "rate", some, waiting)
-    return [Row(f"scheduler, cold start: {hosts:,} hosts, {servers:,} servers, to the first decision on disk", cold["cold_start"], "s", 5, least=False,
+    flavors = context.pick(100, 20)
+    context.say(f"room for {flavors} flavors, {some:,} hosts")
+    room = run(context, "capacity", some, flavors)
+    return [Row(f"virga capacity: {flavors} flavors counted by all filters, {some:,} hosts", room["reading"] + room["counting"], "s", None, least=False,
+                reference=f"reading the hosts {room['reading']:.2f} s; a tenth of the flavors ask for processors of their own"),
+            Row(f"scheduler, cold start: {hosts:,} hosts, {servers:,} servers, to the first decision on disk", cold["cold_start"], "s", 5, least=False,
                 reference=f"reading the hosts {cold['reading_hosts']:.2f} s"),
             Row(f"scheduler: waiting servers claimed, placed and committed, {some:,} hosts", rate["placed"], "/s", 5_000,
                 reference=f"SQLite's transactions take {rate['commits']:.0f} % of the time, the placement library {rate['library']:.1f} %")]

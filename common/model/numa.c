@@ -102,13 +102,25 @@ static void read_pages(json_value *pages, struct numa_cell *cell)
     }
 }
 
+/* A processor that no core names is a core of its own. */
+static void add_cores(const struct cpuset *set, struct numa_topology *t)
+{
+    for (int cpu = cpuset_next(set, 0); cpu >= 0; cpu = cpu + 1 < CPUSET_MAX ? cpuset_next(set, cpu + 1) : -1)
+        if (t->core[cpu] < 0)
+            t->core[cpu] = (int16_t)cpu;
+}
+
 static bool read_cell(json_value *item, struct numa_topology *t)
 {
     struct numa_cell *cell = &t->cells[t->cell_count++];
     *cell = (struct numa_cell){.id = (int32_t)number(item, "id"), .memory_mib = number(item, "memory_mib")};
     read_pages(json_in_member(item, "pages"), cell);
-    return read_set(item, "dedicated", &cell->dedicated) && read_set(item, "shared", &cell->shared) &&
-           read_cores(json_in_member(item, "cores"), t);
+    if (!read_set(item, "dedicated", &cell->dedicated) || !read_set(item, "shared", &cell->shared) ||
+        !read_cores(json_in_member(item, "cores"), t))
+        return false;
+    add_cores(&cell->dedicated, t);
+    add_cores(&cell->shared, t);
+    return true;
 }
 
 int numa_topology_read(const char *json, struct numa_topology *ret, struct error *e)

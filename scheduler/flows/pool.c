@@ -14,7 +14,7 @@
 #include "db/store_host.h"
 #include "db/store_host_power.h"
 #include "db/store_queue.h"
-#include "scheduler/requirements.h"
+#include "scheduler/reading/requirements.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

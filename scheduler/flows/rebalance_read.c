@@ -7,7 +7,7 @@
 #include "db/store_rebalance.h"
 #include "db/store_server.h"
 #include "scheduler/flows/rebalance_flow.h"
-#include "scheduler/requirements.h"
+#include "scheduler/reading/requirements.h"
 #include <stdlib.h>
 #include <string.h>
 

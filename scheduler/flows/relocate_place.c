@@ -8,7 +8,7 @@
 #include "db/store_host_storage.h"
 #include "db/store_image.h"
 #include "scheduler/flows/relocate_internal.h"
-#include "scheduler/requirements.h"
+#include "scheduler/reading/requirements.h"
 #include <string.h>
 
 struct search {

@@ -287,6 +287,27 @@ void placement_remove_host(struct placement *p, const char *id)
     p->host_count--;
 }
 
+int32_t placement_add_like(struct placement *p, int32_t from, const char *id)
+{
+    int32_t slot = slot_add(p, id);
+    struct slot *s = &p->slots[slot];
+    const struct slot *like = &p->slots[from];
+    struct kind *kind = p->kinds[like->kind];
+    size_t classes = (size_t)kind->key->class_count;
+    s->kind = like->kind;
+    s->enabled = s->alive = true;
+    memcpy(s->capacity, like->capacity, sizeof(s->capacity));
+    s->extra = classes > 0 ? memory_array(classes, sizeof(*s->extra)) : NULL;
+    for (size_t i = 0; i < classes; i++) {
+        s->extra[i] = (struct slot_extra){.capacity = like->extra[i].capacity};
+    }
+    placement_numa_copy(p, slot, from);
+    placement_kind_join(p, kind);
+    count_in(p, s, 1);
+    plant(p, slot);
+    return slot;
+}
+
 int32_t placement_slot_end(const struct placement *p)
 {
     return p->slot_count;

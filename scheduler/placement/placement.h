@@ -221,6 +221,20 @@ void placement_add_member(struct placement_group_host *members, size_t *count, i
 size_t placement_choose_batch(struct placement *p, const struct placement_request *r, size_t least, size_t most,
                               struct placement_group_host *members, int32_t *ret_slots);
 
+/* How many servers of the request find room one after the other, whatever the order of hosts: placing until it is
+ * refused. Requests without a group. `ret` (NULL: not wanted): who refuses then, and why. What is tried is given back.
+ */
+struct placement_explanation;
+int64_t placement_count(struct placement *p, const struct placement_request *r, struct placement_explanation *ret);
+/* Likewise on that host alone. */
+int64_t placement_count_at(struct placement *p, const struct placement_request *r, int32_t slot);
+/* Calls `fn` once for each set of hosts that only differ in what is held and in their state: the lowest slot of it, and
+ * how many they are. */
+typedef void (*placement_like_fn)(void *arg, int32_t slot, int64_t count);
+void placement_each_like(const struct placement *p, placement_like_fn fn, void *arg);
+/* Adds an empty host like the one of the slot, enabled and alive. Returns its slot. */
+int32_t placement_add_like(struct placement *p, int32_t slot, const char *id);
+
 /* How many hosts each filter removed, in the order of the filters. */
 #define PLACEMENT_REASONS 24
 struct placement_explanation {

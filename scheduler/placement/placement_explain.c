@@ -72,7 +72,7 @@ static void measure_cells(const struct placement *p, int32_t slot, const struct 
 }
 
 static void measure(const struct placement *p, int32_t slot, const struct placement_request *r,
-                    const struct class_names *names, struct lack *ret)
+                    const struct class_names *names, int64_t taken, struct lack *ret)
 {
     const struct slot *s = &p->slots[slot];
     struct resources least = r->extra.numa ? placement_numa_least(&r->need, r->extra.numa) : r->need;
@@ -80,14 +80,14 @@ static void measure(const struct placement *p, int32_t slot, const struct placem
     placement_values(p, s, values);
     *ret = (struct lack){0};
     for (int i = 0; i < RESOURCE_COUNT; i++) {
-        int64_t need = least.amount[i];
-        if (need > 0 && need > values[i]) {
-            note_lack(ret, RANK_AMOUNT + i, resource_reasons[i], NULL, resource_units[i], need - values[i], need);
+        int64_t need = least.amount[i], have = values[i] - taken * need;
+        if (need > 0 && need > have) {
+            note_lack(ret, RANK_AMOUNT + i, resource_reasons[i], NULL, resource_units[i], need - have, need);
         }
     }
     for (size_t i = 0; i < r->extra.count; i++) {
         int32_t at = placement_class_dimension(p->kinds[s->kind]->key, r->extra.item[i].class);
-        int64_t need = r->extra.item[i].amount, have = at < 0 ? 0 : values[at];
+        int64_t need = r->extra.item[i].amount, have = (at < 0 ? 0 : values[at]) - taken * need;
         if (need > have) {
             note_lack(ret, RANK_AMOUNT + RESOURCE_COUNT + (int)i, "full", names->text[i], names->text[i], need - have,
                       need);
@@ -119,14 +119,30 @@ static void note_miss(struct placement_explanation *x, const struct lack *l, dou
     }
 }
 
-/* What explain_slot needs, once for a request. */
-struct asked {
-    struct constraints constraints;
-    struct class_names names;
-};
+void placement_explain_add(const struct placement_explanation *one, double share, struct placement_explanation *x,
+                           double *nearest)
+{
+    struct lack lack = {.count = one->short_count, .share = share};
+    for (size_t i = 0; i < one->count; i++) {
+        note_removed(x, one->removed[i].rank, one->removed[i].reason, one->removed[i].detail);
+    }
+    if (lack.count > 0) {
+        memcpy(lack.items, one->shortage, lack.count * sizeof(lack.items[0]));
+        note_miss(x, &lack, nearest);
+    }
+}
 
-static void explain_slot(const struct placement *p, int32_t slot, const struct placement_request *r,
-                         const struct asked *asked, struct placement_explanation *x, double *nearest)
+void placement_asked_begin(const struct placement *p, const struct placement_request *r, struct asked *ret)
+{
+    memset(ret, 0, sizeof(*ret));
+    placement_resolve(p, r, &ret->constraints);
+    for (size_t i = 0; i < r->extra.count; i++) {
+        ret->names.text[i] = placement_class_name(p, r->extra.item[i].class);
+    }
+}
+
+void placement_explain_slot(const struct placement *p, int32_t slot, const struct placement_request *r,
+                            const struct asked *asked, int64_t taken, struct placement_explanation *x, double *nearest)
 {
     const struct slot *s = &p->slots[slot];
     struct judging j = {.p = p, .k = p->kinds[s->kind]->key, .c = &asked->constraints, .r = r};
@@ -142,7 +158,7 @@ static void explain_slot(const struct placement *p, int32_t slot, const struct p
         note_removed(x, RANK_KIND + filter, reason, j.detail);
         return;
     }
-    measure(p, slot, r, &asked->names, &lack);
+    measure(p, slot, r, &asked->names, taken, &lack);
     const char *own = placement_own_refusal(p, r, slot, &detail);
     if (lack.count > 0) {
         note_removed(x, lack.rank, lack.reason, lack.detail);
@@ -154,25 +170,16 @@ static void explain_slot(const struct placement *p, int32_t slot, const struct p
     }
 }
 
-static void resolve(const struct placement *p, const struct placement_request *r, struct asked *ret)
-{
-    memset(ret, 0, sizeof(*ret));
-    placement_resolve(p, r, &ret->constraints);
-    for (size_t i = 0; i < r->extra.count; i++) {
-        ret->names.text[i] = placement_class_name(p, r->extra.item[i].class);
-    }
-}
-
 void placement_explain(const struct placement *p, const struct placement_request *r, struct placement_explanation *ret)
 {
     struct asked asked;
     double nearest = 0;
-    resolve(p, r, &asked);
+    placement_asked_begin(p, r, &asked);
     memset(ret, 0, sizeof(*ret));
     ret->hosts = p->host_count;
     for (int32_t i = 0; i < p->slot_count; i++) {
         if (p->slots[i].present) {
-            explain_slot(p, i, r, &asked, ret, &nearest);
+            placement_explain_slot(p, i, r, &asked, 0, ret, &nearest);
         }
     }
 }
@@ -181,14 +188,14 @@ void placement_explain_each(const struct placement *p, const struct placement_re
                             placement_explain_fn fn, void *arg)
 {
     struct asked asked;
-    resolve(p, r, &asked);
+    placement_asked_begin(p, r, &asked);
     for (int32_t i = 0; i < p->slot_count && limit > 0; i++) {
         struct placement_explanation x = {0};
         double nearest = 0;
         if (!p->slots[i].present) {
             continue;
         }
-        explain_slot(p, i, r, &asked, &x, &nearest);
+        placement_explain_slot(p, i, r, &asked, 0, &x, &nearest);
         if (x.count > 0) {
             fn(arg, i, &x);
             limit--;

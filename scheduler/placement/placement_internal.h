@@ -220,7 +220,8 @@ const char *placement_name_text(const struct placement *p, int32_t number);
 /* The kind of such a host, made when new; counts the host in. */
 struct kind *placement_kind_get(struct placement *p, const struct placement_host *host,
                                 const struct resources *capacity);
-/* Counts a host out. */
+/* Counts a host in, or out. */
+void placement_kind_join(struct placement *p, struct kind *k);
 void placement_kind_leave(struct placement *p, int32_t kind);
 void placement_kinds_done(struct placement *p);
 /* The class of the filters, up to date. Valid until the next call. */
@@ -283,6 +284,21 @@ struct class_names {
     const char *text[PLACEMENT_CLASSES_MAX];
 };
 
+/* placement_explain.c */
+/* What explaining needs, once for a request. */
+struct asked {
+    struct constraints constraints;
+    struct class_names names;
+};
+void placement_asked_begin(const struct placement *p, const struct placement_request *r, struct asked *ret);
+/* Adds why the host refuses one more after it has taken `taken` of them beside what it holds; *nearest begins with 0.
+ */
+void placement_explain_slot(const struct placement *p, int32_t slot, const struct placement_request *r,
+                            const struct asked *asked, int64_t taken, struct placement_explanation *x, double *nearest);
+/* Adds the explanation of one host, whose nearest miss is `share`. */
+void placement_explain_add(const struct placement_explanation *one, double share, struct placement_explanation *x,
+                           double *nearest);
+
 /* placement.c */
 /* The slot's free amounts and the other dimensions of its tree. */
 void placement_values(const struct placement *p, const struct slot *s, int32_t *ret);
@@ -292,6 +308,10 @@ void placement_values(const struct placement *p, const struct slot *s, int32_t *
  * (PLACEMENT_CLASSES_MAX). */
 void placement_numa_set(struct placement *p, int32_t slot, struct placement_host *host, struct placement_class *room);
 void placement_numa_forget(struct placement *p, int32_t slot);
+/* Gives a host without cells those of another one, nothing of them held. */
+void placement_numa_copy(struct placement *p, int32_t slot, int32_t from);
+/* Number of what the host is made of, -1: not told. */
+int32_t placement_numa_kind(const struct placement *p, int32_t slot);
 void placement_numa_done(struct placement *p);
 bool placement_numa_fits(const struct placement *p, int32_t slot, const struct numa_request *r);
 /* Whether there is no room in its cells, and what is missing. */

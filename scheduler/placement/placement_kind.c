@@ -202,9 +202,14 @@ struct kind *placement_kind_get(struct placement *p, const struct placement_host
     if (!k) {
         k = kind_make(p, key, size);
     }
+    placement_kind_join(p, k);
+    return k;
+}
+
+void placement_kind_join(struct placement *p, struct kind *k)
+{
     p->inhabited += k->hosts++ == 0;
     tree_reserve(&k->tree, k->hosts);
-    return k;
 }
 
 void placement_kind_leave(struct placement *p, int32_t kind)

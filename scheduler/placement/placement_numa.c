@@ -66,6 +66,21 @@ void placement_numa_forget(struct placement *p, int32_t slot)
     }
 }
 
+int32_t placement_numa_kind(const struct placement *p, int32_t slot)
+{
+    const struct numa_kind *kind = kind_of(p, slot);
+    return kind ? kind->number : -1;
+}
+
+void placement_numa_copy(struct placement *p, int32_t slot, int32_t from)
+{
+    struct numa_kind *kind = kind_of(p, from);
+    if (kind) {
+        kind->hosts++;
+        p->slots[slot].cells = -1 - kind->number;
+    }
+}
+
 void placement_numa_done(struct placement *p)
 {
     for (int32_t i = 0; i < p->slot_count; i++) {

@@ -271,3 +271,17 @@ TEST("what is given comes back from its text, and its release leaves nothing hel
     free(use);
     free(none);
 }
+
+TEST("processors that no core names are cores of their own")
+{
+    struct numa_topology t;
+    struct error e = {0};
+    CHECK_OK(numa_topology_read("{\"cells\":[{\"id\":0,\"memory_mib\":1024,\"dedicated\":\"2-3\",\"shared\":\"0\","
+                                "\"cores\":[]}]}",
+                                &t, &e),
+             &e);
+    CHECK_INT(t.core[0], 0);
+    CHECK_INT(t.core[1], -1);
+    CHECK_INT(t.core[2], 2);
+    CHECK_INT(t.core[3], 3);
+}

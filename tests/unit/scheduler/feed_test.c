@@ -1,6 +1,6 @@
 /* What placement knows of hosts follows the rows: also when one is removed, and when it joins again. */
 #include "db/store_host_work.h"
-#include "scheduler/feed.h"
+#include "scheduler/reading/feed.h"
 #include "tests/unit/db/compute_fixture.h"
 
 static int remove_run(struct db_conn *c, void *arg, struct error *e)

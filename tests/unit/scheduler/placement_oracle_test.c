@@ -449,6 +449,46 @@ static void forget(struct placement *p)
     }
 }
 
+/* How many more fit, and who refuses then, is what placing until it is refused gives. */
+static void count_more(struct placement *p, const struct wish *w)
+{
+    static int32_t slots[1 << 17];
+    struct placement_request r = make_request(p, w);
+    struct placement_explanation x, y;
+    struct numa_given *given = NULL;
+    int64_t told = placement_count(p, &r, &x), count = 0, alone_count = 0;
+    CHECK(told <= 1 << 17);
+    for (int i = 0; i < hosts; i++) {
+        alone_count += placement_count_at(p, &r, i);
+    }
+    CHECK_INT(alone_count, told);
+    given = calloc((size_t)told + 1, sizeof(*given));
+    for (int32_t slot; count < told && (slot = placement_choose(p, &r)) != PLACEMENT_NO_SLOT; count++) {
+        struct placement_extra extra = r.extra;
+        extra.given = given + count;
+        slots[count] = slot;
+        placement_take(p, slot, &r.need, &extra);
+    }
+    CHECK_INT(count, told);
+    CHECK_INT(placement_choose(p, &r), PLACEMENT_NO_SLOT);
+    placement_explain(p, &r, &y);
+    CHECK_INT(x.hosts, y.hosts);
+    CHECK_INT(x.count, y.count);
+    for (size_t i = 0; i < x.count; i++) {
+        CHECK_TEXT(x.removed[i].reason, y.removed[i].reason);
+        CHECK_INT(x.removed[i].hosts, y.removed[i].hosts);
+    }
+    CHECK_INT(x.short_count, y.short_count);
+    CHECK_INT(x.short_hosts, y.short_hosts);
+    while (count-- > 0) {
+        struct placement_extra extra = r.extra;
+        extra.given = given + count;
+        placement_release(p, slots[count], &r.need, &extra);
+        placement_set_stay(p, slots[count], models[slots[count]].stay);
+    }
+    free(given);
+}
+
 static void run(unsigned with_seed, int with_hosts, int steps, int extras)
 {
     struct placement *p = placement_new(&weights);
@@ -475,6 +515,9 @@ static void run(unsigned with_seed, int with_hosts, int steps, int extras)
             place_batch(p, &w);
         } else {
             place_one(p, &w);
+        }
+        if (w.group == &alone && hosts <= 300 && below(40) == 0) {
+            count_more(p, &w);
         }
         while (held_count > 0 && (below(3) == 0 || held_count >= HELD)) {
             let_go(p, below(held_count));

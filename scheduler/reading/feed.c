@@ -1,12 +1,12 @@
 /* Host rows in, placement hosts out. A row whose JSON columns are damaged keeps the host out of placement's reach
  * (disabled) and is logged; others go on. */
-#include "scheduler/feed.h"
+#include "scheduler/reading/feed.h"
 #include "common/json_in.h"
 #include "common/log.h"
 #include "common/model/machine.h"
 #include "db/store_aggregate.h"
 #include "db/store_placement.h"
-#include "scheduler/capabilities.h"
+#include "scheduler/reading/capabilities.h"
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,12 +4,12 @@
  *
  * Failure modes: a server of different_host that is gone keeps from nothing, as in Nova; of same_host one must be left.
  */
-#include "scheduler/hints.h"
+#include "scheduler/reading/hints.h"
 #include "common/json_in.h"
 #include "common/model/host_query.h"
 #include "common/model/ip.h"
 #include "db/store_placement.h"
-#include "scheduler/feed.h"
+#include "scheduler/reading/feed.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,16 +1,17 @@
 /* Requirements: flavor extra specs "trait:NAME" = required|forbidden, "resources:CLASS" = amount,
  * "placement:policy" = NAME and "aggregate_instance_extra_specs:KEY" = VALUE, "hw:..." of NUMA cells
  * (common/model/numa_wish.h), image properties "trait:NAME", "hypervisor_type", "vm_mode", "architecture",
- * "vmware_template", those of common/model/machine.h, hints (scheduler/hints.h), the server group. Names are Nova's. */
-#include "scheduler/requirements.h"
+ * "vmware_template", those of common/model/machine.h, hints (scheduler/reading/hints.h), the server group. Names are
+ * Nova's. */
+#include "scheduler/reading/requirements.h"
 #include "common/json_in.h"
 #include "common/model/machine.h"
 #include "common/model/numa_wish.h"
 #include "common/model/spec_match.h"
 #include "db/store_cells.h"
 #include "db/store_host_reach.h"
-#include "scheduler/feed.h"
-#include "scheduler/hints.h"
+#include "scheduler/reading/feed.h"
+#include "scheduler/reading/hints.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

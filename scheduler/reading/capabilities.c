@@ -1,6 +1,6 @@
 /* The JSON object of a processor becomes a list of properties, each level of it behind a colon; a list of words is one
  * text. A pool has few kinds of processors: the last ones are remembered by their text. */
-#include "scheduler/capabilities.h"
+#include "scheduler/reading/capabilities.h"
 #include "common/json_in.h"
 #include "common/strbuf.h"
 #include <string.h>
