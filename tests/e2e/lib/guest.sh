@@ -11,6 +11,7 @@
 #   guest_domain_xml NAME KEY=VALUE... prints a domain that looks like an OpenStack server: machine=pc memory=128 (MiB) disk= drive= bus=virtio|ide|sata
 #                                      network= console= (file of the serial console)
 #   guest_network_xml NAME BRIDGE A.B.C  prints a NATed network A.B.C.0/24 with DHCP
+#   guest_free_subnet A.B              prints three numbers of a /24 below A.B that nothing on this machine has
 #   guest_wait_for FILE PATTERN SECONDS [COUNT]  until so many lines (1) of FILE match
 #   guest_wait_gone NAME MILLISECONDS  until libvirt has no such domain
 
@@ -54,6 +55,12 @@ guest_make_drive() {
 
 guest_make_disk() {
     qemu-img create -q -f qcow2 -b "$1" -F qcow2 "$2" "${3:-1G}"
+}
+
+guest_free_subnet() {
+    local subnet
+    until subnet=$1.$((RANDOM % 254 + 1)) && ! ip -4 -brief address | grep -qF " $subnet."; do :; done
+    echo "$subnet"
 }
 
 guest_network_xml() {

@@ -11,6 +11,12 @@ from cloud import shell
 LIBVIRT = "deploy/lib/libvirt.sh"
 
 
+def free_subnet(rng, net="10.97"):
+    """The first three numbers of a /24 below `net` that no other test's hosts have."""
+    taken = subprocess.run(["ip", "-4", "-brief", "address"], capture_output=True, text=True, check=True).stdout
+    return next(subnet for subnet in iter(lambda: f"{net}.{rng.randrange(1, 255)}", None) if f" {subnet}." not in taken)
+
+
 class Node:
     """A further host on this machine; those of one subnet reach each other, and this machine at .1."""
 

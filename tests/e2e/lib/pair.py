@@ -9,7 +9,7 @@ import time
 
 from client import Ledger, Tenant
 from cloud import BUILD, Cloud, process_lives, seed, shell, wait_for
-from node import LIBVIRT, Node
+from node import LIBVIRT, Node, free_subnet
 import say
 
 SIM = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../sim"))
@@ -69,7 +69,7 @@ class Pair:
         self.cloud = c = Cloud(hosts=1)
         c.config["virga-api"]["agent_listen"] = f"0.0.0.0:{c.port + 1}"
         c.start()
-        subnet = f"10.97.{self.rng.randrange(1, 255)}"
+        subnet = free_subnet(self.rng)
         self.hosts = {}
         for number in (2, 3):
             host = Host(c, subnet, number, prepare, **config)
