@@ -39,7 +39,7 @@ libvirt_wait_ready() {
 # True if PID_FILE names a live process called NAME.
 libvirt_daemon_runs() { # PID_FILE NAME
     local pid
-    pid=$(cat "$1" 2>/dev/null) && [ -n "$pid" ] && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$2" ]
+    pid=$(cat "$1" 2>/dev/null) && [ -n "$pid" ] && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$2" ] && ! grep -q '^State:[[:space:]]*[ZX]' "/proc/$pid/status"
 }
 
 # Where no udev gave /dev/kvm its group, libvirtd (root) takes KVM for usable and QEMU (libvirt-qemu) does not, and every

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import uuid
 
-from cloud import shell
+from cloud import process_lives, shell, wait_for
 
 LIBVIRT = "deploy/lib/libvirt.sh"
 
@@ -43,6 +43,12 @@ class Node:
     def libvirtd(self):
         with open(os.path.join(self.folder, "run/libvirtd.pid"), encoding="ascii") as file:
             return int(file.read())
+
+    def kill_libvirtd(self):
+        """Gone when this returns."""
+        pid = self.libvirtd()
+        os.kill(pid, signal.SIGKILL)
+        wait_for("libvirtd's end", lambda: not process_lives(pid), 60)
 
     def reboot(self):
         """As pulling its plug: everything that runs in it dies, and what a boot would not find is not there."""

@@ -133,7 +133,7 @@ class Pair:
             time.sleep(self.rng.random())
             host.start_agent()
         elif victim.endswith("libvirtd"):
-            os.kill(host.node.libvirtd(), signal.SIGKILL)
+            host.node.kill_libvirtd()
             time.sleep(self.rng.random())
             host.node.shell(f"libvirt_node_start_daemons {host.node.name}")
         else:
