@@ -3,10 +3,7 @@
 #include "cli/host_find.h"
 #include "cli/table.h"
 #include "common/clock.h"
-#include "common/model/migration.h"
-#include "db/store_host_work.h"
-#include "db/store_migration.h"
-#include "db/store_server.h"
+#include "db/store_host_leave.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +19,8 @@ struct drain {
     struct host_drain_row row;
     struct host_drain_figures figures;
     bool found;
+    struct host_row host;
+    bool off; /* proved */
     struct table table;
 };
 
@@ -50,33 +49,15 @@ static int look(struct db_conn *c, void *arg, struct error *e)
     return rc || !d->found ? rc : store_host_work_figures(c, &d->row, &d->figures, e);
 }
 
-static const char *why(const struct server_row *row, int kind, const char *message)
-{
-    if (!row->desired_exists)
-        return "it is being deleted";
-    if (server_operation_moves(row->operation))
-        return "it is on its way, or waits for confirmResize";
-    if (kind >= 0 && message)
-        return message;
-    if (row->observed_state == SERVER_STATE_SUSPENDED)
-        return "it is suspended: resume or stop it";
-    if (row->fault_code)
-        return "it is in ERROR";
-    return "it waits for its turn";
-}
-
 static int add_left(void *arg, const struct server_row *row, struct error *e)
 {
     struct drain *d = arg;
-    int kind = -1;
-    const char *message = NULL;
-    int64_t tried_us = 0;
-    int rc = store_host_work_last_try(db_reader(d->cli->db), &d->row, row->id, &d->cli->arena, &kind, &message,
-                                      &tried_us, e);
+    const char *why = "";
+    int rc = store_host_leave_why(db_reader(d->cli->db), &d->row, row, &d->host, d->off, &d->cli->arena, &why, e);
     table_add(&d->table, row->id);
     table_add(&d->table, row->name);
     table_add(&d->table, server_state_name(row->observed_state));
-    table_add(&d->table, why(row, kind, message));
+    table_add(&d->table, why);
     return rc;
 }
 
@@ -84,8 +65,11 @@ static int show_left(struct drain *d, struct error *e)
 {
     static const char *const headings[] = {"SERVER", "NAME", "STATE", "WHY IT IS STILL THERE", NULL};
     struct server_query q = {.sort = SERVER_SORT_CREATED, .ascending = true, .limit = 1000, .host = d->host_id};
+    struct db_conn *c = db_reader(d->cli->db);
     table_init(&d->table, &d->cli->arena, headings);
-    int rc = store_server_list(db_reader(d->cli->db), &q, add_left, d, e);
+    int rc = store_host_get(c, d->host_id, &d->cli->arena, &d->host, e);
+    rc = rc ? rc : store_host_work_is_off(c, d->host_id, clock_now_us(), &d->off, NULL, &d->cli->arena, e);
+    rc = rc ? rc : store_server_list(c, &q, add_left, d, e);
     if (!rc)
         table_print(&d->table);
     return rc;
@@ -150,7 +134,8 @@ const struct command host_drain_command = {
     .arguments = "HOST",
     .summary = "Move every server off the host (name or id): live where the guest can, cold where not",
     .help = "No new servers come meanwhile, nor afterwards until `virga host enable`. What cannot be moved is tried "
-            "again from time to time. With proof that the host is off (virga host fence) its servers are built anew "
+            "again from time to time; what never can, such as an imported machine, is not. A shelved server leaves "
+            "its host for its image. With proof that the host is off (virga host fence) its servers are built anew "
             "elsewhere, but those whose metadata says virga:on_host_failure=stay_down. Exit status 1: something "
             "cannot be moved.",
     COMMAND_OPTIONS(options),

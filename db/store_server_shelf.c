@@ -50,6 +50,13 @@ int store_server_shelf_update(struct db_conn *c, const struct server_shelf_row *
                    DB_ARGS(db_text(r->server_id), db_text(r->task_id), db_int_opt(r->offload_us != 0, r->offload_us)));
 }
 
+DB_STATEMENT(server_shelf_hasten, "UPDATE server_shelf SET offload_us = $2 WHERE server_id = $1 "
+                                  "AND (offload_us IS NULL OR offload_us > $2)");
+int store_server_shelf_hasten(struct db_conn *c, const char *server_id, int64_t now_us, struct error *e)
+{
+    return db_exec(c, &server_shelf_hasten, NULL, e, DB_ARGS(db_text(server_id), db_int(now_us)));
+}
+
 DB_STATEMENT(server_shelf_delete, "DELETE FROM server_shelf WHERE server_id = $1");
 int store_server_shelf_delete(struct db_conn *c, const char *server_id, struct error *e)
 {
@@ -57,7 +64,7 @@ int store_server_shelf_delete(struct db_conn *c, const char *server_id, struct e
 }
 
 DB_STATEMENT(server_shelf_due, "SELECT f.server_id FROM server_shelf f JOIN server s ON s.id = f.server_id "
-                               "WHERE f.offload_us <= $1 AND s.operation = 'shelved' LIMIT $2");
+                               "WHERE f.offload_us <= $1 AND s.operation IN ('shelved', 'offloading') LIMIT $2");
 int store_server_shelf_due(struct db_conn *c, int64_t now_us, int64_t limit, store_server_id_fn each, void *arg,
                            struct error *e)
 {

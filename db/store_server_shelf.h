@@ -6,7 +6,7 @@ struct server_shelf_row {
     const char *server_id, *image_id;
     const char *task_id;     /* its host removes it; NULL: no */
     int64_t offload_after_s; /* -1: never by itself */
-    int64_t offload_us;      /* 0: not known, or never */
+    int64_t offload_us;      /* when it is to leave its host; 0: not known, or never */
 };
 int store_server_shelf_insert(struct db_conn *c, const struct server_shelf_row *row, struct error *e);
 /* Text is in the arena; *ret_found false: there is none. The second by its task. */
@@ -16,6 +16,8 @@ int store_server_shelf_of_task(struct db_conn *c, const char *task_id, struct ar
                                bool *ret_found, struct error *e);
 /* Writes task_id and offload_us. */
 int store_server_shelf_update(struct db_conn *c, const struct server_shelf_row *row, struct error *e);
+/* It is to leave its host now. */
+int store_server_shelf_hasten(struct db_conn *c, const char *server_id, int64_t now_us, struct error *e);
 int store_server_shelf_delete(struct db_conn *c, const char *server_id, struct error *e);
 
 /* Ids of servers whose time on their host is over, or that turned to something else than the shelf; at most `limit`. */

@@ -7,6 +7,7 @@
 #include "db/store_event.h"
 #include "db/store_host.h"
 #include "db/store_host_task.h"
+#include "db/store_host_work.h"
 #include "db/store_operation.h"
 #include <string.h>
 
@@ -95,50 +96,6 @@ static const char *print_args(const struct server_row *row, struct arena *a)
     return copy;
 }
 
-static int discard(struct db_conn *c, const struct server_row *row, struct server_shelf_row *shelf, struct arena *a,
-                   struct error *e)
-{
-    shelf->task_id = uuid_ordered(arena_alloc(a, UUID_SIZE));
-    shelf->offload_us = 0;
-    int rc = store_host_task_insert_alone(c, shelf->task_id, row->host_id, row->id, "discard", print_args(row, a), e);
-    return rc ? rc : store_server_shelf_update(c, shelf, e);
-}
-
-static int begin_offload(struct db_conn *c, struct server_row *row, struct server_shelf_row *shelf, int64_t now_us,
-                         struct arena *a, struct error *e)
-{
-    row->operation = SERVER_OPERATION_OFFLOADING;
-    row->deadline_us = 0;
-    row->updated_us = now_us;
-    int rc = store_server_move(c, row, e);
-    return rc ? rc : discard(c, row, shelf, a, e);
-}
-
-/* Its time on the host begins, or is over. */
-static int rest_on_host(struct db_conn *c, struct server_row *row, struct server_shelf_row *shelf, int64_t now_us,
-                        struct arena *a, struct error *e)
-{
-    bool ever = shelf->offload_after_s >= 0;
-    if (ever && shelf->offload_us == 0)
-        shelf->offload_us = now_us + shelf->offload_after_s * SECOND_US;
-    if (ever && shelf->offload_us <= now_us)
-        return begin_offload(c, row, shelf, now_us, a, e);
-    return store_server_shelf_update(c, shelf, e);
-}
-
-int server_shelf_offload(struct db_conn *c, struct server_row *row, const struct server_life_actor *actor,
-                         int64_t now_us, struct arena *a, struct error *e)
-{
-    struct server_shelf_row shelf;
-    bool found = false;
-    int rc = check(row, SERVER_ACTION_SHELVE_OFFLOAD, e);
-    rc = rc ? rc : store_server_shelf_get(c, row->id, a, &shelf, &found, e);
-    rc = rc ? rc : insert_operation(c, row, OPERATION_SHELVE_OFFLOAD, actor, now_us, a, e);
-    return rc || !found ? rc : begin_offload(c, row, &shelf, now_us, a, e);
-}
-
-/* ---- on the shelf ---- */
-
 /* Its host has nothing of it any more: it holds nothing there, and its time on the shelf is billed. */
 static int leave_host(struct db_conn *c, struct server_row *row, int64_t now_us, struct error *e)
 {
@@ -159,6 +116,63 @@ static int leave_host(struct db_conn *c, struct server_row *row, int64_t now_us,
     return store_server_move(c, row, e);
 }
 
+/* A host that is proved off is not waited for: what it has is removed when it is back. */
+static int leave_dead_host(struct db_conn *c, struct server_row *row, int64_t now_us, struct arena *a, struct error *e)
+{
+    bool off = false;
+    int rc = store_host_work_is_off(c, row->host_id, now_us, &off, NULL, a, e);
+    return rc || !off ? rc : leave_host(c, row, now_us, e);
+}
+
+static int discard(struct db_conn *c, struct server_row *row, struct server_shelf_row *shelf, int64_t now_us,
+                   struct arena *a, struct error *e)
+{
+    if (shelf->task_id == NULL) {
+        const char *args = print_args(row, a);
+        shelf->task_id = uuid_ordered(arena_alloc(a, UUID_SIZE));
+        int rc = store_host_task_insert_alone(c, shelf->task_id, row->host_id, row->id, "discard", args, e);
+        if (rc)
+            return rc;
+    }
+    shelf->offload_us = 0;
+    int rc = store_server_shelf_update(c, shelf, e);
+    return rc ? rc : leave_dead_host(c, row, now_us, a, e);
+}
+
+static int begin_offload(struct db_conn *c, struct server_row *row, struct server_shelf_row *shelf, int64_t now_us,
+                         struct arena *a, struct error *e)
+{
+    row->operation = SERVER_OPERATION_OFFLOADING;
+    row->deadline_us = 0;
+    row->updated_us = now_us;
+    int rc = store_server_move(c, row, e);
+    return rc ? rc : discard(c, row, shelf, now_us, a, e);
+}
+
+/* Its time on the host begins, or is over. */
+static int rest_on_host(struct db_conn *c, struct server_row *row, struct server_shelf_row *shelf, int64_t now_us,
+                        struct arena *a, struct error *e)
+{
+    if (shelf->offload_after_s >= 0 && shelf->offload_us == 0)
+        shelf->offload_us = now_us + shelf->offload_after_s * SECOND_US;
+    if (shelf->offload_us != 0 && shelf->offload_us <= now_us)
+        return begin_offload(c, row, shelf, now_us, a, e);
+    return store_server_shelf_update(c, shelf, e);
+}
+
+int server_shelf_offload(struct db_conn *c, struct server_row *row, const struct server_life_actor *actor,
+                         int64_t now_us, struct arena *a, struct error *e)
+{
+    struct server_shelf_row shelf;
+    bool found = false;
+    int rc = check(row, SERVER_ACTION_SHELVE_OFFLOAD, e);
+    rc = rc ? rc : store_server_shelf_get(c, row->id, a, &shelf, &found, e);
+    rc = rc ? rc : insert_operation(c, row, OPERATION_SHELVE_OFFLOAD, actor, now_us, a, e);
+    return rc || !found ? rc : begin_offload(c, row, &shelf, now_us, a, e);
+}
+
+/* ---- on the shelf ---- */
+
 /* It was deleted meanwhile, and its host may have forgotten that with it. */
 static int tell_again(struct db_conn *c, struct server_row *row, struct error *e)
 {
@@ -175,18 +189,16 @@ int server_shelf_task_ended(struct db_conn *c, const char *task_id, const char *
     int rc = store_server_shelf_of_task(c, task_id, a, &shelf, &found, e);
     if (rc || !found)
         return rc;
-    rc = store_server_get(c, shelf.server_id, a, &row, e);
-    if (rc || row.host_id == NULL || strcmp(row.host_id, host_id) != 0)
-        return rc;
     shelf.task_id = NULL;
-    rc = store_server_shelf_update(c, &shelf, e);
-    if (rc)
+    rc = store_server_get(c, shelf.server_id, a, &row, e);
+    rc = rc ? rc : store_server_shelf_update(c, &shelf, e);
+    if (rc || row.host_id == NULL || strcmp(row.host_id, host_id) != 0)
         return rc;
     if (!row.desired_exists)
         return tell_again(c, &row, e);
     if (row.operation != SERVER_OPERATION_OFFLOADING)
         return 0;
-    return done ? leave_host(c, &row, now_us, e) : discard(c, &row, &shelf, a, e);
+    return done ? leave_host(c, &row, now_us, e) : discard(c, &row, &shelf, now_us, a, e);
 }
 
 /* ---- back ---- */
@@ -266,7 +278,7 @@ int server_shelf_follow(struct db_conn *c, struct server_row *row, int64_t now_u
     case SERVER_OPERATION_SHELVED:
         return rest_on_host(c, row, &shelf, now_us, a, e);
     case SERVER_OPERATION_OFFLOADING:
-        return shelf.task_id == NULL ? discard(c, row, &shelf, a, e) : 0;
+        return shelf.task_id == NULL || shelf.offload_us != 0 ? discard(c, row, &shelf, now_us, a, e) : 0;
     case SERVER_OPERATION_SHELVING_PENDING:
     case SERVER_OPERATION_SHELVING_UPLOADING:
     case SERVER_OPERATION_UNSHELVING:

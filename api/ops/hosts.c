@@ -4,9 +4,9 @@
 #include "db/store_cells.h"
 #include "db/store_host.h"
 #include "db/store_host_admin.h"
+#include "db/store_host_leave.h"
 #include "db/store_host_power.h"
 #include "db/store_host_reach.h"
-#include "db/store_host_work.h"
 #include "db/store_migration.h"
 #include "db/store_resource.h"
 #include "db/store_server.h"
@@ -31,17 +31,28 @@ void ops_write_time(struct json_out *out, const char *key, int64_t us)
 
 /* ---- drains ---- */
 
+struct left {
+    struct request *request;
+    struct json_out *out;
+    const struct host_row *host;
+    struct host_drain_row drain;
+    bool off; /* it is proved that the host is */
+};
+
 static int write_left(void *arg, const struct server_row *row, struct error *e)
 {
-    struct json_out *out = arg;
-    (void)e;
+    const struct left *l = arg;
+    struct json_out *out = l->out;
+    const char *why = NULL;
+    int rc = store_host_leave_why(l->request->conn, &l->drain, row, l->host, l->off, &l->request->arena, &why, e);
     json_out_object(out, NULL);
     json_out_text(out, "id", row->id);
     json_out_text(out, "name", row->name);
     json_out_text(out, "state", server_state_name(row->observed_state));
     json_out_bool(out, "moving", server_operation_moves(row->operation));
+    json_out_text(out, "reason", why);
     json_out_object_end(out);
-    return 0;
+    return rc;
 }
 
 static int write_failure(void *arg, const struct migration_row *row, struct error *e)
@@ -60,8 +71,9 @@ static int write_failure(void *arg, const struct migration_row *row, struct erro
 }
 
 static int write_drain(struct request *request, struct json_out *out, const char *key, const struct host_row *host,
-                       bool whole)
+                       bool off, bool whole)
 {
+    struct left left = {.request = request, .out = out, .host = host, .off = off};
     struct host_drain_row drain;
     struct host_drain_figures figures;
     struct server_query q = {.sort = SERVER_SORT_CREATED, .ascending = true, .limit = 1000, .host = host->id};
@@ -84,8 +96,9 @@ static int write_drain(struct request *request, struct json_out *out, const char
     ops_write_time(out, "started_at", drain.started_us);
     ops_write_time(out, "updated_at", drain.updated_us);
     if (whole && !rc) {
+        left.drain = drain;
         json_out_array(out, "servers_left");
-        rc = store_server_list(request->conn, &q, write_left, out, &request->error);
+        rc = store_server_list(request->conn, &q, write_left, &left, &request->error);
         json_out_array_end(out);
         json_out_array(out, "failures");
         rc = rc ? rc : store_migration_list(request->conn, &tries, write_failure, out, &request->error);
@@ -176,7 +189,7 @@ static int write_host(struct request *request, struct json_out *out, const char 
     json_out_object_end(out);
     json_out_int(out, "servers", host->server_count);
     json_out_raw(out, "traits", host->traits);
-    rc = rc ? rc : write_drain(request, out, "drain", host, whole);
+    rc = rc ? rc : write_drain(request, out, "drain", host, off, whole);
     if (whole && !rc)
         rc = write_cells(request, out, host->id);
     if (whole && !rc)

@@ -1,22 +1,19 @@
 /* Each turn looks at the servers that are still on the host. A server is tried live, then cold; when both failed it is
- * left for a while. The drain is done when the host is empty, and stuck when nothing is on its way and what is left
- * cannot go now; it goes on by itself when it can. */
+ * left for a while. One that is shelved leaves by itself, one that its hypervisor cannot move is not tried. The drain
+ * is done when the host is empty, and stuck when nothing is on its way and what is left cannot go now; it goes on by
+ * itself when it can. */
 #include "scheduler/flows/drain.h"
 #include "common/clock.h"
-#include "common/json_in.h"
 #include "common/log.h"
 #include "common/uuid.h"
 #include "db/lease.h"
-#include "db/store_host_work.h"
+#include "db/store_host_leave.h"
 #include "db/store_migration_begin.h"
+#include "db/store_server_shelf.h"
 #include <stdio.h>
 #include <string.h>
 
 #define DRAIN_LOOK 1000 /* servers of a host that one turn looks at */
-/* Metadata of a server, extra spec of a flavor, property of an image: what becomes of it when its host is dead. */
-#define POLICY_KEY   "virga:on_host_failure"
-#define POLICY_IMAGE "virga_on_host_failure"
-#define POLICY_STAY  "stay_down"
 
 struct drain {
     struct dispatch *dispatch;
@@ -25,8 +22,14 @@ struct drain {
     struct arena arena;
     int64_t now_us;
     bool evacuates; /* the host is off: rebuild, do not move */
+    struct host_row host;
     struct server_row *servers;
     size_t count, room;
+    int64_t leaving; /* shelved ones that need no migration */
+};
+struct shelved {
+    struct drain *drain;
+    const char *server_id;
 };
 
 static int collect(void *arg, const struct server_row *row, struct error *e)
@@ -37,32 +40,28 @@ static int collect(void *arg, const struct server_row *row, struct error *e)
     struct server_row *s = &d->servers[d->count++];
     *s = *row;
     s->id = arena_strdup(&d->arena, row->id);
+    s->image_id = row->image_id ? arena_strdup(&d->arena, row->image_id) : NULL;
     s->metadata = arena_strdup(&d->arena, row->metadata);
     s->flavor_extra = arena_strdup(&d->arena, row->flavor_extra);
     return 0;
 }
 
-static const char *member(struct arena *a, const char *json, const char *key)
+/* It leaves without a migration: what its host has of it is removed, its disk is an image. */
+static int hasten(struct db_conn *c, void *arg, struct error *e)
 {
-    struct json_doc doc;
-    if (json == NULL || json_in_parse(json, strlen(json), &doc, NULL))
-        return NULL;
-    const char *text = json_in_text(json_in_member(doc.root, key));
-    text = text ? arena_strdup(a, text) : NULL;
-    json_in_done(&doc);
-    return text;
+    const struct shelved *s = arg;
+    int rc = lease_check(c, "scheduler", s->drain->dispatch->holder, s->drain->dispatch->epoch, e);
+    return rc ? rc : store_server_shelf_hasten(c, s->server_id, s->drain->now_us, e);
 }
 
-/* What its tenant says of the server counts, then what is said of its flavor, then of its image. */
-static int stays_down(struct drain *d, const struct server_row *row, bool *ret, struct error *e)
+/* One on the shelf leaves now, one on its way there or back is waited for. A dead host is not waited for. */
+static int leave_shelf(struct drain *d, const struct server_row *row, struct error *e)
 {
-    const char *properties = NULL;
-    const char *policy = member(&d->arena, row->metadata, POLICY_KEY);
-    policy = policy ? policy : member(&d->arena, row->flavor_extra, POLICY_KEY);
-    int rc = policy ? 0 : store_server_image_properties(d->dispatch->conn, row->id, &d->arena, &properties, e);
-    policy = policy ? policy : member(&d->arena, properties, POLICY_IMAGE);
-    *ret = policy && strcmp(policy, POLICY_STAY) == 0;
-    return rc;
+    struct shelved s = {.drain = d, .server_id = row->id};
+    bool due =
+        row->operation == SERVER_OPERATION_SHELVED || (row->operation == SERVER_OPERATION_OFFLOADING && d->evacuates);
+    d->leaving += d->evacuates || d->now_us - row->host_seen_us <= STORE_HOST_ALIVE_US;
+    return due ? db_transact(d->dispatch->conn, hasten, &s, e) : 0;
 }
 
 /* How it may go now: false when it cannot. */
@@ -70,21 +69,24 @@ static int choose(struct drain *d, const struct server_row *row, struct migratio
                   struct error *e)
 {
     int kind = -1;
-    const char *message = NULL;
+    const char *message = NULL, *bar = NULL;
     int64_t tried_us = 0;
-    bool live = row->observed_state == SERVER_STATE_RUNNING || row->observed_state == SERVER_STATE_PAUSED;
+    bool live = (row->observed_state == SERVER_STATE_RUNNING || row->observed_state == SERVER_STATE_PAUSED) &&
+                store_host_leave_lives(&d->host);
     *ret_can = false;
     if (!row->desired_exists || server_operation_moves(row->operation))
         return 0;
-    int rc = store_host_work_last_try(d->dispatch->conn, &d->row, row->id, &d->arena, &kind, &message, &tried_us, e);
+    if (server_operation_shelves(row->operation))
+        return leave_shelf(d, row, e);
+    int rc = store_host_leave_bar(d->dispatch->conn, row, &d->host, d->evacuates, &d->arena, &bar, e);
+    if (rc || bar)
+        return rc;
+    rc = store_host_work_last_try(d->dispatch->conn, &d->row, row->id, &d->arena, &kind, &message, &tried_us, e);
     bool fresh = kind >= 0 && d->now_us - tried_us < d->settings->retry_us;
     if (d->evacuates) {
         *ret = (struct migration_wish){
             .kind = MIGRATION_EVACUATION, .action = SERVER_ACTION_EVACUATE, .operation = OPERATION_EVACUATE};
-        bool stays = false;
-        if (!rc && !fresh)
-            rc = stays_down(d, row, &stays, e);
-        *ret_can = !rc && !fresh && !stays;
+        *ret_can = !rc && !fresh;
         return rc;
     }
     if (fresh && kind == 1) /* live has just failed */
@@ -166,6 +168,7 @@ static int turn(struct drain *d, struct error *e)
     int64_t begun = 0;
     q.limit = DRAIN_LOOK;
     int rc = store_host_work_is_off(d->dispatch->conn, d->row.host_id, d->now_us, &d->evacuates, NULL, &d->arena, e);
+    rc = rc ? rc : store_host_get(d->dispatch->conn, d->row.host_id, &d->arena, &d->host, e);
     rc = rc ? rc : store_server_list(d->dispatch->conn, &q, collect, d, e);
     rc = rc ? rc : store_host_work_figures(d->dispatch->conn, &d->row, &figures, e);
     if (!rc && (d->evacuates || !d->row.while_off))
@@ -175,7 +178,7 @@ static int turn(struct drain *d, struct error *e)
     struct ending x = {.drain = d, .state = HOST_DRAIN_RUNNING};
     if (figures.moving == 0 && (figures.left == 0 || (d->row.while_off && !d->evacuates)))
         x.state = HOST_DRAIN_DONE;
-    else if (figures.moving == 0 && begun == 0)
+    else if (figures.moving == 0 && begun == 0 && d->leaving == 0)
         x.state = HOST_DRAIN_STUCK;
     if (x.state == d->row.state)
         return 0;

@@ -68,14 +68,18 @@ static int64_t count_hot(const struct planning *x)
 
 static const char *describe(const struct planning *x)
 {
+    struct arena *a = &x->t->arena;
     int64_t hot = count_hot(x), in_use = 0;
     for (size_t i = 0; i < x->pool.host_count; i++)
         in_use += x->pool.hosts[i].servers > 0;
-    if (strcmp(x->row.goal, "relieve") == 0)
-        return arena_printf(&x->t->arena, "%lld of %zu hosts are above %lld %%; %zu moves relieve them", (long long)hot,
-                            x->pool.host_count, (long long)x->t->settings->limits.hot_permille / 10, x->count);
-    return arena_printf(&x->t->arena, "%zu moves empty %zu of the %lld hosts in use", x->count, x->emptied,
-                        (long long)in_use);
+    const char *text =
+        strcmp(x->row.goal, "relieve") == 0
+            ? arena_printf(a, "%lld of %zu hosts are above %lld %%; %zu moves relieve them", (long long)hot,
+                           x->pool.host_count, (long long)x->t->settings->limits.hot_permille / 10, x->count)
+            : arena_printf(a, "%zu moves empty %zu of the %lld hosts in use", x->count, x->emptied, (long long)in_use);
+    return x->names.barred == 0
+               ? text
+               : arena_printf(a, "%s; %lld cannot be moved: %s", text, (long long)x->names.barred, x->names.bar);
 }
 
 static int plan(struct planning *x, struct error *e)

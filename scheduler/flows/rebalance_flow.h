@@ -24,6 +24,8 @@ int rebalance_flow_run(struct rebalance_state *state, struct dispatch *d, const 
 /* ---- rebalance_read.c ---- */
 struct rebalance_names {
     const char **hosts, **servers; /* ids by index */
+    int64_t barred;                /* servers that could move but for their host or their making */
+    const char *bar;               /* why the first of them */
 };
 /* The pool as it is measured now, in the arena. Servers are read of the hosts that a plan with that goal may take them
  * from. `automatic`: servers that were moved within `rest_us` stay. */

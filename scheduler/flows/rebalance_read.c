@@ -1,11 +1,10 @@
 /* Rows to a pool: hosts with what their servers use, and the servers of those that may give some, with the request that
  * placement would get for them. A server that nobody measured, or that is in the middle of something, stays. */
 #include "common/json_in.h"
-#include "db/store_host.h"
+#include "db/store_host_leave.h"
 #include "db/store_host_load.h"
 #include "db/store_image.h"
 #include "db/store_rebalance.h"
-#include "db/store_server.h"
 #include "scheduler/flows/rebalance_flow.h"
 #include "scheduler/reading/requirements.h"
 #include <stdlib.h>
@@ -27,7 +26,8 @@ struct reader {
         int64_t cpu_milli, memory_mib;
     } * *loads; /* by host */
     size_t *load_counts;
-    const char **hypervisors, **architectures;
+    const char **architectures;
+    struct host_row *rows; /* by host: hypervisor and traits */
     size_t host_room, server_room, name_room;
     int64_t now_us;
     bool automatic;
@@ -53,7 +53,8 @@ static int add_host(void *arg, const struct host_row *row, struct error *e)
                                                 .takes = alive && row->enabled};
     r->by_slot[slot] = (int32_t)i + 1;
     r->names->hosts[i] = arena_strdup(r->arena, row->id);
-    r->hypervisors[i] = arena_strdup(r->arena, row->hypervisor);
+    r->rows[i] = (struct host_row){.hypervisor = arena_strdup(r->arena, row->hypervisor),
+                                   .traits = arena_strdup(r->arena, row->traits)};
     r->architectures[i] = arena_strdup(r->arena, row->architecture);
     return 0;
 }
@@ -161,7 +162,7 @@ static int read_request(struct reader *r, const struct server_row *row, struct r
     if (to->request.extra.numa) /* which cells it holds is its host's to say */
         to->movable = false;
     forget_self(&to->request, r->pool->hosts[r->host].slot, r->arena);
-    feed_hypervisor(r->hypervisors[r->host], lower, sizeof(lower));
+    feed_hypervisor(r->rows[r->host].hypervisor, lower, sizeof(lower));
     to->request.hypervisor = arena_strdup(r->arena, lower);
     to->request.architecture = r->architectures[r->host];
     to->group_id = w->group_id;
@@ -193,6 +194,22 @@ static int collect(void *arg, const struct server_row *row, struct error *e)
     return 0;
 }
 
+/* What cannot be moved at all, or not as it runs, is not planned. */
+static int check_bar(struct reader *r, const struct server_row *row, bool *movable, struct error *e)
+{
+    const struct host_row *host = &r->rows[r->host];
+    const char *bar = NULL;
+    int rc = store_host_leave_bar(r->d->conn, row, host, false, r->arena, &bar, e);
+    if (!rc && !bar && row->observed_state != SERVER_STATE_STOPPED && !store_host_leave_lives(host))
+        bar = arena_printf(r->arena, "the hypervisor %s moves no guest that runs", host->hypervisor);
+    if (rc || !bar)
+        return rc;
+    *movable = false;
+    r->names->barred++;
+    r->names->bar = r->names->bar ? r->names->bar : bar;
+    return 0;
+}
+
 static int add_server(struct reader *r, const struct server_row *row, struct error *e)
 {
     const struct load *load = load_of(r, row->id);
@@ -207,9 +224,9 @@ static int add_server(struct reader *r, const struct server_row *row, struct err
     to->movable = is_at_rest(row) && !opts_out(row) && (load || row->observed_state == SERVER_STATE_STOPPED);
     to->cpu_milli = load ? load->cpu_milli : 0;
     to->memory_mib = load ? load->memory_mib : 0;
-    int rc = to->movable && r->automatic
-                 ? store_rebalance_moved(r->d->conn, row->id, r->now_us - r->settings->rest_us, &rested, e)
-                 : 0;
+    int rc = to->movable ? check_bar(r, row, &to->movable, e) : 0;
+    if (!rc && to->movable && r->automatic)
+        rc = store_rebalance_moved(r->d->conn, row->id, r->now_us - r->settings->rest_us, &rested, e);
     to->movable = to->movable && !rested;
     return rc || !to->movable ? rc : read_request(r, row, to, e);
 }
@@ -269,7 +286,7 @@ int rebalance_read(struct dispatch *d, const struct rebalance_settings *settings
                        .names = ret_names,
                        .loads = arena_array(a, room, sizeof(*r.loads)),
                        .load_counts = arena_array(a, room, sizeof(*r.load_counts)),
-                       .hypervisors = arena_array(a, room, sizeof(*r.hypervisors)),
+                       .rows = arena_array(a, room, sizeof(*r.rows)),
                        .architectures = arena_array(a, room, sizeof(*r.architectures)),
                        .by_slot = arena_array(a, (size_t)placement_slot_end(d->feed.placement) + 1, sizeof(*r.by_slot)),
                        .host_room = room,
