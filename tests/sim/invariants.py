@@ -229,7 +229,7 @@ def allocations_of_servers(view):
     for server in view.servers.values():
         if server["host_id"] and server["id"] not in view.allocations:
             yield f"server {server['id']} is on host {server['host_id']} without an allocation"
-        shelved = server["observed_state"] == "shelved" and server["operation"] is None  # on no host
+        shelved = server["observed_state"] == "shelved" and server["operation"] is None and server["desired_exists"]  # on no host
         if bool(server["host_id"]) != (server["placement"] == "placed" and not shelved):
             yield f"placement and host disagree: {where(server, 'id', 'placement', 'host_id')}"
 
