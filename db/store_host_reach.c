@@ -24,34 +24,6 @@ const char *store_host_reach_of(const char *own, const char *told)
     return list != NULL && strcmp(list, "*") == 0 ? NULL : list;
 }
 
-/* Whether the item is "first", or with `second` "first:second". */
-static bool is_item(const char *item, size_t size, const char *first, size_t first_size, const char *second)
-{
-    if (size < first_size || memcmp(item, first, first_size) != 0)
-        return false;
-    if (second == NULL)
-        return size == first_size;
-    return size == first_size + 1 + strlen(second) && item[first_size] == ':' &&
-           memcmp(item + first_size + 1, second, strlen(second)) == 0;
-}
-
-bool store_host_reach_has(const char *list, const char *network)
-{
-    size_t id_size = strcspn(network, " ");
-    const char *physical = network + id_size + (network[id_size] == ' ');
-    size_t physical_size = strcspn(physical, " ");
-    const char *segment = physical + physical_size + (physical[physical_size] == ' ');
-    bool has = list == NULL, bare = physical_size == 0 || physical[0] == '-';
-    for (const char *at = list; !has && *at;) {
-        size_t size = strcspn(at, ",");
-        has = is_item(at, size, network, id_size, NULL) ||
-              (!bare && (is_item(at, size, physical, physical_size, NULL) ||
-                         is_item(at, size, physical, physical_size, segment)));
-        at += size + (at[size] == ',');
-    }
-    return has;
-}
-
 DB_STATEMENT(host_reach_get,
              "SELECT reach_networks, reach_storage, told_networks, told_storage FROM host WHERE id = $1");
 int store_host_reach_get(struct db_conn *c, const char *host_id, struct arena *a, struct host_reach *ret,

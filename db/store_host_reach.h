@@ -12,9 +12,6 @@ struct host_reach {
 bool store_host_reach_valid(const char *list);
 /* What counts of both: NULL for all. */
 const char *store_host_reach_of(const char *own, const char *told);
-/* Whether the list (NULL: all) names the network, which is as store_host_reach_network says: by its id, its physical
- * network, or PHYSICAL:SEGMENT. */
-bool store_host_reach_has(const char *list, const char *network);
 /* Text is in the arena. ERR_NOT_FOUND. */
 int store_host_reach_get(struct db_conn *c, const char *host_id, struct arena *a, struct host_reach *ret,
                          struct error *e);

@@ -57,16 +57,12 @@ static void read_host(const struct db_rows *rows, struct placement_host_row *ret
     "topology, (SELECT '[' || " concat "(l.topology, ',') || ']' FROM allocation l WHERE l.host_id = host.id AND "     \
     "l.topology IS NOT NULL)"
 #define OF_HOST "FROM aggregate a JOIN aggregate_host m ON m.aggregate_id = a.id WHERE m.host_id = host.id), "
-DB_STATEMENT2(
-    placement_hosts,
-    "SELECT " HOST_COLUMNS ", (SELECT '[' || group_concat(a.metadata, ',') || ']' " OF_HOST
-    "(SELECT group_concat(" RESOURCE_TEXT
-    ") FROM host_resource r WHERE r.host_id = host.id), " CELLS("group_concat") " FROM host "
-                                                                                "WHERE feed > $1 ORDER BY feed",
-    "SELECT " HOST_COLUMNS ", (SELECT '[' || string_agg(a.metadata, ',') || ']' " OF_HOST
-    "(SELECT string_agg(" RESOURCE_TEXT
-    ") FROM host_resource r WHERE r.host_id = host.id), " CELLS("string_agg") " FROM host "
-                                                                              "WHERE feed > $1 ORDER BY feed");
+#define HOSTS(concat)                                                                                                  \
+    "SELECT " HOST_COLUMNS ", (SELECT '[' || " concat "(a.metadata, ',') || ']' " OF_HOST "(SELECT " concat            \
+    "(" RESOURCE_TEXT ") FROM host_resource r WHERE r.host_id = host.id), " CELLS(concat) " FROM host "
+DB_STATEMENT2(placement_hosts, HOSTS("group_concat") "WHERE feed > $1 ORDER BY feed",
+              HOSTS("string_agg") "WHERE feed > $1 ORDER BY feed");
+DB_STATEMENT2(placement_host, HOSTS("group_concat") "WHERE id = $1", HOSTS("string_agg") "WHERE id = $1");
 
 /* Opened by db_query; ended in any case. */
 static int each_host(struct db_rows *rows, void (*map)(const struct db_rows *rows, struct placement_host_row *ret),
@@ -86,6 +82,13 @@ int store_placement_hosts(struct db_conn *c, int64_t feed, placement_host_fn fn,
 {
     struct db_rows rows;
     int rc = db_query(c, &placement_hosts, &rows, e, DB_ARGS(db_int(feed)));
+    return rc ? rc : each_host(&rows, read_host, fn, arg, e);
+}
+
+int store_placement_host(struct db_conn *c, const char *host_id, placement_host_fn fn, void *arg, struct error *e)
+{
+    struct db_rows rows;
+    int rc = db_query(c, &placement_host, &rows, e, DB_ARGS(db_text(host_id)));
     return rc ? rc : each_host(&rows, read_host, fn, arg, e);
 }
 

@@ -26,6 +26,8 @@ struct placement_host_row {
 typedef int (*placement_host_fn)(void *arg, const struct placement_host_row *row, struct error *e);
 /* Hosts whose feed is above `feed`, in its order. */
 int store_placement_hosts(struct db_conn *c, int64_t feed, placement_host_fn fn, void *arg, struct error *e);
+/* The host alone; not called when there is none. */
+int store_placement_host(struct db_conn *c, const char *host_id, placement_host_fn fn, void *arg, struct error *e);
 /* Ids and last-seen times of all hosts: fn's row has id and seen_us only. */
 int store_placement_seen(struct db_conn *c, placement_host_fn fn, void *arg, struct error *e);
 /* Names and addresses of all hosts: fn's row has id, name and address only. */

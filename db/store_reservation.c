@@ -3,8 +3,6 @@
 #include "db/store_reservation.h"
 #include "db/rows.h"
 #include "db/store_host.h"
-#include <stdio.h>
-#include <string.h>
 
 #define COLUMNS                                                                                                        \
     "r.id, r.project_id, r.name, r.flavor_id, r.flavor_name, r.flavor_extra, r.vcpus, r.memory_mib, r.disk_gib, "      \
@@ -168,10 +166,24 @@ int store_reservation_release(struct db_conn *c, const char *id, struct arena *a
 }
 
 DB_STATEMENT(
-    reservation_pick,
+    reservation_slots,
     "SELECT t.id, t.host_id FROM reservation_slot t JOIN host h ON h.id = t.host_id WHERE t.reservation_id = $1 "
     "AND t.server_id IS NULL AND h.enabled = 1 AND h.seen_us >= $2 AND (h.zone = $3 OR $3 IS NULL) "
-    "ORDER BY t.id LIMIT 1");
+    "ORDER BY t.id");
+static void map_slot(const struct db_rows *rows, struct arena *a, void *ret)
+{
+    *(struct reservation_slot *)ret =
+        (struct reservation_slot){.id = rows_text(rows, 0, a), .host_id = rows_text(rows, 1, a)};
+}
+
+int store_reservation_slots(struct db_conn *c, const char *id, const char *zone, int64_t alive_us, struct arena *a,
+                            struct reservation_slot **ret, size_t *ret_count, struct error *e)
+{
+    struct db_rows rows;
+    int rc = db_query(c, &reservation_slots, &rows, e, DB_ARGS(db_text(id), db_int(alive_us), db_text(zone)));
+    return rc ? rc : rows_all(&rows, map_slot, sizeof(**ret), a, ret, ret_count, e);
+}
+
 DB_STATEMENT(reservation_take_slot, "UPDATE reservation_slot SET server_id = $2 WHERE id = $1");
 DB_STATEMENT(reservation_take_room, "UPDATE allocation SET server_id = $2 WHERE server_id = $1");
 DB_STATEMENT(reservation_bind, "UPDATE server SET host_id = $2, placement = 'placed', desired_revision = $3, "
@@ -179,29 +191,17 @@ DB_STATEMENT(reservation_bind, "UPDATE server SET host_id = $2, placement = 'pla
 DB_STATEMENT(reservation_settle,
              "UPDATE reservation SET state = 'used', next_us = $2 WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM "
              "reservation_slot t WHERE t.reservation_id = $1 AND t.server_id IS NULL)");
-int store_reservation_use(struct db_conn *c, const char *id, const char *server_id, const char *zone, int64_t alive_us,
+int store_reservation_use(struct db_conn *c, const char *id, const struct reservation_slot *slot, const char *server_id,
                           struct error *e)
 {
-    char slot[64] = "", host[64] = "";
-    struct db_rows rows;
     int64_t revision = 0;
-    int rc = db_query(c, &reservation_pick, &rows, e, DB_ARGS(db_text(id), db_int(alive_us), db_text(zone)));
-    if (rc)
-        return rc;
-    if (db_next(&rows)) {
-        snprintf(slot, sizeof(slot), "%s", db_get_text(&rows, 0));
-        snprintf(host, sizeof(host), "%s", db_get_text(&rows, 1));
-    }
-    rc = db_rows_done(&rows, e);
-    if (!rc && slot[0] == '\0')
-        rc = error_set(e, ERR_CONFLICT, "Reservation %s has no free room on a host that works", id);
+    int rc = db_exec(c, &reservation_take_slot, NULL, e, DB_ARGS(db_text(slot->id), db_text(server_id)));
     if (!rc)
-        rc = db_exec(c, &reservation_take_slot, NULL, e, DB_ARGS(db_text(slot), db_text(server_id)));
+        rc = db_exec(c, &reservation_take_room, NULL, e, DB_ARGS(db_text(slot->id), db_text(server_id)));
     if (!rc)
-        rc = db_exec(c, &reservation_take_room, NULL, e, DB_ARGS(db_text(slot), db_text(server_id)));
+        rc = store_host_bump(c, slot->host_id, &revision, e);
     if (!rc)
-        rc = store_host_bump(c, host, &revision, e);
-    if (!rc)
-        rc = db_exec(c, &reservation_bind, NULL, e, DB_ARGS(db_text(server_id), db_text(host), db_int(revision)));
+        rc = db_exec(c, &reservation_bind, NULL, e,
+                     DB_ARGS(db_text(server_id), db_text(slot->host_id), db_int(revision)));
     return rc ? rc : db_exec(c, &reservation_settle, NULL, e, DB_ARGS(db_text(id), db_int(STORE_RESERVATION_NEVER)));
 }

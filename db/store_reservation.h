@@ -42,7 +42,14 @@ int store_reservation_add_slot(struct db_conn *c, const char *slot_id, const str
 int store_reservation_meter(struct db_conn *c, const char *id, int64_t now_us, struct arena *a, struct error *e);
 /* Gives the free slots back to their hosts. */
 int store_reservation_release(struct db_conn *c, const char *id, struct arena *a, struct error *e);
-/* A waiting server, not in the queue, takes over a free slot: it is placed on the slot's host, whose agent is woken.
- * ERR_CONFLICT when no slot is free on a host that is enabled and was seen since alive_us (in `zone`, unless NULL). */
-int store_reservation_use(struct db_conn *c, const char *id, const char *server_id, const char *zone, int64_t alive_us,
+/* A free slot, on a host that is enabled and was seen since alive_us (in `zone`, unless NULL). */
+struct reservation_slot {
+    const char *id, *host_id;
+};
+/* All of them, in the order in which they were made; in the arena. */
+int store_reservation_slots(struct db_conn *c, const char *id, const char *zone, int64_t alive_us, struct arena *a,
+                            struct reservation_slot **ret, size_t *ret_count, struct error *e);
+/* A waiting server, not in the queue, takes over a free slot of the reservation: it is placed on the slot's host, whose
+ * agent is woken. */
+int store_reservation_use(struct db_conn *c, const char *id, const struct reservation_slot *slot, const char *server_id,
                           struct error *e);

@@ -11,6 +11,7 @@
 #include "common/uuid.h"
 #include "db/store_host_reach.h"
 #include "db/store_port.h"
+#include "scheduler/reading/single_host.h"
 #include <stddef.h>
 #include <string.h>
 
@@ -197,18 +198,18 @@ static int choose(struct request *request, const struct attachment *b, const str
     return rc;
 }
 
-/* A port on a network that the server's host does not reach would be a dead one. */
+/* A port on a network that the server's host does not reach, by itself or by its aggregates, would be a dead one. */
 static int check_reach(struct request *request, const char *host_id, const char *network_id)
 {
-    struct host_reach reach = {0};
     const char *network = NULL;
+    bool reaches = true;
     if (host_id == NULL)
         return 0;
-    int rc = store_host_reach_get(request->conn, host_id, &request->arena, &reach, &request->error);
-    rc = rc ? rc : store_host_reach_network(request->conn, network_id, &request->arena, &network, &request->error);
-    if (!rc && !store_host_reach_has(store_host_reach_of(reach.networks, reach.told_networks), network))
-        rc = error_set(&request->error, ERR_INVALID, "The server's host does not reach network %s.", network_id);
-    return rc;
+    int rc = store_host_reach_network(request->conn, network_id, &request->arena, &network, &request->error);
+    rc = rc ? rc : single_host_reaches(request->conn, host_id, network, &request->arena, &reaches, &request->error);
+    return rc || reaches
+               ? rc
+               : error_set(&request->error, ERR_INVALID, "The server's host does not reach network %s.", network_id);
 }
 
 static int server_interfaces_attach(struct request *request, struct reply *reply)

@@ -1,6 +1,7 @@
 /* POST /servers. Everything that must hold is looked up in the transaction that inserts: flavor, image, key, zone,
  * group, quota, network. The server then waits for the scheduler. A refusal writes nothing: its savepoint is undone. */
 #include "api/compute/servers_create.h"
+#include "api/compute/server_reservation.h"
 #include "api/compute/server_cells.h"
 #include "api/compute/server_machine.h"
 #include "api/compute/server_view.h"
@@ -14,7 +15,6 @@
 
 #include "db/store_preemption.h"
 #include "db/store_quota.h"
-#include "db/store_reservation.h"
 #include "db/store_secgroup.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -281,25 +281,6 @@ static bool is_bound(const struct servers_wish *wish)
     return wish->request_count == 1 && wish->requests[0].port_id != NULL;
 }
 
-/* An image that says where it can run was not asked when the room was held. */
-static int check_free_image(struct request *request, const struct image_row *image)
-{
-    static const char *const bound[] = {"\"trait:",         "\"hypervisor_type\"",  "\"img_hv_type\"",
-                                        "\"architecture\"", "\"hw_architecture\"",  "\"hw_cpu_",
-                                        "\"hw_numa_",       "\"hw_mem_page_size\"", "\"vmware_template\""};
-    for (size_t i = 0; image->properties != NULL && i < sizeof(bound) / sizeof(bound[0]); i++)
-        if (strstr(image->properties, bound[i]) != NULL)
-            return invalid(request, "An image with properties that choose hosts cannot use a reservation.");
-    return 0;
-}
-
-static bool is_size_of(const struct flavor_row *f, const struct resources *need)
-{
-    int64_t disk_gib = f->root_gib + f->ephemeral_gib + (f->swap_mib + 1023) / 1024;
-    return need->amount[RESOURCE_VCPU] == f->vcpus && need->amount[RESOURCE_MEMORY_MIB] == f->memory_mib &&
-           need->amount[RESOURCE_DISK_GIB] == disk_gib;
-}
-
 /* The scheduler finds it a host, or it takes over room that its project has reserved. */
 static int wait_or_take(struct request *request, const struct servers_wish *wish, const struct servers_found *found,
                         const char *id, const char *batch_id)
@@ -308,25 +289,8 @@ static int wait_or_take(struct request *request, const struct servers_wish *wish
                                      .until_us = wish->queue_until_us,
                                      .batch_id = batch_id,
                                      .batch_least = wish->min_count};
-    struct reservation_row reservation;
-    struct error gone = {0};
-    if (wish->reservation_id == NULL)
-        return store_server_enqueue_as(request->conn, id, &waiting, &request->error);
-    int rc = store_reservation_get(request->conn, wish->reservation_id, request->credential.project_id, &request->arena,
-                                   &reservation, &gone);
-    if (rc)
-        return error_set(&request->error, rc == ERR_NOT_FOUND ? ERR_INVALID : rc, "%s", error_text(&gone));
-    if (strcmp(reservation.state, "held") != 0)
-        return error_set(&request->error, ERR_CONFLICT, "Reservation %s is %s", reservation.id, reservation.state);
-    if (strcmp(reservation.flavor_id, found->flavor.id) != 0 || !is_size_of(&found->flavor, &reservation.need))
-        return invalid(request, "The reservation is for another flavor.");
-    rc = check_free_image(request, &found->image);
-    rc = rc ? rc
-            : store_reservation_use(request->conn, reservation.id, id, wish->zone,
-                                    request->now_us - STORE_HOST_ALIVE_US, &request->error);
-    return rc ? rc
-              : store_reservation_meter(request->conn, reservation.id, request->now_us, &request->arena,
-                                        &request->error);
+    return wish->reservation_id == NULL ? store_server_enqueue_as(request->conn, id, &waiting, &request->error)
+                                        : server_reservation_take(request, wish, found, id);
 }
 
 bool servers_create_is_spot(const struct servers_wish *wish, const struct servers_found *found)

@@ -190,6 +190,8 @@ const char *placement_class_name(const struct placement *p, int32_t number);
 int32_t placement_match_number(struct placement *p, const char *key, const char *spec);
 /* Whether a host has ever had a property of that key: a request need not be kept from others. */
 bool placement_has_key(const struct placement *p, const char *key);
+/* Whether the host is not kept from what the request is `kept` for; nothing else is looked at. */
+bool placement_keeps_reached(const struct placement *p, int32_t slot, const struct placement_request *r);
 /* The projects whose servers may be on hosts only that are kept for them (placement_host.tenants). */
 void placement_confine(struct placement *p, const char *const *projects, size_t count);
 

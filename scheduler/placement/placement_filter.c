@@ -311,6 +311,14 @@ static bool passes_isolation(struct judging *j)
     return true;
 }
 
+bool placement_keeps_reached(const struct placement *p, int32_t slot, const struct placement_request *r)
+{
+    struct constraints c;
+    placement_resolve(p, r, &c);
+    struct judging j = {.p = p, .k = p->kinds[p->slots[slot].kind]->key, .c = &c};
+    return passes_image(&j) && passes_networks(&j) && passes_stores(&j);
+}
+
 static bool is_tenant(const struct kind_key *k, int32_t project)
 {
     return k->isolated && has_name(k->names + k->trait_count + k->property_count, k->tenant_count, project);

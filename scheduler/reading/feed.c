@@ -272,6 +272,19 @@ int feed_refresh(struct feed *f, struct db_conn *c, int64_t now_us, struct error
     return rc;
 }
 
+int feed_read_host(struct feed *f, struct db_conn *c, const char *host_id, int64_t now_us, struct error *e)
+{
+    struct feed own = *f;
+    struct refresh r = {.feed = &own, .now_us = now_us};
+    arena_init(&r.arena);
+    capabilities_init(&r.capabilities);
+    int rc = store_placement_host(c, host_id, take_over, &r, e);
+    rc = rc ? rc : refresh_limits(&r, c, e);
+    capabilities_done(&r.capabilities);
+    arena_done(&r.arena);
+    return rc;
+}
+
 static int note_seen(void *arg, const struct placement_host_row *row, struct error *e)
 {
     (void)e;

@@ -17,6 +17,9 @@ struct feed {
 
 /* Takes over all rows above the position. */
 int feed_refresh(struct feed *f, struct db_conn *c, int64_t now_us, struct error *e);
+/* Takes over one host alone, and which projects are confined; the position stays. Nothing when there is no such host.
+ */
+int feed_read_host(struct feed *f, struct db_conn *c, const char *host_id, int64_t now_us, struct error *e);
 /* Looks at every host's last-seen time, and forgets hosts that were removed. */
 int feed_refresh_alive(struct feed *f, struct db_conn *c, int64_t now_us, struct error *e);
 /* The caller committed a change numbered `number` itself and has told the library already: skips it when nobody else's

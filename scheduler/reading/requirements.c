@@ -188,6 +188,23 @@ static int keep_for_network(struct reading *r, char *network)
     return keep(r, PLACEMENT_KEEPS_NETWORKS, FEED_REACH_NETWORK, values, has_physical ? 3 : 1);
 }
 
+static int keep_for_networks(struct reading *r, const char *list)
+{
+    char *copy = arena_strdup(r->arena, list ? list : ""), *rest = NULL;
+    int rc = 0;
+    for (char *item = strtok_r(copy, ",", &rest); !rc && item; item = strtok_r(NULL, ",", &rest)) {
+        rc = keep_for_network(r, item);
+    }
+    return rc;
+}
+
+int requirements_of_networks(struct placement *p, const char *networks, struct arena *a, struct placement_request *ret,
+                             struct error *e)
+{
+    struct reading r = {.request = ret, .placement = p, .arena = a, .error = e};
+    return keep_for_networks(&r, networks);
+}
+
 /* Asked for only where some host does not reach all. */
 static int read_networks(struct db_conn *c, struct reading *r, const struct placement_waiting_row *row)
 {
@@ -201,11 +218,7 @@ static int read_networks(struct db_conn *c, struct reading *r, const struct plac
         rc = store_host_reach_asked(c, row->id, r->arena, &list, &none);
         rc = rc ? error_set(r->error, rc, "%s", error_text(&none)) : 0;
     }
-    char *copy = arena_strdup(r->arena, list ? list : ""), *rest = NULL;
-    for (char *item = strtok_r(copy, ",", &rest); !rc && item; item = strtok_r(NULL, ",", &rest)) {
-        rc = keep_for_network(r, item);
-    }
-    return rc;
+    return rc ? rc : keep_for_networks(r, list);
 }
 
 static int read_extra_spec(void *arg, const char *name, json_value *value)

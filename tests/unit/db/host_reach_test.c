@@ -58,19 +58,6 @@ TEST("lists of names are told from what is none")
     CHECK(!store_host_reach_valid("*,a"));
 }
 
-TEST("a network is reached by its id, its physical network, or that with its segment")
-{
-    static const char network[] = "01a2-net phys-1 42", local[] = "01a2-net - -";
-    CHECK(store_host_reach_has(NULL, network));
-    CHECK(!store_host_reach_has("", network));
-    CHECK(store_host_reach_has("x,01a2-net", network));
-    CHECK(store_host_reach_has("phys-1,x", network));
-    CHECK(store_host_reach_has("phys-1:42", network));
-    CHECK(!store_host_reach_has("phys-1:4,phys-1:421,phys-10,phys", network));
-    CHECK(store_host_reach_has("01a2-net", local));
-    CHECK(!store_host_reach_has("-,-:-,phys-1", local));
-}
-
 struct telling {
     const char *name;
     int64_t total;
