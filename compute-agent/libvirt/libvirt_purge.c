@@ -6,6 +6,7 @@
 #include "compute-agent/libvirt/libvirt_call.h"
 #include "compute-agent/settings.h"
 #include "compute-agent/storage/adopt.h"
+#include "compute-agent/storage/owner.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,6 +72,7 @@ int libvirt_purge(const struct settings *settings, const struct identity *identi
         like.code ? error_set(&found, like.code, "%s", error_text(&like.error)) : libvirt_purge_all(&like, &found);
     free(like.facts.datastore);
     virConnectClose(like.conn);
+    owner_tidy(settings->instances_dir, identity->host_id);
     if (!code)
         adopt_storage_forget(settings);
     return code ? error_set(e, code, "%s", error_text(&found)) : 0;

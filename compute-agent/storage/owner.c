@@ -2,8 +2,11 @@
  * file is in it, so that no other host ever finds one without. */
 #include "compute-agent/storage/owner.h"
 #include "common/file.h"
+#include "common/log.h"
 #include "common/strbuf.h"
 #include "common/uuid.h"
+#include "compute-agent/storage/disk.h"
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,7 +51,8 @@ static int owner_write(const char *folder, const struct owner *owner, struct err
     return code;
 }
 
-/* Another thread may be at it too: the folder of one of them stays. */
+/* Another thread may be at it too: the folder of one of them stays. "HOST-ID" is in its first name, so that owner_tidy
+ * knows whose it is when this process dies here. */
 static int owner_new_folder(const char *folder, const char *host_id, struct error *e)
 {
     char random[UUID_SIZE];
@@ -56,7 +60,7 @@ static int owner_new_folder(const char *folder, const char *host_id, struct erro
     struct owner owner = {.shared = false};
     memcpy(owner.host_id, host_id, UUID_SIZE);
     strbuf_init(&partial, 0);
-    strbuf_appendf(&partial, "%s.%s", folder, uuid_random(random));
+    strbuf_appendf(&partial, "%s.%s.%s", folder, host_id, uuid_random(random));
     int code = file_make_dirs(partial.data, 0711, e);
     code = code ? code : owner_write(partial.data, &owner, e);
     if (!code && rename(partial.data, folder)) {
@@ -72,6 +76,32 @@ static int owner_new_folder(const char *folder, const char *host_id, struct erro
     }
     strbuf_done(&partial);
     return code;
+}
+
+/* SERVER-ID.HOST-ID.RANDOM, of this host. */
+static bool owner_is_partial(const char *name, const char *host_id)
+{
+    const size_t id = UUID_SIZE - 1;
+    return strlen(name) == 3 * id + 2 && name[id] == '.' && memcmp(name + id + 1, host_id, id) == 0 &&
+           name[2 * id + 1] == '.' && uuid_valid(name + 2 * id + 2);
+}
+
+void owner_tidy(const char *instances_dir, const char *host_id)
+{
+    DIR *dir = opendir(instances_dir);
+    for (struct dirent *d; dir && (d = readdir(dir));) {
+        if (!owner_is_partial(d->d_name, host_id))
+            continue;
+        struct error e = {0};
+        struct strbuf path;
+        strbuf_init(&path, 0);
+        strbuf_appendf(&path, "%s/%s", instances_dir, d->d_name);
+        if (disk_remove_folder(path.data, &e))
+            log_warn("unfinished folder of a server stays", "folder=%s reason=\"%s\"", path.data, error_text(&e));
+        strbuf_done(&path);
+    }
+    if (dir)
+        closedir(dir);
 }
 
 int owner_make(const char *folder, const char *host_id, struct error *e)

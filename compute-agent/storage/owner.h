@@ -14,3 +14,5 @@ int owner_share(const char *folder, struct error *e);
 bool owner_is_shared(const char *folder);
 /* False also when there is no such folder. */
 bool owner_is_other(const char *folder, const char *host_id);
+/* Removes folders that this host was making when its agent was killed. While none of the above runs. */
+void owner_tidy(const char *instances_dir, const char *host_id);

@@ -463,6 +463,7 @@ int storage_new(const struct storage_setup *setup, struct storage **ret, struct 
     images.stall_ms = settings->image_deadline_ms;
     images.identity = setup->identity;
     images.pool = s->pool = worker_pool_new(setup->loop, "storage", STORAGE_THREADS, 0);
+    owner_tidy(settings->instances_dir, setup->identity->host_id);
     if (setup->profile->root == PROFILE_ROOT_TREE)
         tree_tidy(settings->image_dir);
     if (setup->profile->snapshots)

@@ -63,6 +63,20 @@ TEST("hosts that share a folder read the same name of it, others another")
           "'\\n' ' ')\" = '.storage " SERVER " ' ]");
 }
 
+TEST("a folder that an agent was making when it was killed goes when the next one of its host begins, and no other")
+{
+    struct world w;
+    begin(&w);
+    shell("mkdir instances/" SERVER "." ALIVE "." SERVER " instances/" SERVER "." DEAD "." SERVER " instances/" SERVER
+          "." ALIVE ".x; echo " ALIVE " >instances/" SERVER "." ALIVE "." SERVER "/owner");
+    owner_tidy(w.instances, ALIVE);
+    shell("[ ! -e instances/" SERVER "." ALIVE "." SERVER " ]; ls instances/" SERVER "." DEAD "." SERVER
+          " instances/" SERVER "." ALIVE ".x instances/" SERVER "/owner");
+    owner_tidy(w.instances, DEAD);
+    shell("[ \"$(ls instances | wc -l)\" = 2 ]");
+    owner_tidy("/proc/self/fdinfo/none", ALIVE);
+}
+
 TEST("disks that are here become this host's as they are, and the dead one leaves them alone when it is back")
 {
     struct world w;
