@@ -3,7 +3,7 @@
  * nothing. */
 #include "cli/commands.h"
 #include "cli/table.h"
-#include "cli/verify_hosts.h"
+#include "cli/verify_journals.h"
 #include "common/clock.h"
 #include "db/store_usage.h"
 #include "db/store_verify.h"
@@ -12,8 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SETTLED_S 30
-#define ANSWER_MS 15000
+#define SETTLED_S    30
+#define ANSWER_MS    15000
+#define CLOCK_OFF_US (5 * CLOCK_SECOND_US) /* beyond that a host's clock is told */
 
 struct verify {
     struct cli *cli;
@@ -23,6 +24,11 @@ struct verify {
     uint64_t servers, intervals, wrong;
     bool has_hosts;
     __int128 sold_us, life_us; /* on hosts that are known; of all servers */
+    struct host_sum {
+        const char *id, *name;
+        int64_t enrolled_us;
+        __int128 capacity, sold, slots, kept, held;
+    } host; /* the life at hand */
     struct state_sum {
         const char *state;
         __int128 us;
@@ -228,25 +234,59 @@ static double hours(__int128 us)
     return (double)us / 3600e6;
 }
 
-/* Every second of every VCPU is sold, reserved or free; more than there is cannot have been sold. */
+/* A row of the table: one life of a host. */
+static void add_life(struct verify *v)
+{
+    const struct host_sum *s = &v->host;
+    if (!*s->id) {
+        return;
+    }
+    table_add(&v->hosts, s->name);
+    table_addf(&v->hosts, "%.3f", hours(s->capacity));
+    table_addf(&v->hosts, "%.3f", hours(s->sold));
+    table_addf(&v->hosts, "%.3f", hours(s->slots));
+    table_addf(&v->hosts, "%.3f", hours(s->kept));
+    table_addf(&v->hosts, "%.3f", hours(s->held));
+    table_addf(&v->hosts, "%.3f", hours(s->capacity - s->sold - s->slots - s->kept - s->held));
+}
+
+/* Every second of every VCPU is sold, reserved or free; more than there is cannot have been sold, whatever size the
+ * host had. Hosts' clocks and the controller's may differ by what is not yet reported. */
 static int check_host(void *arg, const struct verify_host *h, struct error *e)
 {
     (void)e;
     struct verify *v = arg;
-    v->has_hosts = true;
+    struct host_sum *s = &v->host;
     __int128 span = h->to_us - h->from_us, capacity = span * h->vcpus * h->ratio_permille / 1000;
-    __int128 reserved = span * h->reserved_vcpus * h->ratio_permille / 1000, left = capacity - reserved - h->sold_us;
+    __int128 kept = span * h->reserved_vcpus * h->ratio_permille / 1000;
+    __int128 left = capacity - kept - h->sold_us - h->slots_us;
+    v->has_hosts = true;
+    if (strcmp(s->id, h->id) != 0 || s->enrolled_us != h->enrolled_us) {
+        add_life(v);
+        *s = (struct host_sum){.id = arena_strdup(&v->cli->arena, h->id),
+                               .name = arena_strdup(&v->cli->arena, h->name),
+                               .enrolled_us = h->enrolled_us};
+    }
+    s->capacity += capacity;
+    s->kept += kept;
+    s->sold += h->sold_us;
+    s->held += h->held_us;
+    s->slots += h->slots_us;
     v->sold_us += h->sold_us;
-    table_add(&v->hosts, h->name);
-    table_addf(&v->hosts, "%.3f", hours(capacity));
-    table_addf(&v->hosts, "%.3f", hours(h->sold_us));
-    table_addf(&v->hosts, "%.3f", hours(reserved));
-    table_addf(&v->hosts, "%.3f", hours(left));
-    if (left < 0) {
+    if (left < -(__int128)CLOCK_OFF_US * h->vcpus * h->ratio_permille / 1000) {
+        char text[CLOCK_TEXT_SIZE];
         v->wrong++;
-        printf("host %s: more was sold than it has\n", h->name);
+        printf("host %s: more was sold and reserved than it has, from %s on\n", h->name,
+               clock_text(h->from_us, CLOCK_ISO_Z, text));
     }
     return 0;
+}
+
+static void tell_noted(void *arg, const char *host, const char *what)
+{
+    struct verify *v = arg;
+    v->wrong++;
+    printf("host %s: %s now is not what was noted last\n", host, what);
 }
 
 /* What was used was used on some host. */
@@ -284,6 +324,8 @@ static int verify_all(struct db_conn *c, void *arg, struct error *e)
         printf("%" PRId64 " events wait to be metered: the servers' states are not compared\n", newest - v->position);
     }
     rc = rc ? rc : store_verify_hosts(c, v->from_us, v->to_us, check_host, v, e);
+    add_life(v);
+    rc = rc ? rc : store_verify_noted(c, tell_noted, v, e);
     rc = rc ? rc : check_sold(c, v, e);
     return rc ? rc : store_verify_used(c, v->from_us, v->to_us, check_used, v, e);
 }
@@ -300,14 +342,20 @@ static void tell_difference(void *arg, const char *server_id, const char *words)
     complain(arg, server_id, "%s", words);
 }
 
-/* What the hosts themselves say now. */
+/* What the hosts themselves say, of now and of the period. */
 static int ask_hosts(struct verify *v, struct error *e)
 {
     struct verify_hosts said;
+    struct verify_journals past;
     int rc = verify_hosts(v->cli, ANSWER_MS, v->now_us - v->settled_us, tell_difference, v, &said, e);
     if (!rc) {
         printf("%zu of %zu hosts answered for %zu servers; %zu are not heard, %zu journal entries are still to come\n",
                said.answered, said.asked, said.servers, said.silent, said.pending);
+        rc = verify_journals(v->cli, ANSWER_MS, v->from_us, v->to_us, v->settled_us, tell_difference, v, &past, e);
+    }
+    if (!rc) {
+        printf("%zu entries of journals from the period were compared; %zu journals do not reach back to its begin\n",
+               past.entries, past.shorter);
     }
     return rc;
 }
@@ -328,9 +376,9 @@ static void print_states(struct verify *v)
 
 static int meter_verify_run(struct cli *cli, struct error *e)
 {
-    static const char *const headings[] = {"HOST", "VCPU HOURS", "SOLD", "RESERVED", "FREE", NULL};
+    static const char *const headings[] = {"HOST", "VCPU HOURS", "SOLD", "SLOTS", "RESERVED", "OFF", "FREE", NULL};
     int64_t now = clock_now_us();
-    struct verify v = {.cli = cli, .now_us = now};
+    struct verify v = {.cli = cli, .now_us = now, .host = {.id = ""}};
     int rc = read_time(cli, "from", now - (int64_t)86400 * CLOCK_SECOND_US, &v.from_us, e);
     rc = rc ? rc : read_time(cli, "to", now, &v.to_us, e);
     rc = rc ? rc : command_number(cli, "settled", 0, 86400, SETTLED_S, &v.settled_us, e);

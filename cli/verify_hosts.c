@@ -1,23 +1,12 @@
-/* One question a host, all at once; the answers come as rows. */
+/* What each host has now beside what the ledger has. */
 #include "cli/verify_hosts.h"
+#include "cli/host_ask.h"
 #include "common/clock.h"
 #include "common/json_in.h"
-#include "common/uuid.h"
-#include "db/store_agent_query.h"
-#include "db/store_host.h"
 #include "db/store_verify.h"
 #include <string.h>
-#include <time.h>
 #include <uthash.h>
 
-#define ROUNDS     3 /* an answer may be lost on its way: who has not answered is asked again */
-#define LOOK_NS    (50 * 1000000)
-#define EXPIRES_US (300 * CLOCK_SECOND_US)
-
-struct asked {
-    const char *host_id, *name, *query_id, *answer;
-    struct asked *next;
-};
 /* A server as a host's answer has it. */
 struct held {
     const char *id, *domain, *state; /* domain NULL: none; state: the journal's last, NULL for none */
@@ -27,76 +16,13 @@ struct held {
 };
 struct asking {
     struct cli *cli;
-    struct db_conn *writer;
-    struct asked *hosts, **last;
     struct verify_hosts *result;
     verify_hosts_fn differs;
     void *arg;
     int64_t settled_us;
-    const struct asked *host; /* at hand */
+    const struct host_asked *host; /* at hand */
     struct held *held;
 };
-
-/* ---- asking ---- */
-
-static int add_host(void *arg, const struct host_row *row, struct error *e)
-{
-    (void)e;
-    struct asking *x = arg;
-    struct arena *a = &x->cli->arena;
-    if (row->seen_us < clock_now_us() - STORE_HOST_ALIVE_US) {
-        x->result->silent++;
-        return 0;
-    }
-    struct asked *host = arena_alloc(a, sizeof(*host));
-    *host = (struct asked){.host_id = arena_strdup(a, row->id), .name = arena_strdup(a, row->name)};
-    *x->last = host;
-    x->last = &host->next;
-    return 0;
-}
-
-/* All that have not answered. */
-static int ask(struct db_conn *c, void *arg, struct error *e)
-{
-    struct asking *x = arg;
-    int64_t now = clock_now_us();
-    int rc = 0;
-    for (struct asked *h = x->hosts; !rc && h; h = h->next) {
-        if (h->answer) {
-            continue;
-        }
-        h->query_id = uuid_ordered(arena_alloc(&x->cli->arena, UUID_SIZE));
-        rc = store_agent_query_insert(c, h->query_id, h->host_id, "", "servers", "{}", now, now + EXPIRES_US, e);
-    }
-    return rc;
-}
-
-/* Whether all have answered. */
-static int look(struct asking *x, bool *ret, struct error *e)
-{
-    int rc = 0;
-    *ret = true;
-    for (struct asked *h = x->hosts; !rc && h; h = h->next) {
-        if (!h->answer) {
-            rc = store_agent_query_get(db_reader(x->cli->db), h->query_id, &x->cli->arena, &h->answer, e);
-        }
-        *ret = *ret && h->answer;
-    }
-    return rc;
-}
-
-static int wait_for_answers(struct asking *x, int64_t wait_ms, bool *ret_all, struct error *e)
-{
-    int64_t until = clock_mono_us() + wait_ms * 1000;
-    int rc = look(x, ret_all, e);
-    while (!rc && !*ret_all && clock_mono_us() < until) {
-        nanosleep(&(struct timespec){.tv_nsec = LOOK_NS}, NULL);
-        rc = look(x, ret_all, e);
-    }
-    return rc;
-}
-
-/* ---- comparing ---- */
 
 static void tell(struct asking *x, const char *server_id, const char *words)
 {
@@ -184,16 +110,6 @@ static int check_unmetered(struct asking *x, const struct held *h, struct error 
     return rc;
 }
 
-/* By the rule of docs/billing.md: a time in the controller's future was set to the controller's, one from before the
- * server was asked for to that. */
-static int64_t taken_at(int64_t told_us, const struct verify_event *taken)
-{
-    if (told_us > taken->received_us + CLOCK_SECOND_US) {
-        return taken->received_us;
-    }
-    return told_us < taken->created_us ? taken->created_us : told_us;
-}
-
 /* What the journal says and what the controller has of it by the same number. */
 static int check_event(struct asking *x, const struct held *h, int64_t accepted, struct error *e)
 {
@@ -202,7 +118,8 @@ static int check_event(struct asking *x, const struct held *h, int64_t accepted,
         return 0;
     }
     int rc = store_verify_event(db_reader(x->cli->db), x->host->host_id, h->seq, h->id, &x->cli->arena, &taken, e);
-    if (!rc && taken.state && (strcmp(taken.state, h->state) != 0 || taken.at_us != taken_at(h->at_us, &taken))) {
+    if (!rc && taken.state &&
+        (strcmp(taken.state, h->state) != 0 || taken.at_us != verify_hosts_taken_at(h->at_us, &taken))) {
         tell(x, h->id,
              arena_printf(&x->cli->arena,
                           "host %s: entry %lld of its journal is %s at %lld, the controller has it as %s at %lld",
@@ -229,7 +146,7 @@ static int compare(struct asking *x, json_value *output, struct error *e)
     return rc;
 }
 
-static int compare_host(struct asking *x, const struct asked *host, struct error *e)
+static int compare_host(struct asking *x, const struct host_asked *host, struct error *e)
 {
     struct json_doc doc;
     x->host = host;
@@ -253,22 +170,21 @@ int verify_hosts(struct cli *cli, int64_t wait_ms, int64_t settled_us, verify_ho
                  struct verify_hosts *ret, struct error *e)
 {
     struct asking x = {.cli = cli, .result = ret, .differs = differs, .arg = arg, .settled_us = settled_us};
-    x.last = &x.hosts;
+    struct host_asked *hosts = NULL;
     *ret = (struct verify_hosts){0};
-    int rc = store_host_list(db_reader(cli->db), add_host, &x, e);
-    rc = rc ? rc : db_conn_open(cli->db, &x.writer, e);
-    if (rc) {
-        return rc;
-    }
-    bool all = false;
-    for (int i = 0; !rc && !all && i < ROUNDS; i++) {
-        rc = db_transact(x.writer, ask, &x, e);
-        rc = rc ? rc : wait_for_answers(&x, wait_ms / ROUNDS, &all, e);
-    }
-    for (const struct asked *h = x.hosts; !rc && h; h = h->next) {
+    int rc = host_ask_list(cli, &hosts, &ret->silent, e);
+    rc = rc ? rc : host_ask(cli, "servers", hosts, wait_ms, e);
+    for (const struct host_asked *h = hosts; !rc && h; h = h->next) {
         ret->asked++;
         rc = compare_host(&x, h, e);
     }
-    db_conn_close(&x.writer);
     return rc;
+}
+
+int64_t verify_hosts_taken_at(int64_t told_us, const struct verify_event *taken)
+{
+    if (told_us > taken->received_us + CLOCK_SECOND_US) {
+        return taken->received_us;
+    }
+    return told_us < taken->created_us ? taken->created_us : told_us;
 }

@@ -13,3 +13,8 @@ struct verify_hosts {
  * does not answer is told as one. */
 int verify_hosts(struct cli *cli, int64_t wait_ms, int64_t settled_us, verify_hosts_fn differs, void *arg,
                  struct verify_hosts *ret, struct error *e);
+
+/* The time that the controller gives an entry of a journal, by the rule of docs/billing.md: one in the controller's
+ * future was set to the controller's, one from before the server was asked for to that. */
+struct verify_event;
+int64_t verify_hosts_taken_at(int64_t told_us, const struct verify_event *taken);

@@ -1,11 +1,13 @@
 /* Questions of the API: a server's console log, the hypervisor's figures of it, all servers as hypervisor and journal
- * have them. Answered once; a question that is
- * repeated while its answer is under way is left. */
+ * have them, what the journal said in a period. Answered once; a question that is repeated while its answer is under
+ * way is left. */
 #include "common/clock.h"
 #include "common/json_out.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "compute-agent/host_internal.h"
+#include "compute-agent/journal_past.h"
+#include "compute-agent/worker.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +16,18 @@
 struct host_query {
     struct host *host;
     char *id;
-    bool json; /* the output is JSON, not text */
+    bool json;                    /* the output is JSON, not text */
+    struct host_query_past *past; /* under way */
+};
+/* Reading of old files, on a worker. */
+struct host_query_past {
+    struct worker_job job;    /* first */
+    struct host_query *query; /* NULL: freed meanwhile */
+    struct journal_past_query wanted;
+    char *path;
+    struct strbuf text;
+    struct error error;
+    int code;
 };
 
 static void host_query_delivered(void *arg, const struct http_answer *answer)
@@ -110,6 +123,41 @@ static void host_query_listed(void *arg, const struct hypervisor_list *list)
     strbuf_done(&text);
 }
 
+static void host_query_past_run(struct worker_job *job)
+{
+    struct host_query_past *p = (struct host_query_past *)job;
+    p->code = journal_past_print(p->path, &p->wanted, &p->text, &p->error);
+}
+
+static void host_query_past_done(struct worker_job *job, enum worker_outcome outcome)
+{
+    struct host_query_past *p = (struct host_query_past *)job;
+    struct hypervisor_result result = {.code = outcome == WORKER_DONE ? p->code : ERR_IO, .error = &p->error};
+    if (p->query) {
+        p->query->past = NULL;
+        host_query_answer(p->query, &result, p->text.data, p->text.size);
+    }
+    strbuf_done(&p->text);
+    free(p->path);
+    free(p);
+}
+
+static void host_query_read_past(struct host_query *q, const struct spec_query *query)
+{
+    static const struct worker_class class = {.run = host_query_past_run, .done = host_query_past_done};
+    struct host_query_past *p = memory_new(sizeof(*p));
+    p->query = q;
+    p->path = memory_strdup(journal_path(q->host->journal));
+    p->wanted = (struct journal_past_query){.from_us = query->from_us,
+                                            .to_us = query->to_us,
+                                            .after_seq = query->after_seq,
+                                            .accepted = journal_accepted(q->host->journal)};
+    strbuf_init(&p->text, 0);
+    q->past = p;
+    q->json = true;
+    worker_submit(q->host->files, &p->job, &class, 0);
+}
+
 /* The id becomes a part of a path. */
 static bool host_query_is_id(const char *id)
 {
@@ -133,6 +181,8 @@ void host_query_take(struct host *h, const struct spec_query *query)
     if (query->kind == SPEC_QUERY_SERVERS) {
         q->json = true;
         hv->ops->list(hv, host_query_listed, q);
+    } else if (query->kind == SPEC_QUERY_JOURNAL) {
+        host_query_read_past(q, query);
     } else if (query->kind == SPEC_QUERY_FOREIGN && hv->ops->foreign) {
         q->json = true;
         hv->ops->foreign(hv, host_query_answer, q);
@@ -159,6 +209,8 @@ void host_query_free(struct host *h)
 {
     size_t at = 0;
     for (struct host_query *q; (q = idmap_next(&h->queries, &at));) {
+        if (q->past)
+            q->past->query = NULL;
         free(q->id);
         free(q);
     }

@@ -12,6 +12,7 @@
 #include "common/memory.h"
 #include "compute-agent/idmap.h"
 #include "compute-agent/journal_file.h"
+#include "compute-agent/journal_past.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -335,6 +336,11 @@ size_t journal_pending(const struct journal *j)
     return j->waiting;
 }
 
+const char *journal_path(const struct journal *j)
+{
+    return j->path;
+}
+
 int64_t journal_accepted(const struct journal *j)
 {
     return j->accepted_seq;
@@ -366,6 +372,8 @@ static int journal_rewrite(struct journal *j, struct error *e)
     struct strbuf all;
     strbuf_init(&all, 0);
     journal_print_all(j, &all);
+    if (!j->stale) /* else it may have numbers that others have now */
+        journal_past_keep(j->path);
     int code = all.error ? all.error : file_replace(j->path, all.data, all.size, 0600, e);
     int fd = code ? -1 : open(j->path, O_RDWR | O_APPEND | O_CLOEXEC);
     if (!code && fd < 0)

@@ -4,7 +4,7 @@
  * accepted. It survives kill -9 at any byte: a torn last line is dropped. An event may be told to the API only when it
  * is on disk (journal_synced), so no number that anybody has seen is ever given out again. When all is accepted and the
  * file has grown, it is rewritten with the last event of each server that still exists: that is how a restarted agent
- * knows which revision it had carried out.
+ * knows which revision it had carried out. The file before stays for a while (journal_past.h).
  *
  * Loop thread, except journal_sync_run. */
 #pragma once
@@ -74,3 +74,5 @@ size_t journal_pending(const struct journal *j);
  * not known any more. While a ticket is out nothing is done: hand in the next answer. */
 int journal_accept(struct journal *j, int64_t seq, bool *ret_behind, struct error *e);
 int64_t journal_accepted(const struct journal *j);
+/* The file, for journal_past_print. */
+const char *journal_path(const struct journal *j);

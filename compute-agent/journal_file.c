@@ -84,6 +84,18 @@ int journal_file_read(const char *path, int fd, journal_file_take_fn take, void 
     return code;
 }
 
+int journal_file_look(const char *path, journal_file_take_fn take, void *arg, struct error *e)
+{
+    struct strbuf all;
+    size_t good = 0, bad = 0;
+    strbuf_init(&all, (size_t)1 << 30);
+    int code = file_read(path, &all, e);
+    if (!code)
+        journal_file_walk(all.data, all.size, take, arg, &good, &bad);
+    strbuf_done(&all);
+    return code;
+}
+
 void journal_file_print(struct strbuf *to, const char *text, size_t size)
 {
     strbuf_appendf(to, "%08lx ", crc32(0, (const Bytef *)text, (uInt)size));

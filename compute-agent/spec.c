@@ -460,6 +460,8 @@ static void spec_read_query(const struct spec_query_wire *w, struct arena *arena
         ret->kind = SPEC_QUERY_DIAGNOSTICS;
     else if (strcmp(w->kind, "servers") == 0)
         ret->kind = SPEC_QUERY_SERVERS;
+    else if (strcmp(w->kind, "journal") == 0)
+        ret->kind = SPEC_QUERY_JOURNAL;
     else if (strcmp(w->kind, "set_password") == 0)
         ret->kind = SPEC_QUERY_SET_PASSWORD;
     else if (strcmp(w->kind, "addresses") == 0)
@@ -469,6 +471,9 @@ static void spec_read_query(const struct spec_query_wire *w, struct arena *arena
     ret->user = arena_strdup(arena, json_in_text(json_in_member(w->args, "user")));
     ret->password = arena_strdup(arena, json_in_text(json_in_member(w->args, "password")));
     json_in_int(json_in_member(w->args, "lines"), &ret->lines);
+    json_in_int(json_in_member(w->args, "from_us"), &ret->from_us);
+    json_in_int(json_in_member(w->args, "to_us"), &ret->to_us);
+    json_in_int(json_in_member(w->args, "after_seq"), &ret->after_seq);
 }
 
 int spec_read_desired(json_value *value, struct arena *arena, struct spec_desired *ret, struct error *e)

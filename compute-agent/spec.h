@@ -100,6 +100,7 @@ enum spec_query_kind {
     SPEC_QUERY_CONSOLE_LOG,
     SPEC_QUERY_DIAGNOSTICS,
     SPEC_QUERY_SERVERS,
+    SPEC_QUERY_JOURNAL, /* of the host: what its journal said in a period */
     SPEC_QUERY_SET_PASSWORD,
     SPEC_QUERY_ADDRESSES,
     SPEC_QUERY_FOREIGN /* of the host: what it could import */
@@ -107,8 +108,9 @@ enum spec_query_kind {
 struct spec_query {
     const char *id, *server_id, *kind_name;
     enum spec_query_kind kind;
-    int64_t lines;               /* console_log: how many from the end, -1 for all */
-    const char *user, *password; /* set_password */
+    int64_t lines;                     /* console_log: how many from the end, -1 for all */
+    const char *user, *password;       /* set_password */
+    int64_t from_us, to_us, after_seq; /* journal */
 };
 /* The answer of GET /agent/v1/desired. Its servers stay JSON, so that a bad one spoils no other. */
 struct spec_desired {

@@ -2,6 +2,7 @@
  * agent, feed for the scheduler, allocation_revision for whoever changes allocations. */
 #include "db/store_host.h"
 #include "common/json_in.h"
+#include "db/store_host_size.h"
 #include "db/store_resource.h"
 #include <stdio.h>
 #include <string.h>
@@ -134,7 +135,7 @@ int store_host_enrol(struct db_conn *c, const char *id, const char *name, const 
         rc = db_exec(
             c, &host_enrol, NULL, e,
             DB_ARGS(db_text(id), db_text(name), db_text(zone), db_text(certificate), db_int(now_us), db_int(feed)));
-    return rc;
+    return rc ? rc : store_host_size_note(c, id, now_us, e);
 }
 
 DB_STATEMENT(host_renew, "UPDATE host SET certificate_previous = $3, certificate = $2 WHERE id = $1");

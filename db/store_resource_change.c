@@ -1,5 +1,6 @@
 /* One operator's word about one class of a host, checked and merged with what is there. */
 #include "common/json_in.h"
+#include "db/store_host_size.h"
 #include "db/store_resource.h"
 #include <string.h>
 
@@ -86,5 +87,5 @@ int store_resource_change(struct db_conn *c, const char *host_id, const char *na
         rc = store_resource_set_reserved(c, host_id, (enum resource)standard, change->reserved, e);
     if (!rc && change->has_ratio)
         rc = store_resource_set_ratio(c, host_id, (enum resource)standard, change->ratio_permille, e);
-    return rc;
+    return rc ? rc : store_host_size_note(c, host_id, now_us, e);
 }

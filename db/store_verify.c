@@ -56,26 +56,48 @@ int store_verify_end(struct verify_list *l, struct error *e)
     return db_rows_done(&l->rows, e);
 }
 
-/* What running and paused servers used between two times. */
-#define SOLD_WITHIN(begin, end)                                                                                        \
-    "CAST(coalesce(sum(i.vcpus * ((CASE WHEN i.end_us > " end " THEN " end " ELSE i.end_us END) - "                    \
-    "(CASE WHEN i.begin_us < " begin " THEN " begin " ELSE i.begin_us END))), 0) AS BIGINT) FROM usage_interval i "    \
-    "WHERE i.end_us > " begin " AND i.begin_us < " end " AND i.state IN ('running', 'paused')"
+/* The part of a row's time between two others. */
+#define PART(begin, end, row_begin, row_end)                                                                           \
+    "((CASE WHEN " row_end " > " end " THEN " end " ELSE " row_end " END) - (CASE WHEN " row_begin " < " begin         \
+    " THEN " begin " ELSE " row_begin " END))"
+/* What servers used between two times. */
+#define USED_WITHIN(begin, end, states)                                                                                \
+    "CAST(coalesce(sum(i.vcpus * " PART(begin, end, "i.begin_us", "i.end_us") "), 0) AS BIGINT) FROM usage_interval "  \
+                                                                              "i WHERE i.end_us > " begin              \
+                                                                              " AND i.begin_us < " end                 \
+                                                                              " AND i.state IN (" states ")"
+#define SOLD_WITHIN(begin, end) USED_WITHIN(begin, end, "'running', 'paused'")
 
-/* A host that left and came again has several lives: what was sold counts for the one that had begun last. The sum is
- * taken in whole microseconds of VCPUs. */
-DB_STATEMENT(verify_hosts,
-             "WITH life AS (SELECT id, name, vcpus, reserved_vcpus, ratio_vcpus, enrolled_us, 9223372036854775807 AS "
-             "gone_us FROM host UNION ALL SELECT id, name, vcpus, reserved_vcpus, ratio_vcpus, enrolled_us, gone_us "
-             "FROM host_past), spell AS (SELECT l.id, l.name, l.vcpus, l.reserved_vcpus, l.ratio_vcpus, (CASE WHEN "
-             "l.enrolled_us > $1 THEN l.enrolled_us ELSE $1 END) AS from_us, (CASE WHEN l.gone_us < $2 THEN l.gone_us "
-             "ELSE $2 END) AS to_us, (CASE WHEN l.enrolled_us > $1 AND EXISTS (SELECT 1 FROM life e WHERE e.id = l.id "
-             "AND e.enrolled_us < l.enrolled_us) THEN l.enrolled_us ELSE $1 END) AS since_us, coalesce((SELECT "
-             "min(e.enrolled_us) FROM life e WHERE e.id = l.id AND e.enrolled_us > l.enrolled_us AND e.enrolled_us < "
-             "$2), $2) AS until_us FROM life l WHERE l.enrolled_us < $2 AND l.gone_us > $1) SELECT h.id, h.name, "
-             "h.vcpus, h.reserved_vcpus, h.ratio_vcpus, h.from_us, h.to_us, (SELECT " SOLD_WITHIN(
-                 "h.since_us", "h.until_us") " AND "
-                                             "i.host_id = h.id) FROM spell h ORDER BY h.name, h.id, h.from_us");
+/* A piece of a host's life is the time in which its size stayed the same: from a row of its sizes to its next one or
+ * until it left. A host that left and came again has a row for each time it came; what was used of it counts for the
+ * piece that had begun last. */
+DB_STATEMENT(
+    verify_hosts,
+    "WITH life AS (SELECT id, name, enrolled_us, 9223372036854775807 AS gone_us FROM host UNION ALL SELECT id, name, "
+    "enrolled_us, gone_us FROM host_past), piece AS (SELECT l.id, l.name, l.enrolled_us, l.gone_us, s.since_us, "
+    "s.vcpus, s.reserved_vcpus, s.ratio_vcpus, coalesce((SELECT min(n.since_us) FROM host_size n WHERE n.host_id = "
+    "s.host_id AND n.since_us > s.since_us), 9223372036854775807) AS next_us, EXISTS (SELECT 1 FROM host_size p WHERE "
+    "p.host_id = s.host_id AND p.since_us < s.since_us) AS later FROM life l JOIN host_size s ON s.host_id = l.id AND "
+    "s.since_us >= l.enrolled_us AND s.since_us < l.gone_us), spell AS (SELECT id, name, enrolled_us, vcpus, "
+    "reserved_vcpus, ratio_vcpus, (CASE WHEN since_us > $1 THEN since_us ELSE $1 END) AS from_us, (CASE WHEN next_us < "
+    "gone_us AND next_us < $2 THEN next_us WHEN gone_us < $2 THEN gone_us ELSE $2 END) AS to_us, (CASE WHEN since_us > "
+    "$1 AND later THEN since_us ELSE $1 END) AS since_us, (CASE WHEN next_us < $2 THEN next_us ELSE $2 END) AS "
+    "until_us FROM piece WHERE since_us < $2 AND next_us > $1 AND gone_us > $1) SELECT h.id, h.name, h.enrolled_us, "
+    "h.vcpus, h.reserved_vcpus, h.ratio_vcpus, h.from_us, h.to_us, "
+    "(SELECT " SOLD_WITHIN(
+        "h.since_us",
+        "h.until_us") " AND i.host_id = h.id), "
+                      "(SELECT " USED_WITHIN(
+                          "h.since_us", "h.until_us",
+                          "'stopped', 'suspended', 'crashed'") " AND i.host_id = h.id), "
+                                                               "(SELECT CAST(coalesce(sum(r.vcpus * " PART(
+                                                                   "h.from_us", "h.to_us", "r.from_us",
+                                                                   "r.until_us") "), 0) AS BIGINT) "
+                                                                                 "FROM reservation_past r WHERE "
+                                                                                 "r.host_id = h.id AND r.until_us > "
+                                                                                 "h.from_us AND r.from_us < h.to_us) "
+                                                                                 "FROM spell h ORDER BY h.name, h.id, "
+                                                                                 "h.from_us");
 int store_verify_hosts(struct db_conn *c, int64_t from_us, int64_t to_us, verify_host_fn fn, void *arg, struct error *e)
 {
     struct db_rows rows;
@@ -86,16 +108,44 @@ int store_verify_hosts(struct db_conn *c, int64_t from_us, int64_t to_us, verify
     while (!rc && db_next(&rows)) {
         struct verify_host h = {.id = db_get_text(&rows, 0),
                                 .name = db_get_text(&rows, 1),
-                                .vcpus = db_get_int(&rows, 2),
-                                .reserved_vcpus = db_get_int(&rows, 3),
-                                .ratio_permille = db_get_int(&rows, 4),
-                                .from_us = db_get_int(&rows, 5),
-                                .to_us = db_get_int(&rows, 6),
-                                .sold_us = db_get_int(&rows, 7)};
+                                .enrolled_us = db_get_int(&rows, 2),
+                                .vcpus = db_get_int(&rows, 3),
+                                .reserved_vcpus = db_get_int(&rows, 4),
+                                .ratio_permille = db_get_int(&rows, 5),
+                                .from_us = db_get_int(&rows, 6),
+                                .to_us = db_get_int(&rows, 7),
+                                .sold_us = db_get_int(&rows, 8),
+                                .held_us = db_get_int(&rows, 9),
+                                .slots_us = db_get_int(&rows, 10)};
         rc = fn(arg, &h, e);
     }
     int end = db_rows_done(&rows, e);
     return rc ? rc : end;
+}
+
+DB_STATEMENT(verify_sizes,
+             "SELECT h.name FROM host h WHERE NOT EXISTS (SELECT 1 FROM host_size s WHERE s.host_id = h.id AND "
+             "s.since_us >= h.enrolled_us AND s.vcpus = h.vcpus AND s.reserved_vcpus = h.reserved_vcpus AND "
+             "s.ratio_vcpus = h.ratio_vcpus AND s.since_us = (SELECT max(x.since_us) FROM host_size x WHERE x.host_id "
+             "= h.id)) ORDER BY h.name");
+DB_STATEMENT(verify_slots,
+             "SELECT h.name FROM host h WHERE (SELECT coalesce(sum(r.vcpus), 0) FROM reservation_slot t JOIN "
+             "reservation r ON r.id = t.reservation_id WHERE t.host_id = h.id AND t.server_id IS NULL) <> (SELECT "
+             "coalesce(sum(p.vcpus), 0) FROM reservation_past p WHERE p.host_id = h.id AND p.until_us = "
+             "9223372036854775807) ORDER BY h.name");
+int store_verify_noted(struct db_conn *c, verify_noted_fn fn, void *arg, struct error *e)
+{
+    static const struct db_statement *const statements[] = {&verify_sizes, &verify_slots};
+    int rc = 0;
+    for (int i = 0; !rc && i < 2; i++) {
+        struct db_rows rows;
+        rc = db_query(c, statements[i], &rows, e, DB_NO_ARGS);
+        while (!rc && db_next(&rows)) {
+            fn(arg, db_get_text(&rows, 0), i == 0 ? "its size" : "its reserved slots");
+        }
+        rc = rc ? rc : db_rows_done(&rows, e);
+    }
+    return rc;
 }
 
 DB_STATEMENT(verify_sold, "SELECT " SOLD_WITHIN("$1", "$2"));
@@ -180,6 +230,45 @@ int store_verify_event(struct db_conn *c, const char *host_id, int64_t seq, cons
                                      .created_us = db_get_int(&rows, 3)};
     }
     return db_rows_done(&rows, e);
+}
+
+DB_STATEMENT(verify_oldest, "SELECT coalesce(min(host_seq), 0) FROM lifecycle_event WHERE host_id = $1 AND at_us >= $2 "
+                            "AND at_us < $3");
+int store_verify_oldest(struct db_conn *c, const char *host_id, int64_t from_us, int64_t to_us, int64_t *ret_seq,
+                        struct error *e)
+{
+    return db_query_int(c, &verify_oldest, ret_seq, e, DB_ARGS(db_text(host_id), db_int(from_us), db_int(to_us)));
+}
+
+DB_STATEMENT(verify_taken, "SELECT server_id, state, host_seq FROM lifecycle_event WHERE host_id = $1 AND host_seq >= "
+                           "$2 AND at_us >= $3 AND at_us < $4 AND received_us < $5 ORDER BY host_seq");
+int store_verify_taken(struct db_conn *c, const char *host_id, const struct verify_span *span, verify_taken_fn fn,
+                       void *arg, struct error *e)
+{
+    struct db_rows rows;
+    int rc = db_query(c, &verify_taken, &rows, e,
+                      DB_ARGS(db_text(host_id), db_int(span->first_seq), db_int(span->from_us), db_int(span->to_us),
+                              db_int(span->received_us)));
+    if (rc) {
+        return rc;
+    }
+    while (!rc && db_next(&rows)) {
+        rc = fn(arg, db_get_text(&rows, 0), db_get_text(&rows, 1), db_get_int(&rows, 2), e);
+    }
+    int end = db_rows_done(&rows, e);
+    return rc ? rc : end;
+}
+
+DB_STATEMENT(verify_covered,
+             "SELECT CAST(coalesce(sum(" PART("$2", "$3", "i.begin_us",
+                                              "i.end_us") "), 0) AS BIGINT) FROM "
+                                                          "usage_interval i WHERE i.server_id = $1 AND i.end_us > $2 "
+                                                          "AND i.begin_us < $3 AND i.state IN ('running', "
+                                                          "'paused')");
+int store_verify_covered(struct db_conn *c, const char *server_id, int64_t from_us, int64_t to_us, int64_t *ret_us,
+                         struct error *e)
+{
+    return db_query_int(c, &verify_covered, ret_us, e, DB_ARGS(db_text(server_id), db_int(from_us), db_int(to_us)));
 }
 
 DB_STATEMENT(verify_states,

@@ -20,14 +20,20 @@ int store_verify_end(struct verify_list *list, struct error *e);
 
 struct verify_host {
     const char *id, *name;
-    int64_t from_us, to_us; /* the part of the period in which it belonged to the cloud */
+    int64_t enrolled_us;    /* when this life of it began */
+    int64_t from_us, to_us; /* the part of the period in which it belonged to the cloud and had this size */
     int64_t vcpus, reserved_vcpus, ratio_permille;
-    int64_t sold_us; /* VCPUs of running and paused servers times microseconds */
+    int64_t sold_us;  /* VCPUs of running and paused servers times microseconds */
+    int64_t held_us;  /* likewise of servers that are off and keep their room */
+    int64_t slots_us; /* likewise of reservations' free slots */
 };
 typedef int (*verify_host_fn)(void *arg, const struct verify_host *host, struct error *e);
-/* Each life of a host in [from_us, to_us), with what was sold of it then. */
+/* Each life of a host in [from_us, to_us) by the sizes that it had, with what was used of it then. */
 int store_verify_hosts(struct db_conn *c, int64_t from_us, int64_t to_us, verify_host_fn fn, void *arg,
                        struct error *e);
+/* Hosts whose present size or reserved slots are not what was noted last. */
+typedef void (*verify_noted_fn)(void *arg, const char *host, const char *what);
+int store_verify_noted(struct db_conn *c, verify_noted_fn fn, void *arg, struct error *e);
 /* What running and paused servers used in [from_us, to_us), whatever host they were on: VCPUs times microseconds. */
 int store_verify_sold(struct db_conn *c, int64_t from_us, int64_t to_us, int64_t *ret_us, struct error *e);
 /* Hours in [from_us, to_us) in which a hypervisor counted processor time of a server that by the ledger was on nowhere.
@@ -47,6 +53,20 @@ struct verify_event {
 };
 int store_verify_event(struct db_conn *c, const char *host_id, int64_t seq, const char *server_id, struct arena *a,
                        struct verify_event *ret, struct error *e);
+/* The lowest number of a host's journal that the controller took of a time in [from_us, to_us); 0: none. */
+int store_verify_oldest(struct db_conn *c, const char *host_id, int64_t from_us, int64_t to_us, int64_t *ret_seq,
+                        struct error *e);
+/* What the controller took of a host's journal: numbers from first_seq on, of a time in [from_us, to_us), that came
+ * before received_us. */
+struct verify_span {
+    int64_t first_seq, from_us, to_us, received_us;
+};
+typedef int (*verify_taken_fn)(void *arg, const char *server_id, const char *state, int64_t seq, struct error *e);
+int store_verify_taken(struct db_conn *c, const char *host_id, const struct verify_span *span, verify_taken_fn fn,
+                       void *arg, struct error *e);
+/* For how long within [from_us, to_us) the ledger has a server running or paused, on whatever host. */
+int store_verify_covered(struct db_conn *c, const char *server_id, int64_t from_us, int64_t to_us, int64_t *ret_us,
+                         struct error *e);
 typedef int (*verify_text_fn)(void *arg, const char *server_id, const char *observed, const char *metered,
                               struct error *e);
 /* Servers that have run and whose observed state is not the metered one ("" for no running interval); `settled_us`:

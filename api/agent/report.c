@@ -14,6 +14,7 @@
 #include "db/store_elastic_check.h"
 #include "db/store_host_clock.h"
 #include "db/store_host_reach.h"
+#include "db/store_host_size.h"
 #include "db/store_host_storage.h"
 #include "db/store_resource.h"
 #include <inttypes.h>
@@ -164,7 +165,8 @@ static int apply_inventory(struct work *w, const struct report_inventory *from)
     row.traits = json_in_is_array(from->traits) ? json_in_print(from->traits, w->arena) : "[]";
     int rc = store_cells_set(w->conn, row.id, print_topology(w, from->topology), w->now_us, w->error);
     rc = rc ? rc : store_host_storage_set(w->conn, row.id, from->storage, w->error);
-    return rc ? rc : store_host_write_inventory(w->conn, &row, w->error);
+    rc = rc ? rc : store_host_write_inventory(w->conn, &row, w->error);
+    return rc ? rc : store_host_size_note(w->conn, row.id, w->now_us, w->error);
 }
 
 static bool is_list(const struct work *w, const char *what, const char *list)

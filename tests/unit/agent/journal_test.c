@@ -1,6 +1,7 @@
 /* journal: what it remembers over restarts, torn and damaged files, numbers that are never given out twice. */
 #include "common/file.h"
 #include "compute-agent/journal.h"
+#include "compute-agent/journal_past.h"
 #include "tests/unit/check.h"
 #include "tests/unit/scratch.h"
 #include <signal.h>
@@ -352,6 +353,57 @@ TEST("an event that cannot be written is not noted, leaves no half line, and its
     journal_free(&j);
     j = open_journal(path, false);
     CHECK_INT(journal_pending(j), 2);
+    journal_free(&j);
+    free(path);
+}
+
+static int64_t past(const char *path, const struct journal_past_query *q, struct strbuf *to)
+{
+    struct error e = {0};
+    strbuf_reset(to);
+    CHECK_OK(journal_past_print(path, q, to, &e), &e);
+    int64_t count = 0;
+    for (const char *at = to->data; (at = strstr(at, "\"seq\":")); at++) {
+        count++;
+    }
+    return count;
+}
+
+TEST("what was said long ago is still there after the file was rewritten")
+{
+    char *path = scratch_file("past");
+    struct journal *j = open_journal(path, false);
+    struct strbuf text, old;
+    struct error e = {0};
+    strbuf_init(&text, 0);
+    strbuf_init(&old, 0);
+    int64_t last = 0;
+    for (int i = 1; i <= 4000; i++) { /* three files' worth */
+        last = note(j, i % 2 ? SERVER_A : SERVER_B, i % 3 ? SERVER_STATE_RUNNING : SERVER_STATE_STOPPED, i);
+        if (i % 10 == 0) {
+            CHECK_OK(journal_accept(j, last, &behind, &e), &e);
+        }
+    }
+    strbuf_appendf(&old, "%s.2", path);
+    CHECK_INT(access(old.data, F_OK), 0);
+    struct journal_past_query all = {.to_us = INT64_MAX, .accepted = last};
+    CHECK_INT(past(path, &all, &text), JOURNAL_PAST_LIMIT);
+    CHECK(strstr(text.data, "{\"first_seq\":1,\"events\":[{\"seq\":1,\"server_id\":\"" SERVER_A
+                            "\",\"state\":\"running\",\"at_us\":1001},{\"seq\":2,"));
+    CHECK(strstr(text.data, "\"more\":true"));
+    all.after_seq = 3500;
+    CHECK_INT(past(path, &all, &text), 500);
+    CHECK(strstr(text.data, "\"more\":false"));
+    all = (struct journal_past_query){.from_us = 1100, .to_us = 1200, .accepted = last};
+    CHECK_INT(past(path, &all, &text), 100);
+    all = (struct journal_past_query){.to_us = INT64_MAX, .after_seq = 3500, .accepted = 3600};
+    CHECK_INT(past(path, &all, &text), 100);
+    CHECK_INT(unlink(old.data), 0);
+    all = (struct journal_past_query){.to_us = INT64_MAX, .accepted = last};
+    past(path, &all, &text);
+    CHECK(!strstr(text.data, "\"first_seq\":1,"));
+    strbuf_done(&old);
+    strbuf_done(&text);
     journal_free(&j);
     free(path);
 }
