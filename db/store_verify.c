@@ -154,6 +154,17 @@ int store_verify_sold(struct db_conn *c, int64_t from_us, int64_t to_us, int64_t
     return db_query_int(c, &verify_sold, ret_us, e, DB_ARGS(db_int(from_us), db_int(to_us)));
 }
 
+/* Rows of a server, another text and a number. */
+static int tell_rows(struct db_rows *rows, verify_used_fn fn, void *arg, struct error *e)
+{
+    int rc = 0;
+    while (!rc && db_next(rows)) {
+        rc = fn(arg, db_get_text(rows, 0), db_get_text(rows, 1), db_get_int(rows, 2), e);
+    }
+    int end = db_rows_done(rows, e);
+    return rc ? rc : end;
+}
+
 /* A minute more on both sides: what was counted goes to the hour of its sample. */
 #define RAN                                                                                                            \
     "c JOIN usage_shape f ON f.no = c.shape_no WHERE c.subject_no = u.subject_no AND f.state IN ('running', "          \
@@ -167,14 +178,7 @@ int store_verify_used(struct db_conn *c, int64_t from_us, int64_t to_us, verify_
 {
     struct db_rows rows;
     int rc = db_query(c, &verify_used, &rows, e, DB_ARGS(db_int(from_us), db_int(to_us)));
-    if (rc) {
-        return rc;
-    }
-    while (!rc && db_next(&rows)) {
-        rc = fn(arg, db_get_text(&rows, 0), db_get_text(&rows, 1), db_get_int(&rows, 2), e);
-    }
-    int end = db_rows_done(&rows, e);
-    return rc ? rc : end;
+    return rc ? rc : tell_rows(&rows, fn, arg, e);
 }
 
 DB_STATEMENT(
@@ -249,14 +253,7 @@ int store_verify_taken(struct db_conn *c, const char *host_id, const struct veri
     int rc = db_query(c, &verify_taken, &rows, e,
                       DB_ARGS(db_text(host_id), db_int(span->first_seq), db_int(span->from_us), db_int(span->to_us),
                               db_int(span->received_us)));
-    if (rc) {
-        return rc;
-    }
-    while (!rc && db_next(&rows)) {
-        rc = fn(arg, db_get_text(&rows, 0), db_get_text(&rows, 1), db_get_int(&rows, 2), e);
-    }
-    int end = db_rows_done(&rows, e);
-    return rc ? rc : end;
+    return rc ? rc : tell_rows(&rows, fn, arg, e);
 }
 
 DB_STATEMENT(verify_covered,

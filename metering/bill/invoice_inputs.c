@@ -3,6 +3,74 @@
 #include "metering/bill/invoice.h"
 #include <string.h>
 
+static void write_payer(struct json_out *o, const struct invoice_inputs *in)
+{
+    json_out_text(o, "account_id", in->account_id);
+    json_out_text(o, "name", in->name);
+    json_out_text(o, "address", in->address);
+    json_out_text(o, "book", in->book);
+    json_out_text(o, "timezone", in->timezone);
+    json_out_int(o, "tax_ppm", in->tax_ppm);
+    json_out_int(o, "from_us", in->period.from_us);
+    json_out_int(o, "to_us", in->period.to_us);
+    json_out_int(o, "position", in->period.position);
+    json_out_int(o, "generation", in->period.generation);
+    json_out_array(o, "projects");
+    for (size_t i = 0; i < in->project_count; i++) {
+        json_out_text(o, NULL, in->projects[i]);
+    }
+    json_out_array_end(o);
+}
+
+static void write_credit(struct json_out *o, const struct invoice_credit *c)
+{
+    json_out_object(o, NULL);
+    json_out_text(o, "id", c->id);
+    json_out_text(o, "reason", c->reason);
+    json_out_int(o, "left_nano", c->left_nano);
+    json_out_object_end(o);
+}
+
+static void write_earlier(struct json_out *o, const struct invoice_earlier *x)
+{
+    json_out_object(o, NULL);
+    json_out_int(o, "number", x->number);
+    json_out_int(o, "position", x->position);
+    json_out_int(o, "generation", x->generation);
+    json_out_object_end(o);
+}
+
+static void write_correction(struct json_out *o, const struct invoice_correction *c)
+{
+    json_out_object(o, NULL);
+    json_out_text(o, "id", c->id);
+    json_out_text(o, "reason", c->reason);
+    json_out_int(o, "about", c->about);
+    json_out_int(o, "amount_nano", c->amount_nano);
+    json_out_object_end(o);
+}
+
+static void write_commitment(struct json_out *o, const struct invoice_commitment *c)
+{
+    json_out_object(o, NULL);
+    json_out_text(o, "id", c->id);
+    json_out_text(o, "label", c->label);
+    json_out_text(o, "resource", c->resource);
+    json_out_text(o, "project", c->project);
+    json_out_text(o, "flavor", c->flavor);
+    json_out_int(o, "units", c->units);
+    json_out_int(o, "nano", c->nano);
+    json_out_int(o, "from_us", c->from_us);
+    json_out_int(o, "to_us", c->to_us);
+    json_out_object_end(o);
+}
+
+#define LIST(name, items, count, write)                                                                                \
+    json_out_array(&o, (name));                                                                                        \
+    for (size_t i = 0; i < (count); i++) {                                                                             \
+        write(&o, &(items)[i]);                                                                                        \
+    }                                                                                                                  \
+    json_out_array_end(&o)
 char *invoice_write_inputs(const struct invoice_inputs *in, struct arena *a)
 {
     struct strbuf text;
@@ -10,65 +78,11 @@ char *invoice_write_inputs(const struct invoice_inputs *in, struct arena *a)
     strbuf_init(&text, 0);
     json_out_init(&o, &text);
     json_out_object(&o, NULL);
-    json_out_text(&o, "account_id", in->account_id);
-    json_out_text(&o, "name", in->name);
-    json_out_text(&o, "address", in->address);
-    json_out_text(&o, "book", in->book);
-    json_out_text(&o, "timezone", in->timezone);
-    json_out_int(&o, "tax_ppm", in->tax_ppm);
-    json_out_int(&o, "from_us", in->period.from_us);
-    json_out_int(&o, "to_us", in->period.to_us);
-    json_out_int(&o, "position", in->period.position);
-    json_out_int(&o, "generation", in->period.generation);
-    json_out_array(&o, "projects");
-    for (size_t i = 0; i < in->project_count; i++) {
-        json_out_text(&o, NULL, in->projects[i]);
-    }
-    json_out_array_end(&o);
-    json_out_array(&o, "credits");
-    for (size_t i = 0; i < in->credit_count; i++) {
-        json_out_object(&o, NULL);
-        json_out_text(&o, "id", in->credits[i].id);
-        json_out_text(&o, "reason", in->credits[i].reason);
-        json_out_int(&o, "left_nano", in->credits[i].left_nano);
-        json_out_object_end(&o);
-    }
-    json_out_array_end(&o);
-    json_out_array(&o, "earlier");
-    for (size_t i = 0; i < in->earlier_count; i++) {
-        json_out_object(&o, NULL);
-        json_out_int(&o, "number", in->earlier[i].number);
-        json_out_int(&o, "position", in->earlier[i].position);
-        json_out_int(&o, "generation", in->earlier[i].generation);
-        json_out_object_end(&o);
-    }
-    json_out_array_end(&o);
-    json_out_array(&o, "corrections");
-    for (size_t i = 0; i < in->correction_count; i++) {
-        json_out_object(&o, NULL);
-        json_out_text(&o, "id", in->corrections[i].id);
-        json_out_text(&o, "reason", in->corrections[i].reason);
-        json_out_int(&o, "about", in->corrections[i].about);
-        json_out_int(&o, "amount_nano", in->corrections[i].amount_nano);
-        json_out_object_end(&o);
-    }
-    json_out_array_end(&o);
-    json_out_array(&o, "commitments");
-    for (size_t i = 0; i < in->commitment_count; i++) {
-        const struct invoice_commitment *c = &in->commitments[i];
-        json_out_object(&o, NULL);
-        json_out_text(&o, "id", c->id);
-        json_out_text(&o, "label", c->label);
-        json_out_text(&o, "resource", c->resource);
-        json_out_text(&o, "project", c->project);
-        json_out_text(&o, "flavor", c->flavor);
-        json_out_int(&o, "units", c->units);
-        json_out_int(&o, "nano", c->nano);
-        json_out_int(&o, "from_us", c->from_us);
-        json_out_int(&o, "to_us", c->to_us);
-        json_out_object_end(&o);
-    }
-    json_out_array_end(&o);
+    write_payer(&o, in);
+    LIST("credits", in->credits, in->credit_count, write_credit);
+    LIST("earlier", in->earlier, in->earlier_count, write_earlier);
+    LIST("corrections", in->corrections, in->correction_count, write_correction);
+    LIST("commitments", in->commitments, in->commitment_count, write_commitment);
     json_out_int(&o, "form", in->form);
     json_out_object_end(&o);
     char *copy = arena_strdup(a, text.data);
