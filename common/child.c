@@ -159,20 +159,30 @@ static int child_watch(const struct child *c, pid_t pid, int out[2], int err[2],
     return code;
 }
 
+static int child_open(const char *path, int flags, int *ret, struct error *e)
+{
+    *ret = open(path, flags | O_CLOEXEC, 0600);
+    return *ret < 0 ? error_set(e, ERR_IO, "%s: %s", path, strerror(errno)) : 0;
+}
+
 int child_run(const struct child *c, struct strbuf *output, struct error *e)
 {
-    int out[2] = {-1, -1}, err[2] = {-1, -1};
+    int out[2] = {-1, -1}, err[2] = {-1, -1}, in = -1, file = -1;
     struct child_confine confine = {{-1, -1}, {-1, -1}};
-    int in = open(c->input ? c->input : "/dev/null", O_RDONLY | O_CLOEXEC);
-    if (in < 0)
-        return error_set(e, ERR_IO, "%s: %s", c->input ? c->input : "/dev/null", strerror(errno));
+    int code = child_open(c->input ? c->input : "/dev/null", O_RDONLY, &in, e);
+    if (!code && c->output && (code = child_open(c->output, O_WRONLY | O_CREAT | O_TRUNC, &file, e)) != 0)
+        close(in);
+    if (code)
+        return code;
     bool ready = pipe2(out, O_CLOEXEC) == 0 && pipe2(err, O_CLOEXEC) == 0 &&
                  (!c->confined_as || child_confine_open(&confine) == 0);
     pid_t pid = ready ? fork() : -1;
     if (pid == 0)
-        child_exec(c, &confine, in, out[1], err[1]);
+        child_exec(c, &confine, in, file < 0 ? out[1] : file, err[1]);
     int why = errno;
     close(in);
+    if (file >= 0)
+        close(file);
     if (pid > 0 && c->confined_as)
         child_confine_admit(&confine, pid, c->confined_as);
     child_confine_close(&confine);

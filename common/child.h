@@ -11,6 +11,7 @@ struct child {
     const char *directory;   /* to run in; NULL: here */
     const char *input;       /* file that it has as standard input; confined, it can open /dev/stdin when others
                               * may read the file; NULL: nothing */
+    const char *output;      /* file that its standard output goes to, made anew; NULL: child_run's */
     struct strbuf *errors;   /* appended to: what it writes to standard error, up to its ceiling; NULL: nothing */
     int64_t deadline_ms;     /* then it is killed */
     int64_t memory_bytes;    /* address space limit, 0: none */

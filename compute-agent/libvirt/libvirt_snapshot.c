@@ -1,6 +1,7 @@
-/* A copy of a server's root disk. Of a guest that is on, QEMU makes it while the guest goes on writing (a full backup
- * job: the copy is the disk as it was when the job began; file systems are frozen for that moment when the image says
- * that the guest has QEMU's agent); of one that is off, qemu-img. The copy has no base and lies in the server's folder.
+/* A copy of a server's root disk; of a container, its files as an archive (tree_snapshot.h). Of a guest that is on,
+ * QEMU makes it while the guest goes on writing (a full backup job: the copy is the disk as it was when the job began;
+ * file systems are frozen for that moment when the image says that the guest has QEMU's agent); of one that is off,
+ * qemu-img. The copy has no base and lies in the server's folder.
  *
  * Failure modes: the job is libvirt's and outlives this agent: the next try ends it first. A guest that goes off
  * meanwhile ends the job; the next try copies its disk as it lies there. */
@@ -13,6 +14,7 @@
 #include "compute-agent/settings.h"
 #include "compute-agent/spec.h"
 #include "compute-agent/storage/storage.h"
+#include "compute-agent/storage/tree_snapshot.h"
 #include "compute-agent/xml/xml.h"
 #include <poll.h>
 #include <stdlib.h>
@@ -185,13 +187,13 @@ static void copy_stopped(struct libvirt_call *c, const char *root, const char *t
                                  : child_run(&child, NULL, &c->error);
 }
 
-static void answer(struct libvirt_call *c, const char *path)
+static void answer(struct libvirt_call *c, const char *path, const char *format)
 {
     struct json_out o;
     json_out_init(&o, &c->text);
     json_out_object(&o, NULL);
     json_out_text(&o, "file", path);
-    json_out_text(&o, "format", "qcow2");
+    json_out_text(&o, "format", format);
     json_out_object_end(&o);
 }
 
@@ -216,15 +218,18 @@ void libvirt_snapshot_take(struct libvirt_call *c)
     }
     char *folder = storage_folder(c->settings, c->id), *to = storage_image_path(c->settings, c->id, c->move->image_id);
     const char *root = arena_printf(&c->arena, "%s/" DOMAIN_XML_ROOT, folder);
+    bool tree = c->profile->root == PROFILE_ROOT_TREE;
     unlink(to);
-    if (domain && virDomainIsActive(domain) == 1)
+    if (tree)
+        c->code = tree_snapshot(folder, to, &c->stop, &c->error);
+    else if (domain && virDomainIsActive(domain) == 1)
         copy_running(c, domain, root, to);
     else
         copy_stopped(c, root, to);
     if (c->code)
         unlink(to);
     else
-        answer(c, to);
+        answer(c, to, tree ? "root-tar" : "qcow2");
     if (domain)
         virDomainFree(domain);
     free(to);

@@ -13,6 +13,7 @@ const struct profile profile_lxc = {
     .disk_buses = profile_none,
     .nics = profile_none,
     .actions = PROFILE_ACTIONS_BASIC | PROFILE_ACTIONS_PAUSE,
+    .snapshots = true,
     .shutdown_signal = true,
     .filter = PROFILE_FILTER_AGENT,
     .processes = true,

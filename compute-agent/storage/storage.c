@@ -16,6 +16,7 @@
 #include "compute-agent/storage/image_cache.h"
 #include "compute-agent/storage/owner.h"
 #include "compute-agent/storage/tree.h"
+#include "compute-agent/storage/tree_snapshot.h"
 #include "compute-agent/worker.h"
 #include "compute-agent/xml/domain_xml.h"
 #include <dirent.h>
@@ -135,6 +136,7 @@ static void storage_tidy_images(const struct settings *settings, const char *hos
     char **ids = storage_list(settings, host_id, &count);
     for (size_t i = 0; i < count; i++) {
         char *folder = storage_folder(settings, ids[i]);
+        tree_snapshot_tidy(folder);
         DIR *dir = opendir(folder);
         for (struct dirent *d; dir && (d = readdir(dir));)
             if (strncmp(d->d_name, STORAGE_IMAGE, strlen(STORAGE_IMAGE)) == 0 && !unlinkat(dirfd(dir), d->d_name, 0))

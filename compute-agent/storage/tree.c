@@ -9,6 +9,7 @@
 #include "compute-agent/storage/id_mount.h"
 #include "compute-agent/storage/id_range.h"
 #include "compute-agent/storage/image_check.h"
+#include "compute-agent/storage/tree_snapshot.h"
 #include "compute-agent/storage/unpack.h"
 #include "compute-agent/storage/volume.h"
 #include "compute-agent/xml/domain_xml.h"
@@ -25,8 +26,6 @@
 #include <unistd.h>
 
 #define TREE_VOLUME     ".img"  /* behind TREE_SUFFIX */
-#define TREE_LAYER      "layer" /* in a server's folder, the volume with its changes, and where it is mounted */
-#define TREE_LAYER_FILE "layer.img"
 #define TREE_LOWER      "lower" /* the image with the container's users, for a moment */
 #define TREE_MOUNT      "at"    /* while it is unpacked */
 #define TREE_PATH_MOST  1024
@@ -149,8 +148,8 @@ static int tree_unpack(const char *image, struct error *e)
     return code;
 }
 
-/* Where the image's files are to be seen, with users from DOMAIN_XML_IDS_FIRST on. */
-static int tree_show(const char *image, struct error *e)
+/* With users from DOMAIN_XML_IDS_FIRST on. */
+int tree_show(const char *image, struct error *e)
 {
     char *at = strbuf_print("%s" TREE_SUFFIX, image), *volume = strbuf_print("%s" TREE_SUFFIX TREE_VOLUME, image);
     int code = tree_unpack(image, e);
@@ -301,7 +300,7 @@ static void tree_mounts_init(struct tree_mounts *m, const char *folder, const ch
     m->shown = strbuf_print("%s" TREE_SUFFIX, base);
     m->volume = strbuf_print("%s/" TREE_LAYER_FILE, folder);
     m->layer = strbuf_print("%s/" TREE_LAYER, folder);
-    m->upper = strbuf_print("%s/" TREE_LAYER "/upper", folder);
+    m->upper = strbuf_print("%s/" TREE_LAYER "/" TREE_UPPER, folder);
     m->work = strbuf_print("%s/" TREE_LAYER "/work", folder);
     m->lower = strbuf_print("%s/" TREE_LOWER, folder);
     m->root = strbuf_print("%s/" DOMAIN_XML_TREE, folder);
@@ -393,6 +392,7 @@ void tree_unmount(const char *folder)
 /* What belongs to its users goes before the note of who they are. */
 void tree_discard(const char *folder)
 {
+    tree_snapshot_tidy(folder);
     char *layer = strbuf_print("%s/" TREE_LAYER_FILE, folder), *seed = strbuf_print("%s/" DOMAIN_XML_SEED, folder);
     tree_unmount(folder);
     unlink(layer);

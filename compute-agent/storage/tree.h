@@ -12,6 +12,10 @@
 #define TREE_BASE "base"
 /* An unpacked image is seen at the image's path with this behind it, while the host is up. */
 #define TREE_SUFFIX ".tree"
+/* In a server's folder: the volume with its changes, and where it is mounted. */
+#define TREE_LAYER_FILE "layer.img"
+#define TREE_LAYER      "layer"
+#define TREE_UPPER      "upper" /* in it */
 
 /* Makes what is missing in `folder`, and its disk larger if it is to be; one of those in `instances`. ERR_INVALID
  * without an image, with one that cannot be unpacked, or when it does not fit into the flavor, ERR_NOT_FOUND when
@@ -26,6 +30,8 @@ void tree_unmount(const char *folder);
 void tree_discard(const char *folder);
 /* The image that a server's folder is based on; false when it is on none. Caller frees. */
 bool tree_base(const char *folder, char **ret);
+/* The image's files are seen at its path with TREE_SUFFIX. ERR_IO, and as tree_make. */
+int tree_show(const char *image, struct error *e);
 /* What was unpacked of the image; nothing there is no error. */
 void tree_forget(const char *image);
 /* Removes what an agent that was killed has left half unpacked in the image cache. At start-up. */

@@ -5,13 +5,17 @@
 #include "compute-agent/storage/id_range.h"
 #include "compute-agent/storage/image_check.h"
 #include "compute-agent/storage/tree.h"
+#include "compute-agent/storage/tree_snapshot.h"
 #include "compute-agent/xml/domain_xml.h"
 #include "tests/unit/agent/samples.h"
 #include "tests/unit/scratch.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
@@ -314,5 +318,84 @@ TEST("what was half unpacked goes at the start, what is whole stays")
     CHECK(access(at(work, "a.root-tar.tree.Ab12Cd"), F_OK) != 0);
     CHECK_INT(access(at(work, "a.root-tar.tree"), F_OK), 0);
     CHECK_INT(access(image, F_OK), 0);
+    end();
+}
+
+static const atomic_bool go_on = false;
+
+static void freeze(const char *path, unsigned long request, int wanted)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY);
+    CHECK(fd >= 0);
+    CHECK_INT(ioctl(fd, request, 0), wanted);
+    close(fd);
+}
+
+/* What is in the archive is unpacked as root, without anybody's users. */
+static void check_archive(const char *archive)
+{
+    struct stat st;
+    CHECK_INT(mkdir(at(work, "out"), 0755), 0);
+    const char *argv[] = {"tar", "-xpf", archive, "--same-owner", "-C", at(work, "out"), NULL};
+    run(argv);
+    CHECK_INT(stat(at(work, "out/tool"), &st), 0);
+    CHECK_INT(st.st_uid, 7);
+    CHECK_INT(st.st_gid, 60000);
+    CHECK_INT(st.st_mode & 07777, 04755);
+    CHECK_INT(stat(at(work, "out/new"), &st), 0);
+    CHECK_INT(st.st_uid, 1);
+    CHECK_INT(st.st_size, 4);
+    CHECK(access(at(work, "out/file"), F_OK) != 0);
+    CHECK_INT(lstat(at(work, "out/link"), &st), 0);
+    CHECK_INT(disk_remove_folder(at(work, "out"), NULL), 0);
+}
+
+TEST("an image of a container's files has the image's and its own, with its own owners, running or not")
+{
+    struct error e = {0};
+    begin();
+    struct spec *spec = sample_read(SAMPLE(""));
+    struct disk_base base = base_of(1000);
+    char archive[300];
+    snprintf(archive, sizeof(archive), "%s", at(work, "made.tar.gz"));
+    CHECK_INT(tree_snapshot(folder, archive, &go_on, &e), ERR_NOT_FOUND);
+    error_clear(&e);
+    CHECK_OK(tree_make(work, folder, spec, &base, true, &e), &e);
+    CHECK_INT(tree_snapshot(folder, archive, &go_on, &e), ERR_NOT_FOUND); /* it has never run */
+    error_clear(&e);
+    CHECK_OK(tree_mount(folder, &e), &e);
+    write_file(at(folder, "root/new"), "mine");
+    CHECK_INT(chown(at(folder, "root/new"), (uid_t)id_in(folder, 1), (gid_t)id_in(folder, 1)), 0);
+    CHECK_INT(unlink(at(folder, "root/file")), 0);
+    CHECK_OK(tree_snapshot(folder, archive, &go_on, &e), &e);
+    check_archive(archive);
+    write_file(at(folder, "root/later"), "goes on"); /* it is thawed */
+    freeze(at(folder, TREE_LAYER), FIFREEZE, 0);     /* of an agent that has died */
+    tree_snapshot_tidy(folder);
+    write_file(at(folder, "root/later"), "and on");
+    freeze(at(folder, TREE_LAYER), FITHAW, -1);
+    tree_unmount(folder);
+    CHECK_OK(tree_snapshot(folder, archive, &go_on, &e), &e);
+    check_archive(archive);
+    CHECK(access(at(folder, "snapshot"), F_OK) != 0);
+    tree_discard(folder);
+    spec_free(&spec);
+    end();
+}
+
+TEST("an image of a container's files that is not wanted any more leaves nothing, and the container goes on")
+{
+    struct error e = {0};
+    atomic_bool stop = true;
+    begin();
+    struct spec *spec = sample_read(SAMPLE(""));
+    struct disk_base base = base_of(1000);
+    CHECK_OK(tree_make(work, folder, spec, &base, true, &e), &e);
+    CHECK_OK(tree_mount(folder, &e), &e);
+    CHECK_INT(tree_snapshot(folder, at(work, "made.tar.gz"), &stop, &e), ERR_TIMEOUT);
+    write_file(at(folder, "root/new"), "mine");
+    CHECK(access(at(folder, "snapshot"), F_OK) != 0);
+    tree_discard(folder);
+    spec_free(&spec);
     end();
 }
