@@ -16,6 +16,7 @@ const struct command *const commands[] = {
     &host_fence_command,
     &host_remove_command,
     &host_power_command,
+    &host_baseline_command,
     &capacity_command,
     &rebalance_plan_command,
     &rebalance_apply_command,

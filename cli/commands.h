@@ -16,6 +16,7 @@ extern const struct command host_maintain_command;
 extern const struct command host_fence_command;
 extern const struct command host_remove_command;
 extern const struct command host_power_command;
+extern const struct command host_baseline_command;
 extern const struct command capacity_command;
 extern const struct command rebalance_plan_command;
 extern const struct command rebalance_apply_command;

@@ -4,7 +4,9 @@
 #include "cli/host_find.h"
 #include "cli/table.h"
 #include "common/clock.h"
+#include "common/model/cpu.h"
 #include "db/store_cells.h"
+#include "db/store_cpu.h"
 #include "db/store_host.h"
 #include "db/store_host_reach.h"
 #include "db/store_host_work.h"
@@ -41,6 +43,8 @@ static void add_resources(struct table *t, const struct host_resource_row *list,
 struct shown {
     struct cli *cli;
     struct host_row row;
+    struct host_cpu_row cpu;
+    struct cpu_baseline_row baseline; /* of its pool */
     struct host_drain_row drain;
     struct host_drain_figures figures;
     struct host_resource_row *resources;
@@ -95,6 +99,25 @@ static void add_cells(struct table *t, const struct shown *s)
         add_cell(t, &topology->cells[h], &held);
 }
 
+/* The most that guests can have, and what of the pool's baseline is missing. */
+static void add_cpu(struct table *t, const struct shown *s)
+{
+    struct arena *a = &s->cli->arena;
+    struct cpu_set has, wanted;
+    if (!s->cpu.kind)
+        return;
+    cpu_set_read(s->cpu.features, a, &has);
+    cpu_set_read(s->baseline.features, a, &wanted);
+    struct cpu_set lacks = cpu_set_minus(&wanted, &has, a);
+    add(t, "processor", arena_printf(a, "%s (%s)", s->cpu.model, s->cpu.kind));
+    if (s->baseline.id)
+        add(t, "baseline",
+            lacks.count
+                ? arena_printf(a, "lacks %s", cpu_set_text(&lacks, a))
+                : arena_printf(a, "%s, %s", s->baseline.model,
+                               s->cpu.baseline_id == s->baseline.id ? "guests get it" : "guests do not get it"));
+}
+
 static int read_all(struct db_conn *c, void *arg, struct error *e)
 {
     struct shown *s = arg;
@@ -103,6 +126,8 @@ static int read_all(struct db_conn *c, void *arg, struct error *e)
     rc = rc ? rc : store_host_get(c, id, &s->cli->arena, &s->row, e);
     rc = rc ? rc : store_resource_list(c, id, &s->cli->arena, &s->resources, &s->resource_count, e);
     rc = rc ? rc : store_cells_of_host(c, id, &s->cli->arena, &s->topology, &s->given, e);
+    rc = rc ? rc : store_cpu_get(c, id, &s->cli->arena, &s->cpu, e);
+    rc = rc ? rc : store_cpu_baseline_of(c, id, &s->cli->arena, &s->baseline, e);
     rc = rc ? rc : store_host_reach_get(c, id, &s->cli->arena, &s->reach, e);
     rc = rc ? rc : store_host_work_get_drain(c, id, &s->cli->arena, &s->drain, &s->drained, e);
     rc = rc ? rc : store_host_work_is_off(c, id, clock_now_us(), &s->off, &s->proof, &s->cli->arena, e);
@@ -134,6 +159,7 @@ static void print_table(const struct shown *s)
     add_cells(&t, s);
     table_add(&t, "servers");
     table_addf(&t, "%" PRId64, row->server_count);
+    add_cpu(&t, s);
     add(&t, "confined by", confinement_text(row, &s->cli->arena));
     add(&t, "traits", row->traits);
     const char *networks = store_host_reach_of(s->reach.networks, s->reach.told_networks);

@@ -85,6 +85,18 @@ static void agent_make_fake_cells(struct agent *a)
     free(t);
 }
 
+/* The part of the list that is this host's; NULL when there is nothing in it. Caller frees. */
+static char *agent_fake_cpu(const char *list, size_t index)
+{
+    const char *next;
+    for (; list && index > 0 && (next = strchr(list, '/')); index--)
+        list = next + 1;
+    char *part = list && *list && *list != '/' ? memory_strdup(list) : NULL;
+    if (part)
+        part[strcspn(part, "/")] = '\0';
+    return part;
+}
+
 static int agent_make_fake(struct agent_host *h, struct hypervisor **ret, struct error *e)
 {
     const struct settings *s = h->agent->settings;
@@ -104,9 +116,12 @@ static int agent_make_fake(struct agent_host *h, struct hypervisor **ret, struct
     setup.reserved_disk_gib = s->reserved_disk_bytes / GIB;
     setup.address = s->address;
     setup.storage = s->fake_storage;
+    setup.settings = s;
+    setup.cpu = agent_fake_cpu(s->fake_cpus, (size_t)(h - h->agent->hosts));
     setup.file = s->fake_persist ? file.data : NULL;
     int code = fake_new(&setup, ret, e);
     strbuf_done(&file);
+    free((char *)(uintptr_t)setup.cpu);
     if (!code) {
         h->fake = *ret;
         fake_set_faults(h->fake, agent_fault, h);

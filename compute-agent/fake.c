@@ -130,6 +130,8 @@ static void fake_end(struct fake *f, struct fake_call *c)
     result.domain = fake_domain(&f->base, c->id);
     if (c->kind == FAKE_LIST)
         fake_end_list(f, c, &result);
+    else if (c->kind == FAKE_BASELINE)
+        fake_end_baseline(c, &result);
     else if (c->kind == FAKE_SAMPLES)
         fake_end_samples(f, c, &result);
     else if (c->kind == FAKE_INVENTORY || c->kind == FAKE_CONSOLE || c->kind == FAKE_DIAGNOSTICS)
@@ -157,6 +159,7 @@ static void fake_due(void *arg)
         struct fake_call *c = due;
         due = c->next;
         fake_end(f, c);
+        arena_done(&c->arena);
         free(c);
     }
 }
@@ -270,10 +273,35 @@ static void fake_op_samples(struct hypervisor *h, hypervisor_samples_fn done, vo
     fake_submit(fake_of(h), c);
 }
 
+static void fake_op_set_baseline(struct hypervisor *h, const struct guest_cpu_baseline *baseline)
+{
+    struct fake *f = fake_of(h);
+    arena_done(&f->baseline_arena);
+    f->baseline = (struct guest_cpu_baseline){.id = baseline->id,
+                                              .description = arena_strdup(&f->baseline_arena, baseline->description),
+                                              .features = cpu_set_copy(&baseline->features, &f->baseline_arena)};
+}
+
+/* A fake processor is described by its features. */
+static void fake_op_baseline(struct hypervisor *h, const struct json_list *cpus, hypervisor_text_fn done, void *arg)
+{
+    struct fake_call *c = fake_call_new(fake_of(h), FAKE_BASELINE, "baseline", NULL);
+    const char *const *texts = cpus->items;
+    struct cpu_set set, none;
+    for (size_t i = 0; i < cpus->count; i++) {
+        cpu_flags_read(texts[i], &c->arena, &set, &none);
+        c->common = i == 0 ? set : cpu_set_both(&c->common, &set, &c->arena);
+    }
+    c->text = done;
+    c->arg = arg;
+    fake_submit(fake_of(h), c);
+}
+
 static void fake_drop_calls(struct fake_call *c)
 {
     while (c) {
         struct fake_call *next = c->next;
+        arena_done(&c->arena);
         free(c);
         c = next;
     }
@@ -298,6 +326,8 @@ static void fake_op_free(struct hypervisor *h)
     free((char *)(uintptr_t)f->setup.file);
     free((char *)(uintptr_t)f->setup.address);
     free((char *)(uintptr_t)f->setup.storage);
+    free((char *)(uintptr_t)f->setup.cpu);
+    arena_done(&f->baseline_arena);
     free(f);
 }
 
@@ -308,6 +338,8 @@ static const struct hypervisor_ops fake_ops = {
     .act = fake_op_act,
     .move = fake_op_move,
     .probe = fake_op_probe,
+    .set_baseline = fake_op_set_baseline,
+    .baseline = fake_op_baseline,
     .network_apply = fake_op_network_apply,
     .network_remove = fake_op_network_remove,
     .console_log = fake_op_console_log,
@@ -325,6 +357,7 @@ int fake_new(const struct fake_setup *setup, struct hypervisor **ret, struct err
     f->setup.file = memory_strdup(setup->file);
     f->setup.address = memory_strdup(setup->address);
     f->setup.storage = memory_strdup(setup->storage);
+    f->setup.cpu = memory_strdup(setup->cpu);
     f->tail = &f->calls;
     f->fd = -1;
     f->timer = loop_timer_new(setup->loop, fake_due, f);

@@ -7,13 +7,16 @@
 #include <stdint.h>
 
 struct loop;
+struct settings;
 
 struct fake_setup {
     struct loop *loop;
-    int64_t delay_ms; /* of every call */
+    const struct settings *settings; /* only with `cpu` */
+    int64_t delay_ms;                /* of every call */
     int64_t vcpus, memory_mib, disk_gib, reserved_vcpus, reserved_memory_mib, reserved_disk_gib;
     const char *topology; /* JSON of its NUMA cells, stays the caller's; NULL: none is told */
     const char *address;
+    const char *cpu; /* features that its guests can have, with commas between; NULL: it has no processors to tell */
     const char *storage; /* name of the storage that it says its servers are on; NULL: none */
     const char *file;    /* domains are kept here over restarts; NULL: they are not */
 };

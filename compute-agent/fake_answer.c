@@ -73,6 +73,42 @@ void fake_end_samples(struct fake *f, struct fake_call *c, const struct hypervis
     free(nics);
 }
 
+void fake_end_baseline(struct fake_call *c, const struct hypervisor_result *result)
+{
+    struct strbuf text;
+    struct json_out o;
+    strbuf_init(&text, 0);
+    json_out_init(&o, &text);
+    json_out_object(&o, NULL);
+    json_out_text(&o, "model", "fake");
+    json_out_text(&o, "description", cpu_set_text(&c->common, &c->arena));
+    cpu_set_write(&c->common, &o, "features");
+    json_out_object_end(&o);
+    c->text(c->arg, result, result->code ? "" : text.data, result->code ? 0 : text.size);
+    strbuf_done(&text);
+}
+
+static void fake_print_trait(void *arg, const char *trait)
+{
+    json_out_text(arg, NULL, trait);
+}
+
+/* Traits and the processor that guests can have: all of it, or the baseline. */
+static void fake_print_cpu(const struct fake *f, struct json_out *o)
+{
+    struct arena a;
+    struct cpu_set none;
+    struct guest_cpu_host h = {.settings = f->setup.settings, .known = f->setup.cpu != NULL, .kvm = true};
+    arena_init(&a);
+    cpu_flags_read(f->setup.cpu, &a, &h.host, &none);
+    h.baseline = f->baseline.id ? &f->baseline : NULL;
+    json_out_array(o, "traits");
+    guest_cpu_each_trait(&h, fake_print_trait, o);
+    json_out_array_end(o);
+    guest_cpu_print(&h, "x86_64 fake", "fake", f->setup.cpu, o);
+    arena_done(&a);
+}
+
 static void fake_print_inventory(const struct fake *f, struct strbuf *to)
 {
     struct json_out o;
@@ -91,8 +127,7 @@ static void fake_print_inventory(const struct fake *f, struct strbuf *to)
     json_out_object(&o, "cpu");
     json_out_text(&o, "model", "fake");
     json_out_object_end(&o);
-    json_out_array(&o, "traits");
-    json_out_array_end(&o);
+    fake_print_cpu(f, &o);
     json_out_raw(&o, "topology", f->setup.topology ? f->setup.topology : "{}");
     if (f->setup.storage)
         json_out_text(&o, "storage", f->setup.storage);

@@ -2,6 +2,7 @@
  * fake_act.c (what is done to a domain), fake_answer.c (what is told of them). */
 #pragma once
 #include "compute-agent/fake.h"
+#include "compute-agent/guest_cpu.h"
 #include "compute-agent/idmap.h"
 
 struct loop_timer;
@@ -25,6 +26,7 @@ enum fake_kind {
     FAKE_CONSOLE,
     FAKE_DIAGNOSTICS,
     FAKE_INVENTORY,
+    FAKE_BASELINE,
     FAKE_SAMPLES,
     FAKE_MOVE,
     FAKE_PROBE,
@@ -40,6 +42,8 @@ struct fake_call {
     bool first;
     size_t reservations;
     int64_t lines, due_us;
+    struct arena arena; /* of a baseline */
+    struct cpu_set common;
     enum fake_fault fault;
     struct hypervisor_event event;
     union {
@@ -56,6 +60,8 @@ struct fake {
     struct hypervisor_listener listener;
     struct loop_timer *timer;
     struct idmap guests, networks;
+    struct arena baseline_arena;
+    struct guest_cpu_baseline baseline; /* id 0: none */
     struct fake_call *calls, **tail, *hanging;
     fake_fault_fn fault;
     void *fault_arg;
@@ -82,6 +88,7 @@ int fake_move_now(struct fake *f, const struct hypervisor_move *move, struct fak
 
 /* ---- fake_answer.c ---- */
 /* The call's callback with its answer. */
+void fake_end_baseline(struct fake_call *c, const struct hypervisor_result *result);
 void fake_end_list(struct fake *f, struct fake_call *c, const struct hypervisor_result *result);
 void fake_end_move(struct fake_call *c, const struct hypervisor_result *result);
 void fake_end_samples(struct fake *f, struct fake_call *c, const struct hypervisor_result *result);

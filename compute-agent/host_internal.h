@@ -15,7 +15,8 @@ struct host_network;
 
 struct host_poll {
     int64_t since, queries_since;
-    bool full; /* the pass that began with since=0 is complete */
+    int64_t cpu_baseline; /* id of the one that it goes by, 0: none */
+    bool full;            /* the pass that began with since=0 is complete */
     unsigned failures;
     struct loop_timer *timer; /* next try after a failure */
 };

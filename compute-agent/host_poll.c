@@ -3,6 +3,7 @@
  * for ever; servers run on. */
 #include "common/json_in.h"
 #include "common/log.h"
+#include "compute-agent/guest_cpu.h"
 #include "compute-agent/host_internal.h"
 #include "compute-agent/host_task.h"
 #include "compute-agent/loop.h"
@@ -38,9 +39,37 @@ static void host_poll_take_server(struct host *h, json_value *value)
     }
 }
 
+/* Before the servers: those that start now are to have it. One that cannot be read is none. */
+static void host_poll_take_cpu(struct host *h, const struct spec_desired *d)
+{
+    const struct hypervisor_ops *ops = h->hypervisor->ops;
+    struct guest_cpu_baseline b = {0};
+    struct arena a;
+    if (!d->cpu_baseline && !d->no_cpu_baseline)
+        return;
+    arena_init(&a);
+    json_value *features = json_in_member(d->cpu_baseline, "features");
+    b.description = json_in_text(json_in_member(d->cpu_baseline, "description"));
+    json_in_int(json_in_member(d->cpu_baseline, "id"), &b.id);
+    h->poll.cpu_baseline = b.id;
+    bool good = d->cpu_baseline && b.description && cpu_set_read(json_in_print(features, &a), &a, &b.features);
+    if (d->cpu_baseline && !good)
+        log_error("the baseline of processors cannot be read", "host=%s id=%lld", h->identity->host_id,
+                  (long long)b.id);
+    else
+        log_info("baseline of processors", "host=%s id=%lld", h->identity->host_id, (long long)b.id);
+    if (ops->set_baseline) {
+        ops->set_baseline(h->hypervisor, good ? &b : &(struct guest_cpu_baseline){0});
+        if (h->connected)
+            host_report_inventory(h);
+    }
+    arena_done(&a);
+}
+
 static void host_poll_take(struct host *h, const struct spec_desired *d)
 {
     bool was_full = h->poll.full;
+    host_poll_take_cpu(h, d);
     for (size_t i = 0; i < json_in_count(d->tasks); i++) /* first: a server with a task is left alone */
         host_task_take(h, json_in_item(d->tasks, i));
     for (size_t i = 0; i < json_in_count(d->servers); i++)
@@ -109,8 +138,9 @@ static void host_poll_ask(void *arg)
     int64_t wait_ms = h->poll.full ? h->settings->poll_wait_ms : 0;
     struct strbuf path;
     strbuf_init(&path, 0);
-    strbuf_appendf(&path, "/agent/v1/desired?since=%lld&queries_since=%lld&wait_ms=%lld&limit=%d",
-                   (long long)h->poll.since, (long long)h->poll.queries_since, (long long)wait_ms, HOST_POLL_LIMIT);
+    strbuf_appendf(&path, "/agent/v1/desired?since=%lld&queries_since=%lld&cpu_baseline=%lld&wait_ms=%lld&limit=%d",
+                   (long long)h->poll.since, (long long)h->poll.queries_since, (long long)h->poll.cpu_baseline,
+                   (long long)wait_ms, HOST_POLL_LIMIT);
     http_client_send(h->http, HTTP_LANE_POLL, "GET", path.data, NULL, 0, wait_ms + HOST_POLL_SLACK_MS,
                      host_poll_answered, h);
     strbuf_done(&path);

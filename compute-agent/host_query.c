@@ -1,6 +1,6 @@
 /* Questions of the API: a server's console log, the hypervisor's figures of it, all servers as hypervisor and journal
- * have them, what the journal said in a period. Answered once; a question that is repeated while its answer is under
- * way is left. */
+ * have them, what the journal said in a period, what processors have in common. Answered once; a question that is
+ * repeated while its answer is under way is left. */
 #include "common/clock.h"
 #include "common/json_out.h"
 #include "common/log.h"
@@ -186,6 +186,9 @@ void host_query_take(struct host *h, const struct spec_query *query)
     } else if (query->kind == SPEC_QUERY_FOREIGN && hv->ops->foreign) {
         q->json = true;
         hv->ops->foreign(hv, host_query_answer, q);
+    } else if (query->kind == SPEC_QUERY_CPU_BASELINE && hv->ops->baseline) {
+        q->json = true;
+        hv->ops->baseline(hv, &query->cpus, host_query_answer, q);
     } else if (!g) {
         refused.code = error_set(&e, ERR_NOT_FOUND, "This host has no server %.40s", query->server_id);
         host_query_answer(q, &refused, "", 0);

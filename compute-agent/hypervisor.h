@@ -17,7 +17,9 @@
 #include <stdint.h>
 
 struct spec;
+struct json_list;
 struct json_out;
+struct guest_cpu_baseline;
 struct network_plan;
 struct hypervisor;
 
@@ -209,6 +211,12 @@ struct hypervisor_ops {
     void (*addresses)(struct hypervisor *h, const char *server_id, hypervisor_text_fn done, void *arg);
     /* A JSON object: the machines that are nobody's server. NULL: this hypervisor cannot. */
     void (*foreign)(struct hypervisor *h, hypervisor_text_fn done, void *arg);
+    /* The processor of the host's pool (its texts are copied), for guests that start from now on; inventory tells what
+     * comes of it. id 0: there is none. NULL: this hypervisor has no models of processors. */
+    void (*set_baseline)(struct hypervisor *h, const struct guest_cpu_baseline *baseline);
+    /* A JSON object {"model","description","features"}: what all of these processors (const char *, descriptions of
+     * hosts' inventories) have in common. NULL: this hypervisor cannot. */
+    void (*baseline)(struct hypervisor *h, const struct json_list *cpus, hypervisor_text_fn done, void *arg);
     /* Code 0: it answers with such a status. `transient`: it cannot be asked from here. Else the sentence says what is
      * wrong with its answer. `probe` must stay as it is until then. NULL: this hypervisor's guests cannot be asked. */
     void (*probe)(struct hypervisor *h, const struct hypervisor_probe *probe, hypervisor_done_fn done, void *arg);

@@ -68,12 +68,16 @@ static const struct config_option settings_options[] = {
      .doc = "kvm, qemu (emulation), or auto: kvm when a probe shows that it really runs a guest."},
     {OPTION(emulator, emulator), .type = CONFIG_TEXT, .doc = "Path of the emulator; unset: libvirt's choice."},
     {OPTION(cpu_mode, cpu_mode), .type = CONFIG_CHOICE, .fallback = "auto", .choices = settings_cpu_modes,
-     .doc =
-         "The guests' processors, as Nova's [libvirt]cpu_mode: host-passthrough and host-model (under kvm only), "
-         "custom (cpu_model), or auto: custom when cpu_model is set, else host-passthrough under kvm and a model that "
-         "emulates quickly without it."},
+     .doc = "The guests' processors, as Nova's [libvirt]cpu_mode: host-passthrough and host-model (under kvm only), "
+            "custom (cpu_models), or auto: custom when cpu_models is set, else the baseline of the host's pool when it "
+            "has "
+            "one (virga host baseline), else host-passthrough under kvm and a model that emulates quickly without it."},
+    {OPTION(cpu_models, cpu_models), .type = CONFIG_TEXT,
+     .doc = "The guests' CPU models, for cpu_mode custom, with commas between them, the oldest first: a guest gets the "
+            "first that has what its flavor requires (trait:HW_CPU_X86_AVX2=required). libvirt's names, such as "
+            "Nehalem or EPYC."},
     {OPTION(cpu_model, cpu_model), .type = CONFIG_TEXT,
-     .doc = "The guests' CPU model, for cpu_mode custom; libvirt's names, such as Nehalem or EPYC."},
+     .doc = "The same, where there is one: cpu_models goes before it."},
     {OPTION(cpu_model_extra_flags, cpu_flags), .type = CONFIG_TEXT,
      .doc = "Features beyond the model, with commas between them; - before one takes it away: \"pcid,-vmx\"."},
     {OPTION(tpm_dir, tpm_dir), .type = CONFIG_TEXT, .fallback = "/var/lib/libvirt/swtpm",
@@ -168,6 +172,9 @@ static const struct config_option settings_options[] = {
      .doc = "Huge pages of each cell of a fake host, as KIB:COUNT between commas."},
     {OPTION(fake_storage, fake_storage), .type = CONFIG_TEXT,
      .doc = "Name of the storage that fake hosts say their servers' disks are on; those with the same name share it."},
+    {OPTION(fake_cpus, fake_cpus), .type = CONFIG_TEXT,
+     .doc = "Features of the fake hosts' processors, libvirt's names with commas between; / before those of the next "
+            "host, the last goes for all others: \"avx,avx2/avx\". Unset or empty: they tell none."},
     {OPTION(fake_delay, fake_delay_ms), .type = CONFIG_DURATION, .fallback = "0ms", .max = DAY_MS,
      .doc = "How long each action of a fake host takes."},
     {OPTION(fake_persist, fake_persist), .type = CONFIG_BOOL, .fallback = "yes",

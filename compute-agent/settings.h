@@ -15,8 +15,8 @@ struct settings {
     int64_t image_cache_bytes;
     bool resume_guests;
     char *port_security;
-    char *hypervisor, *hypervisor_uri, *virt_type, *cpu_mode, *cpu_model, *cpu_flags, *tpm_dir, *vnc_listen, *address,
-        *emulator;
+    char *hypervisor, *hypervisor_uri, *virt_type, *cpu_mode, *cpu_model, *cpu_models, *cpu_flags, *tpm_dir,
+        *vnc_listen, *address, *emulator;
     char *password_file, *datastore, *port_group;
     char *move_listen, *move_uri, *move_tls, *move_pki;
     int64_t tcg_cache_bytes;
@@ -30,7 +30,7 @@ struct settings {
     char *log_level, *log_file;
     int64_t fake_hosts, fake_vcpus, fake_memory_bytes, fake_disk_bytes, fake_delay_ms;
     int64_t fake_cells;
-    char *fake_huge_pages, *fake_storage;
+    char *fake_huge_pages, *fake_storage, *fake_cpus;
     bool fake_persist;
     char *fake_faults;
 };

@@ -437,7 +437,7 @@ static const struct json_table query_table = TABLE(query_fields, JSON_NO_SEEN);
 struct spec_desired_wire {
     int64_t revision, queries_us;
     bool more;
-    json_value *servers, *tasks;
+    json_value *servers, *tasks, *cpu_baseline;
     struct json_list queries;
 };
 static const struct json_field desired_fields[] = {
@@ -446,6 +446,7 @@ static const struct json_field desired_fields[] = {
     FIELD(spec_desired_wire, more, JSON_BOOL, JSON_LENIENT),
     FIELD(spec_desired_wire, servers, JSON_ANY, JSON_NULLABLE),
     FIELD(spec_desired_wire, tasks, JSON_ANY, JSON_NULLABLE),
+    FIELD(spec_desired_wire, cpu_baseline, JSON_ANY, JSON_NULLABLE),
     FIELD(spec_desired_wire, queries, JSON_LIST, JSON_NULLABLE, .sub = &query_table,
           .item_size = sizeof(struct spec_query_wire)),
 };
@@ -468,12 +469,22 @@ static void spec_read_query(const struct spec_query_wire *w, struct arena *arena
         ret->kind = SPEC_QUERY_ADDRESSES;
     else if (strcmp(w->kind, "foreign") == 0)
         ret->kind = SPEC_QUERY_FOREIGN;
+    else if (strcmp(w->kind, "cpu_baseline") == 0)
+        ret->kind = SPEC_QUERY_CPU_BASELINE;
     ret->user = arena_strdup(arena, json_in_text(json_in_member(w->args, "user")));
     ret->password = arena_strdup(arena, json_in_text(json_in_member(w->args, "password")));
     json_in_int(json_in_member(w->args, "lines"), &ret->lines);
     json_in_int(json_in_member(w->args, "from_us"), &ret->from_us);
     json_in_int(json_in_member(w->args, "to_us"), &ret->to_us);
     json_in_int(json_in_member(w->args, "after_seq"), &ret->after_seq);
+    json_value *cpus = json_in_member(w->args, "cpus");
+    const char **texts = arena_array(arena, json_in_count(cpus) + 1, sizeof(*texts));
+    ret->cpus = (struct json_list){.items = texts};
+    for (size_t i = 0; json_in_is_array(cpus) && i < json_in_count(cpus); i++) {
+        const char *text = json_in_text(json_in_item(cpus, i));
+        if (text)
+            texts[ret->cpus.count++] = arena_strdup(arena, text);
+    }
 }
 
 int spec_read_desired(json_value *value, struct arena *arena, struct spec_desired *ret, struct error *e)
@@ -488,6 +499,8 @@ int spec_read_desired(json_value *value, struct arena *arena, struct spec_desire
         return error_set(e, ERR_INVALID, "tasks: not a list");
     *ret = (struct spec_desired){
         .revision = w.revision, .queries_us = w.queries_us, .more = w.more, .servers = w.servers, .tasks = w.tasks};
+    ret->cpu_baseline = json_in_is_object(w.cpu_baseline) ? w.cpu_baseline : NULL;
+    ret->no_cpu_baseline = json_in_has(value, "cpu_baseline") && json_in_is_null(w.cpu_baseline);
     ret->queries.items = arena_array(arena, w.queries.count, sizeof(struct spec_query));
     ret->queries.count = w.queries.count;
     for (size_t i = 0; i < w.queries.count; i++)

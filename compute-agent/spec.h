@@ -103,7 +103,8 @@ enum spec_query_kind {
     SPEC_QUERY_JOURNAL, /* of the host: what its journal said in a period */
     SPEC_QUERY_SET_PASSWORD,
     SPEC_QUERY_ADDRESSES,
-    SPEC_QUERY_FOREIGN /* of the host: what it could import */
+    SPEC_QUERY_FOREIGN,     /* of the host: what it could import */
+    SPEC_QUERY_CPU_BASELINE /* of several hosts' processors */
 };
 struct spec_query {
     const char *id, *server_id, *kind_name;
@@ -111,6 +112,7 @@ struct spec_query {
     int64_t lines;                     /* console_log: how many from the end, -1 for all */
     const char *user, *password;       /* set_password */
     int64_t from_us, to_us, after_seq; /* journal */
+    struct json_list cpus;             /* cpu_baseline: const char * */
 };
 /* The answer of GET /agent/v1/desired. Its servers stay JSON, so that a bad one spoils no other. */
 struct spec_desired {
@@ -118,6 +120,8 @@ struct spec_desired {
     bool more;
     json_value *servers;      /* array or NULL */
     json_value *tasks;        /* array or NULL: host_task.h reads them */
+    json_value *cpu_baseline; /* of the host's pool, an object; NULL: nothing new, or there is none */
+    bool no_cpu_baseline;     /* there is none (any more) */
     struct json_list queries; /* struct spec_query */
 };
 int spec_read_desired(json_value *value, struct arena *arena, struct spec_desired *ret, struct error *e);

@@ -1,6 +1,7 @@
 /* Host aggregates. Whatever changes what a host is placed by counts its feed. */
 #include "db/store_aggregate.h"
 #include "db/store_host_admin.h"
+#include <stdio.h>
 
 #define AGGREGATE_COLUMNS "id, uuid, name, zone, metadata, created_us, updated_us"
 
@@ -101,10 +102,19 @@ struct move {
     const char *zone;
 };
 
+/* Its agent is to hear of the aggregate's baseline, too. */
+static void wake_host(struct db_conn *c, const char *host_id)
+{
+    char topic[80];
+    snprintf(topic, sizeof(topic), "host:%s", host_id);
+    db_wake(c, topic);
+}
+
 static int move_host(void *arg, const char *host_id, const char *host_name, struct error *e)
 {
     struct move *m = arg;
     (void)host_name;
+    wake_host(m->c, host_id);
     return m->zone ? store_host_admin_zone(m->c, host_id, m->zone, e) : store_host_admin_touch(m->c, host_id, e);
 }
 
@@ -121,6 +131,7 @@ int store_aggregate_update(struct db_conn *c, const struct aggregate_row *row, s
     return rc ? rc : store_aggregate_hosts(c, row->id, move_host, &m, e);
 }
 
+DB_STATEMENT(aggregate_drop_baseline, "DELETE FROM cpu_baseline WHERE aggregate_id = $1");
 DB_STATEMENT(aggregate_delete, "DELETE FROM aggregate WHERE id = $1 AND NOT EXISTS "
                                "(SELECT 1 FROM aggregate_host WHERE aggregate_id = $1)");
 int store_aggregate_delete(struct db_conn *c, int64_t id, struct error *e)
@@ -131,7 +142,7 @@ int store_aggregate_delete(struct db_conn *c, int64_t id, struct error *e)
         rc = error_set(e, ERR_INVALID, "Cannot remove host from aggregate %lld. Reason: Host aggregate is not empty.",
                        (long long)id);
     }
-    return rc;
+    return rc ? rc : db_exec(c, &aggregate_drop_baseline, NULL, e, DB_ARGS(db_int(id)));
 }
 
 DB_STATEMENT(aggregate_hosts, "SELECT h.id, h.name FROM aggregate_host m JOIN host h ON h.id = m.host_id "
@@ -190,6 +201,7 @@ int store_aggregate_remove_host(struct db_conn *c, const struct aggregate_row *r
     if (!rc && changed == 0) {
         rc = error_set(e, ERR_NOT_FOUND, "Aggregate %lld does not have that host.", (long long)row->id);
     }
+    wake_host(c, host_id);
     rc = rc ? rc : db_query(c, &aggregate_host_zone, &rows, e, DB_ARGS(db_text(host_id)));
     if (rc) {
         return rc;

@@ -188,6 +188,7 @@ DB_STATEMENT(host_remove_drain, "DELETE FROM host_drain WHERE host_id = $1");
 DB_STATEMENT(host_remove_load, "DELETE FROM host_load WHERE host_id = $1");
 DB_STATEMENT(host_remove_power, "DELETE FROM host_power WHERE host_id = $1");
 DB_STATEMENT(host_remove_power_job, "DELETE FROM host_power_job WHERE host_id = $1");
+DB_STATEMENT(host_remove_cpu, "DELETE FROM host_cpu WHERE host_id = $1");
 DB_STATEMENT(host_remove_aggregates, "DELETE FROM aggregate_host WHERE host_id = $1");
 DB_STATEMENT(
     host_remember,
@@ -197,11 +198,10 @@ DB_STATEMENT(
 DB_STATEMENT(host_remove, "DELETE FROM host WHERE id = $1");
 int store_host_work_remove(struct db_conn *c, const char *host_id, int64_t now_us, struct error *e)
 {
-    static const struct db_statement *const statements[] = {&host_remove_rooms,     &host_remove_resources,
-                                                            &host_remove_tasks,     &host_remove_migrations,
-                                                            &host_remove_drain,     &host_remove_aggregates,
-                                                            &host_remove_load,      &host_remove_power,
-                                                            &host_remove_power_job, &host_remove};
+    static const struct db_statement *const statements[] = {
+        &host_remove_rooms,     &host_remove_resources,  &host_remove_tasks, &host_remove_migrations,
+        &host_remove_drain,     &host_remove_aggregates, &host_remove_load,  &host_remove_power,
+        &host_remove_power_job, &host_remove_cpu,        &host_remove};
     int64_t count = 0, changed = 0;
     int rc = db_query_int(c, &host_busy, &count, e, DB_ARGS(db_text(host_id)));
     if (!rc && count > 0)

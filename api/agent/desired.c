@@ -10,6 +10,7 @@
 #include "common/json_in.h"
 #include "common/seal.h"
 #include "db/store_agent_query.h"
+#include "db/store_cpu.h"
 #include "db/store_host_work.h"
 #include "db/store_image.h"
 #include "db/store_server.h"
@@ -25,6 +26,8 @@ struct answer {
     struct json_out *out;
     struct host_row host;
     int64_t since, asked, limit;
+    int64_t baseline; /* that the host goes by; -1: its agent knows none */
+    bool other_baseline;
     int64_t servers, queries, tasks, last_revision, last_asked;
 };
 
@@ -83,6 +86,26 @@ static int write_query(void *arg, const struct agent_query_row *row, struct erro
     return 0;
 }
 
+/* The baseline of the host's pool, when it goes by another one. */
+static int write_baseline(struct db_conn *c, struct answer *a, struct error *e)
+{
+    struct cpu_baseline_row row = {.id = 0};
+    int rc = a->baseline < 0 ? 0 : store_cpu_baseline_of(c, a->host.id, &a->request->arena, &row, e);
+    a->other_baseline = !rc && a->baseline >= 0 && row.id != a->baseline;
+    if (!a->other_baseline)
+        return rc;
+    if (row.id == 0) {
+        json_out_null(a->out, "cpu_baseline");
+        return 0;
+    }
+    json_out_object(a->out, "cpu_baseline");
+    json_out_int(a->out, "id", row.id);
+    json_out_text(a->out, "description", row.description);
+    json_out_raw(a->out, "features", row.features);
+    json_out_object_end(a->out);
+    return 0;
+}
+
 /* All of it as of one moment, so that the revision told is the one that was read. */
 static int write_answer(struct db_conn *c, void *arg, struct error *e)
 {
@@ -110,7 +133,8 @@ static int write_answer(struct db_conn *c, void *arg, struct error *e)
     if (rc)
         return rc;
     json_out_array_end(a->out);
-    rc = tasks_write(c, a->request, &a->host, a->since, a->out, &a->tasks);
+    rc = write_baseline(c, a, e);
+    rc = rc ? rc : tasks_write(c, a->request, &a->host, a->since, a->out, &a->tasks);
     if (rc)
         return rc;
     json_out_int(a->out, "revision", more ? a->last_revision : a->host.desired_revision);
@@ -146,6 +170,8 @@ static int desired_list(struct request *request, struct reply *reply)
         rc = read_number(request, "wait_ms", 0, WAIT_MAX_MS, &wait_ms);
     if (!rc)
         rc = read_number(request, "limit", 200, LIMIT_MAX, &a.limit);
+    if (!rc)
+        rc = read_number(request, "cpu_baseline", -1, INT64_MAX, &a.baseline);
     if (rc)
         return rc;
     if (a.limit == 0)
@@ -153,7 +179,8 @@ static int desired_list(struct request *request, struct reply *reply)
     request_watch(request, arena_printf(&request->arena, "host:%s", request->credential.host_id));
     rc = db_snapshot(request->conn, write_answer, &a, &request->error);
     left_us = request->arrived_us + wait_ms * 1000 - request->now_us;
-    if (rc || a.servers > 0 || a.queries > 0 || a.tasks > 0 || left_us <= 0 || a.host.desired_revision < a.since)
+    if (rc || a.servers > 0 || a.queries > 0 || a.tasks > 0 || a.other_baseline || left_us <= 0 ||
+        a.host.desired_revision < a.since)
         return rc;
     return request_park(request, clock_mono_us() + left_us);
 }

@@ -1,6 +1,7 @@
 /* POST /agent/v1/queries/{id}: a host's answer to a question that a tenant's request waits for. */
 #include "api/agent/agent.h"
 #include "db/store_agent_query.h"
+#include "db/store_cpu.h"
 
 static int questions_answer(struct request *request, struct reply *reply)
 {
@@ -11,6 +12,9 @@ static int questions_answer(struct request *request, struct reply *reply)
     if (!rc)
         rc = store_agent_query_answer(request->conn, request_param(request, "id"), host.id,
                                       json_in_print(request->json, &request->arena), &request->error);
+    if (!rc)
+        rc = store_cpu_baseline_answered(request->conn, request_param(request, "id"), request->json, request->now_us,
+                                         &request->arena, &request->error);
     reply->status = 204;
     return rc;
 }

@@ -11,6 +11,7 @@
 #include "common/model/numa.h"
 #include "common/uuid.h"
 #include "db/store_cells.h"
+#include "db/store_cpu.h"
 #include "db/store_elastic_check.h"
 #include "db/store_host_clock.h"
 #include "db/store_host_reach.h"
@@ -152,6 +153,22 @@ static const char *print_topology(struct work *w, json_value *topology)
     return "{}";
 }
 
+static int apply_cpu(struct work *w, json_value *from)
+{
+    json_value *features = json_in_member(from, "features");
+    struct host_cpu_row row = {.host_id = w->host->id,
+                               .kind = json_in_text(json_in_member(from, "kind")),
+                               .mode = json_in_text(json_in_member(from, "mode")),
+                               .model = json_in_text(json_in_member(from, "model")),
+                               .description = json_in_text(json_in_member(from, "description")),
+                               .features = json_in_is_array(features) ? json_in_print(features, w->arena) : NULL};
+    json_in_int(json_in_member(from, "baseline_id"), &row.baseline_id);
+    bool whole = row.kind && row.mode && row.model && row.description && row.features;
+    if (from != NULL && !json_in_is_null(from) && !whole)
+        log_warn("a host's processor cannot be read", "host=%s", w->host->id);
+    return whole ? store_cpu_tell(w->conn, &row, w->error) : store_cpu_forget(w->conn, w->host->id, w->error);
+}
+
 static int apply_inventory(struct work *w, const struct report_inventory *from)
 {
     struct host_row row = *w->host;
@@ -165,6 +182,7 @@ static int apply_inventory(struct work *w, const struct report_inventory *from)
     row.traits = json_in_is_array(from->traits) ? json_in_print(from->traits, w->arena) : "[]";
     int rc = store_cells_set(w->conn, row.id, print_topology(w, from->topology), w->now_us, w->error);
     rc = rc ? rc : store_host_storage_set(w->conn, row.id, from->storage, w->error);
+    rc = rc ? rc : apply_cpu(w, from->guest_cpu);
     rc = rc ? rc : store_host_write_inventory(w->conn, &row, w->error);
     return rc ? rc : store_host_size_note(w->conn, row.id, w->now_us, w->error);
 }

@@ -29,6 +29,7 @@ struct report_inventory {
     const char *hypervisor, *architecture, *address, *storage;
     int64_t hypervisor_version, vcpus, memory_mib, disk_gib, reserved_vcpus, reserved_memory_mib, reserved_disk_gib;
     json_value *cpu, *traits, *topology;
+    json_value *guest_cpu; /* what its guests' processors can be; NULL: it does not tell */
 };
 
 struct report_offers {

@@ -97,6 +97,7 @@ static const struct json_field inventory_fields[] = {
     AMOUNT("reserved_disk_gib", reserved_disk_gib),
     {.name = "cpu", .kind = JSON_ANY, .offset = IN(cpu), .flags = JSON_NULLABLE},
     {.name = "traits", .kind = JSON_ANY, .offset = IN(traits), .flags = JSON_NULLABLE},
+    {.name = "guest_cpu", .kind = JSON_ANY, .offset = IN(guest_cpu), .flags = JSON_NULLABLE},
     {.name = "storage", .kind = JSON_TEXT, .offset = IN(storage), .flags = JSON_NULLABLE, .max = 64},
     {.name = "topology", .kind = JSON_ANY, .offset = IN(topology), .flags = JSON_NULLABLE},
 };

@@ -194,6 +194,8 @@ static int write_host(struct request *request, struct json_out *out, const char 
         rc = write_cells(request, out, host->id);
     if (whole && !rc)
         rc = write_reach(request, out, host->id);
+    if (whole && !rc)
+        rc = ops_baseline_write_host(request, out, "guest_cpu", host->id);
     if (whole)
         rc = rc ? rc : ops_power_write(request, out, "power", host->id);
     json_out_object_end(out);

@@ -20,6 +20,7 @@ static void libvirt_call_free(struct libvirt_call *c)
     }
     strbuf_done(&c->text);
     arena_done(&c->arena);
+    arena_done(&c->cpu.arena);
     free(c->found);
     free(c->networks);
     free(c->samples);

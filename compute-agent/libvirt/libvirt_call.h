@@ -2,6 +2,7 @@
 #pragma once
 #include "common/arena.h"
 #include "common/model/cpuset.h"
+#include "compute-agent/guest_cpu.h"
 #include "compute-agent/idmap.h"
 #include "compute-agent/libvirt/libvirt_hypervisor.h"
 #include "compute-agent/names.h"
@@ -34,6 +35,16 @@ struct libvirt_facts {
     char *emulator;                          /* for kvm's probe */
     char *datastore;                         /* of a hypervisor that keeps its own files */
 };
+/* What guests' processors can be here; read with every connection and every inventory. */
+struct libvirt_cpu {
+    struct arena arena; /* of all this */
+    bool known;
+    const char *kind;                /* "x86_64 kvm" */
+    const char *model, *description; /* the most that guests can have: a model's name; as libvirt words it */
+    struct cpu_set host;             /* all features of it */
+    struct cpu_model *models;        /* those of the settings that libvirt knows */
+    size_t model_count;
+};
 /* Which MAC the host's interfaces have that domains count by: read once from each domain's definition. */
 struct libvirt_nics {
     struct libvirt_nic {
@@ -57,6 +68,9 @@ struct libvirt {
     struct idmap moving;        /* server id -> its call of a move, under way */
     struct idmap lost;          /* server or network id -> call that has not come back */
     struct libvirt_facts facts;
+    struct libvirt_cpu cpu;
+    struct guest_cpu_baseline baseline; /* id 0: none; its texts are in the arena */
+    struct arena baseline_arena;
     struct libvirt_nics nics; /* of the round before; with a call while one is under way */
     virConnectPtr conn;       /* NULL: away */
     unsigned generation;      /* of the connection: what comes from an older one is ignored */
@@ -98,6 +112,9 @@ struct libvirt_call {
     atomic_bool stop;              /* a move is to be given up */
     struct network_plan plan;
     int64_t lines;
+    struct guest_cpu_baseline baseline; /* inventory: in the call's arena; id 0: none */
+    const char **cpus;                  /* what a baseline is asked of, as libvirt words them */
+    size_t cpu_count;
     struct libvirt_facts facts; /* also output of connecting */
     /* Output: */
     int code;
@@ -107,6 +124,7 @@ struct libvirt_call {
     enum hypervisor_domain domain;
     virConnectPtr made; /* by connecting */
     struct strbuf text;
+    struct libvirt_cpu cpu; /* of connecting and inventory; the owner takes it */
     struct hypervisor_found *found;
     size_t found_count;
     const char **networks;
@@ -205,8 +223,25 @@ void libvirt_move_free(struct libvirt *lv);
 
 /* ---- libvirt_check.c: on the worker ---- */
 /* Whether the guest of that definition (the other host's, of one that runs) can run on this host: kind of machine,
- * devices, disks, processor. 0, or the call's code with a sentence that says what is missing. */
-int libvirt_check_guest(struct libvirt_call *c, const char *definition);
+ * devices, disks, processor. `cpu`: the other host's own processor, which is compared when the guest has that one;
+ * NULL: not known. 0, or the call's code with a sentence that says what is missing. */
+int libvirt_check_guest(struct libvirt_call *c, const char *definition, const char *cpu);
+
+/* ---- libvirt_cpu.c ---- */
+/* On the worker: fills c->cpu, if the driver has models of processors. What cannot be read is not known, no failure. */
+void libvirt_cpu_read(struct libvirt_call *c, virConnectPtr conn);
+/* On the worker: c->text is what all of c->cpus have in common: {"model","description","features":[]}. */
+void libvirt_cpu_baseline(struct libvirt_call *c);
+/* On the loop: what the call has read is known from now on. */
+void libvirt_cpu_keep(struct libvirt *lv, struct libvirt_call *c);
+/* On the loop: the baseline of the host's pool; id 0: none. */
+void libvirt_cpu_set_baseline(struct libvirt *lv, const struct guest_cpu_baseline *b);
+/* What guests get, by `cpu` and `baseline` (id 0: none), which stay the caller's. */
+struct guest_cpu_host libvirt_cpu_host(const struct libvirt_cpu *cpu, const struct guest_cpu_baseline *baseline,
+                                       const struct settings *settings, bool kvm);
+/* The processor of that guest, into `host`; in the arena. */
+void libvirt_cpu_choose(const struct libvirt *lv, const struct spec *spec, struct arena *a,
+                        struct domain_xml_host *host);
 
 /* ---- libvirt_send.c: work, on the worker ---- */
 void libvirt_send_guest(struct libvirt_call *c);

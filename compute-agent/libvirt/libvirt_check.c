@@ -11,6 +11,7 @@
 struct checked {
     struct libvirt_call *c;
     xmlNodePtr domain;
+    const char *cpu; /* the other host's */
     char *type, *arch, *machine;
 };
 
@@ -71,6 +72,24 @@ static int check_refuse_cpu(struct libvirt_call *c)
                                 : arena_printf(&c->arena, "This host's processor is none for the guest: %s", text));
 }
 
+static int check_compared(struct libvirt_call *c, int found)
+{
+    if (found == VIR_CPU_COMPARE_ERROR && virGetLastErrorCode() == VIR_ERR_CPU_INCOMPATIBLE)
+        return check_refuse_cpu(c);
+    if (found == VIR_CPU_COMPARE_ERROR)
+        return libvirt_call_fail(c, "The guest's processor cannot be compared with this host's");
+    return 0;
+}
+
+/* The guest has its host's own processor: this host's must have all of it. */
+static int check_whole(struct checked *k)
+{
+    bool compared = k->cpu && strcmp(k->type, "kvm") == 0;
+    return compared ? check_compared(
+                          k->c, virConnectCompareCPU(k->c->conn, k->cpu, VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE))
+                    : 0;
+}
+
 /* A model by name, with the features that the guest really got: an emulator has its limits, too. */
 static int check_model(struct checked *k)
 {
@@ -80,21 +99,17 @@ static int check_model(struct checked *k)
     bool named = mode && strcmp(mode, "custom") == 0;
     free(mode);
     if (!named)
-        return 0;
+        return check_whole(k);
     xmlDocPtr doc = xmlNewDoc(NULL);
     xmlDocSetRootElement(doc, xmlCopyNode(cpu, 1));
     char *text = xml_print(doc);
     int found = virConnectCompareHypervisorCPU(c->conn, NULL, k->arch, k->machine, k->type, text,
                                                VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE);
     free(text);
-    if (found == VIR_CPU_COMPARE_ERROR && virGetLastErrorCode() == VIR_ERR_CPU_INCOMPATIBLE)
-        return check_refuse_cpu(c);
-    if (found == VIR_CPU_COMPARE_ERROR)
-        return libvirt_call_fail(c, "The guest's processor cannot be compared with this host's");
-    return 0;
+    return check_compared(c, found);
 }
 
-int libvirt_check_guest(struct libvirt_call *c, const char *definition)
+int libvirt_check_guest(struct libvirt_call *c, const char *definition, const char *cpu)
 {
     xmlDocPtr doc = xml_parse(definition, NULL);
     if (!doc)
@@ -102,6 +117,7 @@ int libvirt_check_guest(struct libvirt_call *c, const char *definition)
     xmlNodePtr domain = xmlDocGetRootElement(doc), type = xml_path(domain, "os", "type", NULL);
     struct checked k = {.c = c,
                         .domain = domain,
+                        .cpu = cpu,
                         .type = xml_get(domain, "type"),
                         .arch = xml_get(type, "arch"),
                         .machine = xml_get(type, "machine")};

@@ -291,10 +291,11 @@ static bool libvirt_connect_filters(struct libvirt_call *c)
 static void libvirt_connect_find_facts(struct libvirt_call *c)
 {
     c->facts.filters = libvirt_connect_filters(c);
+    if (!c->facts.known && c->profile->accelerated)
+        libvirt_connect_find_kvm(c);
+    libvirt_cpu_read(c, c->made);
     if (c->facts.known)
         return;
-    if (c->profile->accelerated)
-        libvirt_connect_find_kvm(c);
     if (c->profile->cells)
         libvirt_inventory_divide(c, c->made);
     if (c->profile->root == PROFILE_ROOT_VOLUME)
@@ -347,6 +348,7 @@ static void libvirt_connect_done(struct libvirt_call *c, const struct hypervisor
     }
     lv->conn = c->made;
     lv->facts = c->facts;
+    libvirt_cpu_keep(lv, c);
     lv->failures = 0;
     if (lv->look)
         loop_timer_start(lv->look, LIBVIRT_LOOK_MS, LIBVIRT_LOOK_MS);

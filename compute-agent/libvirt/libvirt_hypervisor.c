@@ -105,8 +105,6 @@ static const char *libvirt_hypervisor_xml(struct libvirt_call *c, const struct l
                                    .kvm = lv->facts.kvm,
                                    .emulator = s->emulator,
                                    .machine = "q35",
-                                   .cpu_mode = s->cpu_mode,
-                                   .cpu_model = s->cpu_model,
                                    .cpu_flags = s->cpu_flags,
                                    .tcg_cache_mib = s->tcg_cache_bytes / MIB,
                                    .vnc_listen = s->vnc_listen,
@@ -117,6 +115,7 @@ static const char *libvirt_hypervisor_xml(struct libvirt_call *c, const struct l
                                    .pvh = lv->facts.pvh,
                                    .filters = lv->facts.filters || strcmp(s->port_security, "require") == 0,
                                    .direct_io = storage_direct_io(lv->storage)};
+    libvirt_cpu_choose(lv, spec, &c->arena, &host);
     char *xml = lv->profile->make_xml(spec, &lv->names, &host);
     const char *copy = arena_strdup(&c->arena, xml);
     free(xml);
@@ -299,12 +298,40 @@ static void libvirt_hypervisor_set_password(struct hypervisor *h, const char *se
     libvirt_call_submit(c, lv->setup.settings->call_deadline_ms);
 }
 
+static void libvirt_hypervisor_deliver_inventory(struct libvirt_call *c, const struct hypervisor_result *result)
+{
+    if (!result->code && c->owner)
+        libvirt_cpu_keep(c->owner, c);
+    libvirt_hypervisor_deliver_text(c, result);
+}
+
+static void libvirt_hypervisor_set_baseline(struct hypervisor *h, const struct guest_cpu_baseline *baseline)
+{
+    libvirt_cpu_set_baseline(libvirt_of(h), baseline);
+}
+
+static void libvirt_hypervisor_baseline(struct hypervisor *h, const struct json_list *cpus, hypervisor_text_fn done,
+                                        void *arg)
+{
+    struct libvirt *lv = libvirt_of(h);
+    struct libvirt_call *c =
+        libvirt_call_new(lv, "baseline", NULL, libvirt_cpu_baseline, libvirt_hypervisor_deliver_text, arg);
+    const char *const *from = cpus->items;
+    c->cpus = arena_array(&c->arena, cpus->count + 1, sizeof(*c->cpus));
+    for (size_t i = 0; i < cpus->count; i++)
+        c->cpus[c->cpu_count++] = arena_strdup(&c->arena, from[i]);
+    c->text_done = done;
+    libvirt_call_submit(c, lv->setup.settings->call_deadline_ms);
+}
+
 static void libvirt_hypervisor_inventory(struct hypervisor *h, hypervisor_text_fn done, void *arg)
 {
     struct libvirt *lv = libvirt_of(h);
     char address[HOST_ADDRESS_SIZE];
     struct libvirt_call *c =
-        libvirt_call_new(lv, "inventory", NULL, libvirt_inventory_read, libvirt_hypervisor_deliver_text, arg);
+        libvirt_call_new(lv, "inventory", NULL, libvirt_inventory_read, libvirt_hypervisor_deliver_inventory, arg);
+    c->baseline =
+        (struct guest_cpu_baseline){.id = lv->baseline.id, .features = cpu_set_copy(&lv->baseline.features, &c->arena)};
     c->xml = arena_strdup(&c->arena, lv->setup.settings->address ? lv->setup.settings->address
                                                                  : host_address(lv->setup.url, address));
     c->text_done = done;
@@ -352,6 +379,8 @@ static void libvirt_hypervisor_free(struct hypervisor *h)
     free(lv->facts.emulator);
     free(lv->nics.items);
     free(lv->facts.datastore);
+    arena_done(&lv->cpu.arena);
+    arena_done(&lv->baseline_arena);
     free(lv); /* the connection goes with the process: closing it may block */
 }
 
@@ -370,6 +399,8 @@ static const struct hypervisor_ops libvirt_hypervisor_ops = {
     .foreign = libvirt_hypervisor_foreign,
     .addresses = libvirt_hypervisor_addresses,
     .probe = libvirt_probe,
+    .set_baseline = libvirt_hypervisor_set_baseline,
+    .baseline = libvirt_hypervisor_baseline,
     .inventory = libvirt_hypervisor_inventory,
     .samples = libvirt_hypervisor_samples,
     .free = libvirt_hypervisor_free,

@@ -131,10 +131,15 @@ static void libvirt_inventory_print_traits(struct json_out *o, const struct libv
     if (hyperthreading)
         json_out_text(o, NULL, "HW_CPU_HYPERTHREADING");
     const struct settings *s = c->settings;
-    const char *nested = nested_trait(NESTED_MODULES, c->facts.kvm, s->cpu_mode, s->cpu_model, s->cpu_flags);
-    if (nested)
+    struct guest_cpu_host host = libvirt_cpu_host(&c->cpu, &c->baseline, s, c->facts.kvm);
+    bool named = guest_cpu_takes_baseline(&host); /* then what runs guests of guests must be in it */
+    bool given = !named || cpu_set_has(&c->baseline.features, "vmx") || cpu_set_has(&c->baseline.features, "svm");
+    const char *nested = nested_trait(NESTED_MODULES, c->facts.kvm, s->cpu_mode, guest_cpu_models(s), s->cpu_flags);
+    if (nested && given)
         json_out_text(o, NULL, nested);
+    guest_cpu_each_trait(&host, libvirt_inventory_print_trait, o);
     json_out_array_end(o);
+    guest_cpu_print(&host, c->cpu.kind, c->cpu.model, c->cpu.description, o);
 }
 
 /* Memory of a machine with one cell: libvirt's own figure is wrong in some containers. */
@@ -222,6 +227,7 @@ void libvirt_inventory_read(struct libvirt_call *c)
         return;
     }
     char *capabilities = virConnectGetCapabilities(c->conn);
+    libvirt_cpu_read(c, c->conn);
     libvirt_inventory_print(c, &node, version, capabilities);
     free(capabilities);
 }

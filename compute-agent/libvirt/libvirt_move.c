@@ -193,7 +193,7 @@ static void work_receive(struct libvirt_call *c)
     fetch(c, false);
 }
 
-/* The source's processor as libvirt compares it; NULL when its inventory does not say. */
+/* The source's processor as libvirt compares it; NULL when its inventory does not say. Caller frees. */
 static char *print_cpu(const char *inventory)
 {
     struct json_doc doc;
@@ -223,20 +223,6 @@ static char *print_cpu(const char *inventory)
     return text;
 }
 
-/* Guests under KVM see the host's processor; an emulated one is the same everywhere. */
-static int check_cpu(struct libvirt_call *c)
-{
-    char *cpu = c->facts.kvm ? print_cpu(c->move->peer_cpu) : NULL;
-    int compared = cpu ? virConnectCompareCPU(c->conn, cpu, 0) : VIR_CPU_COMPARE_IDENTICAL;
-    free(cpu);
-    if (compared == VIR_CPU_COMPARE_ERROR)
-        return libvirt_call_fail(c, "The processors of the two hosts cannot be compared");
-    if (compared == VIR_CPU_COMPARE_INCOMPATIBLE)
-        return c->code = error_set(&c->error, ERR_HYPERVISOR,
-                                   "This host's processor lacks what the guest has on its present one");
-    return 0;
-}
-
 static int check_guest(struct libvirt_call *c)
 {
     struct receive r = receive_of(c, true);
@@ -247,7 +233,9 @@ static int check_guest(struct libvirt_call *c)
         error_clear(&c->error);
         code = 0;
     } else if (!code) {
-        code = libvirt_check_guest(c, text.data);
+        char *cpu = print_cpu(c->move->peer_cpu);
+        code = libvirt_check_guest(c, text.data, cpu);
+        free(cpu);
     }
     c->transient = code == ERR_UNAVAILABLE || code == ERR_TIMEOUT || code == ERR_FORBIDDEN;
     strbuf_done(&text);
@@ -279,7 +267,7 @@ static void work_ready(struct libvirt_call *c)
     struct json_out o;
     if (libvirt_call_open(c))
         return;
-    if (check_absent(c) || check_encryption(c) || check_cpu(c) || check_guest(c))
+    if (check_absent(c) || check_encryption(c) || check_guest(c))
         return;
     bool shared = fetch(c, true);
     if (c->code)

@@ -209,7 +209,8 @@ char *domain_xml_make(const struct spec *spec, const struct names *names, const 
     domain_xml_read_machine(spec, &machine);
     if (machine_is_arm(&machine)) { /* emulated, whatever this host's own processor is, and as it starts */
         other.kvm = false;
-        other.emulator = other.cpu_mode = other.cpu_model = other.cpu_flags = NULL;
+        other.emulator = other.cpu_mode = other.cpu_model = other.cpu_vendor = other.cpu_flags = NULL;
+        other.cpu_more = other.cpu_without = (struct cpu_set){0};
         room = (struct domain_room){.max_vcpus = spec->vcpus, .max_memory_mib = spec->memory_mib};
         host = &other;
     }

@@ -1,5 +1,6 @@
 /* A server's specification as a libvirt domain. Pure: the same input gives the same text. */
 #pragma once
+#include "common/model/cpu.h"
 #include "common/uuid.h"
 #include "compute-agent/names.h"
 #include "compute-agent/spec.h"
@@ -9,12 +10,14 @@
 struct domain_xml_host {
     const char *version; /* the agent's */
     bool kvm;
-    const char *emulator;  /* NULL: libvirt's choice */
-    const char *machine;   /* "q35", "pc" */
-    const char *cpu_mode;  /* "auto" (also NULL), "host-passthrough", "host-model", "custom" */
-    const char *cpu_model; /* NULL: host-passthrough under kvm, DOMAIN_XML_TCG_MODEL else */
-    const char *cpu_flags; /* "pcid,-vmx"; NULL: none */
-    int64_t tcg_cache_mib; /* 0: the emulator's own */
+    const char *emulator;                 /* NULL: libvirt's choice */
+    const char *machine;                  /* "q35", "pc" */
+    const char *cpu_mode;                 /* "auto" (also NULL), "host-passthrough", "host-model", "custom" */
+    const char *cpu_model;                /* NULL: host-passthrough under kvm, DOMAIN_XML_TCG_MODEL else */
+    const char *cpu_vendor;               /* of the model; NULL: not said */
+    struct cpu_set cpu_more, cpu_without; /* features beyond the model, and of it that the guest has not */
+    const char *cpu_flags;                /* "pcid,-vmx": over all of these; NULL: none */
+    int64_t tcg_cache_mib;                /* 0: the emulator's own */
     const char *vnc_listen;
     const char *folder;      /* of this server's files */
     int64_t ids_first;       /* containers: the host's user who is root inside */

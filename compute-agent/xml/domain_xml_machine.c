@@ -67,17 +67,28 @@ static void domain_xml_cell(xmlNodePtr cpu, const struct spec *spec, const struc
     xml_set(xml_setf(cell, "memory", "%lld", (long long)spec->memory_mib), "unit", "MiB");
 }
 
-/* "pcid,-vmx" */
-static void domain_xml_cpu_flags(xmlNodePtr cpu, const char *flags)
+static void domain_xml_cpu_set(xmlNodePtr cpu, const struct cpu_set *s, const char *policy)
 {
-    char *copy = memory_strdup(flags ? flags : ""), *rest = copy;
-    for (char *word; (word = strsep(&rest, ", "));) {
-        bool off = *word == '-';
-        word += off || *word == '+';
-        if (*word)
-            xml_set(xml_set(xml_add(cpu, "feature"), "policy", off ? "disable" : "require"), "name", word);
-    }
-    free(copy);
+    for (size_t i = 0; i < s->count; i++)
+        xml_set(xml_set(xml_add(cpu, "feature"), "policy", policy), "name", s->names[i]);
+}
+
+/* Each feature is named once: the flags have the last word, then what the guest has not. */
+static void domain_xml_cpu_features(xmlNodePtr cpu, const struct domain_xml_host *host)
+{
+    struct arena a;
+    struct cpu_set on, off;
+    arena_init(&a);
+    cpu_flags_read(host->cpu_flags, &a, &on, &off);
+    struct cpu_set said = cpu_set_either(&on, &off, &a), without = cpu_set_minus(&host->cpu_without, &said, &a);
+    said = cpu_set_either(&said, &without, &a);
+    struct cpu_set more = cpu_set_minus(&host->cpu_more, &said, &a);
+    domain_xml_cpu_set(cpu, &more, "require");
+    domain_xml_cpu_set(cpu, &without, "disable");
+    domain_xml_cpu_set(cpu, &on, "require");
+    on = cpu_set_minus(&off, &on, &a);
+    domain_xml_cpu_set(cpu, &on, "disable");
+    arena_done(&a);
 }
 
 void domain_xml_cpu(xmlNodePtr domain, const struct spec *spec, const struct domain_xml_host *host,
@@ -96,9 +107,11 @@ void domain_xml_cpu(xmlNodePtr domain, const struct spec *spec, const struct dom
     } else {
         xml_set(xml_set(xml_set(cpu, "mode", "custom"), "match", "exact"), "check", "none");
         xml_set(xml_add_text(cpu, "model", model), "fallback", "allow");
+        if (host->cpu_vendor)
+            xml_add_text(cpu, "vendor", host->cpu_vendor);
     }
     domain_xml_shape(cpu, spec, room->max_vcpus);
-    domain_xml_cpu_flags(cpu, host->cpu_flags);
+    domain_xml_cpu_features(cpu, host);
     if (room->memory)
         domain_xml_cell(cpu, spec, room);
 }

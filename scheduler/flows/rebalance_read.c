@@ -1,6 +1,7 @@
 /* Rows to a pool: hosts with what their servers use, and the servers of those that may give some, with the request that
  * placement would get for them. A server that nobody measured, or that is in the middle of something, stays. */
 #include "common/json_in.h"
+#include "common/model/cpu.h"
 #include "db/store_host_leave.h"
 #include "db/store_host_load.h"
 #include "db/store_image.h"
@@ -162,6 +163,8 @@ static int read_request(struct reader *r, const struct server_row *row, struct r
     if (to->request.extra.numa) /* which cells it holds is its host's to say */
         to->movable = false;
     forget_self(&to->request, r->pool->hosts[r->host].slot, r->arena);
+    if (row->observed_state == SERVER_STATE_RUNNING || row->observed_state == SERVER_STATE_PAUSED)
+        requirements_forbid(&to->request, CPU_TRAIT_BELOW_BASELINE); /* it moves live */
     feed_hypervisor(r->rows[r->host].hypervisor, lower, sizeof(lower));
     to->request.hypervisor = arena_strdup(r->arena, lower);
     to->request.architecture = r->architectures[r->host];

@@ -1,6 +1,7 @@
 /* Where does a server go from here? The same question as for a new one, without the hosts that it has to do with, and
  * among hosts of the same kind as its own. */
 #include "common/clock.h"
+#include "common/model/cpu.h"
 #include "common/model/resize.h"
 #include "db/lease.h"
 #include "db/store_cells.h"
@@ -198,6 +199,23 @@ static void refuse(struct search *s, struct placement_request *request, const ch
                                    s->peer_count, text);
 }
 
+/* A guest that runs on cannot do without what such a host lacks of its pool's baseline. */
+static void explain_baseline(struct search *s, struct placement_request *request, const char **ret_reason)
+{
+    struct placement_request without = *request;
+    memset(without.forbidden, 0, sizeof(without.forbidden));
+    for (size_t i = 0, n = 0; i < PLACEMENT_NAMES_MAX && request->forbidden[i]; i++) {
+        if (strcmp(request->forbidden[i], CPU_TRAIT_BELOW_BASELINE) != 0)
+            without.forbidden[n++] = request->forbidden[i];
+    }
+    int32_t slot = placement_choose(s->m->dispatch->feed.placement, &without);
+    if (slot != PLACEMENT_NO_SLOT)
+        *ret_reason = arena_printf(s->m->arena,
+                                   "%s. Hosts that would have the room lack features of the processors' baseline "
+                                   "(virga host baseline --stored)",
+                                   *ret_reason);
+}
+
 static int ask(struct search *s, const char **ret_reason, struct error *e)
 {
     struct relocate *m = s->m;
@@ -217,6 +235,8 @@ static int ask(struct search *s, const char **ret_reason, struct error *e)
     forget_self(s);
     s->request.hypervisor = feed_hypervisor(s->source.hypervisor, lower, sizeof(lower));
     s->request.architecture = s->source.architecture;
+    if (m->row.kind == MIGRATION_LIVE)
+        requirements_forbid(&s->request, CPU_TRAIT_BELOW_BASELINE);
     if (m->row.wanted_host)
         s->request.only_host = m->row.wanted_host;
     for (size_t i = 0; i < s->busy_count; i++)
@@ -241,6 +261,8 @@ static int ask(struct search *s, const char **ret_reason, struct error *e)
     }
     if (s->slot == PLACEMENT_NO_SLOT) {
         refuse(s, &elsewhere, ret_reason);
+        if (m->row.kind == MIGRATION_LIVE)
+            explain_baseline(s, &elsewhere, ret_reason);
         return 0;
     }
     /* Only for the answer: the library learns of it when the row has it. */

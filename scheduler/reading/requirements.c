@@ -40,6 +40,15 @@ static int push(struct reading *r, const char **list, size_t *count, const char 
     return 0;
 }
 
+void requirements_forbid(struct placement_request *r, const char *trait)
+{
+    size_t count = 0;
+    while (count < PLACEMENT_NAMES_MAX && r->forbidden[count])
+        count++;
+    if (count < PLACEMENT_NAMES_MAX)
+        r->forbidden[count] = trait;
+}
+
 static const char *after(const char *text, const char *prefix)
 {
     size_t size = strlen(prefix);

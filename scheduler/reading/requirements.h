@@ -13,6 +13,8 @@ int requirements_read(struct db_conn *c, struct placement *p, const struct place
 /* Adds that the host must reach the networks of the list, as placement_waiting_row has it. */
 int requirements_of_networks(struct placement *p, const char *networks, struct arena *a, struct placement_request *ret,
                              struct error *e);
+/* Hosts with that trait are out of the question, too; `trait` is borrowed. */
+void requirements_forbid(struct placement_request *r, const char *trait);
 /* Makes room for what `count` servers of the request are given; requirements_read makes it for one. */
 void requirements_make_room(struct placement_request *r, size_t count, struct arena *a);
 /* What a server holds of its host once it is taken there; names live in the library, text in the arena. */
