@@ -61,6 +61,9 @@ static const struct config_option settings_options[] = {
      .doc = "File whose first line is the password of the user that hypervisor_uri names (esx://root@host/)."},
     {OPTION(datastore, datastore), .type = CONFIG_TEXT,
      .doc = "Where a hypervisor that keeps its own files (ESX) has the servers' disks. Default: its only datastore."},
+    {OPTION(datacenter, datacenter), .type = CONFIG_TEXT,
+     .doc = "The datastore's datacenter, with the folders that it is in, for a host that vCenter manages (vpx://). "
+            "Default: the first part of hypervisor_uri's path."},
     {OPTION(port_group, port_group), .type = CONFIG_TEXT, .fallback = "VM Network",
      .doc = "What servers' interfaces are connected to where the hypervisor has its own networks (ESX: a port group, "
             "Hyper-V: a switch); %s in it stands for the network's name."},
@@ -95,11 +98,13 @@ static const struct config_option settings_options[] = {
      .doc = "This host's address as shown to people. Default: the one that leads to the API."},
     {OPTION(move_listen, move_listen), .type = CONFIG_TEXT, .fallback = "0.0.0.0:8776",
      .doc = "Address and port where other hosts fetch the disks of servers that move to them; only while one does."},
-    {OPTION(move_uri, move_uri), .type = CONFIG_TEXT, .fallback = "qemu+tls://%s/system",
-     .doc = "How this host's libvirt is reached by others for live migration; %s is this host's address."},
+    {OPTION(move_uri, move_uri), .type = CONFIG_TEXT,
+     .doc = "How this host's libvirt is reached by others for live migration; %s is this host's address. Default: "
+            "qemu+tls://%s/system, under Xen xen+tls://%s/system."},
     {OPTION(move_tls, move_tls), .type = CONFIG_CHOICE, .fallback = "auto", .choices = settings_move_tls,
      .doc = "Whether memory and disks of servers that move live are encrypted: auto where both hosts have QEMU's "
-            "certificates (else a warning in the log), require: else they do not move, off: never."},
+            "certificates (else a warning in the log), require: else they do not move, off: never. Under Xen move_uri "
+            "decides: tls and ssh encrypt."},
     {OPTION(move_pki, move_pki), .type = CONFIG_TEXT,
      .doc = "Folder of QEMU's certificates for that, as in qemu.conf. Default: /etc/pki/libvirt-migrate or "
             "/etc/pki/qemu, where one of them holds server-cert.pem."},

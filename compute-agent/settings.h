@@ -17,7 +17,7 @@ struct settings {
     char *port_security;
     char *hypervisor, *hypervisor_uri, *virt_type, *cpu_mode, *cpu_model, *cpu_models, *cpu_flags, *tpm_dir,
         *vnc_listen, *address, *emulator;
-    char *password_file, *datastore, *port_group;
+    char *password_file, *datastore, *datacenter, *port_group;
     char *move_listen, *move_uri, *move_tls, *move_pki;
     int64_t tcg_cache_bytes;
     char *dedicated_cpus, *shared_cpus, *reserved_huge_pages;

@@ -194,7 +194,9 @@ static int desired_image(struct request *request, struct reply *reply)
         rc = store_image_get(request->conn, request_param(request, "id"), NULL, true, &request->arena, &image,
                              &request->error);
     if (!rc && strcmp(image.status, "active") != 0)
-        rc = error_set(&request->error, ERR_NOT_FOUND, "Image %s has no data", image.id);
+        rc = strcmp(image.status, "killed") == 0
+                 ? error_set(&request->error, ERR_NOT_FOUND, "Image %s has no data", image.id)
+                 : error_set(&request->error, ERR_CONFLICT, "Image %s is %s", image.id, image.status);
     if (rc)
         return rc;
     reply_header(reply, "X-Image-Sha512", image.hash_value != NULL ? image.hash_value : "");

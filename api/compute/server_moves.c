@@ -95,6 +95,24 @@ static int check_live_body(struct request *request, json_value *value)
     return json_in_count(value) == known ? 0 : bad(request, "os-migrateLive", "Additional properties are not allowed");
 }
 
+/* Disks that the hypervisor does not copy must be where the other host reaches them. */
+static int check_reach(struct request *request, const struct server_row *row, const char *wanted)
+{
+    const char **peers;
+    size_t count = 0;
+    bool reached = false;
+    int rc = row->host_id ? store_host_storage_peers(request->conn, row->host_id, &request->arena, &peers, &count,
+                                                     &request->error)
+                          : 0;
+    for (size_t i = 0; !rc && i < count; i++)
+        reached = reached || wanted == NULL || strcmp(peers[i], wanted) == 0;
+    return rc || reached ? rc
+                         : server_ability_check(request, row,
+                                                wanted ? "a live migration to a host that does not reach its disks"
+                                                       : "a live migration of disks that no other host reaches",
+                                                MIGRATION_SHARED_TRAIT);
+}
+
 int server_moves_live(struct request *request, struct reply *reply, struct server_row *row, json_value *value)
 {
     struct migration_wish move = {
@@ -102,6 +120,7 @@ int server_moves_live(struct request *request, struct reply *reply, struct serve
     int rc = check_live_body(request, value);
     (void)reply;
     rc = rc ? rc : read_host(request, row, json_in_member(value, "host"), &move.wanted_host);
+    rc = rc ? rc : check_reach(request, row, move.wanted_host);
     return rc ? rc : begin(request, row, &move);
 }
 
@@ -168,6 +187,7 @@ int server_moves_evacuate(struct request *request, struct reply *reply, struct s
         .kind = MIGRATION_EVACUATION, .action = SERVER_ACTION_EVACUATE, .operation = OPERATION_EVACUATE};
     int rc = check_evacuate_body(request, row, value);
     rc = rc ? rc : read_host(request, row, json_in_member(value, "host"), &move.wanted_host);
+    rc = rc ? rc : check_reach(request, row, move.wanted_host);
     rc = rc ? rc : check_off(request, row);
     rc = rc ? rc : begin(request, row, &move);
     if (rc)

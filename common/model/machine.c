@@ -16,7 +16,7 @@ static const char *const tpm_versions[] = {"1.2", "2.0", NULL};
 static const char *const watchdogs[] = {"disabled", "reset", "poweroff", "pause", "none", NULL};
 static const char *const booleans[] = {"yes", "no",   "true",  "false", "True", "False", "on", "off", "1", "0", "Yes",
                                        "No",  "TRUE", "FALSE", "YES",   "NO",   "y",     "n",  "t",   "f", NULL};
-static const char *const machine_types[] = {"q35", "pc", "virt", "xenpv", "xenpvh", NULL};
+static const char *const machine_types[] = {"q35", "pc", "virt", "xenpv", "xenpvh", "xenfv", NULL};
 static const char *const scsi_models[] = {"virtio-scsi", NULL};
 static const char *const rng_models[] = {"virtio", NULL};
 
@@ -253,6 +253,7 @@ int machine_each_trait(const struct machine *m, machine_trait_fn each, void *arg
         {tpm && !crb, MACHINE_TRAIT_TPM_TIS},
         {crb, MACHINE_TRAIT_TPM_CRB},
         {machine_is(m, "xenpvh", ""), MACHINE_TRAIT_XENPVH},
+        {machine_is(m, "xenfv", ""), MACHINE_TRAIT_XENFV},
     };
     int rc = 0;
     for (size_t i = 0; i < sizeof(list) / sizeof(list[0]) && !rc; i++)

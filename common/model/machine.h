@@ -14,7 +14,7 @@ struct machine {
     bool uefi, secure_boot;
     bool guest_agent; /* the image brings QEMU's guest agent */
     bool hpet, boot_menu;
-    const char *type;         /* "q35", "pc", "virt", or a version of these; "xenpv", "xenpvh" */
+    const char *type;         /* "q35", "pc", "virt", or a version of these; "xenpv", "xenpvh", "xenfv" */
     const char *architecture; /* "x86_64", "aarch64" */
     const char *disk_bus;     /* "virtio", "scsi", "sata", "ide" (where the host's own machine is no PC: sata) */
     const char *vif_model;    /* "virtio", "e1000", "e1000e", "rtl8139" */
@@ -45,6 +45,7 @@ int machine_each_trait(const struct machine *m, machine_trait_fn each, void *arg
 #define MACHINE_TRAIT_TPM_TIS     "COMPUTE_SECURITY_TPM_TIS"
 #define MACHINE_TRAIT_TPM_CRB     "COMPUTE_SECURITY_TPM_CRB"
 #define MACHINE_TRAIT_XENPVH      "CUSTOM_MACHINE_XENPVH"
+#define MACHINE_TRAIT_XENFV       "CUSTOM_MACHINE_XENFV"
 /* What confines the guests' processes on the host. */
 #define MACHINE_TRAIT_APPARMOR "CUSTOM_CONFINED_APPARMOR"
 #define MACHINE_TRAIT_SELINUX  "CUSTOM_CONFINED_SELINUX"

@@ -20,6 +20,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What a host says whose hypervisor moves a running guest only where both hosts reach its disks. */
+#define MIGRATION_SHARED_TRAIT "CUSTOM_LACKS_BLOCK_MIGRATION"
+
 enum migration_kind { MIGRATION_COLD, MIGRATION_RESIZE, MIGRATION_LIVE, MIGRATION_EVACUATION, MIGRATION_KIND_COUNT };
 /* Nova's migration_type: "migration", "resize", "live-migration", "evacuation". */
 const char *migration_kind_name(enum migration_kind kind);

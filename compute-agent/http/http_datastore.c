@@ -14,7 +14,7 @@
 #define HTTP_DATASTORE_CENTER "ha-datacenter" /* a host's own, without vCenter */
 
 struct http_datastore_address {
-    char *user, *host, *port, *query;
+    char *scheme, *user, *host, *port, *path, *query;
 };
 
 static char *http_datastore_part(CURLU *url, CURLUPart part)
@@ -30,7 +30,9 @@ static int http_datastore_parse(const struct http_datastore *d, struct http_data
     if (!url)
         abort();
     bool bad = curl_url_set(url, CURLUPART_URL, d->uri, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK;
-    *ret = (struct http_datastore_address){.user = http_datastore_part(url, CURLUPART_USER),
+    *ret = (struct http_datastore_address){.scheme = http_datastore_part(url, CURLUPART_SCHEME),
+                                           .path = http_datastore_part(url, CURLUPART_PATH),
+                                           .user = http_datastore_part(url, CURLUPART_USER),
                                            .host = http_datastore_part(url, CURLUPART_HOST),
                                            .port = http_datastore_part(url, CURLUPART_PORT),
                                            .query = http_datastore_part(url, CURLUPART_QUERY)};
@@ -40,6 +42,8 @@ static int http_datastore_parse(const struct http_datastore *d, struct http_data
 
 static void http_datastore_forget(struct http_datastore_address *a)
 {
+    curl_free(a->scheme);
+    curl_free(a->path);
     curl_free(a->user);
     curl_free(a->host);
     curl_free(a->port);
@@ -66,17 +70,57 @@ static void http_datastore_escape(CURL *easy, struct strbuf *to, const char *tex
     }
 }
 
+static bool http_datastore_plain(const struct http_datastore_address *a)
+{
+    return http_datastore_asks(a, "transport=http") && !http_datastore_asks(a, "transport=https");
+}
+
+/* vpx://vcenter/DATACENTER/.../HOST. */
+static void http_datastore_center(CURL *easy, struct strbuf *to, const struct http_datastore *d,
+                                  const struct http_datastore_address *a)
+{
+    struct strbuf first;
+    bool managed = a->scheme && strncmp(a->scheme, "vpx", 3) == 0 && a->path && a->path[0] == '/';
+    strbuf_init(&first, 0);
+    if (managed)
+        strbuf_appendf(&first, "%.*s", (int)strcspn(a->path + 1, "/"), a->path + 1);
+    http_datastore_escape(easy, to, d->datacenter ? d->datacenter : managed ? first.data : HTTP_DATASTORE_CENTER);
+    strbuf_done(&first);
+}
+
+static void http_datastore_print(CURL *easy, struct strbuf *url, const struct http_datastore *d,
+                                 const struct http_datastore_address *a, const char *path)
+{
+    strbuf_appendf(url, "%s://%s%s%s/folder/", http_datastore_plain(a) ? "http" : "https", a->host, a->port ? ":" : "",
+                   a->port ? a->port : "");
+    http_datastore_escape(easy, url, path);
+    strbuf_append_text(url, "?dcPath=");
+    http_datastore_center(easy, url, d, a);
+    strbuf_append_text(url, "&dsName=");
+    http_datastore_escape(easy, url, d->datastore);
+}
+
+int http_datastore_url(const struct http_datastore *d, const char *path, struct strbuf *ret, struct error *e)
+{
+    struct http_datastore_address a;
+    CURL *easy = curl_easy_init();
+    if (!easy)
+        abort();
+    int code = http_datastore_parse(d, &a, e);
+    if (!code)
+        http_datastore_print(easy, ret, d, &a, path);
+    http_datastore_forget(&a);
+    curl_easy_cleanup(easy);
+    return code;
+}
+
 static void http_datastore_address(CURL *easy, const struct http_datastore *d, const struct http_datastore_address *a,
                                    const char *path)
 {
     struct strbuf url;
-    bool plain = http_datastore_asks(a, "transport=http") && !http_datastore_asks(a, "transport=https");
+    bool plain = http_datastore_plain(a);
     strbuf_init(&url, 0);
-    strbuf_appendf(&url, "%s://%s%s%s/folder/", plain ? "http" : "https", a->host, a->port ? ":" : "",
-                   a->port ? a->port : "");
-    http_datastore_escape(easy, &url, path);
-    strbuf_append_text(&url, "?dcPath=" HTTP_DATASTORE_CENTER "&dsName=");
-    http_datastore_escape(easy, &url, d->datastore);
+    http_datastore_print(easy, &url, d, a, path);
     bool verify = !http_datastore_asks(a, "no_verify=1");
     curl_easy_setopt(easy, CURLOPT_URL, url.data);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, plain ? "http" : "https");

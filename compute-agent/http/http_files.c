@@ -12,6 +12,7 @@
 #include "compute-agent/storage/console_log.h"
 #include "compute-agent/storage/image_check.h"
 #include "compute-agent/storage/owner.h"
+#include "compute-agent/storage/pack.h"
 #include "compute-agent/storage/tpm_state.h"
 #include "compute-agent/tls/digest.h"
 #include "compute-agent/tls/pki.h"
@@ -31,8 +32,9 @@
 #define FILES_IDLE_S      120u
 #define FILES_PATH_SIZE   4096
 
-static const char *const file_names[] = {DOMAIN_XML_ROOT,  DOMAIN_XML_EPHEMERAL, DOMAIN_XML_SWAP,   DOMAIN_XML_CONFIG,
-                                         DOMAIN_XML_NVRAM, TPM_STATE_FILE_1_2,   TPM_STATE_FILE_2_0};
+static const char *const file_names[] = {
+    DOMAIN_XML_ROOT,    DOMAIN_XML_EPHEMERAL, DOMAIN_XML_SWAP,     DOMAIN_XML_CONFIG,        DOMAIN_XML_NVRAM,
+    TPM_STATE_FILE_1_2, TPM_STATE_FILE_2_0,   DOMAIN_XML_RAW_ROOT, DOMAIN_XML_RAW_EPHEMERAL, DOMAIN_XML_RAW_SWAP};
 #define FILE_COUNT (sizeof(file_names) / sizeof(file_names[0]))
 
 struct permission {
@@ -83,21 +85,33 @@ static int64_t measure(const char *path)
     return bytes;
 }
 
+/* A server's own raw disks go packed; images that are raw do not. */
+static bool is_raw(const char *name)
+{
+    static const char *const names[] = {DOMAIN_XML_RAW_ROOT, DOMAIN_XML_RAW_EPHEMERAL, DOMAIN_XML_RAW_SWAP};
+    bool raw = false;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        raw = raw || strcmp(name, names[i]) == 0;
+    return raw;
+}
+
 /* A disk of a running guest has no checksum: it changes. */
 static int print_file(struct json_out *o, const char *key, const char *path, bool runs, struct error *e)
 {
-    char digest[DIGEST_SHA512_SIZE] = "";
+    char digest[DIGEST_SHA512_SIZE] = "", sent[FILES_PATH_SIZE + sizeof(PACK_SUFFIX)];
     struct stat st;
     const char *name = strrchr(path, '/') + 1, *format = strrchr(name, '.');
-    bool disk = format && strcmp(format, ".qcow2") == 0;
-    int code = runs && disk && !key ? 0 : digest_file(path, NULL, digest, e);
+    bool raw = is_raw(name), disk = raw || (format && strcmp(format, ".qcow2") == 0), moves = runs && disk && !key;
+    int code = raw && !moves && !key ? pack_make(path, e) : 0;
+    snprintf(sent, sizeof(sent), "%s%s", path, raw && !moves && !key ? PACK_SUFFIX : "");
+    code = code || moves ? code : digest_file(sent, NULL, digest, e);
     if (code)
         return code;
-    if (stat(path, &st))
+    if (stat(sent, &st))
         return error_set(e, ERR_IO, "%s cannot be read", path);
     json_out_object(o, key);
-    if (runs && disk && !key)
-        json_out_int(o, "virtual_bytes", measure(path));
+    if (moves)
+        json_out_int(o, "virtual_bytes", raw ? (int64_t)st.st_size : measure(path));
     json_out_text(o, "name", name);
     json_out_text(o, "format", format ? format + 1 : "");
     json_out_int(o, "size_bytes", st.st_size);
@@ -316,8 +330,10 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
         return find_base(f, server_id, path) ? send_file(c, path) : refuse(c, 404, "There is no base\n");
     for (size_t i = 0; i < FILE_COUNT; i++) {
         if (*name == '/' && strcmp(name + 1, file_names[i]) == 0) {
+            char sent[FILES_PATH_SIZE + sizeof(PACK_SUFFIX)];
             print_path(f, server_id, file_names[i], path);
-            return send_file(c, path);
+            snprintf(sent, sizeof(sent), "%s%s", path, is_raw(file_names[i]) ? PACK_SUFFIX : "");
+            return send_file(c, sent);
         }
     }
     return refuse(c, 404, "There is no such file\n");
@@ -398,6 +414,11 @@ static void drop(const struct http_files *f, struct permission *p)
     print_share(f, p, path);
     if (p->share[0])
         unlink(path);
+    for (size_t i = 0; i < FILE_COUNT; i++) {
+        print_path(f, p->server_id, file_names[i], path);
+        if (is_raw(file_names[i]))
+            pack_remove(path);
+    }
     free(p->domain);
 }
 

@@ -27,7 +27,7 @@ struct libvirt_facts {
     bool aarch64;                            /* it has an emulator, or the processor, for Arm guests */
     bool uefi, secure;                       /* libvirt has firmware for it, and for it with enforced signatures */
     bool tpm_1_2, tpm_2_0, tpm_tis, tpm_crb; /* what its TPM emulator can be */
-    bool pvh;                                /* Xen has the processor's help */
+    bool pvh, fv;                            /* Xen has the processor's help; and an emulator for whole machines */
     struct security security;                /* what confines its guests */
     bool divided;                            /* some processors are dedicated: */
     struct cpuset shared;                    /* where servers without cells may run */
@@ -77,6 +77,8 @@ struct libvirt {
     bool connecting;
     unsigned failures;
     struct loop_timer *again;
+    bool tidying;            /* libvirt_image_tidy */
+    char tidied[UUID_SIZE];  /* the last that was looked after */
     struct loop_timer *look; /* at a hypervisor that tells nothing; NULL: it tells */
 };
 
@@ -187,10 +189,19 @@ void libvirt_volume_prepare(struct libvirt *lv, const struct hypervisor_prepare 
 /* On the worker: a copy of the server's disk that others may be copies of. */
 void libvirt_volume_snapshot(struct libvirt_call *c, virDomainPtr domain);
 /* On the worker: before and after the domain is undefined. What is not there is no error. */
+/* On the worker: by its path there; what is not there is no error. */
+int libvirt_volume_delete(struct libvirt_call *c, const char *name);
 int libvirt_volume_remove_disk(struct libvirt_call *c);
 int libvirt_volume_remove_folder(struct libvirt_call *c);
 /* On the worker: its only one, or the one that the settings name; NULL with the call's error. Caller frees. */
 char *libvirt_volume_datastore(struct libvirt_call *c, virConnectPtr conn);
+
+/* ---- libvirt_image.c: copies of servers' disks on the hypervisor's storage, which images stand for ---- */
+#define LIBVIRT_VOLUME_IMAGES "virga-images" /* their folder */
+/* On the worker, before it is made: that this agent has to remove it when the image is gone. Returns the code. */
+int libvirt_image_note(struct libvirt_call *c, const char *image_id);
+/* Looks after the next one; on the loop, now and then. */
+void libvirt_image_tidy(struct libvirt *lv);
 
 /* ---- libvirt_connect.c ---- */
 void libvirt_connect(struct libvirt *lv);
@@ -245,8 +256,9 @@ void libvirt_cpu_choose(const struct libvirt *lv, const struct spec *spec, struc
 
 /* ---- libvirt_send.c: work, on the worker ---- */
 void libvirt_send_guest(struct libvirt_call *c);
-/* Whether this host has what QEMU needs to encrypt what moves, and may. */
-bool libvirt_send_can_encrypt(const struct settings *settings);
+/* Whether what moves by that URI is encrypted: this host has what QEMU needs for it, and may; or libvirt's own
+ * connection, through which it goes, is. */
+bool libvirt_send_can_encrypt(const struct libvirt_call *c, const char *uri);
 void libvirt_send_abort(struct libvirt_call *c);
 void libvirt_send_force(struct libvirt_call *c);
 /* c->text: a JSON object of os-migrations' figures; "" when none can be had. */

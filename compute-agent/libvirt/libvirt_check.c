@@ -24,6 +24,11 @@ static int check_refuse(struct libvirt_call *c, const char *text)
 static int check_kind(struct checked *k)
 {
     struct libvirt_call *c = k->c;
+    if (strcmp(k->machine, "xenpvh") == 0 && !c->facts.pvh)
+        return check_refuse(c, "The guest runs in its processor's own container (PVH), which this host's has not");
+    if (strcmp(k->machine, "xenfv") == 0 && !c->facts.fv)
+        return check_refuse(
+            c, "The guest is a whole machine of Xen (HVM), for which this host lacks the processor or the emulator");
     if (strcmp(k->type, "kvm") == 0 && !c->facts.kvm)
         return check_refuse(c, "The guest runs under KVM, which this host has not");
     char *found = virConnectGetDomainCapabilities(c->conn, NULL, k->arch, k->machine, k->type, 0);

@@ -12,6 +12,7 @@
 #include "compute-agent/xml/xml.h"
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LIBVIRT_CONNECT_MS      90000 /* the first one makes libvirtd probe its emulators */
 #define LIBVIRT_QEMU_CONF       "/etc/libvirt/qemu.conf"
@@ -243,7 +244,16 @@ static void libvirt_connect_find_kvm(struct libvirt_call *c)
         log_info("guests are emulated", "reason=\"%s\"", reason);
 }
 
-static bool libvirt_connect_has_os_type(virConnectPtr conn, const char *os_type)
+/* An emulator that the capabilities name may not be installed. */
+static bool libvirt_connect_has_emulator(xmlNodePtr guest)
+{
+    char *path = xml_get_text(xml_path(guest, "arch", "emulator", NULL));
+    bool has = path && access(path, X_OK) == 0;
+    free(path);
+    return has;
+}
+
+static bool libvirt_connect_has_os_type(virConnectPtr conn, const char *os_type, bool emulated)
 {
     char *text = virConnectGetCapabilities(conn);
     xmlDocPtr doc = text ? xml_parse(text, NULL) : NULL;
@@ -251,7 +261,7 @@ static bool libvirt_connect_has_os_type(virConnectPtr conn, const char *os_type)
     for (xmlNodePtr n = doc ? xml_first(xmlDocGetRootElement(doc), "guest") : NULL; n && !found;
          n = xml_next(n, "guest")) {
         char *type = xml_get_text(xml_first(n, "os_type"));
-        found = type && strcmp(type, os_type) == 0;
+        found = type && strcmp(type, os_type) == 0 && (!emulated || libvirt_connect_has_emulator(n));
         free(type);
     }
     if (doc)
@@ -300,7 +310,8 @@ static void libvirt_connect_find_facts(struct libvirt_call *c)
         libvirt_inventory_divide(c, c->made);
     if (c->profile->root == PROFILE_ROOT_VOLUME)
         c->facts.datastore = libvirt_volume_datastore(c, c->made);
-    c->facts.pvh = libvirt_connect_has_os_type(c->made, "xenpvh");
+    c->facts.pvh = libvirt_connect_has_os_type(c->made, "xenpvh", false);
+    c->facts.fv = c->profile->root == PROFILE_ROOT_BLOCK && libvirt_connect_has_os_type(c->made, "hvm", true);
     if (c->profile->virt_type) {
         libvirt_connect_find_firmware(c);
         libvirt_connect_find_arm(c);
@@ -398,8 +409,11 @@ void libvirt_connect_look(void *arg)
     struct libvirt *lv = arg;
     struct hypervisor_event event = {.kind = HYPERVISOR_EVENT_UNSURE,
                                      .reason = "the hypervisor tells nothing by itself"};
-    if (lv->conn)
-        lv->listener.on_event(lv->listener.arg, &event);
+    if (!lv->conn)
+        return;
+    lv->listener.on_event(lv->listener.arg, &event);
+    if (lv->profile->root == PROFILE_ROOT_VOLUME)
+        libvirt_image_tidy(lv);
 }
 
 void libvirt_connect_forget(void)

@@ -133,7 +133,7 @@ static int libvirt_domain_ready(struct libvirt_call *c)
         code = 0;
         break;
     case PROFILE_ROOT_BLOCK:
-        code = block_attach(folder, &c->error);
+        code = block_attach(folder, c->names.host_id, &c->error);
         break;
     default:
         code = tpm_state_restore(c->settings->tpm_dir, c->id, folder, &c->error);
@@ -220,8 +220,12 @@ static int libvirt_domain_remove_files(struct libvirt_call *c)
 {
     libvirt_limit_forget(c, c->id);
     libvirt_guard_forget(c, c->id);
-    int code =
-        libvirt_domain_leaves_files(c) ? c->code : storage_remove(c->settings, c->names.host_id, c->id, &c->error);
+    bool leaves = libvirt_domain_leaves_files(c);
+    char *folder = storage_folder(c->settings, c->id);
+    if (leaves)
+        block_detach(folder, c->names.host_id);
+    free(folder);
+    int code = leaves ? c->code : storage_remove(c->settings, c->names.host_id, c->id, &c->error);
     c->transient = c->transient || code;
     return c->code = code;
 }

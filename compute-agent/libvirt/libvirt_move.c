@@ -9,6 +9,7 @@
 #include "compute-agent/libvirt/libvirt_call.h"
 #include "compute-agent/loop.h"
 #include "compute-agent/settings.h"
+#include "compute-agent/storage/block.h"
 #include "compute-agent/storage/owner.h"
 #include "compute-agent/storage/receive.h"
 #include "compute-agent/storage/storage.h"
@@ -42,7 +43,9 @@ static const char *address_of(struct libvirt_call *c, const struct libvirt *lv)
 /* move_uri with the address in the place of %s. */
 static const char *uri_of(struct libvirt_call *c, const struct libvirt *lv)
 {
-    const char *uri = lv->setup.settings->move_uri, *place = strstr(uri, "%s");
+    const char *uri = lv->setup.settings->move_uri;
+    uri = uri ? uri : arena_printf(&c->arena, "%s+tls://%%s/system", lv->profile->scheme);
+    const char *place = strstr(uri, "%s");
     if (!place)
         return arena_strdup(&c->arena, uri);
     return arena_printf(&c->arena, "%.*s%s%s", (int)(place - uri), uri, address_of(c, lv), place + 2);
@@ -60,6 +63,16 @@ static int keep_tpm(struct libvirt_call *c)
     return c->code;
 }
 
+/* The next start here makes them anew, as large as the disks are then. */
+static void detach(struct libvirt_call *c)
+{
+    if (c->profile->root != PROFILE_ROOT_BLOCK)
+        return;
+    char *folder = storage_folder(c->settings, c->id);
+    block_detach(folder, c->names.host_id);
+    free(folder);
+}
+
 static void work_release(struct libvirt_call *c)
 {
     virDomainPtr domain = NULL;
@@ -72,6 +85,8 @@ static void work_release(struct libvirt_call *c)
         code = libvirt_call_fail(c, "The server cannot be switched off");
     if (!code && domain)
         code = keep_tpm(c);
+    if (!code)
+        detach(c);
     if (!code && domain && virDomainUndefineFlags(domain, libvirt_domain_undefine_flags(c->profile, true)) < 0 &&
         virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
         code = libvirt_call_fail(c, "The domain cannot be removed");
@@ -121,6 +136,7 @@ static struct receive receive_of(struct libvirt_call *c, bool running)
                         .peer_id = m->peer_id,
                         .patience_ms = MOVE_PATIENCE_MS,
                         .running = running,
+                        .shared_only = (c->profile->moves & PROFILE_MOVES_SHARED) != 0,
                         .stop = &c->stop};
     if (!m->same_host)
         r.url = arena_printf(&c->arena, strchr(m->peer_address, ':') ? "https://[%s]:%lld" : "https://%s:%lld",
@@ -182,6 +198,8 @@ static void work_arrive(struct libvirt_call *c)
     if (!code && (!domain || (c->domain != HYPERVISOR_RUNNING && c->domain != HYPERVISOR_PAUSED)))
         c->code = error_set(&c->error, ERR_HYPERVISOR, "The guest did not arrive: its domain is %s here",
                             hypervisor_domain_name(domain ? c->domain : HYPERVISOR_ABSENT));
+    if (domain && !c->code)
+        libvirt_console_follow(c, domain, c->id);
     if (domain)
         virDomainFree(domain);
     if (!c->code)
@@ -255,10 +273,26 @@ static int check_absent(struct libvirt_call *c)
 
 static int check_encryption(struct libvirt_call *c)
 {
-    if (strcmp(c->settings->move_tls, "require") != 0 || libvirt_send_can_encrypt(c->settings))
+    if (strcmp(c->settings->move_tls, "require") != 0 || libvirt_send_can_encrypt(c, c->xml))
         return 0;
     return c->code = error_set(&c->error, ERR_HYPERVISOR,
                                "Guests come to this host encrypted only, and it has no certificates for that");
+}
+
+/* The guest's disks as its hypervisor wants to find them. What this host reads must be what the other wrote last. */
+static int attach(struct libvirt_call *c)
+{
+    if (c->profile->root != PROFILE_ROOT_BLOCK)
+        return 0;
+    char *folder = storage_folder(c->settings, c->id);
+    c->code = block_attach(folder, c->names.host_id, &c->error);
+    c->transient = c->code == ERR_IO;
+    if (!c->code && !block_is_direct(folder, c->names.host_id))
+        c->code = error_set(&c->error, ERR_HYPERVISOR,
+                            "The file system that the hosts share cannot be read past the page cache (O_DIRECT): a "
+                            "guest that runs would lose what it wrote");
+    free(folder);
+    return c->code;
 }
 
 static void work_ready(struct libvirt_call *c)
@@ -270,7 +304,7 @@ static void work_ready(struct libvirt_call *c)
     if (check_absent(c) || check_encryption(c) || check_guest(c))
         return;
     bool shared = fetch(c, true);
-    if (c->code)
+    if (c->code || attach(c))
         return;
     char *folder = storage_folder(c->settings, c->id), cpus[CPUSET_TEXT_SIZE];
     struct domain_xml_host host = {.shared_cpus = c->facts.divided ? cpuset_print(&c->facts.shared, cpus) : NULL};
@@ -283,7 +317,7 @@ static void work_ready(struct libvirt_call *c)
     json_out_text(&o, "name", names_domain(&c->names, c->id, name));
     json_out_text(&o, "host", c->names.host_id);
     json_out_bool(&o, "shared", shared);
-    json_out_bool(&o, "tls", libvirt_send_can_encrypt(c->settings));
+    json_out_bool(&o, "tls", libvirt_send_can_encrypt(c, c->xml));
     json_out_object_end(&o);
     free(tuning);
     free(folder);

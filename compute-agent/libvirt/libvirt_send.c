@@ -63,13 +63,16 @@ static char *redefine(struct libvirt_call *c, virDomainPtr domain, const struct 
     return moved;
 }
 
-bool libvirt_send_can_encrypt(const struct settings *settings)
+bool libvirt_send_can_encrypt(const struct libvirt_call *c, const char *uri)
 {
+    const struct settings *settings = c->settings;
     static const char *const usual[] = {"/etc/pki/libvirt-migrate", "/etc/pki/qemu"};
     char path[512];
     bool found = false;
     if (strcmp(settings->move_tls, "off") == 0)
         return false;
+    if (c->profile->tunnels)
+        return strstr(uri, "+tls:") || strstr(uri, "+ssh:");
     for (size_t i = 0; i < (settings->move_pki ? 1 : 2) && !found; i++) {
         snprintf(path, sizeof(path), "%s/server-cert.pem", settings->move_pki ? settings->move_pki : usual[i]);
         found = access(path, F_OK) == 0;
@@ -79,9 +82,11 @@ bool libvirt_send_can_encrypt(const struct settings *settings)
 
 /* QEMU joins neither post-copy nor its older ways of compressing with several connections: what was asked for first of
  * post-copy, compression, connections is what is done. */
-static unsigned flags_of(const struct hypervisor_move *m, const struct destination *to)
+static unsigned flags_of(const struct hypervisor_move *m, const struct destination *to, bool tunnels)
 {
     unsigned flags = SEND_FLAGS;
+    if (tunnels)
+        return flags | VIR_MIGRATE_TUNNELLED;
     if (to->shared) /* both hosts see the same folder: that is proved; QEMU drops what it has cached of it */
         flags |= VIR_MIGRATE_UNSAFE;
     else
@@ -132,11 +137,13 @@ static void send(struct libvirt_call *c, virDomainPtr domain, const struct desti
                  const char *persistent)
 {
     struct parameters p = {.count = 0};
-    unsigned flags = flags_of(c->move, to);
+    unsigned flags = flags_of(c->move, to, c->profile->tunnels);
     add_text(&p, VIR_MIGRATE_PARAM_DEST_NAME, to->name);
     add_text(&p, VIR_MIGRATE_PARAM_DEST_XML, live);
-    add_text(&p, VIR_MIGRATE_PARAM_PERSIST_XML, persistent);
-    add_options(&p, c->move, flags);
+    if (!c->profile->tunnels) { /* such drivers take no more: what runs is what is defined */
+        add_text(&p, VIR_MIGRATE_PARAM_PERSIST_XML, persistent);
+        add_options(&p, c->move, flags);
+    }
     log_info("guest is sent", "server=%s shared=%d tls=%d post_copy=%d compress=%s parallel=%lld", c->id, to->shared,
              to->tls, c->move->post_copy, flags & VIR_MIGRATE_COMPRESSED ? c->move->compress : "no",
              flags & VIR_MIGRATE_PARALLEL ? (long long)c->move->parallel : 0LL);
@@ -149,14 +156,16 @@ static void send(struct libvirt_call *c, virDomainPtr domain, const struct desti
 
 static int check_encryption(struct libvirt_call *c, struct destination *to)
 {
-    to->tls = to->tls && libvirt_send_can_encrypt(c->settings);
+    to->tls = to->tls && libvirt_send_can_encrypt(c, to->uri);
     if (!to->tls && strcmp(c->settings->move_tls, "require") == 0)
         return c->code =
                    error_set(&c->error, ERR_HYPERVISOR,
                              "Guests leave this host encrypted only, and one of the two hosts has no certificates "
                              "for that");
     if (!to->tls && strcmp(c->settings->move_tls, "auto") == 0)
-        log_warn("a guest moves unencrypted: QEMU has no certificates on one of the two hosts", "server=%s", c->id);
+        log_warn(
+            "a guest moves unencrypted: QEMU has no certificates on one of the two hosts, or move_uri does not encrypt",
+            "server=%s", c->id);
     return 0;
 }
 

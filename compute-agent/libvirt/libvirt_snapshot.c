@@ -1,7 +1,8 @@
 /* A copy of a server's root disk; of a container, its files as an archive (tree_snapshot.h). Of a guest that is on,
  * QEMU makes it while the guest goes on writing (a full backup job: the copy is the disk as it was when the job began;
  * file systems are frozen for that moment when the image says that the guest has QEMU's agent); of one that is off,
- * qemu-img. The copy has no base and lies in the server's folder.
+ * qemu-img. Under Xen a guest that is on gets a copy that shares the disk's blocks or, where the file system cannot, is
+ * paused while its disk is copied. The copy has no base and lies in the server's folder.
  *
  * Failure modes: the job is libvirt's and outlives this agent: the next try ends it first. A guest that goes off
  * meanwhile ends the job; the next try copies its disk as it lies there. */
@@ -178,13 +179,54 @@ static void copy_running(struct libvirt_call *c, virDomainPtr domain, const char
 
 /* ---- a guest that is off ---- */
 
-static void copy_stopped(struct libvirt_call *c, const char *root, const char *to)
+static void copy_stopped(struct libvirt_call *c, const char *root, const char *format, const char *to)
 {
-    const char *argv[] = {"qemu-img", "convert",   "-q", "-f", "qcow2", "-O", "qcow2",
-                          "-t",       "writeback", "--", root, to,      NULL};
+    const char *argv[] = {"qemu-img", "convert",   "-q", "-f", format, "-O", "qcow2",
+                          "-t",       "writeback", "--", root, to,     NULL};
     struct child child = {.argv = argv, .deadline_ms = SNAPSHOT_CONVERT_MS, .stop = &c->stop};
     c->code = access(root, R_OK) ? error_set(&c->error, ERR_NOT_FOUND, "The server's disk is missing on its host")
                                  : child_run(&child, NULL, &c->error);
+}
+
+/* ---- a guest that is on, whose disk nobody but its hypervisor's kernel writes ---- */
+
+static int clone(struct libvirt_call *c, const char *root, const char *to, bool share)
+{
+    const char *argv[] = {"cp", share ? "--reflink=always" : "--reflink=never", "--sparse=always", "--", root, to,
+                          NULL};
+    struct child child = {.argv = argv, .deadline_ms = SNAPSHOT_CONVERT_MS, .stop = &c->stop};
+    struct error e = {0};
+    int code = child_run(&child, NULL, share ? &e : &c->error);
+    if (!share)
+        c->code = code;
+    return code;
+}
+
+/* It stands still for as long as its disk is copied. One that an agent before this one has left so goes on as well,
+ * unless its owner wants it to be paused. */
+static void clone_paused(struct libvirt_call *c, virDomainPtr domain, const char *root, const char *to)
+{
+    bool resume = c->move->spec && c->move->spec->power == SERVER_POWER_RUNNING;
+    int state = VIR_DOMAIN_NOSTATE;
+    if (virDomainGetState(domain, &state, NULL, 0) == 0 && state != VIR_DOMAIN_PAUSED && virDomainSuspend(domain) < 0) {
+        libvirt_call_fail(c, "The guest cannot be stopped for the copy of its disk");
+        return;
+    }
+    clone(c, root, to, false);
+    if (resume && virDomainResume(domain) < 0 && virDomainIsActive(domain) == 1)
+        libvirt_call_fail(c, "The guest cannot be let go on after the copy of its disk");
+}
+
+/* Where the file system can share blocks the copy is made in one moment, and the guest does not notice. */
+static void copy_raw(struct libvirt_call *c, virDomainPtr domain, const char *root, const char *to)
+{
+    const char *as_it_is = arena_printf(&c->arena, "%s.raw", to);
+    unlink(as_it_is);
+    if (clone(c, root, as_it_is, true))
+        clone_paused(c, domain, root, as_it_is);
+    if (!c->code)
+        copy_stopped(c, as_it_is, "raw", to);
+    unlink(as_it_is);
 }
 
 static void answer(struct libvirt_call *c, const char *path, const char *format)
@@ -217,15 +259,18 @@ void libvirt_snapshot_take(struct libvirt_call *c)
         return;
     }
     char *folder = storage_folder(c->settings, c->id), *to = storage_image_path(c->settings, c->id, c->move->image_id);
-    const char *root = arena_printf(&c->arena, "%s/" DOMAIN_XML_ROOT, folder);
-    bool tree = c->profile->root == PROFILE_ROOT_TREE;
+    bool raw = c->profile->root == PROFILE_ROOT_BLOCK, tree = c->profile->root == PROFILE_ROOT_TREE;
+    bool on = domain && virDomainIsActive(domain) == 1;
+    const char *root = arena_printf(&c->arena, "%s/%s", folder, raw ? DOMAIN_XML_RAW_ROOT : DOMAIN_XML_ROOT);
     unlink(to);
     if (tree)
         c->code = tree_snapshot(folder, to, &c->stop, &c->error);
-    else if (domain && virDomainIsActive(domain) == 1)
+    else if (on && raw)
+        copy_raw(c, domain, root, to);
+    else if (on)
         copy_running(c, domain, root, to);
     else
-        copy_stopped(c, root, to);
+        copy_stopped(c, root, raw ? "raw" : "qcow2", to);
     if (c->code)
         unlink(to);
     else

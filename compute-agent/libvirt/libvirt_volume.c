@@ -17,7 +17,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define LIBVIRT_VOLUME_IMAGES    "virga-images" /* the folder of those that were made of servers */
 #define LIBVIRT_VOLUME_NOTE      "copied"
 #define LIBVIRT_VOLUME_DEADLINES 10 /* a copy may take so many of a start's */
 #define LIBVIRT_VOLUME_GIB       ((unsigned long long)1 << 30)
@@ -67,6 +66,7 @@ static struct http_datastore libvirt_volume_web(const struct libvirt_call *c)
     return (struct http_datastore){.uri = c->settings->hypervisor_uri,
                                    .password_file = c->settings->password_file,
                                    .datastore = c->facts.datastore,
+                                   .datacenter = c->settings->datacenter,
                                    .deadline_s = (long)(c->settings->call_deadline_ms / 1000 + 1)};
 }
 
@@ -90,14 +90,14 @@ static int libvirt_volume_find(struct libvirt_call *c, const char *name, virStor
     return c->code;
 }
 
-static int libvirt_volume_delete(struct libvirt_call *c, const char *name)
+int libvirt_volume_delete(struct libvirt_call *c, const char *name)
 {
     virStorageVolPtr volume;
     int code = libvirt_volume_find(c, name, &volume);
     if (code || !volume)
         return code;
     if (virStorageVolDelete(volume, 0) < 0) {
-        code = libvirt_call_fail(c, "The server's disk cannot be removed");
+        code = libvirt_call_fail(c, "The disk cannot be removed");
         c->transient = true;
     }
     virStorageVolFree(volume);
@@ -300,6 +300,8 @@ void libvirt_volume_snapshot(struct libvirt_call *c, virDomainPtr domain)
     libvirt_volume_name(c, &folder, &disk);
     const char *to = arena_printf(&c->arena, LIBVIRT_VOLUME_IMAGES "/%s" DOMAIN_XML_VOLUME_SUFFIX, c->move->image_id);
     c->template = disk;
+    if (libvirt_image_note(c, c->move->image_id))
+        return;
     libvirt_volume_copy_guest(c, domain, to);
     if (c->code)
         return;

@@ -28,15 +28,17 @@ const struct profile *profile_find(const char *uri)
 {
     size_t size = profile_scheme_size(uri);
     for (size_t i = 0; i < PROFILE_COUNT; i++) {
-        if (strlen(profiles[i]->scheme) == size && strncmp(profiles[i]->scheme, uri, size) == 0)
-            return profiles[i];
+        const char *const schemes[] = {profiles[i]->scheme, profiles[i]->also};
+        for (size_t k = 0; k < 2; k++)
+            if (schemes[k] && strlen(schemes[k]) == size && strncmp(schemes[k], uri, size) == 0)
+                return profiles[i];
     }
     return NULL;
 }
 
 const char *profile_schemes(void)
 {
-    return "qemu, lxc, xen, test, esx, hyperv";
+    return "qemu, lxc, xen, test, esx, vpx, hyperv";
 }
 
 bool profile_can(const struct profile *p, enum hypervisor_action action)
@@ -100,8 +102,10 @@ void profile_each_trait(const struct profile *p, bool accelerated, profile_trait
         each(arg, "CUSTOM_LACKS_GUEST_AGENT");
     if (!(p->moves & PROFILE_MOVES_OFF))
         each(arg, "CUSTOM_LACKS_MIGRATE");
-    if (p->fixed)
+    if (p->rigid)
         each(arg, "CUSTOM_LACKS_RESIZE");
     if (!(p->moves & PROFILE_MOVES_LIVE))
         each(arg, "CUSTOM_LACKS_LIVE_MIGRATION");
+    if (p->moves & PROFILE_MOVES_SHARED)
+        each(arg, "CUSTOM_LACKS_BLOCK_MIGRATION");
 }

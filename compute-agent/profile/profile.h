@@ -40,8 +40,8 @@ enum profile_growth {
     PROFILE_GROWTH_PLUG,    /* as a device */
     PROFILE_GROWTH_BALLOON, /* it was started with more, and gave it up */
 };
-/* Ways from host to host. */
-enum { PROFILE_MOVES_OFF = 1, PROFILE_MOVES_LIVE = 2 };
+/* Ways from host to host. Live: with the disks, unless both hosts must reach these. */
+enum { PROFILE_MOVES_OFF = 1, PROFILE_MOVES_LIVE = 2, PROFILE_MOVES_SHARED = 4 };
 
 /* What libvirt may keep of a domain beside its definition, and forgets with it. */
 enum { PROFILE_KEEPS_SNAPSHOTS = 1, PROFILE_KEEPS_CHECKPOINTS = 2, PROFILE_KEEPS_FIRMWARE = 4 };
@@ -56,6 +56,7 @@ enum { PROFILE_KEEPS_SNAPSHOTS = 1, PROFILE_KEEPS_CHECKPOINTS = 2, PROFILE_KEEPS
 
 struct profile {
     const char *scheme;               /* of libvirt's URIs */
+    const char *also;                 /* another scheme of the same driver; NULL: none */
     const char *driver;               /* hypervisor_type, and the name in messages */
     const char *accelerated;          /* the same where the processor itself runs guests; NULL: no difference */
     const char *vm_mode;              /* "hvm", "exe" */
@@ -68,12 +69,14 @@ struct profile {
     bool cells;           /* guests are fitted to the host's NUMA cells and processors */
     bool power_button;    /* shutdown and reboot press it; else the driver has its own way */
     bool guest_agent;     /* QEMU's agent in the guest can be spoken to */
+    bool tunnels;         /* guests that move go through libvirt's own connection, encrypted as that is */
     bool snapshots;       /* images can be made of guests, running or not */
     bool shutdown_signal; /* shutdown tells the first process */
     bool processes;       /* its guests are processes of the host's kernel, limited by control groups (cgroup.h) */
     bool owns_memory;     /* the machine's memory is the hypervisor's: the host's kernel sees its own share only */
     bool remote;          /* the hypervisor is another machine: memory, disk and networks are that one's */
     bool silent;          /* it tells nothing by itself, not even that its connection is lost: the agent looks */
+    bool rigid;           /* what was made stays as large */
     bool fixed;           /* a definition cannot be changed: its domain is defined anew */
     bool
         suspend_saves; /* virDomainSuspend writes the guest's memory to disk, and virDomainResume takes it from there */
@@ -90,7 +93,7 @@ extern const struct profile profile_qemu, profile_lxc, profile_xen, profile_test
 
 /* The profile for a connection URI, such as "lxc:///system" or "qemu+ssh://host/system"; NULL when there is none. */
 const struct profile *profile_find(const char *uri);
-/* "qemu, lxc, xen, test, esx, hyperv". Static. */
+/* "qemu, lxc, xen, test, esx, vpx, hyperv". Static. */
 const char *profile_schemes(void);
 
 bool profile_can(const struct profile *p, enum hypervisor_action action);

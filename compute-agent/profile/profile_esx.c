@@ -1,7 +1,8 @@
-/* VMware ESX, by libvirt's esx driver, which speaks the vSphere API of a host that the agent does not run on. What that
- * driver is like: it tells of no events; a domain's definition cannot be changed; ESX chooses the UUIDs of domains, and
- * keeps no metadata; suspending writes the guest's memory to disk, and there is no other pause; nothing is counted;
- * consoles cannot be read; domains do not migrate between hosts without vCenter. */
+/* VMware ESX, by libvirt's esx driver, which speaks the vSphere API of a host that the agent does not run on, or of the
+ * vCenter that manages the host. What that driver is like: it tells of no events; a domain's definition cannot be
+ * changed; ESX chooses the UUIDs of domains, and keeps no metadata; suspending writes the guest's memory to disk, and
+ * there is no other pause; nothing is counted; consoles cannot be read; domains do not migrate between hosts without
+ * vCenter. */
 #include "compute-agent/profile/profile.h"
 
 static const char *const profile_formats[] = {"vmdk", NULL};
@@ -10,6 +11,7 @@ static const char *const profile_nics[] = {"vmxnet3", "e1000", "e1000e", NULL};
 
 const struct profile profile_esx = {
     .scheme = "esx",
+    .also = "vpx",
     .driver = "VMware",
     .vm_mode = "hvm",
     .image_formats = profile_formats,

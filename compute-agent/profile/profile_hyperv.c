@@ -19,6 +19,7 @@ const struct profile profile_hyperv = {
     .remote = true,
     .silent = true,
     .fixed = true,
+    .rigid = true,
     .asks_password = true,
     .key = PROFILE_KEY_NAME,
     .root = PROFILE_ROOT_NONE,

@@ -5,12 +5,13 @@
 #include "common/strbuf.h"
 #include "compute-agent/xml/domain_xml.h"
 #include <errno.h>
-#include <stdbool.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #define BLOCK_DEADLINE_MS 20000
+#define BLOCK_DEVICE_SIZE 64
 
 static const struct {
     const char *file;
@@ -42,15 +43,21 @@ static void block_drop(const char *device)
     child_run(&child, NULL, NULL);
 }
 
+/* False: there is no such link. */
+static bool block_read_link(const char *link, char ret[BLOCK_DEVICE_SIZE])
+{
+    ssize_t size = readlink(link, ret, BLOCK_DEVICE_SIZE - 1);
+    ret[size > 0 ? size : 0] = '\0';
+    return size > 0;
+}
+
 /* The file has been made anew: the device of the one before, which nobody finds by its name any more, is given back.
  */
 static void block_drop_old(const char *path, const char *link, const char *device)
 {
-    char old[64];
-    ssize_t size = readlink(link, old, sizeof(old) - 1);
-    if (size < 0)
+    char old[BLOCK_DEVICE_SIZE];
+    if (!block_read_link(link, old))
         return;
-    old[size] = 0;
     const char *argv[] = {"losetup", "--output", "BACK-FILE", "--noheadings", old, NULL};
     struct child child = {.argv = argv, .deadline_ms = BLOCK_DEADLINE_MS};
     struct strbuf file;
@@ -60,9 +67,20 @@ static void block_drop_old(const char *path, const char *link, const char *devic
     strbuf_done(&file);
 }
 
+/* tmpfs and some others do not know O_DIRECT. */
+static bool block_can_direct(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 static int block_attach_one(const char *path, bool read_only, const char *link, struct error *e)
 {
-    const char *argv[] = {"losetup", "--find", "--show", "--nooverlap", path, read_only ? "--read-only" : NULL, NULL};
+    const char *cache = block_can_direct(path) ? "--direct-io=on" : "--direct-io=off";
+    const char *argv[] = {"losetup", "--find", "--show", "--nooverlap", cache, path, read_only ? "--read-only" : NULL,
+                          NULL};
     struct child child = {.argv = argv, .deadline_ms = BLOCK_DEADLINE_MS};
     struct strbuf device;
     strbuf_init(&device, 0);
@@ -77,19 +95,36 @@ static int block_attach_one(const char *path, bool read_only, const char *link, 
     return code;
 }
 
-int block_attach(const char *folder, struct error *e)
+/* One of the files that a folder may have. */
+struct block {
+    struct strbuf path, link;
+    bool read_only;
+};
+
+static void block_begin(struct block *b, size_t number, const char *folder, const char *host_id)
+{
+    b->read_only = block_files[number].read_only;
+    strbuf_init(&b->path, 0);
+    strbuf_init(&b->link, 0);
+    strbuf_appendf(&b->path, "%s/%s", folder, block_files[number].file);
+    strbuf_appendf(&b->link, "%s" DOMAIN_XML_BLOCK_SUFFIX "%s", b->path.data, host_id);
+}
+
+static void block_end(struct block *b)
+{
+    strbuf_done(&b->path);
+    strbuf_done(&b->link);
+}
+
+int block_attach(const char *folder, const char *host_id, struct error *e)
 {
     int code = 0;
     for (size_t i = 0; i < BLOCK_FILE_COUNT && !code; i++) {
-        struct strbuf path, link;
-        strbuf_init(&path, 0);
-        strbuf_init(&link, 0);
-        strbuf_appendf(&path, "%s/%s", folder, block_files[i].file);
-        strbuf_appendf(&link, "%s" DOMAIN_XML_BLOCK_SUFFIX, path.data);
-        if (access(path.data, F_OK) == 0)
-            code = block_attach_one(path.data, block_files[i].read_only, link.data, e);
-        strbuf_done(&path);
-        strbuf_done(&link);
+        struct block b;
+        block_begin(&b, i, folder, host_id);
+        if (access(b.path.data, F_OK) == 0)
+            code = block_attach_one(b.path.data, b.read_only, b.link.data, e);
+        block_end(&b);
     }
     return code;
 }
@@ -107,17 +142,38 @@ static void block_detach_one(const char *path)
     strbuf_done(&device);
 }
 
-void block_detach(const char *folder)
+void block_detach(const char *folder, const char *host_id)
 {
     for (size_t i = 0; i < BLOCK_FILE_COUNT; i++) {
-        struct strbuf path, link;
-        strbuf_init(&path, 0);
-        strbuf_init(&link, 0);
-        strbuf_appendf(&path, "%s/%s", folder, block_files[i].file);
-        strbuf_appendf(&link, "%s" DOMAIN_XML_BLOCK_SUFFIX, path.data);
-        if (unlink(link.data) == 0)
-            block_detach_one(path.data);
-        strbuf_done(&path);
-        strbuf_done(&link);
+        struct block b;
+        block_begin(&b, i, folder, host_id);
+        if (unlink(b.link.data) == 0)
+            block_detach_one(b.path.data);
+        block_end(&b);
     }
+}
+
+static bool block_is_direct_one(const char *link)
+{
+    char device[BLOCK_DEVICE_SIZE];
+    const char *argv[] = {"losetup", "--output", "DIO", "--noheadings", device, NULL};
+    struct child child = {.argv = argv, .deadline_ms = BLOCK_DEADLINE_MS};
+    struct strbuf said;
+    strbuf_init(&said, 0);
+    bool direct = block_read_link(link, device) && child_run(&child, &said, NULL) == 0 && strchr(said.data, '1');
+    strbuf_done(&said);
+    return direct;
+}
+
+bool block_is_direct(const char *folder, const char *host_id)
+{
+    bool direct = true;
+    for (size_t i = 0; i < BLOCK_FILE_COUNT && direct; i++) {
+        struct block b;
+        block_begin(&b, i, folder, host_id);
+        if (!b.read_only && access(b.path.data, F_OK) == 0)
+            direct = block_is_direct_one(b.link.data);
+        block_end(&b);
+    }
+    return direct;
 }

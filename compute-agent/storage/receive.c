@@ -10,6 +10,7 @@
 #include "compute-agent/storage/disk.h"
 #include "compute-agent/storage/image_check.h"
 #include "compute-agent/storage/owner.h"
+#include "compute-agent/storage/pack.h"
 #include "compute-agent/storage/storage.h"
 #include "compute-agent/tls/digest.h"
 #include "compute-agent/xml/domain_xml.h"
@@ -102,18 +103,30 @@ static int fetch(struct job *j, const char *remote, const struct fetched *file, 
     return code;
 }
 
+static int image_tool(const char *const *argv, struct error *e)
+{
+    struct child child = {.argv = argv, .deadline_ms = RECEIVE_IMAGE_MS};
+    return child_run(&child, NULL, e);
+}
+
+/* Raw disks come packed. */
+static int unpack(struct job *j, const char *path, struct error *e)
+{
+    const char *partial = arena_printf(&j->arena, "%s.move", path);
+    if (access(partial, F_OK) != 0)
+        return 0; /* there before */
+    int code = pack_open(partial, path, e);
+    if (!code)
+        unlink(partial);
+    return code;
+}
+
 static int keep(struct job *j, const char *path, struct error *e)
 {
     const char *partial = arena_printf(&j->arena, "%s.move", path);
     if (access(partial, F_OK) != 0)
         return 0; /* there before */
     return rename(partial, path) ? error_set(e, ERR_IO, "%s: %s", path, strerror(errno)) : 0;
-}
-
-static int image_tool(const char *const *argv, struct error *e)
-{
-    struct child child = {.argv = argv, .deadline_ms = RECEIVE_IMAGE_MS};
-    return child_run(&child, NULL, e);
 }
 
 /* The other host may hear a moment later than this one that it is to be served. */
@@ -232,6 +245,8 @@ static int fetch_all(struct job *j, struct error *e)
         code = disk ? make_empty(j, &files[i], path, e) : fetch(j, files[i].name, &files[i], path, e);
         if (!code && !disk && strcmp(files[i].name, DOMAIN_XML_ROOT) == 0)
             code = rebase(j, path, e);
+        if (!code && !disk && strcmp(files[i].format ? files[i].format : "", "raw") == 0)
+            code = unpack(j, path, e);
         code = code ? code : keep(j, path, e);
     }
     return code;
@@ -262,10 +277,31 @@ static int grow(struct job *j, const char *name, int64_t bytes, struct error *e)
     return code || now >= bytes ? code : image_tool(resize, e);
 }
 
+static int grow_raw(struct job *j, const char *name, int64_t bytes, struct error *e)
+{
+    const char *path = arena_printf(&j->arena, "%s/%s", j->folder, name);
+    struct stat st;
+    if (bytes == 0 || stat(path, &st) || st.st_size >= bytes || truncate(path, bytes) == 0)
+        return 0;
+    return error_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+}
+
+static int fit_raw(struct job *j, struct error *e)
+{
+    const struct spec *s = j->what->spec;
+    static const struct disk_base none = {0};
+    int code = grow_raw(j, DOMAIN_XML_RAW_ROOT, s->root_gib << 30, e);
+    code = code ? code : grow_raw(j, DOMAIN_XML_RAW_EPHEMERAL, s->ephemeral_gib << 30, e);
+    code = code ? code : grow_raw(j, DOMAIN_XML_RAW_SWAP, s->swap_mib << 20, e);
+    return code || s->root_gib == 0 ? code : disk_make_raw(j->folder, s, &none, true, e);
+}
+
 static int fit(struct job *j, struct error *e)
 {
     const struct spec *s = j->what->spec;
     static const struct disk_base none = {0};
+    if (access(arena_printf(&j->arena, "%s/" DOMAIN_XML_RAW_ROOT, j->folder), F_OK) == 0)
+        return fit_raw(j, e);
     const char *root = arena_printf(&j->arena, "%s/%s", j->folder, DOMAIN_XML_ROOT);
     if (access(root, F_OK) != 0)
         return error_set(e, ERR_NOT_FOUND, "The server's disk is missing on its host");
@@ -316,6 +352,8 @@ static int use_shared(struct job *j, struct error *e)
     int code = owner_share(j->folder, e);
     code = code ? code : read_list(j, true, e); /* no checksums of disks */
     code = code ? code : fetch_base(j, e);
+    if (access(arena_printf(&j->arena, "%s/" DOMAIN_XML_RAW_ROOT, j->folder), F_OK) == 0)
+        return code;
     return code ? code : check_backing(j, e);
 }
 
@@ -351,6 +389,10 @@ int receive_files(const struct receive *r, bool *ret_shared, struct error *e)
     bool shared = false;
     begin(&j, r);
     int code = r->url ? find_shared(&j, &shared, e) : 0;
+    if (!code && r->running && r->shared_only && !shared)
+        code = error_set(e, ERR_HYPERVISOR,
+                         "The two hosts do not share the server's disks, and its hypervisor copies none of a guest "
+                         "that runs; a server that is off can be migrated");
     if (!code && r->url)
         code = shared ? use_shared(&j, e) : copy(&j, e);
     code = code || r->running ? code : fit(&j, e);

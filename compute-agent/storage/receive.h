@@ -15,7 +15,8 @@ struct receive {
     const char *url;         /* of the other host's http_files; NULL: the files are here already */
     const char *peer_id;     /* its certificate's name */
     int64_t patience_ms;     /* for the other host to hear that it is to serve */
-    bool running; /* the guest runs there: its disks are made empty, as large, and filled by the hypervisor */
+    bool running;     /* the guest runs there: its disks are made empty, as large, and filled by the hypervisor */
+    bool shared_only; /* the hypervisor fills none: it runs on only where both hosts reach its disks */
     const atomic_bool *stop;
 };
 /* *ret_shared: the other host's folder of the server is this host's too (shared storage): nothing was copied, and the

@@ -95,10 +95,9 @@ int storage_remove(const struct settings *settings, const char *host_id, const c
 {
     char *folder = storage_folder(settings, server_id);
     bool other = owner_is_other(folder, host_id);
-    if (!other) {
+    if (!other)
         tree_discard(folder);
-        block_detach(folder);
-    }
+    block_detach(folder, host_id);
     int code = other ? 0 : disk_remove_folder(folder, e);
     free(folder);
     return code;

@@ -4,6 +4,7 @@
 #include "common/memory.h"
 #include "common/strbuf.h"
 #include "compute-agent/names.h"
+#include "compute-agent/xml/domain_xml.h"
 #include "compute-agent/xml/xml.h"
 #include <stdbool.h>
 #include <stdlib.h>
@@ -21,6 +22,19 @@ static void move_path(xmlNodePtr node, const char *attribute, const struct domai
     size_t size = strlen(m->from_folder);
     if (path && strncmp(path, m->from_folder, size) == 0 && path[size] == '/')
         replace(node, attribute, m->to_folder, path + size);
+    free(path);
+}
+
+/* A link of this host's has its id at its end, and the other's that one's. */
+static void move_block(xmlNodePtr node, const struct domain_move *m)
+{
+    move_path(node, "dev", m);
+    char *path = xml_get(node, "dev"), *link = path ? strstr(path, DOMAIN_XML_BLOCK_SUFFIX) : NULL;
+    if (link && strncmp(path, m->to_folder, strlen(m->to_folder)) == 0) {
+        *link = '\0';
+        xmlUnsetProp(node, BAD_CAST "dev");
+        xml_setf(node, "dev", "%s" DOMAIN_XML_BLOCK_SUFFIX "%s", path, m->to_host);
+    }
     free(path);
 }
 
@@ -54,6 +68,8 @@ static void move_node(xmlNodePtr node, const struct domain_move *m)
                 strcmp((const char *)node->name, "server") == 0;
     move_path(node, "file", m);
     move_path(node, "path", m);
+    if (strcmp((const char *)node->name, "source") == 0)
+        move_block(node, m);
     move_name(node, "network", m);
     move_name(node, "filter", m);
     if (strcmp((const char *)node->name, "nvram") == 0)

@@ -37,11 +37,12 @@ struct domain_xml_host {
 #define DOMAIN_XML_CONFIG    "config.iso"
 #define DOMAIN_XML_CONSOLE   "console.log"
 #define DOMAIN_XML_NVRAM     "nvram.fd" /* what UEFI keeps */
-/* Where block devices are wanted: raw files, and links to the devices that show them (block.h). */
+/* Where block devices are wanted: raw files, and links to the devices that show them (block.h). Hosts that share the
+ * folder have a link each: the host's id follows. */
 #define DOMAIN_XML_RAW_ROOT      "root.raw"
 #define DOMAIN_XML_RAW_EPHEMERAL "ephemeral.raw"
 #define DOMAIN_XML_RAW_SWAP      "swap.raw"
-#define DOMAIN_XML_BLOCK_SUFFIX  ".block"
+#define DOMAIN_XML_BLOCK_SUFFIX  ".block."
 /* The first model that is x86-64-v2, which today's distributions ask for; it emulates as quickly as qemu64. */
 #define DOMAIN_XML_TCG_MODEL     "Nehalem"
 #define DOMAIN_XML_TCG_ARM_MODEL "cortex-a57"

@@ -18,12 +18,13 @@ struct search {
     struct host_row source;
     const char *busy[PLACEMENT_NAMES_MAX]; /* hosts of migrations of this server that have not ended */
     size_t busy_count;
-    const char **peers; /* of an evacuation: hosts that reach the source's storage */
+    const char **peers; /* where that matters: hosts that reach the source's storage */
     size_t peer_count;
     struct placement_request request;
     struct store_holding holding; /* what it will hold there */
     int32_t slot;
     bool shares;   /* one of the peers */
+    bool reached;  /* only one of the peers will do: its disks are not copied while it runs */
     bool stuck;    /* its host's hypervisor cannot move it */
     bool in_place; /* with `more` beyond what the server holds */
     struct resources more;
@@ -70,7 +71,8 @@ static int read_search(struct search *s, struct error *e)
     rc = rc ? rc : store_migration_need(m->row.new_flavor, &s->waiting.need, e);
     rc = rc ? rc : store_host_get(c, m->row.source_host, m->arena, &s->source, e);
     rc = rc ? rc : store_migration_list(c, &open, note_busy, s, e);
-    if (!rc && m->row.kind == MIGRATION_EVACUATION)
+    s->reached = !rc && m->row.kind == MIGRATION_LIVE && store_host_has_trait(&s->source, MIGRATION_SHARED_TRAIT);
+    if (!rc && (s->reached || m->row.kind == MIGRATION_EVACUATION))
         rc = store_host_storage_peers(c, m->row.source_host, m->arena, &s->peers, &s->peer_count, e);
     if (rc)
         return rc;
@@ -163,24 +165,27 @@ static bool is_peer(const struct search *s, const char *host)
     return false;
 }
 
-/* Where a dead host's disks can be reached, its server goes on with them or not at all, unless somebody named a host.
+/* Where a dead host's disks can be reached, its server goes on with them or not at all, unless somebody named a host. A
+ * guest that runs, and whose disks are not copied, goes to no other host, named or not.
  * `request` is what is asked of any host. */
 static void ask_peers(struct search *s, const struct placement_request *request)
 {
     const struct placement *p = s->m->dispatch->feed.placement;
     struct placement_request one = *request;
     if (s->slot != PLACEMENT_NO_SLOT && is_peer(s, placement_host_id(p, s->slot))) {
-        s->shares = true;
+        s->shares = !s->reached;
         return;
     }
-    if (s->m->row.wanted_host)
+    if (s->m->row.wanted_host && !s->reached)
         return;
     s->slot = PLACEMENT_NO_SLOT;
+    if (s->m->row.wanted_host)
+        return;
     for (size_t i = 0; i < s->peer_count && s->slot == PLACEMENT_NO_SLOT; i++) {
         one.only_host = s->peers[i];
         s->slot = placement_choose(s->m->dispatch->feed.placement, &one);
     }
-    s->shares = s->slot != PLACEMENT_NO_SLOT;
+    s->shares = s->slot != PLACEMENT_NO_SLOT && !s->reached;
 }
 
 static void refuse(struct search *s, struct placement_request *request, const char **ret_reason)
@@ -192,7 +197,14 @@ static void refuse(struct search *s, struct placement_request *request, const ch
         request->only_host = s->peers[0];
     placement_explain(s->m->dispatch->feed.placement, request, &x);
     *ret_reason = placement_sentence(&x, text, PLACEMENT_SENTENCE_SIZE);
-    if (bound)
+    if (s->reached && !bound)
+        *ret_reason =
+            "No valid host: its hypervisor copies no disks of a guest that runs, and no such host reaches them";
+    else if (s->reached)
+        *ret_reason =
+            arena_printf(s->m->arena, "None of the %zu other hosts that reach the storage of its disks can take it: %s",
+                         s->peer_count, text);
+    else if (bound)
         *ret_reason = arena_printf(s->m->arena,
                                    "None of the %zu other hosts that reach the storage of its disks can take it: %s. "
                                    "Evacuated to a named host without that storage it is built anew",
@@ -251,7 +263,7 @@ static int ask(struct search *s, const char **ret_reason, struct error *e)
         return 0;
     }
     s->slot = placement_choose(p, &elsewhere);
-    if (s->peer_count > 0)
+    if (s->peer_count > 0 || s->reached)
         ask_peers(s, &elsewhere);
     bool may_stay = m->row.kind == MIGRATION_RESIZE && m->settings->same_host && !m->row.wanted_host;
     if (s->slot == PLACEMENT_NO_SLOT && may_stay) {

@@ -18,7 +18,10 @@ def is_built():
 
 
 class Dom0:
-    def __init__(self, processor=PROCESSOR):
+    """`devices`: further words for QEMU."""
+
+    def __init__(self, processor=PROCESSOR, devices=()):
+        self.address = None  # where another dom0 reaches it
         built = subprocess.run([os.path.join(ROOT, "tests/e2e/lib/build-dom0.sh"), CACHE], check=True, capture_output=True, text=True)
         self.image = built.stdout.strip().splitlines()[-1]
         self.folder = tempfile.mkdtemp(prefix="virga-dom0.", dir=os.environ.get("VIRGA_TEST_DIR", "/var/tmp"))
@@ -31,8 +34,8 @@ class Dom0:
                  "-append", "dom0_mem=640M,max:640M dom0_max_vcpus=1 console=com1 com1=115200,8n1 loglvl=warning guest_loglvl=warning noreboot",
                  "-initrd", f"{self.image}/vmlinuz console=hvc0 quiet nokaslr mitigations=off,{self.image}/initrd.gz",
                  "-drive", f"file={disk},if=none,id=d0,cache=unsafe", "-device", "virtio-blk-pci,drive=d0,romfile=",
-                 "-netdev", f"user,id=n0,hostfwd=tcp:127.0.0.1:{self.port}-:22", "-device", "virtio-net-pci,netdev=n0,romfile=",
-                 "-device", "virtio-rng-pci"]
+                 "-netdev", f"user,id=n0,hostfwd=tcp:127.0.0.1:{self.port}-:22", "-device", "virtio-net-pci,netdev=n0,romfile=,addr=0x8",
+                 "-device", "virtio-rng-pci", *devices]
         with open(os.path.join(self.folder, "qemu.log"), "wb") as log:
             self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         start = time.monotonic()
@@ -74,3 +77,23 @@ class Dom0:
                 self.process.kill()
                 self.process.wait()
         subprocess.run(["rm", "-rf", self.folder], check=False)
+
+
+def pair(shared):
+    """Two that reach each other, and see this machine's folder `shared` as /srv/shared; their libvirts take each other's guests."""
+    os.makedirs(shared, exist_ok=True)
+    ports = free_ports(1), free_ports(1)
+    dom0s = []
+    for number, (own, other) in enumerate((ports, ports[::-1]), 1):
+        link = "dgram,id=n1," + ",".join(f"{end}.type=inet,{end}.host=127.0.0.1,{end}.port={port}" for end, port in (("local", own), ("remote", other)))
+        dom0s.append(Dom0(devices=["-netdev", link, "-device", f"virtio-net-pci,netdev=n1,romfile=,addr=0x7,mac=52:54:00:99:00:0{number}",
+                                   "-virtfs", f"local,path={shared},mount_tag=shared,security_model=none"]))
+    for number, d in enumerate(dom0s, 1):
+        d.address = f"10.99.0.{number}"
+        d.run(f"hostname dom0-{number}; echo 127.0.0.1 dom0-{number} >>/etc/hosts; link=$(grep -l 52:54:00:99:00 /sys/class/net/*/address | cut -d/ -f5); "
+              f"ip link set $link up && ip addr add {d.address}/24 dev $link && modprobe 9pnet_virtio && mkdir -p /srv/shared && "
+              "mount -t 9p -o trans=virtio,version=9p2000.L,cache=none shared /srv/shared")
+        d.run("kill $(cat /run/libvirtd.pid); while [ -e /run/libvirtd.pid ]; do sleep 0.1; done; "
+              "printf 'listen_tls = 0\nlisten_tcp = 1\nauth_tcp = \"none\"\n' >>/etc/libvirt/libvirtd.conf; libvirtd -d --listen; "
+              "for _ in $(seq 100); do virsh -c xen:///system version >/dev/null 2>&1 && break; sleep 0.2; done")
+    return dom0s

@@ -92,6 +92,12 @@ class Vsphere:
         self.virsh("undefine", name)
         self.forget(name)
 
+    def size(self, name):
+        """Processors and MiB, as its machine's file has them: the simulator shows all machines alike."""
+        with open(os.path.join(self.datastore, name, f"{name}.vmx"), encoding="utf-8") as file:
+            said = dict(re.findall(r'^(\S+) = "(.*)"$', file.read(), re.MULTILINE))
+        return int(said.get("numvcpus", "1")), int(said["memsize"])
+
     def domains(self):
         """State by name."""
         rows = (re.split(r"\s{2,}", line.strip()) for line in self.virsh("list", "--all").splitlines())

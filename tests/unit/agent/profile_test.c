@@ -26,6 +26,8 @@ TEST("the profile follows from the connection's URI")
     CHECK(profile_find("xen:///system") == &profile_xen);
     CHECK(profile_find("test:///default") == &profile_test);
     CHECK(profile_find("esx://root@10.0.0.5/?no_verify=1") == &profile_esx);
+    CHECK(profile_find("vpx://admin@vcenter/dc/cluster/esx-1?no_verify=1") == &profile_esx);
+    CHECK(profile_find("vpxx://admin@vcenter/") == NULL);
     CHECK(profile_find("hyperv://admin@10.0.0.6/") == &profile_hyperv);
     CHECK(profile_find("vbox:///session") == NULL);
     CHECK(profile_find("") == NULL);
@@ -67,14 +69,12 @@ TEST("hosts report what they have, and what their driver lacks")
     check_traits(&profile_xen, false,
                  "COMPUTE_NODE COMPUTE_IMAGE_TYPE_QCOW2 COMPUTE_IMAGE_TYPE_RAW CUSTOM_VIRT_XEN CUSTOM_VM_MODE_XEN "
                  "CUSTOM_LIVE_RESIZE "
-                 "CUSTOM_LACKS_NIC_PLUG CUSTOM_LACKS_SNAPSHOT CUSTOM_LACKS_GUEST_AGENT "
-                 "CUSTOM_LACKS_MIGRATE CUSTOM_LACKS_LIVE_MIGRATION ");
+                 "CUSTOM_LACKS_NIC_PLUG CUSTOM_LACKS_GUEST_AGENT CUSTOM_LACKS_BLOCK_MIGRATION ");
     check_traits(&profile_esx, false,
                  "COMPUTE_NODE COMPUTE_IMAGE_TYPE_VMDK COMPUTE_NET_VIF_MODEL_VMXNET3 COMPUTE_NET_VIF_MODEL_E1000 "
                  "COMPUTE_NET_VIF_MODEL_E1000E COMPUTE_STORAGE_BUS_SCSI COMPUTE_STORAGE_BUS_IDE CUSTOM_VIRT_VMWARE "
                  "CUSTOM_VM_MODE_HVM CUSTOM_LACKS_PAUSE CUSTOM_LACKS_NIC_PLUG CUSTOM_IMAGE_TEMPLATES "
-                 "CUSTOM_LACKS_CONSOLE CUSTOM_LACKS_GUEST_AGENT CUSTOM_LACKS_MIGRATE CUSTOM_LACKS_RESIZE "
-                 "CUSTOM_LACKS_LIVE_MIGRATION ");
+                 "CUSTOM_LACKS_CONSOLE CUSTOM_LACKS_GUEST_AGENT CUSTOM_LACKS_MIGRATE CUSTOM_LACKS_LIVE_MIGRATION ");
     check_traits(
         &profile_hyperv, false,
         "COMPUTE_NODE COMPUTE_IMAGE_TYPE_VHDX COMPUTE_IMAGE_TYPE_VHD COMPUTE_STORAGE_BUS_IDE "

@@ -99,7 +99,7 @@ static void end(struct world *w)
 }
 
 /* What of the other host's: its files, or one of the texts that go with them. */
-enum what { FILES, RUNNING, CONSOLE, DOMAIN };
+enum what { FILES, RUNNING, RUNNING_SHARED, CONSOLE, DOMAIN };
 
 static int receive(struct world *w, const char *host, int64_t root_gib, enum what what, struct error *e)
 {
@@ -115,7 +115,8 @@ static int receive(struct world *w, const char *host, int64_t root_gib, enum wha
                         .spec = &spec,
                         .url = w->url,
                         .peer_id = HOST_A,
-                        .running = what == RUNNING};
+                        .running = what == RUNNING || what == RUNNING_SHARED,
+                        .shared_only = what == RUNNING_SHARED};
     strbuf_reset(&w->text);
     int rc = what == CONSOLE  ? receive_console(&r, e)
              : what == DOMAIN ? receive_domain(&r, &w->text, e)
@@ -192,6 +193,29 @@ TEST("for a running guest the disks are made empty and as large, and the config 
     shell("qemu-img info " HOST_B "/" ROOT
           " | grep -q 'virtual size: 64 MiB'; qemu-io -f qcow2 -c 'read -P 0 1M 6M' " HOST_B "/" ROOT
           " | grep -q '6 MiB'; test -s " HOST_B "/instances/" SERVER "/config.iso");
+    end(&w);
+}
+
+#define RAW "instances/" SERVER "/root.raw"
+
+TEST("raw disks arrive without what was never written, and grow; under a guest that runs they are not copied")
+{
+    struct world w = {.files = NULL};
+    struct error e = {0};
+    begin(&w);
+    shell("cd " HOST_A "/instances/" SERVER "; rm root.qcow2; truncate -s 40M root.raw; printf hello | dd of=root.raw "
+          "bs=1M seek=20 conv=notrunc status=none");
+    CHECK_INT(receive(&w, HOST_B, 1, RUNNING_SHARED, &e), ERR_HYPERVISOR);
+    CHECK_CONTAINS(e.text, "do not share the server's disks");
+    CHECK(!there(HOST_B, RAW));
+    error_clear(&e);
+    CHECK_OK(receive(&w, HOST_B, 1, FILES, &e), &e);
+    shell("cmp -n 41943040 " HOST_A "/" RAW " " HOST_B "/" RAW "; test $(stat -c %s " HOST_B "/" RAW
+          ") = 1073741824; test $(stat -c %b " HOST_B "/" RAW ") -lt 20000; test ! -e " HOST_B "/" ROOT);
+    CHECK_OK(receive(&w, HOST_B, 1, FILES, &e), &e);
+    shell("test $(stat -c %s " HOST_A "/" RAW ".pack) -lt 1000000; test ! -e " HOST_B "/" RAW ".move");
+    http_files_deny(w.files, SERVER);
+    CHECK(!there(HOST_A, RAW ".pack"));
     end(&w);
 }
 

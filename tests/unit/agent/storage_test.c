@@ -14,8 +14,9 @@
 #include "tests/unit/scratch.h"
 #include <fcntl.h>
 
-#define MIB ((int64_t)1 << 20)
-#define GIB ((int64_t)1 << 30)
+#define MIB  ((int64_t)1 << 20)
+#define GIB  ((int64_t)1 << 30)
+#define HOST "01890000-9999-7222-8333-00000000000a"
 
 static void run_tool(const char *const *argv)
 {
@@ -239,27 +240,31 @@ TEST("a raw root disk holds what the image holds, from either format, and is as 
 /* In a container without loop devices there is nothing to attach to. */
 TEST("each raw disk has one block device, however often it is attached, and none when it is detached")
 {
-    char *folder = make_folder("block"), *root = below(folder, "root.raw"), *link = below(folder, "root.raw.block"),
-         first[64] = "", second[64] = "";
+    char *folder = make_folder("block"), *root = below(folder, "root.raw"),
+         *link = below(folder, "root.raw.block." HOST), first[64] = "", second[64] = "";
     struct error e = {0};
     poke(root, MIB - 5, "hello", 5);
     if (geteuid() == 0 && access("/dev/loop-control", R_OK | W_OK) == 0) {
         char word[6] = "";
-        CHECK_OK(block_attach(folder, &e), &e);
+        CHECK_OK(block_attach(folder, HOST, &e), &e);
         CHECK(readlink(link, first, sizeof(first) - 1) > 0);
-        CHECK_OK(block_attach(folder, &e), &e);
+        CHECK_OK(block_attach(folder, HOST, &e), &e);
         CHECK(readlink(link, second, sizeof(second) - 1) > 0);
         CHECK_TEXT(first, second);
+        int direct = open(root, O_RDONLY | O_DIRECT);
+        CHECK(block_is_direct(folder, HOST) == (direct >= 0));
+        if (direct >= 0)
+            close(direct);
         int fd = open(link, O_RDONLY);
         CHECK(fd >= 0 && pread(fd, word, 5, MIB - 5) == 5);
         close(fd);
         CHECK_TEXT(word, "hello");
-        block_detach(folder);
+        block_detach(folder, HOST);
         CHECK(access(link, F_OK) != 0);
     } else {
-        CHECK(block_attach(folder, &e) != 0);
+        CHECK(block_attach(folder, HOST, &e) != 0);
     }
-    block_detach(folder);
+    block_detach(folder, HOST);
     free(folder);
     free(root);
     free(link);

@@ -102,6 +102,20 @@ TEST("Xen's guests are started by GRUB from block devices, in the processor's co
     spec_free(&spec);
 }
 
+TEST("an image that asks Xen for a whole machine gets firmware, IDE disks and a serial console")
+{
+    struct names names;
+    struct spec *spec = sample_read(SAMPLE("\"image\":{\"id\":\"01890000-5555-7222-8333-000000000001\",\"name\":\"i\","
+                                           "\"disk_format\":\"raw\",\"size_bytes\":1,\"sha512\":\"" SAMPLE_SHA
+                                           "\",\"properties\":{\"hw_machine_type\":\"xenfv\"}},"));
+    struct domain_xml_host host = {.folder = "/var/lib/virga/instances/" SAMPLE_ID, .pvh = true};
+    names_of(&names);
+    char *xml = domain_xml_make_xen(spec, &names, &host);
+    check_golden(GOLDEN "domain-xen-fv.xml", xml);
+    free(xml);
+    spec_free(&spec);
+}
+
 static void check_remote(const char *file,
                          char *(*make)(const struct spec *, const struct names *, const struct domain_xml_host *),
                          const char *sample, struct domain_xml_host host)
@@ -450,7 +464,9 @@ TEST("a domain that moves keeps everything but the places of its files, its netw
     char *xml = domain_move_rewrite(
         "<domain><name>virga-11111111-aaaaaaaaaaaa</name><metadata><v:server xmlns:v='" XML_NAMESPACE
         "' host='host-1' id='x'/></metadata><devices><disk><source file='/a/1/root.qcow2'/><backingStore><source "
-        "file='/a/images/i'/></backingStore></disk><disk><source file='/a/12/other'/></disk><interface><source "
+        "file='/a/images/i'/></backingStore></disk><disk><source file='/a/12/other'/></disk><disk><source "
+        "dev='/a/1/root.raw.block.host-1'/><target dev='xvda'/></disk><disk><source "
+        "dev='/dev/sdb'/></disk><interface><source "
         "network='virga-11111111-bbbbbbbbbbbb'/><address slot='0x03'/></interface><interface><source "
         "network='default'/></interface><serial><log file='/a/1/console.log'/></serial></devices></domain>",
         &how);
@@ -459,6 +475,9 @@ TEST("a domain that moves keeps everything but the places of its files, its netw
     CHECK_CONTAINS(xml, "host=\"host-2\"");
     CHECK_CONTAINS(xml, "file=\"/b/c/1/root.qcow2\"");
     CHECK_CONTAINS(xml, "file=\"/a/12/other\"");
+    CHECK_CONTAINS(xml, "dev=\"/b/c/1/root.raw.block.host-2\"");
+    CHECK_CONTAINS(xml, "dev=\"xvda\"");
+    CHECK_CONTAINS(xml, "dev=\"/dev/sdb\"");
     CHECK_CONTAINS(xml, "file=\"/b/c/1/console.log\"");
     CHECK_CONTAINS(xml, "network=\"virga-22222222-bbbbbbbbbbbb\"");
     CHECK_CONTAINS(xml, "network=\"default\"");
