@@ -181,7 +181,9 @@ static const struct command_option options[] = {
     {"zone", "NAME", "Availability zone that it is in from now on."},
     {"aggregate", "NAME", "Aggregate that it joins; may be repeated."},
     {"no-aggregate", "NAME", "Aggregate that it leaves; may be repeated."},
-    {"resource", "CLASS=N", "So many of a resource (CUSTOM_GPU=4) it has; 0 for none any more. May be repeated."},
+    {"resource", "CLASS=N",
+     "So many of a resource (CUSTOM_GPU=4) it has, whatever its agent says; -1 is what its agent says. May be "
+     "repeated."},
     {"reserve", "CLASS=N", "So many are kept from servers; for VCPU, MEMORY_MB and DISK_GB -1 is what its agent says."},
     {"ratio", "CLASS=R", "Overcommit: VCPU=4 lets four servers' processors share one. May be repeated."},
     {"trait", "NAME", "Trait that it has beside those that its agent reports; may be repeated."},

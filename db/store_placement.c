@@ -59,7 +59,8 @@ static void read_host(const struct db_rows *rows, struct placement_host_row *ret
 #define OF_HOST "FROM aggregate a JOIN aggregate_host m ON m.aggregate_id = a.id WHERE m.host_id = host.id), "
 #define HOSTS(concat)                                                                                                  \
     "SELECT " HOST_COLUMNS ", (SELECT '[' || " concat "(a.metadata, ',') || ']' " OF_HOST "(SELECT " concat            \
-    "(" RESOURCE_TEXT ") FROM host_resource r WHERE r.host_id = host.id), " CELLS(concat) " FROM host "
+    "(" RESOURCE_TEXT                                                                                                  \
+    ") FROM host_resource r WHERE r.host_id = host.id AND r.total > 0), " CELLS(concat) " FROM host "
 DB_STATEMENT2(placement_hosts, HOSTS("group_concat") "WHERE feed > $1 ORDER BY feed",
               HOSTS("string_agg") "WHERE feed > $1 ORDER BY feed");
 DB_STATEMENT2(placement_host, HOSTS("group_concat") "WHERE id = $1", HOSTS("string_agg") "WHERE id = $1");

@@ -179,16 +179,20 @@ static int check_set(struct db_conn *c, const char *host_id, const char *name, c
     struct host_resource_row row = {0}, *list = NULL;
     struct error none = {0};
     struct arena a;
-    size_t count = 0;
+    size_t count = 0, classes = 0;
     int rc = store_resource_get(c, host_id, name, &row, &none);
     if (!rc && row.used > resource_capacity(i))
         return error_set(e, ERR_CONFLICT, "servers on host %s hold %lld %s", host_id, (long long)row.used, name);
-    if (rc != ERR_NOT_FOUND)
-        return rc ? error_set(e, rc, "%s", error_text(&none)) : 0;
+    if (rc && rc != ERR_NOT_FOUND)
+        return error_set(e, rc, "%s", error_text(&none));
+    if (!rc && row.inventory.total > 0)
+        return 0;
     arena_init(&a);
     rc = store_resource_list(c, host_id, &a, &list, &count, e);
+    for (size_t k = 0; !rc && k < count; k++)
+        classes += list[k].inventory.total > 0 && strcmp(list[k].name, name) != 0;
     arena_done(&a);
-    if (!rc && i->total > 0 && count >= STORE_RESOURCE_CLASSES_MAX)
+    if (!rc && i->total > 0 && classes >= STORE_RESOURCE_CLASSES_MAX)
         rc = error_set(e, ERR_CONFLICT, "host %s has %d resource classes already", host_id, STORE_RESOURCE_CLASSES_MAX);
     return rc;
 }
@@ -202,11 +206,12 @@ int store_resource_put(struct db_conn *c, const char *host_id, const char *name,
                        const struct resource_inventory *inventory, bool told, int64_t now_us, struct error *e)
 {
     int rc = check_set(c, host_id, name, inventory, e);
-    if (!rc && inventory->total == 0)
+    bool drop = inventory->total == 0 && told; /* an operator's none stays, lest the agent's word come back */
+    if (!rc && drop)
         rc = db_exec(c, &resource_drop, NULL, e, DB_ARGS(db_text(host_id), db_text(name)));
     else if (!rc)
         rc = store_resource_class_add(c, name, now_us, e);
-    if (!rc && inventory->total > 0)
+    if (!rc && !drop)
         rc = db_exec(c, &resource_put, NULL, e,
                      DB_ARGS(db_text(host_id), db_text(name), db_int(inventory->total), db_int(inventory->reserved),
                              db_int(inventory->ratio_permille), db_int(told)));
@@ -278,7 +283,9 @@ int store_resource_class_add(struct db_conn *c, const char *name, int64_t now_us
     return db_exec(c, &resource_class_add, NULL, e, DB_ARGS(db_text(name), db_int(now_us)));
 }
 
-DB_STATEMENT(resource_class_used, "SELECT COUNT(*) FROM (SELECT 1 FROM host_resource WHERE name = $1 LIMIT 1) h");
+DB_STATEMENT(resource_class_used,
+             "SELECT COUNT(*) FROM (SELECT 1 FROM host_resource WHERE name = $1 AND total > 0 LIMIT 1) h");
+DB_STATEMENT(resource_class_forget, "DELETE FROM host_resource WHERE name = $1 AND total = 0");
 DB_STATEMENT(resource_class_remove, "DELETE FROM resource_class WHERE name = $1");
 int store_resource_class_remove(struct db_conn *c, const char *name, struct error *e)
 {
@@ -286,6 +293,7 @@ int store_resource_class_remove(struct db_conn *c, const char *name, struct erro
     int rc = db_query_int(c, &resource_class_used, &used, e, DB_ARGS(db_text(name)));
     if (!rc && used > 0)
         return error_set(e, ERR_CONFLICT, "Cannot delete in-use resource class. Hosts have %s.", name);
+    rc = rc ? rc : db_exec(c, &resource_class_forget, NULL, e, DB_ARGS(db_text(name)));
     rc = rc ? rc : db_exec(c, &resource_class_remove, &changed, e, DB_ARGS(db_text(name)));
     return rc || changed ? rc : error_set(e, ERR_NOT_FOUND, "No such resource class %s.", name);
 }

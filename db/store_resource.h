@@ -83,7 +83,8 @@ int store_resource_own_traits(struct db_conn *c, const char *host_id, struct are
 /* What is to change of one class of a host, standard or not; the rest stays. */
 struct resource_change {
     bool has_total, has_reserved, has_ratio;
-    int64_t total;          /* not of the three that agents report; 0: it has none any more */
+    int64_t total;          /* not of the three that agents report; 0: it has none, whatever its agent says; negative:
+                             * what the agent says */
     int64_t reserved;       /* negative, for the three: what the agent says */
     int64_t ratio_permille; /* 1 to 1000000 */
 };

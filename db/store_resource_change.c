@@ -12,13 +12,20 @@ static int check(const char *name, const struct resource_change *change, bool st
         return error_set(e, ERR_INVALID, "%.64s is no name of a resource class: A-Z, 0-9 and _", name);
     if (standard && change->has_total)
         return error_set(e, ERR_INVALID, "how much %s a host has is what its agent reports", name);
-    if (change->has_total && (change->total < 0 || change->total > AMOUNT_MAX))
+    if (change->has_total && change->total > AMOUNT_MAX)
         return error_set(e, ERR_INVALID, "the total of %s must be from 0 to %d", name, AMOUNT_MAX);
     if (change->has_reserved && ((change->reserved < 0 && !standard) || change->reserved > AMOUNT_MAX))
         return error_set(e, ERR_INVALID, "the reserve of %s must be from 0 to %d", name, AMOUNT_MAX);
     if (change->has_ratio && (change->ratio_permille < 1 || change->ratio_permille > 1000000))
         return error_set(e, ERR_INVALID, "the overcommit ratio of %s must be from 0.001 to 1000", name);
     return 0;
+}
+
+/* The total is what the agent says again: what it said last is known when it reports next. */
+static int hand_back(struct db_conn *c, const char *host_id, const char *name, const struct host_resource_row *row,
+                     int64_t now_us, struct error *e)
+{
+    return store_resource_put(c, host_id, name, &row->inventory, true, now_us, e);
 }
 
 static int change_own(struct db_conn *c, const char *host_id, const char *name, const struct resource_change *change,
@@ -29,9 +36,12 @@ static int change_own(struct db_conn *c, const char *host_id, const char *name, 
     int rc = store_resource_get(c, host_id, name, &row, &none);
     if (rc && (rc != ERR_NOT_FOUND || !change->has_total))
         return error_set(e, rc == ERR_NOT_FOUND ? ERR_INVALID : rc, "%s", error_text(&none));
+    if (change->has_total && change->total < 0)
+        return rc ? error_set(e, ERR_INVALID, "%s", error_text(&none)) : hand_back(c, host_id, name, &row, now_us, e);
     struct resource_inventory i = row.inventory;
     i.total = change->has_total ? change->total : i.total;
     i.reserved = change->has_reserved ? change->reserved : i.reserved;
+    i.reserved = i.total == 0 ? 0 : i.reserved;
     i.ratio_permille = change->has_ratio ? change->ratio_permille : i.ratio_permille;
     return store_resource_put(c, host_id, name, &i, row.told && !change->has_total, now_us, e);
 }
@@ -44,6 +54,8 @@ int store_resource_tell(struct db_conn *c, const char *host_id, const char *name
     struct error none = {0};
     int rc = store_resource_valid(name) ? check(name, &change, false, e)
                                         : error_set(e, ERR_INVALID, "%.64s is no name of a resource class", name);
+    if (!rc && total < 0)
+        rc = error_set(e, ERR_INVALID, "the total of %s must be from 0 to %d", name, AMOUNT_MAX);
     if (rc)
         return rc;
     rc = store_resource_get(c, host_id, name, &row, &none);

@@ -270,7 +270,7 @@ struct resource_fields {
     int64_t total, reserved, ratio_permille;
 };
 static const struct json_field resource_fields[] = {
-    {.name = "total", .kind = JSON_INT, .offset = offsetof(struct resource_fields, total), .min = 0, .max = INT32_MAX},
+    {.name = "total", .kind = JSON_INT, .offset = offsetof(struct resource_fields, total), .min = -1, .max = INT32_MAX},
     {.name = "reserved",
      .kind = JSON_INT,
      .offset = offsetof(struct resource_fields, reserved),

@@ -130,8 +130,11 @@ static int join_aggregates(struct request *request, struct placement_provider *l
 static int join_resources(struct request *request, const char *host_id, struct placement_provider *list, size_t count)
 {
     struct host_resource_row *rows = NULL;
-    size_t row_count = 0;
-    int rc = store_resource_list(request->conn, host_id, &request->arena, &rows, &row_count, &request->error);
+    size_t all = 0, row_count = 0;
+    int rc = store_resource_list(request->conn, host_id, &request->arena, &rows, &all, &request->error);
+    for (size_t i = 0; i < all && rc == 0; i++) /* an operator's none is no inventory */
+        if (rows[i].inventory.total > 0)
+            rows[row_count++] = rows[i];
     for (size_t i = 0; i < row_count && rc == 0; i++)
         for (size_t k = 0; k < count; k++)
             if (strcmp(rows[i].host_id, list[k].host.id) == 0) {

@@ -120,3 +120,28 @@ TEST("a resource follows the agent's word until an operator says another total")
     db_conn_close(&c);
     compute_end(&db);
 }
+
+TEST("an operator's none stays when the agent says a total again, and can be given back")
+{
+    struct db *db = compute_begin();
+    struct db_conn *c = fixture_conn(db);
+    struct resource_change none = {.has_total = true, .total = 0}, back = {.has_total = true, .total = -1};
+    struct host_resource_row row;
+    struct error e = {0};
+    compute_add_host(c, "host-a");
+    CHECK_INT(tell(c, "CUSTOM_GPU", 4), 0);
+    compute_transact(c, operator_says, &none);
+    CHECK_INT(tell(c, "CUSTOM_GPU", 4), 0);
+    compute_transact(c, untell, (void *)(uintptr_t) "{}");
+    CHECK_OK(store_resource_get(c, "host-a", "CUSTOM_GPU", &row, &e), &e);
+    CHECK_INT(row.inventory.total, 0);
+    CHECK(!row.told);
+    compute_transact(c, operator_says, &back);
+    CHECK_INT(store_resource_get(c, "host-a", "CUSTOM_GPU", &row, &e), ERR_NOT_FOUND);
+    CHECK_INT(tell(c, "CUSTOM_GPU", 4), 0);
+    CHECK_OK(store_resource_get(c, "host-a", "CUSTOM_GPU", &row, &e), &e);
+    CHECK_INT(row.inventory.total, 4);
+    CHECK(row.told);
+    db_conn_close(&c);
+    compute_end(&db);
+}

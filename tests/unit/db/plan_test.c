@@ -21,6 +21,7 @@ static const struct exception may_scan[] = {
     {"user_count", "whether anybody is there yet"},
     {"placement_seen", "the scheduler asks when each host was last seen"},
     {"placement_hosts", "the members of aggregates, which operators make"},
+    {"placement_host", "the members of aggregates, which operators make"},
     {"placement_names", "a hint that speaks of the names of hosts may mean any of them"},
     {"placement_view_aggregates", "the members of aggregates, which operators make"},
     {"placement_question_open", "an index of the open questions alone"},
