@@ -236,9 +236,11 @@ static bool choose_one(struct placement *p, const struct placement_request *r, s
     return ret->count > 0;
 }
 
-bool preempt_choose_batch(struct placement *p, const struct placement_request *r, size_t count,
-                          struct preempt_victim *victims, size_t victim_count, struct placement_group_host *members,
-                          struct preempt_plan *plans)
+/* One after the other, as long as there is room; true when all got it. Else, and when `keep` is not set, everything is
+ * as before; the claims stay when it is. */
+static bool choose_in_turn(struct placement *p, const struct placement_request *r, size_t count,
+                           struct preempt_victim *victims, size_t victim_count, struct placement_group_host *members,
+                           struct preempt_plan *plans, bool keep)
 {
     struct placement_request one = *r;
     size_t done = 0;
@@ -258,9 +260,75 @@ bool preempt_choose_batch(struct placement *p, const struct placement_request *r
         struct placement_extra extra = placement_extra_at(r, i - 1);
         placement_release(p, plans[i - 1].slot, &r->need, &extra);
         preempt_lend(p, victims, &plans[i - 1], true);
-        if (done < count) {
+        if (done < count || !keep) {
             claim(victims, &plans[i - 1], false);
         }
     }
     return done == count;
+}
+
+/* What all of them need of one host. */
+static bool choose_at_once(struct placement *p, const struct placement_request *r, size_t count,
+                           struct preempt_victim *victims, size_t victim_count, struct preempt_plan *plans)
+{
+    struct placement_request all = *r;
+    for (int i = 0; i < RESOURCE_COUNT; i++) {
+        all.need.amount[i] *= (int64_t)count;
+    }
+    for (size_t i = 0; i < all.extra.count; i++) {
+        all.extra.item[i].amount *= (int64_t)count;
+    }
+    if (!choose_one(p, &all, victims, victim_count, &plans[0])) {
+        return false;
+    }
+    preempt_lend(p, victims, &plans[0], true);
+    for (size_t i = 1; i < count; i++) {
+        plans[i] = (struct preempt_plan){.slot = plans[0].slot};
+    }
+    return true;
+}
+
+/* A hard affinity group without members: all of it on one host, the one where the fewest go. Cells are given one by
+ * one, so that hosts are tried one by one for them, and for more victims than one plan holds. */
+static bool choose_together(struct placement *p, const struct placement_request *r, size_t count,
+                            struct preempt_victim *victims, size_t victim_count, struct placement_group_host *members,
+                            struct preempt_plan *plans)
+{
+    struct placement_request here = *r;
+    size_t least = 0;
+    int64_t cheapest = 0;
+    int32_t best = PLACEMENT_NO_SLOT;
+    if (!r->extra.numa && choose_at_once(p, r, count, victims, victim_count, plans)) {
+        return true;
+    }
+    for (size_t i = 0; i < victim_count; i++) {
+        size_t gone = 0;
+        int64_t cost = 0;
+        here.only_host = placement_host_id(p, victims[i].slot);
+        if ((i > 0 && victims[i].slot == victims[i - 1].slot) ||
+            !choose_in_turn(p, &here, count, victims, victim_count, members, plans, false)) {
+            continue;
+        }
+        for (size_t k = 0; k < count; k++) {
+            gone += plans[k].count;
+            cost += plans[k].cost;
+        }
+        if (best == PLACEMENT_NO_SLOT || gone < least || (gone == least && cost < cheapest)) {
+            best = victims[i].slot;
+            least = gone;
+            cheapest = cost;
+        }
+    }
+    here.only_host = best != PLACEMENT_NO_SLOT ? placement_host_id(p, best) : NULL;
+    return here.only_host && choose_in_turn(p, &here, count, victims, victim_count, members, plans, true);
+}
+
+bool preempt_choose_batch(struct placement *p, const struct placement_request *r, size_t count,
+                          struct preempt_victim *victims, size_t victim_count, struct placement_group_host *members,
+                          struct preempt_plan *plans)
+{
+    bool together =
+        r->policy == PLACEMENT_AFFINITY && r->member_count == 0 && count > 1 && !r->only_host && !r->same_hosts[0];
+    return together ? choose_together(p, r, count, victims, victim_count, members, plans)
+                    : choose_in_turn(p, r, count, victims, victim_count, members, plans, true);
 }

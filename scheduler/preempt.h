@@ -23,9 +23,10 @@ struct preempt_plan {
 };
 
 /* Plans for `count` equal servers together, each seeing the ones before as members of its group: where there is room
- * without anybody going, the plan has no victims. True when all get room; the victims are claimed then. `r` has room
- * for the cells of `count` servers, `members` for r->member_count + count group hosts, `plans` for `count`. The library
- * is left as it was. */
+ * without anybody going, the plan has no victims. Of a hard affinity group without members all go to one host, the one
+ * where the fewest go for all of them (with NUMA cells: for one after the other). True when all get room; the victims
+ * are claimed then. `r` has room for the cells of `count` servers, `members` for r->member_count + count group hosts,
+ * `plans` for `count`. The library is left as it was. */
 bool preempt_choose_batch(struct placement *p, const struct placement_request *r, size_t count,
                           struct preempt_victim *victims, size_t victim_count, struct placement_group_host *members,
                           struct preempt_plan *plans);

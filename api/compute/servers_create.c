@@ -1,9 +1,9 @@
 /* POST /servers. Everything that must hold is looked up in the transaction that inserts: flavor, image, key, zone,
  * group, quota, network. The server then waits for the scheduler. A refusal writes nothing: its savepoint is undone. */
 #include "api/compute/servers_create.h"
-#include "api/compute/server_reservation.h"
 #include "api/compute/server_cells.h"
 #include "api/compute/server_machine.h"
+#include "api/compute/server_reservation.h"
 #include "api/compute/server_view.h"
 #include "common/clock.h"
 #include "common/model/operation.h"

@@ -272,6 +272,47 @@ TEST("several are planned for together: all get room or nobody goes, and the lib
     CHECK(planned > 20 && none > 20);
 }
 
+TEST("an affinity group that is made as a batch is planned for on one host that takes all of it")
+{
+    struct placement *p = placement_new(NULL);
+    struct placement_host h = {.zone = "a",
+                               .hypervisor = "fake",
+                               .architecture = "x86_64",
+                               .enabled = true,
+                               .alive = true,
+                               .inventory = {{12, 0, 1000}, {8000, 0, 1000}, {800, 0, 1000}}};
+    /* The small host makes room for one at the least price, but never for two; the large one for both. */
+    h.id = "small";
+    h.used = (struct resources){{12, 80, 8}};
+    placement_set_host(p, &h);
+    h.id = "large";
+    h.inventory[0].total = 16;
+    h.inventory[1].total = 160;
+    h.used = (struct resources){{16, 160, 16}};
+    placement_set_host(p, &h);
+    struct preempt_victim victims[] = {{.id = "a", .slot = 0, .held = {{4, 40, 4}}},
+                                       {.id = "b", .slot = 1, .held = {{4, 40, 4}}},
+                                       {.id = "c", .slot = 1, .held = {{2, 20, 2}}},
+                                       {.id = "d", .slot = 1, .held = {{4, 40, 4}}}};
+    struct placement_request r = {.need = {{4, 40, 4}}, .project_id = "p", .policy = PLACEMENT_AFFINITY};
+    struct placement_group_host members[2];
+    struct preempt_plan plans[2];
+    CHECK(preempt_choose_batch(p, &r, 2, victims, 4, members, plans));
+    CHECK_INT(plans[0].slot, 1);
+    CHECK_INT(plans[1].slot, 1);
+    CHECK_INT(plans[0].count + plans[1].count, 2);
+    CHECK(!victims[0].claimed && victims[1].claimed && !victims[2].claimed && victims[3].claimed);
+    CHECK_INT(placement_host_used(p, 1)->amount[RESOURCE_VCPU], 16);
+    victims[1].claimed = victims[3].claimed = false;
+    r.need = (struct resources){{6, 60, 6}};
+    CHECK(!preempt_choose_batch(p, &r, 2, victims, 4, members, plans));
+    for (int i = 0; i < 4; i++) {
+        CHECK(!victims[i].claimed);
+    }
+    CHECK_INT(placement_host_used(p, 1)->amount[RESOURCE_VCPU], 16);
+    placement_free(&p);
+}
+
 TEST("sixty like servers on a host are no explosion")
 {
     struct scene s = {.p = placement_new(NULL)};
