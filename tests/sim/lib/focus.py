@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """The rules of FOCUS 1.2 (FinOps Open Cost and Usage Specification, FinOps Foundation, tag v1.2) for each column, as a check of a CSV
 dataset: data type, whether it may be null, formats, allowed values, and how columns hang together. An empty cell is null.
 
