@@ -285,6 +285,9 @@ static int libvirt_domain_do_existing(struct libvirt_call *c, virDomainPtr domai
     case HYPERVISOR_ADJUST:
         return libvirt_adjust(c, domain);
     case HYPERVISOR_REBOOT:
+        if (c->profile->shutdown_signal) /* few inits know how they would be told: it is switched on when it is off */
+            return libvirt_domain_check(c, domain, libvirt_domain_ask_off(c, domain), false,
+                                        "The server cannot be asked to reboot");
         return libvirt_domain_call(
             c, virDomainReboot(domain, c->profile->power_button ? VIR_DOMAIN_REBOOT_ACPI_POWER_BTN : 0),
             "The server cannot be asked to reboot");
@@ -362,7 +365,7 @@ void libvirt_domain_act(struct libvirt_call *c)
         (c->action == HYPERVISOR_LOOK ||
          c->action == HYPERVISOR_RESUME)) /* after a start somebody looks, see deliver */
         code = libvirt_limit(c, domain);
-    if (!code && domain && c->action != HYPERVISOR_SHUTDOWN)
+    if (!code && domain && c->action != HYPERVISOR_SHUTDOWN && c->action != HYPERVISOR_REBOOT)
         libvirt_console_follow(c, domain, c->id);
     if (domain)
         virDomainFree(domain);

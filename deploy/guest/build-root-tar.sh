@@ -34,7 +34,15 @@ name=$(sed -n 's/.*"hostname": *"\([^"]*\)".*/\1/p' $seed/meta_data.json 2>/dev/
 ifconfig lo 127.0.0.1 up
 if [ -d /sys/class/net/eth0 ] || ifconfig eth0 >/dev/null 2>&1; then
     ifconfig eth0 up
-    udhcpc -i eth0 -q -n -t 10 -T 1 -s /usr/share/udhcpc/default.script >/dev/null 2>&1
+    static=$(sed -n 's/.*"type":"ipv4",[^}]*"ip_address":"\([^"]*\)","netmask":"\([^"]*\)".*/\1 netmask \2/p' $seed/network_data.json 2>/dev/null)
+    if [ -n "$static" ]; then
+        # shellcheck disable=SC2086 # words
+        ifconfig eth0 $static
+        gateway=$(sed -n 's/.*"network":"0.0.0.0","netmask":"0.0.0.0","gateway":"\([^"]*\)".*/\1/p' $seed/network_data.json)
+        [ -z "$gateway" ] || route add default gw "$gateway"
+    else
+        udhcpc -i eth0 -q -n -t 10 -T 1 -s /usr/share/udhcpc/default.script >/dev/null 2>&1
+    fi
 fi
 address=$(ifconfig eth0 2>/dev/null | sed -n 's/.*inet addr:\([0-9.]*\).*/\1/p')
 echo "BOOT OK $(hostname) ip=$address boots=$(cat /root/boots 2>/dev/null)"
