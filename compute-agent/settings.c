@@ -66,7 +66,7 @@ static const struct config_option settings_options[] = {
             "Default: the first part of hypervisor_uri's path."},
     {OPTION(port_group, port_group), .type = CONFIG_TEXT, .fallback = "VM Network",
      .doc = "What servers' interfaces are connected to where the hypervisor has its own networks (ESX: a port group, "
-            "Hyper-V: a switch); %s in it stands for the network's name."},
+            "Hyper-V: a switch, by its GUID); %s in it stands for the network's name."},
     {OPTION(virt_type, virt_type), .type = CONFIG_CHOICE, .fallback = "auto", .choices = settings_virt_types,
      .doc = "kvm, qemu (emulation), or auto: kvm when a probe shows that it really runs a guest."},
     {OPTION(emulator, emulator), .type = CONFIG_TEXT, .doc = "Path of the emulator; unset: libvirt's choice."},

@@ -105,7 +105,7 @@ static int libvirt_domain_define(struct libvirt_call *c, virDomainPtr *domain)
         if (libvirt_domain_undefine(c, domain))
             return c->code;
     }
-    virDomainPtr defined = virDomainDefineXMLFlags(c->conn, c->xml, 0);
+    virDomainPtr defined = virDomainDefineXML(c->conn, c->xml); /* that of Hyper-V takes no flags, not even none */
     if (!defined)
         return libvirt_call_fail(c, "The hypervisor does not accept the domain");
     if (*domain)
@@ -182,7 +182,7 @@ unsigned libvirt_domain_undefine_flags(const struct profile *p, bool leaves_nvra
     const struct {
         bool kept;
         unsigned flags;
-    } rows[] = {{profile_can(p, HYPERVISOR_SAVE) && !p->suspend_saves, VIR_DOMAIN_UNDEFINE_MANAGED_SAVE},
+    } rows[] = {{p->keeps & PROFILE_KEEPS_SAVED, VIR_DOMAIN_UNDEFINE_MANAGED_SAVE},
                 {p->keeps & PROFILE_KEEPS_SNAPSHOTS, VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA},
                 {p->keeps & PROFILE_KEEPS_CHECKPOINTS, VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA},
                 {p->keeps & PROFILE_KEEPS_FIRMWARE, nvram | VIR_DOMAIN_UNDEFINE_TPM}};

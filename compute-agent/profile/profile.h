@@ -43,8 +43,13 @@ enum profile_growth {
 /* Ways from host to host. Live: with the disks, unless both hosts must reach these. */
 enum { PROFILE_MOVES_OFF = 1, PROFILE_MOVES_LIVE = 2, PROFILE_MOVES_SHARED = 4 };
 
-/* What libvirt may keep of a domain beside its definition, and forgets with it. */
-enum { PROFILE_KEEPS_SNAPSHOTS = 1, PROFILE_KEEPS_CHECKPOINTS = 2, PROFILE_KEEPS_FIRMWARE = 4 };
+/* What libvirt may keep of a domain beside its definition, and forgets with it when it is told so. */
+enum {
+    PROFILE_KEEPS_SNAPSHOTS = 1,
+    PROFILE_KEEPS_CHECKPOINTS = 2,
+    PROFILE_KEEPS_FIRMWARE = 4,
+    PROFILE_KEEPS_SAVED = 8
+};
 
 #define PROFILE_ACTION(action) (1u << (action))
 #define PROFILE_ACTIONS_BASIC                                                                                          \

@@ -15,6 +15,7 @@ const struct profile profile_xen = {
     .nics = profile_none,
     .actions = PROFILE_ACTIONS_BASIC | PROFILE_ACTIONS_PAUSE | PROFILE_ACTIONS_SAVE,
     .filter = PROFILE_FILTER_NONE,
+    .keeps = PROFILE_KEEPS_SAVED,
     .moves = PROFILE_MOVES_OFF | PROFILE_MOVES_LIVE | PROFILE_MOVES_SHARED,
     .tunnels = true,
     .snapshots = true,

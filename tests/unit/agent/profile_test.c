@@ -54,6 +54,22 @@ TEST("each driver can make, start, stop and remove servers, and boots an image")
     CHECK(!profile_boots(&profile_lxc, "iso"));
 }
 
+TEST("a domain is forgotten with all that its driver keeps of it, and not with what it does not know")
+{
+    const struct {
+        const struct profile *profile;
+        unsigned keeps;
+    } rows[] = {{&profile_qemu,
+                 PROFILE_KEEPS_SAVED | PROFILE_KEEPS_SNAPSHOTS | PROFILE_KEEPS_CHECKPOINTS | PROFILE_KEEPS_FIRMWARE},
+                {&profile_xen, PROFILE_KEEPS_SAVED},
+                {&profile_test, PROFILE_KEEPS_SAVED | PROFILE_KEEPS_SNAPSHOTS},
+                {&profile_lxc, 0},
+                {&profile_esx, 0},
+                {&profile_hyperv, 0}}; /* its undefine refuses every flag, and drops what is saved */
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        CHECK_INT(rows[i].profile->keeps, rows[i].keeps);
+}
+
 TEST("hosts report what they have, and what their driver lacks")
 {
     check_traits(&profile_qemu, true,
