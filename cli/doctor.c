@@ -5,6 +5,8 @@
 #include "cli/confinement.h"
 #include "cli/pki.h"
 #include "common/clock.h"
+#include "common/model/cpu.h"
+#include "db/store_cpu.h"
 #include "db/store_host.h"
 #include "db/store_operator.h"
 #include <errno.h>
@@ -110,6 +112,26 @@ static int check_rows(struct db_conn *c, void *arg, struct error *e)
     return rc;
 }
 
+static int warn_of_cpu(struct doctor *d, const struct host_row *row, struct error *e)
+{
+    struct arena *a = &d->cli->arena;
+    struct host_cpu_row host;
+    struct cpu_baseline_row baseline;
+    struct cpu_set has, wanted;
+    struct db_conn *c = db_reader(d->cli->db);
+    int rc = store_host_has_trait(row, CPU_TRAIT_BELOW_BASELINE) ? store_cpu_get(c, row->id, a, &host, e) : 0;
+    if (rc || !store_host_has_trait(row, CPU_TRAIT_BELOW_BASELINE))
+        return rc;
+    rc = store_cpu_baseline_of(c, row->id, a, &baseline, e);
+    if (rc || !cpu_set_read(host.features, a, &has) || !cpu_set_read(baseline.features, a, &wanted))
+        return rc;
+    struct cpu_set lacks = cpu_set_minus(&wanted, &has, a);
+    d->warnings++;
+    tell(d, true, row->name, "its processor lacks features of the baseline, so no server moves there live",
+         cpu_set_text(&lacks, a));
+    return 0;
+}
+
 static int warn_of_host(void *arg, const struct host_row *row, struct error *e)
 {
     struct doctor *d = arg;
@@ -120,7 +142,7 @@ static int warn_of_host(void *arg, const struct host_row *row, struct error *e)
         tell(d, true, row->name, "its guests' processes are confined less than they could be (docs/isolation.md)",
              lack);
     }
-    return 0;
+    return warn_of_cpu(d, row, e);
 }
 
 static int warn_of_hosts(struct db_conn *c, void *arg, struct error *e)
@@ -165,6 +187,8 @@ const struct command doctor_command = {
     .summary = "Look for secrets that others may read, certificates about to end, rows that contradict each other",
     .help =
         "Changes nothing. Exit status 1 when something was found. Warns of hosts whose emulators neither AppArmor nor\n"
-        "SELinux confines, which run them as root, or without seccomp.",
+        "SELinux confines, which run them as root, or without seccomp, and of hosts whose processor lacks features of "
+        "the\n"
+        "baseline (virga host baseline).",
     .run = doctor_run,
 };

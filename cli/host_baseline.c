@@ -24,6 +24,7 @@ struct baseline {
     int64_t aggregate_id, removed;
     const char *kind, *query;
     bool store;
+    struct json_out *out; /* the open array; NULL: tables for people */
 };
 
 static int match(void *arg, const struct aggregate_row *row, struct error *e)
@@ -62,6 +63,45 @@ static void print_head(const struct baseline *b, const struct cpu_baseline_row *
 static const char *word(const struct cpu_set *s, struct arena *a)
 {
     return s->count > 0 ? cpu_set_text(s, a) : "-";
+}
+
+static void write_hosts(const struct baseline *b, const struct cpu_baseline_row *row, const struct cpu_set *features,
+                        const struct host_cpu_row *hosts, size_t count)
+{
+    struct arena *a = &b->cli->arena;
+    json_out_array(b->out, "hosts");
+    for (size_t i = 0; i < count; i++) {
+        struct cpu_set has;
+        cpu_set_read(hosts[i].features, a, &has);
+        struct cpu_set lacks = cpu_set_minus(features, &has, a), more = cpu_set_minus(&has, features, a);
+        json_out_object(b->out, NULL);
+        json_out_text(b->out, "name", hosts[i].host_name);
+        json_out_bool(b->out, "up", hosts[i].alive);
+        json_out_text(b->out, "model", hosts[i].model);
+        json_out_text(b->out, "cpu_mode", hosts[i].mode);
+        json_out_bool(b->out, "follows", row->id != 0 && hosts[i].baseline_id == row->id);
+        cpu_set_write(&lacks, b->out, "lacks");
+        cpu_set_write(&more, b->out, "beyond_it");
+        json_out_object_end(b->out);
+    }
+    json_out_array_end(b->out);
+}
+
+static void write_baseline(const struct baseline *b, const struct cpu_baseline_row *row,
+                           const struct host_cpu_row *hosts, size_t count, const struct cpu_set *silent)
+{
+    char text[CLOCK_TEXT_SIZE];
+    struct cpu_set features;
+    cpu_set_read(row->features, &b->cli->arena, &features);
+    json_out_object(b->out, NULL);
+    json_out_text(b->out, "aggregate", row->aggregate);
+    json_out_text(b->out, "kind", row->kind);
+    json_out_text(b->out, "model", row->model);
+    json_out_text(b->out, "made_at", row->id ? clock_text(row->made_us, CLOCK_ISO_MICRO_Z, text) : NULL);
+    cpu_set_write(&features, b->out, "features");
+    write_hosts(b, row, &features, hosts, count);
+    cpu_set_write(silent, b->out, "hosts_without_processor");
+    json_out_object_end(b->out);
 }
 
 static const char *guests_get(const struct cpu_baseline_row *row, const struct host_cpu_row *host, bool lacks)
@@ -110,12 +150,16 @@ static int show(const struct baseline *b, const struct cpu_baseline_row *row, st
     rc = rc ? rc : store_cpu_mute_hosts(c, row->aggregate_id, a, &mute, &mute_count, e);
     if (rc)
         return rc;
+    struct cpu_set silent = {mute, mute_count};
+    if (b->out) {
+        write_baseline(b, row, hosts, count, &silent);
+        return 0;
+    }
     cpu_set_read(row->features, a, &features);
     print_head(b, row, features.count);
     if (command_flag(b->cli, "features"))
         printf("%s\n", cpu_set_text(&features, a));
     print_hosts(b, row, &features, hosts, count);
-    struct cpu_set silent = {mute, mute_count};
     if (mute_count > 0)
         printf("left out, because they tell nothing of processors: %s\n", cpu_set_text(&silent, a));
     return 0;
@@ -220,10 +264,35 @@ static int remove_it(struct baseline *b, struct error *e)
     return rc;
 }
 
+static int make_or_show(struct baseline *b, struct error *e)
+{
+    size_t shown = 0;
+    if (!command_flag(b->cli, "stored"))
+        return make_all(b, e);
+    int rc = show_stored(b, NULL, &shown, e);
+    return rc || shown ? rc : error_set(e, ERR_NOT_FOUND, "no baseline is stored");
+}
+
+static int make_or_write(struct baseline *b, struct error *e)
+{
+    struct strbuf text;
+    struct json_out out;
+    strbuf_init(&text, 0);
+    json_out_init(&out, &text);
+    json_out_array(&out, NULL);
+    b->out = &out;
+    int rc = make_or_show(b, e);
+    if (!rc) {
+        json_out_array_end(&out);
+        command_print_json(&out);
+    }
+    strbuf_done(&text);
+    return rc;
+}
+
 static int host_baseline_run(struct cli *cli, struct error *e)
 {
     struct baseline b = {.cli = cli, .store = command_flag(cli, "apply")};
-    size_t shown = 0;
     int words = b.store + command_flag(cli, "remove") + command_flag(cli, "stored");
     if (words > 1)
         return error_set(e, ERR_INVALID, "--apply, --remove and --stored exclude each other");
@@ -231,10 +300,7 @@ static int host_baseline_run(struct cli *cli, struct error *e)
     rc = rc ? rc : find_aggregate(&b, db_reader(cli->db), e);
     if (rc || command_flag(cli, "remove"))
         return rc ? rc : remove_it(&b, e);
-    if (!command_flag(cli, "stored"))
-        return make_all(&b, e);
-    rc = show_stored(&b, NULL, &shown, e);
-    return rc || shown ? rc : error_set(e, ERR_NOT_FOUND, "no baseline is stored");
+    return cli->json ? make_or_write(&b, e) : make_or_show(&b, e);
 }
 
 static const struct command_option options[] = {
