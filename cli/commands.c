@@ -26,6 +26,8 @@ const struct command *const commands[] = {
     &user_password_command,
     &explain_command,
     &server_give_command,
+    &server_clone_command,
+    &server_flatten_command,
     &server_show_command,
     &import_host_command,
     &release_command,

@@ -29,6 +29,8 @@ extern const struct command db_migrate_command;
 extern const struct command doctor_command;
 extern const struct command explain_command;
 extern const struct command server_give_command;
+extern const struct command server_clone_command;
+extern const struct command server_flatten_command;
 extern const struct command server_show_command;
 extern const struct command import_host_command;
 extern const struct command release_command;

@@ -82,6 +82,8 @@ static int fake_do(struct fake *f, struct fake_call *c, struct error *e)
         struct fake_guest *g = fake_guest(f, c->id);
         if (!c->first && !g->traces)
             return error_set(e, ERR_NOT_FOUND, "The server's disk is missing on its host");
+        if (c->orphan && !g->traces)
+            return error_set(e, ERR_NOT_FOUND, "The server that it is a clone of is not on this host any more");
         memcpy(g->name, c->name, sizeof(g->name));
         fake_set(f, g, g->domain, true);
     } else if (c->kind == FAKE_ACT) {
@@ -187,6 +189,7 @@ static void fake_op_prepare(struct hypervisor *h, const struct hypervisor_prepar
     struct fake_call *c = fake_call_new(fake_of(h), FAKE_PREPARE, "prepare", what->spec->id);
     snprintf(c->name, sizeof(c->name), "%s", what->spec->hostname);
     c->first = what->first;
+    c->orphan = what->first && what->spec->clone_of && !what->source;
     c->done = done;
     c->arg = arg;
     fake_submit(fake_of(h), c);

@@ -103,6 +103,8 @@ static void fake_print_cpu(const struct fake *f, struct json_out *o)
     cpu_flags_read(f->setup.cpu, &a, &h.host, &none);
     h.baseline = f->baseline.id ? &f->baseline : NULL;
     json_out_array(o, "traits");
+    json_out_text(o, NULL, "CUSTOM_CLONE");
+    json_out_text(o, NULL, "CUSTOM_FLATTEN");
     guest_cpu_each_trait(&h, fake_print_trait, o);
     json_out_array_end(o);
     guest_cpu_print(&h, "x86_64 fake", "fake", f->setup.cpu, o);

@@ -40,6 +40,7 @@ struct fake_call {
     const struct hypervisor_move *move;
     char id[UUID_SIZE], name[64];
     bool first;
+    bool orphan; /* PREPARE: a clone of a server that is not here */
     size_t reservations;
     int64_t lines, due_us;
     struct arena arena; /* of a baseline */

@@ -285,6 +285,23 @@ void guest_event(struct guest *g, const struct hypervisor_event *event)
     guest_found(g, event->domain, event->domain != HYPERVISOR_ABSENT || g->traces, event->at_us);
 }
 
+bool guest_lend(struct guest *g)
+{
+    if (g->busy || g->task)
+        return false;
+    g->busy = true;
+    g->event_seen = false;
+    return true;
+}
+
+void guest_give_back(struct guest *g)
+{
+    g->busy = false;
+    if (g->event_seen)
+        guest_found(g, g->event_domain, g->event_domain != HYPERVISOR_ABSENT || g->traces, g->event_us);
+    guest_work(g);
+}
+
 /* ---- a turn ---- */
 
 static struct reconcile_situation guest_situation(const struct guest *g)

@@ -33,7 +33,7 @@ struct guest {
     int64_t changed_us; /* when the domain became what it is; 0 when that has been said */
     int64_t touched_us; /* clock_mono_us of the last event or end of a step: older listings know less */
 
-    bool busy; /* a step is under way */
+    bool busy; /* a step is under way, or a clone of it is made */
     enum reconcile_step step;
     bool event_seen;                     /* meanwhile an event came ... */
     enum hypervisor_domain event_domain; /* ... that said this */
@@ -42,6 +42,8 @@ struct guest {
     int part_code;  /* the first failure among them */
     bool part_transient;
     struct error part_error;
+
+    struct guest *source; /* of PREPARE: the server that it is a clone of, which is lent until it ends */
 
     enum reconcile_asked asked;
     bool patience_over;
@@ -87,6 +89,9 @@ void guest_forget(struct guest *g);
 void guest_work(struct guest *g);
 /* It may be forgotten: gone and said so, or nothing of it is here and nobody wants it. */
 bool guest_is_over(const struct guest *g);
+/* Nothing is done to it until it is given back; false: something is. */
+bool guest_lend(struct guest *g);
+void guest_give_back(struct guest *g);
 /* host_network_ensure has ended. */
 void guest_networks_done(struct guest *g, const struct hypervisor_result *result);
 

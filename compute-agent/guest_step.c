@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define GUEST_PAUSE_MOST_MS 30000
+#define GUEST_SOURCE_MS     100
 
 static const struct guest_step_row {
     enum hypervisor_action action;
@@ -42,7 +43,11 @@ static void guest_part_ended(struct guest *g, const struct hypervisor_result *re
 
 static void guest_files_done(void *arg, const struct hypervisor_result *result)
 {
-    guest_part_ended(arg, result);
+    struct guest *g = arg, *source = g->source;
+    g->source = NULL;
+    guest_part_ended(g, result);
+    if (source)
+        guest_give_back(source);
 }
 
 void guest_networks_done(struct guest *g, const struct hypervisor_result *result)
@@ -86,6 +91,7 @@ static void guest_prepare(struct guest *g)
     struct hypervisor *hv = g->host->hypervisor;
     struct hypervisor_prepare what = {.spec = g->spec, .first = !g->built && g->domain == HYPERVISOR_ABSENT};
     what.on_progress = guest_takes_long;
+    what.source = g->source ? g->source->spec : NULL;
     guest_parts_begin(g, 2);
     host_network_ensure(g->host, g);
     hv->ops->prepare(hv, &what, guest_files_done, g);
@@ -98,9 +104,26 @@ static void guest_action_done(void *arg, const struct hypervisor_result *result)
     guest_step_ended(arg, result);
 }
 
+/* What its first disk is to share belongs to another server, which must hold still for it. False: it does not yet. */
+static bool guest_borrow(struct guest *g)
+{
+    bool first = !g->built && g->domain == HYPERVISOR_ABSENT;
+    struct guest *source = first && g->spec->clone_of ? idmap_get(&g->host->guests, g->spec->clone_of) : NULL;
+    if (!source || source == g || !source->spec || !source->spec->exists)
+        return true;
+    if (!guest_lend(source)) {
+        guest_rest_for(g, GUEST_SOURCE_MS);
+        return false;
+    }
+    g->source = source;
+    return true;
+}
+
 void guest_step_run(struct guest *g, enum reconcile_step step)
 {
     struct hypervisor *hv = g->host->hypervisor;
+    if (step == RECONCILE_PREPARE && !guest_borrow(g))
+        return;
     g->busy = true;
     g->step = step;
     g->event_seen = false;

@@ -32,7 +32,7 @@ struct host_task {
     char *result; /* JSON object or NULL */
     char *made;   /* SNAPSHOT: what is to be sent, once it is there */
     struct host_upload *upload;
-    struct loop_timer *beat; /* SNAPSHOT: it is still at it */
+    struct loop_timer *beat; /* SNAPSHOT, FLATTEN: it is still at it */
     unsigned attempts;
     int64_t progress_us; /* clock_mono_us of the last progress that was told */
     struct loop_timer *timer;
@@ -54,6 +54,12 @@ static void task_free(struct host_task *t)
 static struct guest *task_guest(const struct host_task *t)
 {
     return idmap_get(&t->host->guests, t->server_id);
+}
+
+/* No move: the server stays as it is while it is done. */
+static bool task_stays(const struct host_task *t)
+{
+    return t->move.kind == HYPERVISOR_MOVE_SNAPSHOT || t->move.kind == HYPERVISOR_MOVE_FLATTEN;
 }
 
 /* ---- saying ---- */
@@ -126,7 +132,10 @@ static void task_progress(void *arg, const char *json)
 static void task_beat(void *arg)
 {
     struct host_task *t = arg;
-    task_send(t, "running", t->made ? "{\"step\":\"uploading\"}" : "{\"step\":\"copying\"}", task_told, NULL);
+    if (t->move.kind == HYPERVISOR_MOVE_FLATTEN)
+        task_send(t, "running", NULL, task_told, NULL);
+    else
+        task_send(t, "running", t->made ? "{\"step\":\"uploading\"}" : "{\"step\":\"copying\"}", task_told, NULL);
 }
 
 /* ---- doing ---- */
@@ -168,7 +177,7 @@ static void task_note(struct host_task *t, enum hypervisor_domain domain)
         guest_forget(g);
         return;
     }
-    if (t->move.kind != HYPERVISOR_MOVE_SERVE && t->move.kind != HYPERVISOR_MOVE_SNAPSHOT) {
+    if (t->move.kind != HYPERVISOR_MOVE_SERVE && !task_stays(t)) {
         g->domain = domain;
         g->changed_us = 0;
         g->prepared = false;
@@ -216,8 +225,8 @@ static void task_done(void *arg, const struct hypervisor_result *result, const c
     struct host_task *t = arg;
     bool patient = result->transient && t->attempts++ < TASK_ATTEMPTS &&
                    (t->move.kind == HYPERVISOR_MOVE_ARRIVE || t->move.kind == HYPERVISOR_MOVE_RECEIVE ||
-                    t->move.kind == HYPERVISOR_MOVE_RELEASE || t->move.kind == HYPERVISOR_MOVE_READY ||
-                    t->move.kind == HYPERVISOR_MOVE_SNAPSHOT || t->move.kind == HYPERVISOR_MOVE_ADOPT);
+                    t->move.kind == HYPERVISOR_MOVE_RELEASE || t->move.kind == HYPERVISOR_MOVE_READY || task_stays(t) ||
+                    t->move.kind == HYPERVISOR_MOVE_ADOPT);
     bool again =
         patient || result->code == ERR_UNAVAILABLE || (t->move.kind == HYPERVISOR_MOVE_DISCARD && result->code);
     if (again && !t->superseded && !t->cancelled) { /* it must end well: nobody else can do it */
@@ -285,7 +294,7 @@ static void task_begin(struct host_task *t)
         guest_hold(g, &t->spec);
     }
     log_info("task begins", "task=%s server=%s kind=%s", t->id, t->server_id, hypervisor_move_name(t->move.kind));
-    if (t->move.kind == HYPERVISOR_MOVE_SNAPSHOT && !t->beat) {
+    if (task_stays(t) && !t->beat) {
         t->beat = loop_timer_new(t->host->loop, task_beat, t);
         loop_timer_start(t->beat, 0, TASK_BEAT_MS);
     }
@@ -323,7 +332,7 @@ static void task_due(void *arg)
 
 void host_task_yield(struct host_task *t)
 {
-    if (t->move.kind != HYPERVISOR_MOVE_SNAPSHOT || t->ended || t->cancelled)
+    if (!task_stays(t) || t->ended || t->cancelled)
         return;
     t->cancelled = true;
     if (t->running)

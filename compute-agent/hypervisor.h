@@ -138,6 +138,8 @@ struct hypervisor_listener {
 struct hypervisor_prepare {
     const struct spec *spec;
     bool first;                     /* nothing of this server has existed: its disk may be made */
+    const struct spec *source;      /* the server that it is a clone of, for as long as this takes; NULL: it is none,
+                                       or that one is not here */
     void (*on_progress)(void *arg); /* may be called once: this takes long (the image has to be fetched) */
 };
 
@@ -155,6 +157,7 @@ enum hypervisor_move_kind {
     HYPERVISOR_MOVE_DISCARD,  /* HYPERVISOR_REMOVE, also of what is half made */
     HYPERVISOR_MOVE_SNAPSHOT, /* no move: a copy of its disk as it is now, whole and by itself, while it goes on; the
                            callback's text: {"file", to be removed by the caller, or "data"; "format"} */
+    HYPERVISOR_MOVE_FLATTEN,  /* no move: its disk needs no other file any more; it may be on all along */
     HYPERVISOR_MOVE_COUNT
 };
 struct hypervisor_move {
@@ -173,7 +176,7 @@ struct hypervisor_move {
     bool auto_converge, post_copy, force;             /* SEND; force: it must end soon, whatever it costs the guest */
     int64_t parallel;                                 /* SEND: connections; 0: one, in the oldest way */
     const char *compress;                             /* SEND: "xbzrle", "mt", or NULL */
-    void (*on_progress)(void *arg, const char *json); /* SEND, RECEIVE: an object of os-migrations' figures */
+    void (*on_progress)(void *arg, const char *json); /* SEND, FLATTEN: an object of os-migrations' figures */
 };
 
 /* One question by HTTP to a guest, inside its own network and only to its own address. */

@@ -99,6 +99,7 @@ static const struct json_table check_table = TABLE(check_fields, JSON_NO_SEEN);
 struct spec_wire {
     struct json_seen seen;
     const char *id, *power, *name, *hostname, *project_id, *project_name, *user_id, *zone, *flavor_name, *user_data;
+    const char *clone_of;
     int64_t revision, created_us, vcpus, memory_mib, root_gib, ephemeral_gib, swap_mib;
     bool exists, launched, anew, held, imported, released;
     struct json_map flavor_extra, metadata;
@@ -120,6 +121,7 @@ static const struct json_field spec_fields[] = {
     FIELD(spec_wire, held, JSON_BOOL, JSON_LENIENT),
     FIELD(spec_wire, imported, JSON_BOOL, JSON_LENIENT),
     FIELD(spec_wire, released, JSON_BOOL, JSON_LENIENT),
+    FIELD(spec_wire, clone_of, JSON_TEXT, JSON_NULLABLE),
     FIELD(spec_wire, power, JSON_TEXT, JSON_NULLABLE),
     FIELD(spec_wire, name, JSON_TEXT, JSON_NULLABLE),
     FIELD(spec_wire, hostname, JSON_TEXT, JSON_NULLABLE),
@@ -393,12 +395,15 @@ int spec_read(json_value *value, struct spec **ret, char *ret_id, int64_t *ret_r
     int code = json_in_read(value, &spec_table, w, &spec->arena, e);
     if (!code && !spec_is_id(w->id))
         code = error_set(e, ERR_INVALID, "id: not a UUID in lower case");
+    if (!code && w->clone_of && !spec_is_id(w->clone_of))
+        code = error_set(e, ERR_INVALID, "clone_of: not a UUID in lower case");
     if (!code) {
         memcpy(spec->id, w->id, UUID_SIZE);
         spec->revision = w->revision;
         spec->exists = w->exists;
         spec->launched = w->launched;
         spec->anew = w->anew;
+        spec->clone_of = w->clone_of;
         spec->held = w->held;
         spec->imported = w->imported;
         spec->released = w->imported && w->released;

@@ -66,11 +66,12 @@ struct spec {
     char id[UUID_SIZE];
     int64_t revision;
     bool exists;
-    bool anew;     /* it comes from the shelf: what this host had of it before, it has removed */
-    bool launched; /* it has run before: its disks are there, or on their way; none is made anew */
-    bool imported; /* it was imported: a domain of that UUID exists, and stays as it was defined */
-    bool released; /* with `imported` and not `exists`: the domain is given back, not removed */
-    bool held;     /* it is leaving for another host: nothing is done to it, unless it is to go */
+    bool anew;            /* it comes from the shelf: what this host had of it before, it has removed */
+    const char *clone_of; /* id of a server here, whose disk it shares; NULL: it is no clone, or has been launched */
+    bool launched;        /* it has run before: its disks are there, or on their way; none is made anew */
+    bool imported;        /* it was imported: a domain of that UUID exists, and stays as it was defined */
+    bool released;        /* with `imported` and not `exists`: the domain is given back, not removed */
+    bool held;            /* it is leaving for another host: nothing is done to it, unless it is to go */
     /* From here on only when `exists`. */
     enum server_power power;
     const char *name, *hostname, *project_id, *project_name, *user_id, *zone, *flavor_name;

@@ -1,5 +1,6 @@
 /* Budgets. A crossing is one row whatever is computed how often, by whom. */
 #include "db/store_budget.h"
+#include "common/clock.h"
 
 DB_STATEMENT(
     budget_put,
@@ -174,8 +175,8 @@ DB_STATEMENT(
     "WHERE m.project_id = $1 AND b.hard = 1 AND b.spent_month = $2 AND b.spent_nano >= b.amount_nano "
     "UNION ALL SELECT id FROM budget WHERE account_id = $1 AND hard = 1 AND spent_month = $2 AND "
     "spent_nano >= amount_nano LIMIT 1");
-int store_budget_stops(struct db_conn *c, const char *project_id, const char *month, struct arena *a,
-                       const char **ret_id, struct error *e)
+static int find_used_up(struct db_conn *c, const char *project_id, const char *month, struct arena *a,
+                        const char **ret_id, struct error *e)
 {
     struct db_rows rows;
     int rc = db_query(c, &budget_stops, &rows, e, DB_ARGS(db_text(project_id), db_text(month)));
@@ -184,4 +185,18 @@ int store_budget_stops(struct db_conn *c, const char *project_id, const char *mo
     }
     *ret_id = db_next(&rows) ? db_dup_text(&rows, 0, a) : NULL;
     return db_rows_done(&rows, e);
+}
+
+int store_budget_check(struct db_conn *c, const char *project_id, int64_t now_us, struct arena *a, struct error *e)
+{
+    char month[CLOCK_TEXT_SIZE];
+    const char *budget = NULL;
+    clock_text(now_us, CLOCK_ISO_Z, month);
+    month[7] = '\0'; /* 2026-10 */
+    int rc = find_used_up(c, project_id, month, a, &budget, e);
+    if (!rc && budget)
+        rc = error_set(e, ERR_FORBIDDEN,
+                       "The budget %s is used up for %s: no new servers until next month or until it is raised.",
+                       budget, month);
+    return rc;
 }

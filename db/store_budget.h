@@ -35,6 +35,6 @@ int store_budget_told(struct db_conn *c, const struct budget_crossing *x, int64_
 
 /* What a hard budget's month ("2026-10", UTC) has come to. */
 int store_budget_spent(struct db_conn *c, const char *id, const char *month, int64_t nano, struct error *e);
-/* A hard budget of the project or its account that is used up in that month: *ret_id in the arena, NULL for none. */
-int store_budget_stops(struct db_conn *c, const char *project_id, const char *month, struct arena *a,
-                       const char **ret_id, struct error *e);
+/* Before the project gets a new server: ERR_FORBIDDEN with a sentence when a hard budget of it, or of the account that
+ * pays for it, is used up this month. */
+int store_budget_check(struct db_conn *c, const char *project_id, int64_t now_us, struct arena *a, struct error *e);

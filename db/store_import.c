@@ -16,7 +16,6 @@
 #include "db/store_secgroup.h"
 #include "db/store_server.h"
 #include "db/store_subnet.h"
-#include <ctype.h>
 #include <string.h>
 
 #define REQUEST_ID "req-import"
@@ -165,17 +164,6 @@ static int make_ports(struct import *x, struct error *e)
 
 /* ---- the server ---- */
 
-static const char *hostname_of(const char *name, struct arena *a)
-{
-    char *host = arena_strdup(a, *name ? name : "server");
-    for (char *at = host; *at; at++)
-        *at = (char)(isalnum((unsigned char)*at) ? tolower((unsigned char)*at) : '-');
-    host += strspn(host, "-");
-    if (strlen(host) > 63)
-        host[63] = 0;
-    return *host ? host : "server";
-}
-
 static int insert_server(struct import *x, const struct flavor_row *flavor, struct error *e)
 {
     const struct import_machine *m = x->m;
@@ -190,7 +178,7 @@ static int insert_server(struct import *x, const struct flavor_row *flavor, stru
         .project_id = m->project_id,
         .user_id = m->user_id,
         .name = m->name,
-        .hostname = hostname_of(m->name, x->a),
+        .hostname = store_server_hostname(m->name, x->a),
         .flavor_id = flavor->id,
         .flavor_name = flavor->name,
         .vcpus = flavor->vcpus,

@@ -4,8 +4,10 @@
 #include "db/store_host.h"
 #include "db/store_import.h"
 #include "db/store_preemption.h"
+#include "db/store_server_clone.h"
 #include "db/store_server_internal.h"
 #include <assert.h>
+#include <ctype.h>
 #include <string.h>
 
 struct server_situation store_server_situation(const struct server_row *row)
@@ -303,6 +305,17 @@ int store_server_edit(struct db_conn *c, struct server_row *row, struct error *e
     return written_once(row, changed, rc, e);
 }
 
+const char *store_server_hostname(const char *name, struct arena *a)
+{
+    char *host = arena_strdup(a, *name ? name : "server");
+    for (char *at = host; *at; at++)
+        *at = (char)(isalnum((unsigned char)*at) ? tolower((unsigned char)*at) : '-');
+    host += strspn(host, "-");
+    if (strlen(host) > 63)
+        host[63] = 0;
+    return *host ? host : "server";
+}
+
 DB_STATEMENT(server_remember,
              "INSERT INTO server_history (id, project_id, user_id, name, hostname, flavor_id, flavor_name, vcpus, "
              "memory_mib, root_gib, ephemeral_gib, image_id, host_id, zone, metadata, tags, created_us, launched_us, "
@@ -319,6 +332,7 @@ int store_server_archive(struct db_conn *c, const struct server_row *row, int64_
         rc = store_server_dequeue(c, row->id, e);
     rc = rc ? rc : store_preemption_forget(c, row->id, e);
     rc = rc ? rc : store_import_forget(c, row->id, e);
+    rc = rc ? rc : store_server_clone_forget(c, row->id, e);
     if (!rc)
         rc = db_exec(c, &server_delete, &changed, e, DB_ARGS(db_text(row->id), db_int(row->revision)));
     return written_once(&last, changed, rc, e);

@@ -72,6 +72,8 @@ typedef int (*store_server_id_fn)(void *arg, const char *id, struct error *e);
 int store_server_overdue(struct db_conn *c, int64_t now_us, int64_t limit, store_server_id_fn each, void *arg,
                          struct error *e);
 
+/* What its guest may call itself, from its name. In the arena. */
+const char *store_server_hostname(const char *name, struct arena *a);
 /* A new row; host, observed and fault members are ignored (nothing of them is known yet). */
 int store_server_insert(struct db_conn *c, const struct server_row *row, struct error *e);
 /* Its image's properties when it was made, for when the image is gone: JSON object in the arena; NULL without an image,

@@ -36,7 +36,8 @@ static bool alike(const struct placement_waiting_row *a, const struct placement_
     return memcmp(&a->need, &b->need, sizeof(a->need)) == 0 && same_text(a->project_id, b->project_id) &&
            same_text(a->zone, b->zone) && same_text(a->group_id, b->group_id) &&
            same_text(a->flavor_extra, b->flavor_extra) && same_text(a->hints, b->hints) &&
-           same_text(a->image_properties, b->image_properties) && same_text(a->image_kind, b->image_kind) &&
+           same_text(a->image_properties, b->image_properties) && same_text(a->only_host, b->only_host) &&
+           same_text(a->image_kind, b->image_kind) &&
            (a->batch_id ? a->batch_least : 1) == (b->batch_id ? b->batch_least : 1);
 }
 

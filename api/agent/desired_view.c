@@ -7,6 +7,7 @@
 #include "db/store_import.h"
 #include "db/store_migration.h"
 #include "db/store_port.h"
+#include "db/store_server_clone.h"
 #include "db/store_server_shelf.h"
 
 /* A server that comes from the shelf is made of the image that it was there. */
@@ -126,12 +127,13 @@ static int read_held(struct db_conn *c, const struct server_row *row, struct are
 int desired_view_write(struct db_conn *c, const char *key, const struct server_row *row, const char *consumer,
                        const char *zone, struct json_out *out, struct arena *arena, struct error *e)
 {
-    const char *topology = NULL, *check = NULL;
+    const char *topology = NULL, *check = NULL, *source = NULL;
     bool held, imported = false, released = false;
     int rc = read_held(c, row, arena, &held, e);
     rc = rc || row->image_id ? rc : store_import_get(c, row->id, &imported, &released, e); /* they have no image */
     rc = rc ? rc : store_cells_held(c, consumer, arena, &topology, e);
     rc = rc ? rc : store_elastic_check_of(c, row->id, arena, &check, e);
+    rc = rc || launched(row) ? rc : store_server_clone_source(c, row->id, arena, &source, e);
     if (rc)
         return rc;
     json_out_object(out, key);
@@ -147,6 +149,8 @@ int desired_view_write(struct db_conn *c, const char *key, const struct server_r
     json_out_text(out, "power", server_power_name(row->desired_power));
     json_out_raw(out, "check", check);
     json_out_bool(out, "launched", launched(row));
+    if (source != NULL)
+        json_out_text(out, "clone_of", source);
     if (imported)
         json_out_bool(out, "imported", true);
     if (released)

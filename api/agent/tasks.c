@@ -4,6 +4,7 @@
 #include "api/agent/agent.h"
 #include "api/agent/desired_view.h"
 #include "api/compute/server_image.h"
+#include "api/compute/server_life.h"
 #include "api/compute/server_shelf.h"
 #include "db/store_host_task.h"
 #include "db/store_migration.h"
@@ -144,6 +145,10 @@ static int tasks_take(struct request *request, struct reply *reply)
     int rc = agent_host(request, &host);
     rc = rc ? rc : take_alone(request, &host, r);
     const char *result = json_in_is_object(r->result) ? json_in_print(r->result, &request->arena) : NULL;
+    if (!rc)
+        rc = server_life_flatten(request->conn, request_param(request, "id"), host.id, state, result,
+                                 r->error ? r->error : "The host failed", request->now_us, &request->arena,
+                                 &request->error);
     if (!rc)
         rc = store_host_task_report(request->conn, request_param(request, "id"), host.id, state, result,
                                     state == HOST_TASK_FAILED ? (r->error ? r->error : "The host failed") : NULL,

@@ -14,6 +14,7 @@
 #include "db/store_operation.h"
 #include "db/store_port.h"
 #include "db/store_quota.h"
+#include "db/store_server_clone.h"
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
@@ -229,6 +230,19 @@ int server_life_end_image(struct db_conn *c, struct server_row *row, bool made, 
     return write_change(c, row, &change, why, NULL, now_us, e);
 }
 
+int server_life_flatten(struct db_conn *c, const char *task_id, const char *host_id, enum host_task_state state,
+                        const char *result, const char *why, int64_t now_us, struct arena *a, struct error *e)
+{
+    struct server_row row;
+    bool found = false;
+    int rc = store_server_flatten_of(c, task_id, host_id, a, &row, &found, e);
+    if (rc || !found)
+        return rc;
+    if (state == HOST_TASK_OPEN)
+        return store_server_flatten_progress(c, &row, result, now_us, e);
+    return server_life_end_image(c, &row, state == HOST_TASK_DONE, why, now_us, e);
+}
+
 static int observe_gone(struct db_conn *c, struct server_row *row, const struct server_life_event *event,
                         int64_t now_us, struct error *e)
 {
@@ -281,12 +295,15 @@ static int apply(struct db_conn *c, struct server_row *row, const struct server_
         return observe_gone(c, row, event, now_us, e);
     if (event->revision > row->observed_revision)
         row->observed_revision = event->revision;
-    if (event->state == SERVER_STATE_RUNNING && row->launched_us == 0)
+    bool launches = event->state == SERVER_STATE_RUNNING && row->launched_us == 0;
+    if (launches)
         row->launched_us = event->at_us;
     if (change.resuming)
         row->deadline_us = now_us + operation_deadline_us(OPERATION_START);
-    int rc = write_change(c, row, &change, event->message != NULL ? event->message : "The host lost the server",
-                          event->details, now_us, e);
+    int rc = launches ? store_server_clone_forget(c, row->id, e) : 0;
+    rc = rc ? rc
+            : write_change(c, row, &change, event->message != NULL ? event->message : "The host lost the server",
+                           event->details, now_us, e);
     return rc || !server_operation_shelves(before.operation) ? rc : server_shelf_follow(c, row, now_us, a, e);
 }
 
@@ -388,6 +405,8 @@ int server_life_expire(struct db_conn *c, const char *server_id, int64_t now_us,
              words.task_state != NULL ? words.task_state : "none");
     if (before.placement == SERVER_PLACEMENT_WAITING)
         rc = store_server_dequeue(c, row.id, e);
+    if (before.operation == SERVER_OPERATION_FLATTENING)
+        rc = store_host_task_cancel(c, row.operation_id, row.host_id, e);
     if (rc)
         return rc;
     rc = write_change(c, &row, &change,

@@ -3,6 +3,7 @@
  * common/model/server.h. */
 #pragma once
 #include "common/model/operation.h"
+#include "db/store_host_task.h"
 #include "db/store_server.h"
 
 /* Who asked. */
@@ -42,6 +43,11 @@ int server_life_observe(struct db_conn *c, const struct server_life_event *event
 /* The image that was being made of it is there, or (`made` false, with why) never will be: its operation ends. */
 int server_life_end_image(struct db_conn *c, struct server_row *row, bool made, const char *why, int64_t now_us,
                           struct error *e);
+
+/* A host's word about a task of that id that flattens one of its servers; nothing when it is none. `state` is the
+ * task's: open: it is at work. `result`: how far it is, a JSON object or NULL. */
+int server_life_flatten(struct db_conn *c, const char *task_id, const char *host_id, enum host_task_state state,
+                        const char *result, const char *why, int64_t now_us, struct arena *a, struct error *e);
 
 /* The server's deadline passed; nothing when it has not. */
 int server_life_expire(struct db_conn *c, const char *server_id, int64_t now_us, struct arena *a, struct error *e);

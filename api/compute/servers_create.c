@@ -5,7 +5,6 @@
 #include "api/compute/server_machine.h"
 #include "api/compute/server_reservation.h"
 #include "api/compute/server_view.h"
-#include "common/clock.h"
 #include "common/model/operation.h"
 #include "common/uuid.h"
 #include "db/store_budget.h"
@@ -173,28 +172,13 @@ struct quota_set servers_create_quota(const struct flavor_row *flavor, int64_t c
     return set;
 }
 
-/* A hard budget of the project, or of the account that pays for it, is used up this month. */
-static int check_budget(struct request *request, const char *project)
-{
-    char month[CLOCK_TEXT_SIZE];
-    const char *budget = NULL;
-    clock_text(request->now_us, CLOCK_ISO_Z, month);
-    month[7] = '\0'; /* 2026-10 */
-    int rc = store_budget_stops(request->conn, project, month, &request->arena, &budget, &request->error);
-    if (!rc && budget)
-        rc = error_set(&request->error, ERR_FORBIDDEN,
-                       "The budget %s is used up for %s: no new servers until next month or until it is raised.",
-                       budget, month);
-    return rc;
-}
-
 /* How many of min..max fit, most first; the sentence is about the least. Takes them. */
 int servers_create_take_quota(struct request *request, const struct servers_wish *wish, const struct flavor_row *flavor,
                               int64_t *ret_count)
 {
     const char *project = request->credential.project_id, *text = "";
     struct quota_set limits, used, asked;
-    int rc = check_budget(request, project);
+    int rc = store_budget_check(request->conn, project, request->now_us, &request->arena, &request->error);
     if (!rc)
         rc = store_quota_limits(request->conn, project, &limits, &request->error);
     if (!rc)

@@ -85,6 +85,7 @@ static const struct route_table *const tables[] = {&openapi_routes,
                                                    &elastic_dedicated_hosts_routes,
                                                    &elastic_reservations_routes,
                                                    &elastic_preemptions_routes,
+                                                   &elastic_clones_routes,
                                                    NULL};
 const struct service elastic_service = {
     .name = "elastic", .prefix = ELASTIC_PREFIX, .tables = tables, .fault = fault, .negotiate = negotiate};

@@ -9,7 +9,8 @@
 
 extern const struct service elastic_service;
 extern const struct route_table elastic_dry_run_routes, elastic_queue_routes, elastic_groups_routes,
-    elastic_policies_routes, elastic_dedicated_hosts_routes, elastic_reservations_routes, elastic_preemptions_routes;
+    elastic_policies_routes, elastic_dedicated_hosts_routes, elastic_reservations_routes, elastic_preemptions_routes,
+    elastic_clones_routes;
 
 /* The caller has the admin role. */
 bool elastic_is_admin(const struct request *request);

@@ -7,6 +7,7 @@
 #include "api/image/image_format.h"
 #include "api/image/image_service.h"
 #include "common/json_in.h"
+#include "common/uuid.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -139,6 +140,27 @@ int image_data_take(struct request *request, struct image_row *row)
 {
     describe_upload(request, row);
     return activate(request, row, request_upload_path(request), "saving");
+}
+
+int image_data_clone(struct request *request, const struct image_row *source, const char *name, struct image_row *ret)
+{
+    struct image_row row = *source;
+    if (strcmp(source->status, "active") != 0)
+        return error_set(&request->error, ERR_CONFLICT, "Image %s is %s: only an active one can be cloned", source->id,
+                         source->status);
+    row.id = uuid_random(arena_alloc(&request->arena, UUID_SIZE));
+    row.project_id = request->credential.project_id;
+    row.name = name;
+    row.visibility = "private";
+    row.protected = row.hidden = false;
+    row.revision = 1;
+    row.created_us = row.updated_us = request->now_us;
+    int rc = keep_file(image_service_path(request, source->id, ""), image_service_path(request, row.id, ""),
+                       &request->error);
+    rc = rc ? rc : store_image_insert(request->conn, &row, &request->error);
+    if (!rc)
+        *ret = row;
+    return rc;
 }
 
 static int data_upload(struct request *request, struct reply *reply)

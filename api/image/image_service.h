@@ -26,6 +26,9 @@ int image_service_remove(struct request *request, const struct image_row *row);
 /* What the request has uploaded becomes the image's bytes, checked to be of its disk format, and the image active.
  * Inside the write transaction. */
 int image_data_take(struct request *request, struct image_row *row);
+/* A new image of the caller's project with the bytes of one that is active, which both share from then on, and what is
+ * said of these; ret->id is new. Inside the write transaction. */
+int image_data_clone(struct request *request, const struct image_row *source, const char *name, struct image_row *ret);
 int image_service_forbid(struct request *request, const char *action);
 /* Where the image's bytes are; with `suffix` "" or ".stage". In the arena. */
 const char *image_service_path(struct request *request, const char *id, const char *suffix);

@@ -34,6 +34,9 @@ static const struct operation_row rows[OPERATION_COUNT] = {
     /* Since its host last said how far it is. */
     [OPERATION_CREATE_IMAGE] = {"createImage", "compute_snapshot_instance", 600 * SECOND_US},
     [OPERATION_CREATE_BACKUP] = {"createBackup", "compute_backup_instance", 600 * SECOND_US},
+    /* Of the server that is cloned; the clone's own is a create. */
+    [OPERATION_CLONE] = {"clone", NULL, 0},
+    [OPERATION_FLATTEN] = {"flatten", "compute_flatten_instance", 600 * SECOND_US},
     /* Until it is off; then as an image. */
     [OPERATION_SHELVE] = {"shelve", "compute_shelve_instance", 180 * SECOND_US},
     /* A host that is away removes it when it is back. */
@@ -63,6 +66,8 @@ static const enum operation_kind action_operations[SERVER_ACTION_COUNT] = {
     [SERVER_ACTION_EVACUATE] = OPERATION_EVACUATE,
     [SERVER_ACTION_CREATE_IMAGE] = OPERATION_CREATE_IMAGE,
     [SERVER_ACTION_CREATE_BACKUP] = OPERATION_CREATE_BACKUP,
+    [SERVER_ACTION_CLONE] = OPERATION_CLONE,
+    [SERVER_ACTION_FLATTEN] = OPERATION_FLATTEN,
     [SERVER_ACTION_SHELVE] = OPERATION_SHELVE,
     [SERVER_ACTION_SHELVE_OFFLOAD] = OPERATION_SHELVE_OFFLOAD,
     [SERVER_ACTION_UNSHELVE] = OPERATION_UNSHELVE,

@@ -30,6 +30,7 @@ static const char *const operation_names[SERVER_OPERATION_COUNT] = {
     [SERVER_OPERATION_IMAGE_BACKUP] = "image-backup",
     [SERVER_OPERATION_IMAGE_PENDING] = "image-pending",
     [SERVER_OPERATION_IMAGE_UPLOADING] = "image-uploading",
+    [SERVER_OPERATION_FLATTENING] = "flattening",
     [SERVER_OPERATION_SHELVING] = "shelving",
     [SERVER_OPERATION_SHELVING_PENDING] = "shelving-pending",
     [SERVER_OPERATION_SHELVING_UPLOADING] = "shelving-uploading",
@@ -57,6 +58,7 @@ static const struct operation_word operation_words[SERVER_OPERATION_COUNT] = {
     [SERVER_OPERATION_IMAGE_BACKUP] = {"image_backup", NULL, false},
     [SERVER_OPERATION_IMAGE_PENDING] = {"image_pending_upload", NULL, false},
     [SERVER_OPERATION_IMAGE_UPLOADING] = {"image_uploading", NULL, false},
+    [SERVER_OPERATION_FLATTENING] = {"flattening", NULL, false}, /* ours */
     [SERVER_OPERATION_SHELVING] = {"shelving", NULL, false},
     [SERVER_OPERATION_SHELVING_PENDING] = {"shelving_image_pending_upload", NULL, false},
     [SERVER_OPERATION_SHELVING_UPLOADING] = {"shelving_image_uploading", NULL, false},
@@ -138,6 +140,10 @@ static const struct action_row action_rows[SERVER_ACTION_COUNT] = {
                                     SERVER_POWER_RUNNING, false, false, true},
     [SERVER_ACTION_CREATE_BACKUP] = {"createBackup", VM_ACTIVE | VM_STOPPED | VM_PAUSED | VM_SUSPENDED,
                                      SERVER_POWER_RUNNING, false, false, true},
+    [SERVER_ACTION_CLONE] = {"clone", VM_ACTIVE | VM_STOPPED | VM_PAUSED | VM_SUSPENDED, SERVER_POWER_RUNNING, false,
+                             false, true},
+    [SERVER_ACTION_FLATTEN] = {"flatten", VM_ACTIVE | VM_STOPPED | VM_PAUSED | VM_SUSPENDED, SERVER_POWER_RUNNING,
+                               false, false, true},
     [SERVER_ACTION_SHELVE] = {"shelve", VM_ACTIVE | VM_STOPPED | VM_PAUSED | VM_SUSPENDED, SERVER_POWER_STOPPED, false,
                               false, false},
     [SERVER_ACTION_SHELVE_OFFLOAD] = {"shelveOffload", VM_SHELVED, SERVER_POWER_STOPPED, false, false, true},
@@ -197,7 +203,7 @@ bool server_operation_moves(enum server_operation o)
 
 bool server_operation_images(enum server_operation o)
 {
-    return (o >= SERVER_OPERATION_IMAGE_SNAPSHOT && o <= SERVER_OPERATION_IMAGE_UPLOADING) ||
+    return (o >= SERVER_OPERATION_IMAGE_SNAPSHOT && o <= SERVER_OPERATION_FLATTENING) ||
            o == SERVER_OPERATION_SHELVING_PENDING || o == SERVER_OPERATION_SHELVING_UPLOADING;
 }
 
@@ -486,6 +492,10 @@ void server_expire(const struct server_situation *before, struct server_change *
     *ret = (struct server_change){.after = *before};
     if (!before->exists)
         return;
+    if (before->operation == SERVER_OPERATION_FLATTENING) {
+        server_end_image(before, false, ret);
+        return;
+    }
     if (server_operation_moves(before->operation) || server_operation_images(before->operation)) {
         ret->rest = true;
         return;

@@ -51,6 +51,7 @@ enum server_operation {
     SERVER_OPERATION_IMAGE_BACKUP,   /* the same for one that rotates */
     SERVER_OPERATION_IMAGE_PENDING,  /* the host copies the disk */
     SERVER_OPERATION_IMAGE_UPLOADING,
+    SERVER_OPERATION_FLATTENING,       /* its disk is made to need no other; nothing else of it changes */
     SERVER_OPERATION_SHELVING,         /* it is switched off, to be shelved */
     SERVER_OPERATION_SHELVING_PENDING, /* an image is made of it, as above */
     SERVER_OPERATION_SHELVING_UPLOADING,
@@ -72,7 +73,8 @@ bool server_operation_moves(enum server_operation o);
 /* It is on its way to the shelf or back, or rests there on its host: whoever moves it decides what becomes of it (once
  * it is on no host, its state alone says that). */
 bool server_operation_shelves(enum server_operation o);
-/* An image is being made of it, which changes nothing of it: only a delete and its host's death come before the end. */
+/* An image is being made of it, or its disk flattened, which changes nothing of it: only a delete and its host's death
+ * come before the end. */
 bool server_operation_images(enum server_operation o);
 
 struct server_situation {
@@ -114,6 +116,8 @@ enum server_action {
     SERVER_ACTION_EVACUATE,
     SERVER_ACTION_CREATE_IMAGE,
     SERVER_ACTION_CREATE_BACKUP,
+    SERVER_ACTION_CLONE,
+    SERVER_ACTION_FLATTEN,
     SERVER_ACTION_SHELVE,
     SERVER_ACTION_SHELVE_OFFLOAD,
     SERVER_ACTION_UNSHELVE,
@@ -173,8 +177,8 @@ struct server_change {
  * taken over. */
 void server_observe(const struct server_situation *before, const struct server_report *report,
                     struct server_change *ret);
-/* The image that was being made of it is there, or never will be: it is what its tenant wants, or wanted as it is; it
- * is shelved, or stays where it is, switched off. */
+/* The image that was being made of it is there, or never will be (its disk is flattened, or never will be): it is what
+ * its tenant wants, or wanted as it is; it is shelved, or stays where it is, switched off. */
 void server_end_image(const struct server_situation *before, bool made, struct server_change *ret);
 /* The deadline of the transition passed: a build becomes a fault, an action goes back to what is there, a delete stays
  * a delete. */

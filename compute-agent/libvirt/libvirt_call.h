@@ -108,6 +108,8 @@ struct libvirt_call {
     const struct identity *identity;
     bool direct_io;
     const char *user, *password;
+    const char *clone;             /* id of the server that is made of it */
+    bool freezes, must_freeze;     /* its guest's file systems are, before its disk is copied or cloned */
     const char *template, *config; /* a volume's: what it is a copy of, and the file of its config drive */
     bool first;                    /* it may be made ... */
     int64_t root_gib;              /* ... if its template is no larger; 0: any */
@@ -264,7 +266,24 @@ void libvirt_send_force(struct libvirt_call *c);
 /* c->text: a JSON object of os-migrations' figures; "" when none can be had. */
 void libvirt_send_measure(struct libvirt_call *c);
 
+/* ---- libvirt_layer.c: work, on the worker ---- */
+/* The server c->id goes on with an overlay of its disk, and c->clone gets one too. */
+void libvirt_layer_clone(struct libvirt_call *c);
+/* The server's disk needs no other file any more. */
+void libvirt_layer_flatten(struct libvirt_call *c);
+/* c->text: how far that is; "" when it cannot be said. */
+void libvirt_layer_measure(struct libvirt_call *c);
+/* A running guest writes where its files say, also after a clone that an agent before this one has begun. `domain` may
+ * be NULL. */
+int libvirt_layer_settle(struct libvirt_call *c, virDomainPtr domain);
+/* Before a saved guest starts: it looks at the files that there are. */
+int libvirt_layer_fix_saved(struct libvirt_call *c, virDomainPtr domain);
+
 /* ---- libvirt_snapshot.c: work, on the worker ---- */
+/* What the specification's image says of freezing. */
+void libvirt_snapshot_ask(struct libvirt_call *c, const struct spec *spec);
+/* True: the guest's file systems are frozen, as c->freezes wants. A failure is one of the call only if it must be. */
+bool libvirt_snapshot_freeze(struct libvirt_call *c, virDomainPtr domain);
 /* A copy of the server's root disk for c->move->image_id; c->text says where. */
 void libvirt_snapshot_take(struct libvirt_call *c);
 

@@ -151,7 +151,10 @@ static int libvirt_domain_start(struct libvirt_call *c, virDomainPtr *domain)
         return libvirt_domain_call(c, virDomainResume(*domain), "The server cannot be resumed");
     if (virDomainIsActive(*domain) == 1)
         return 0;
-    int code = c->xml && !libvirt_domain_is_saved(c, *domain) ? libvirt_domain_define(c, domain) : 0;
+    bool saved = libvirt_domain_is_saved(c, *domain);
+    int code = c->xml && !saved ? libvirt_domain_define(c, domain) : 0;
+    if (!code && saved && c->profile->root == PROFILE_ROOT_DISK)
+        code = libvirt_layer_fix_saved(c, *domain);
     code = code ? code : libvirt_domain_ready(c);
     code = code ? code : libvirt_guard_put(c);
     if (code)

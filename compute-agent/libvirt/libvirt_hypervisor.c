@@ -165,10 +165,44 @@ static void libvirt_hypervisor_act(struct hypervisor *h, enum hypervisor_action 
     libvirt_call_submit(c, libvirt_hypervisor_is_slow(action) ? s->start_deadline_ms : s->call_deadline_ms);
 }
 
+/* A clone's disk is made before all else, and is there for what prepares it then. */
+struct cloning {
+    struct libvirt *owner;
+    struct hypervisor_prepare what;
+    hypervisor_done_fn done;
+    void *arg;
+};
+
+static void libvirt_hypervisor_cloned(struct libvirt_call *c, const struct hypervisor_result *result)
+{
+    struct cloning *x = c->arg;
+    if (result->code)
+        x->done(x->arg, result);
+    else
+        storage_prepare(x->owner->storage, &x->what, x->done, x->arg);
+    free(x);
+}
+
+static void libvirt_hypervisor_clone(struct libvirt *lv, const struct hypervisor_prepare *what, hypervisor_done_fn done,
+                                     void *arg)
+{
+    struct cloning *x = memory_new(sizeof(*x));
+    *x = (struct cloning){.owner = lv, .what = *what, .done = done, .arg = arg};
+    struct libvirt_call *c =
+        libvirt_call_new(lv, "clone", what->source->id, libvirt_layer_clone, libvirt_hypervisor_cloned, x);
+    c->clone = arena_strdup(&c->arena, what->spec->id);
+    libvirt_snapshot_ask(c, what->source);
+    libvirt_call_submit(c, lv->setup.settings->start_deadline_ms);
+}
+
 static void libvirt_hypervisor_prepare(struct hypervisor *h, const struct hypervisor_prepare *what,
                                        hypervisor_done_fn done, void *arg)
 {
     struct libvirt *lv = libvirt_of(h);
+    if (lv->profile->clones && what->source && what->first) {
+        libvirt_hypervisor_clone(lv, what, done, arg);
+        return;
+    }
     if (lv->profile->root == PROFILE_ROOT_VOLUME)
         libvirt_volume_prepare(lv, what, done, arg);
     else

@@ -29,7 +29,7 @@ struct moving {
     hypervisor_text_fn done;
     void *arg;
     struct libvirt_call *call;
-    struct loop_timer *timer; /* SEND: how far it is */
+    struct loop_timer *timer; /* SEND, FLATTEN: how far it is */
     bool measuring;
 };
 
@@ -107,6 +107,10 @@ static void work_serve(struct libvirt_call *c)
     int code = libvirt_domain_find(c, &domain);
     if (code || !domain)
         return;
+    if (libvirt_layer_settle(c, domain)) {
+        virDomainFree(domain);
+        return;
+    }
     char *xml = virDomainIsActive(domain) == 1 ? virDomainGetXMLDesc(domain, 0) : NULL;
     strbuf_append_text(&c->text, xml ? xml : "");
     free(xml);
@@ -381,7 +385,10 @@ static void measure(void *arg)
     if (g->measuring)
         return;
     g->measuring = true;
-    control(g->owner, "migration progress", g->id, libvirt_send_measure, measured);
+    if (g->move->kind == HYPERVISOR_MOVE_FLATTEN)
+        control(g->owner, "flattening progress", g->id, libvirt_layer_measure, measured);
+    else
+        control(g->owner, "migration progress", g->id, libvirt_send_measure, measured);
 }
 
 static const struct {
@@ -397,6 +404,7 @@ static const struct {
     [HYPERVISOR_MOVE_ADOPT] = {NULL, true},
     [HYPERVISOR_MOVE_DISCARD] = {libvirt_domain_act, false},
     [HYPERVISOR_MOVE_SNAPSHOT] = {libvirt_snapshot_take, true},
+    [HYPERVISOR_MOVE_FLATTEN] = {libvirt_layer_flatten, true},
 };
 
 static void work_refuse(struct libvirt_call *c)
@@ -409,7 +417,8 @@ static void work_refuse(struct libvirt_call *c)
 static bool stays(const struct libvirt *lv, const struct hypervisor_move *move)
 {
     bool leaves = move->kind == HYPERVISOR_MOVE_RELEASE || move->kind == HYPERVISOR_MOVE_SERVE ||
-                  move->kind == HYPERVISOR_MOVE_SEND || move->kind == HYPERVISOR_MOVE_SNAPSHOT;
+                  move->kind == HYPERVISOR_MOVE_SEND || move->kind == HYPERVISOR_MOVE_SNAPSHOT ||
+                  move->kind == HYPERVISOR_MOVE_FLATTEN;
     return leaves && storage_is_imported(lv->setup.settings, move->server_id);
 }
 
@@ -432,9 +441,9 @@ void libvirt_move(struct hypervisor *h, const struct hypervisor_move *move, hype
     c->xml = uri_of(c, lv);
     idmap_put(&lv->moving, g->id, g);
     if (move->kind != HYPERVISOR_MOVE_SERVE && move->kind != HYPERVISOR_MOVE_SEND &&
-        move->kind != HYPERVISOR_MOVE_SNAPSHOT)
+        move->kind != HYPERVISOR_MOVE_SNAPSHOT && move->kind != HYPERVISOR_MOVE_FLATTEN)
         http_files_deny(lv->files, move->server_id);
-    if (move->kind == HYPERVISOR_MOVE_SEND) {
+    if (move->kind == HYPERVISOR_MOVE_SEND || move->kind == HYPERVISOR_MOVE_FLATTEN) {
         g->timer = loop_timer_new(lv->setup.loop, measure, g);
         loop_timer_start(g->timer, MOVE_MEASURE_MS, MOVE_MEASURE_MS);
     }

@@ -16,6 +16,7 @@
 #include "compute-agent/spec.h"
 #include "compute-agent/storage/storage.h"
 #include "compute-agent/storage/tree_snapshot.h"
+#include "compute-agent/xml/domain_chain.h"
 #include "compute-agent/xml/xml.h"
 #include <poll.h>
 #include <stdlib.h>
@@ -27,19 +28,25 @@
 #define SNAPSHOT_ABORT_MS   30000
 #define SNAPSHOT_AGENT_S    10
 
-static const char *property(const struct libvirt_call *c, const char *name)
+static const char *property(const struct spec *spec, const char *name)
 {
-    const struct spec_image *image = c->move->spec ? c->move->spec->image : NULL;
+    const struct spec_image *image = spec ? spec->image : NULL;
     for (size_t i = 0; image && i < image->properties.count; i++)
         if (strcmp(image->properties.pairs[i].key, name) == 0)
             return image->properties.pairs[i].value;
     return "";
 }
 
-static bool says_yes(const struct libvirt_call *c, const char *name)
+static bool says_yes(const struct spec *spec, const char *name)
 {
-    const char *value = property(c, name);
+    const char *value = property(spec, name);
     return strcmp(value, "yes") == 0 || strcmp(value, "true") == 0 || strcmp(value, "True") == 0;
+}
+
+void libvirt_snapshot_ask(struct libvirt_call *c, const struct spec *spec)
+{
+    c->freezes = says_yes(spec, "hw_qemu_guest_agent");
+    c->must_freeze = says_yes(spec, "os_require_quiesce");
 }
 
 /* ---- a guest that is on ---- */
@@ -48,22 +55,11 @@ static bool says_yes(const struct libvirt_call *c, const char *name)
 static char *find_device(struct libvirt_call *c, virDomainPtr domain, const char *root)
 {
     char *text = virDomainGetXMLDesc(domain, 0), *found = NULL;
-    xmlDocPtr doc = text ? xml_parse(text, &c->error) : NULL;
+    size_t depth;
     if (!text)
         libvirt_call_fail(c, "The domain cannot be read");
-    else if (!doc)
-        c->code = ERR_CORRUPT;
-    xmlNodePtr devices = doc ? xml_first(xmlDocGetRootElement(doc), "devices") : NULL;
-    for (xmlNodePtr disk = xml_first(devices, "disk"); disk && !found; disk = xml_next(disk, "disk")) {
-        char *file = xml_get(xml_first(disk, "source"), "file");
-        if (file && strcmp(file, root) == 0)
-            found = xml_get(xml_first(disk, "target"), "dev");
-        free(file);
-    }
-    if (doc && !found)
+    else if (!(c->code = domain_chain_read(text, root, &depth, &found, &c->error)) && !found)
         c->code = error_set(&c->error, ERR_NOT_FOUND, "The guest does not have the server's disk");
-    if (doc)
-        xmlFreeDoc(doc);
     free(text);
     return found;
 }
@@ -125,18 +121,26 @@ static int end_older_job(struct libvirt_call *c, virDomainPtr domain)
     return c->code = error_set(&c->error, ERR_BUSY, "Another job of the guest does not end");
 }
 
-/* True: it is frozen. Where the image insists (os_require_quiesce) no copy is made without. */
-static bool freeze(struct libvirt_call *c, virDomainPtr domain)
+bool libvirt_snapshot_freeze(struct libvirt_call *c, virDomainPtr domain)
 {
-    if (!says_yes(c, "hw_qemu_guest_agent"))
+    if (!c->freezes && c->must_freeze) {
+        c->code =
+            error_set(&c->error, ERR_INVALID,
+                      "The image says os_require_quiesce, but not with hw_qemu_guest_agent that there is an agent");
+        return false;
+    }
+    if (!c->freezes)
         return false;
     virDomainAgentSetResponseTimeout(domain, SNAPSHOT_AGENT_S, 0);
-    if (virDomainFSFreeze(domain, NULL, 0, 0) >= 0)
+    int count = virDomainFSFreeze(domain, NULL, 0, 0);
+    if (count >= 0) {
+        log_info("the guest's file systems are frozen", "server=%s count=%d", c->id, count);
         return true;
-    if (says_yes(c, "os_require_quiesce"))
+    }
+    if (c->must_freeze)
         libvirt_call_fail(c, "The guest's file systems cannot be frozen");
     else
-        log_warn("image of a guest whose file systems cannot be frozen", "server=%s", c->id);
+        log_warn("the guest's file systems cannot be frozen", "server=%s", c->id);
     c->transient = false;
     return false;
 }
@@ -158,11 +162,11 @@ static void judge(struct libvirt_call *c, virDomainPtr domain)
 
 static void copy_running(struct libvirt_call *c, virDomainPtr domain, const char *root, const char *to)
 {
-    if (end_older_job(c, domain))
+    if (end_older_job(c, domain) || libvirt_layer_settle(c, domain))
         return;
     char *device = find_device(c, domain, root);
     char *xml = device ? print_backup(device, to) : NULL;
-    bool frozen = xml && freeze(c, domain);
+    bool frozen = xml && libvirt_snapshot_freeze(c, domain);
     if (xml && !c->code && virDomainBackupBegin(domain, xml, NULL, 0) < 0) {
         libvirt_call_fail(c, "The guest's disk cannot be copied");
         c->transient = c->transient && virDomainIsActive(domain) != 1;
@@ -263,6 +267,7 @@ void libvirt_snapshot_take(struct libvirt_call *c)
     bool on = domain && virDomainIsActive(domain) == 1;
     const char *root = arena_printf(&c->arena, "%s/%s", folder, raw ? DOMAIN_XML_RAW_ROOT : DOMAIN_XML_ROOT);
     unlink(to);
+    libvirt_snapshot_ask(c, c->move->spec);
     if (tree)
         c->code = tree_snapshot(folder, to, &c->stop, &c->error);
     else if (on && raw)

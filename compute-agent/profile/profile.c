@@ -94,6 +94,10 @@ void profile_each_trait(const struct profile *p, bool accelerated, profile_trait
     }
     if (!p->snapshots)
         each(arg, "CUSTOM_LACKS_SNAPSHOT");
+    if (p->clones)
+        each(arg, "CUSTOM_CLONE");
+    if (p->flattens)
+        each(arg, "CUSTOM_FLATTEN");
     if (p->remote)
         each(arg, "CUSTOM_IMAGE_TEMPLATES");
     if (p->console == PROFILE_CONSOLE_NONE)

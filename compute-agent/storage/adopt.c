@@ -5,6 +5,7 @@
 #include "common/strbuf.h"
 #include "compute-agent/profile/profile.h"
 #include "compute-agent/storage/image_check.h"
+#include "compute-agent/storage/layer.h"
 #include "compute-agent/storage/owner.h"
 #include "compute-agent/storage/storage.h"
 #include "compute-agent/storage/tpm_state.h"
@@ -75,23 +76,27 @@ void adopt_storage_forget(const struct settings *settings)
         return;
     while (!used && (entry = readdir(folder)))
         used = strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-               strcmp(entry->d_name, STORAGE_FILE) != 0;
-    if (!used)
+               strcmp(entry->d_name, STORAGE_FILE) != 0 && strcmp(entry->d_name, LAYER_FOLDER) != 0;
+    if (!used && layer_forget(settings))
         unlinkat(dirfd(folder), STORAGE_FILE, 0);
     closedir(folder);
 }
 
-static int check_backing(const char *root, struct error *e)
+static int check_backing(const struct settings *settings, const char *root, struct error *e)
 {
-    char backing[IMAGE_CHECK_NAME_SIZE];
-    int code = image_check_backing(root, backing, e);
-    if (code || !backing[0] || access(backing, R_OK) == 0)
-        return code;
-    return error_set(
-        e, ERR_NOT_FOUND,
-        "The server's disk can be reached, but not the image %s that it is based on: hosts that share disks "
-        "need the same image_dir",
-        backing);
+    struct arena arena;
+    const char **files = NULL;
+    size_t count = 0;
+    arena_init(&arena);
+    int code = layer_chain(settings, root, &arena, &files, &count, e);
+    for (size_t i = 0; i < count && !code; i++)
+        if (access(files[i], R_OK) != 0)
+            code = error_set(e, ERR_NOT_FOUND,
+                             "The server's disk can be reached, but not %s that it is based on: hosts that share disks "
+                             "need the same instances_dir and image_dir",
+                             files[i]);
+    arena_done(&arena);
+    return code;
 }
 
 static const char *look_up(const struct json_map *map, const char *key)
@@ -119,7 +124,7 @@ int adopt_disks(const struct adopt *what, struct adopt_found *ret, struct error 
     strbuf_appendf(&root, "%s/%s", folder, what->root);
     *ret = (struct adopt_found){.disks = access(root.data, F_OK) == 0};
     if (ret->disks && strcmp(what->root, DOMAIN_XML_ROOT) == 0)
-        code = check_backing(root.data, e);
+        code = check_backing(s, root.data, e);
     if (ret->disks && !code)
         code = owner_take(folder, what->host_id, e);
     if (ret->disks && !code)

@@ -120,7 +120,7 @@ static int disk_make_all(const struct disk_job *j, const struct spec *spec, cons
     if (j->first && base->virtual_bytes > root)
         return error_set(e, ERR_INVALID, "The image needs a disk of %lld GiB, the flavor has %lld GiB",
                          (long long)((base->virtual_bytes + DISK_GIB - 1) / DISK_GIB), (long long)spec->root_gib);
-    if (root == 0)
+    if (root == 0 && !disk_has_root(j))
         return error_set(e, ERR_INVALID, "Neither image nor flavor gives the disk a size");
     int code = disk_make_one(j, j->kind->root, base, root, e);
     if (!code && spec->ephemeral_gib > 0)

@@ -4,6 +4,7 @@
 #include "common/memory.h"
 #include "common/strbuf.h"
 #include "compute-agent/storage/image_check.h"
+#include "compute-agent/storage/layer.h"
 #include "compute-agent/storage/tree.h"
 #include "compute-agent/xml/domain_xml.h"
 #include <dirent.h>
@@ -74,21 +75,35 @@ static void image_files_mark_tree(struct image_files *files, const char *instanc
     strbuf_done(&folder);
 }
 
-static void image_files_mark_bases(struct image_files *files, const char *instances)
+static void image_files_mark_base(struct image_files *files, const char *folder, const char *name, const char *suffix)
 {
-    DIR *dir = opendir(instances);
+    char backing[IMAGE_CHECK_NAME_SIZE];
+    char *path = strbuf_print("%s/%s%s", folder, name, suffix);
+    if (name[0] != '.' && image_check_backing(path, backing, NULL) == 0)
+        image_files_mark(files, backing);
+    free(path);
+}
+
+/* Whether disks or layers (layer.h). */
+static void image_files_mark_bases(struct image_files *files, const char *instances, const char *folder,
+                                   const char *suffix)
+{
+    DIR *dir = opendir(folder);
     for (struct dirent *d; dir && (d = readdir(dir));) {
-        char backing[IMAGE_CHECK_NAME_SIZE];
-        struct strbuf path;
-        strbuf_init(&path, 0);
-        strbuf_appendf(&path, "%s/%s/" DOMAIN_XML_ROOT, instances, d->d_name);
-        if (d->d_name[0] != '.' && image_check_backing(path.data, backing, NULL) == 0)
-            image_files_mark(files, backing);
-        image_files_mark_tree(files, instances, d->d_name);
-        strbuf_done(&path);
+        image_files_mark_base(files, folder, d->d_name, suffix);
+        if (suffix[0])
+            image_files_mark_tree(files, instances, d->d_name);
     }
     if (dir)
         closedir(dir);
+}
+
+static void image_files_mark_all(struct image_files *files, const char *instances)
+{
+    char *layers = strbuf_print("%s/" LAYER_FOLDER, instances);
+    image_files_mark_bases(files, instances, instances, "/" DOMAIN_XML_ROOT);
+    image_files_mark_bases(files, instances, layers, "");
+    free(layers);
 }
 
 static int image_files_by_age(const void *a, const void *b)
@@ -106,7 +121,7 @@ int64_t image_files_evict(const char *folder, const char *instances, const char 
     for (size_t i = 0; i < files.count; i++)
         total += files.items[i].bytes;
     if (total + wanted_bytes > limit_bytes) {
-        image_files_mark_bases(&files, instances);
+        image_files_mark_all(&files, instances);
         for (size_t i = 0; i < pinned_count; i++)
             image_files_mark(&files, pinned[i]);
         qsort(files.items, files.count, sizeof(*files.items), image_files_by_age);

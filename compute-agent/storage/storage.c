@@ -14,6 +14,7 @@
 #include "compute-agent/storage/disk.h"
 #include "compute-agent/storage/id_range.h"
 #include "compute-agent/storage/image_cache.h"
+#include "compute-agent/storage/layer.h"
 #include "compute-agent/storage/owner.h"
 #include "compute-agent/storage/tree.h"
 #include "compute-agent/storage/tree_snapshot.h"
@@ -100,6 +101,8 @@ int storage_remove(const struct settings *settings, const char *host_id, const c
     block_detach(folder, host_id);
     int code = other ? 0 : disk_remove_folder(folder, e);
     free(folder);
+    if (!other)
+        layer_tidy(settings);
     return code;
 }
 
@@ -301,9 +304,7 @@ static const char *storage_root_name(enum profile_root root)
     return names[root];
 }
 
-/* A disk that is there needs no image any more; nor does a server that may not get a new disk. One that is deleted
- * cannot be fetched: disk_make says so. */
-static bool storage_needs_image(const struct storage_task *t)
+static bool storage_has_root(const struct storage_task *t)
 {
     struct strbuf path;
     strbuf_init(&path, 0);
@@ -311,7 +312,15 @@ static bool storage_needs_image(const struct storage_task *t)
     struct stat st;
     bool there = lstat(path.data, &st) == 0;
     strbuf_done(&path);
-    return t->root < PROFILE_ROOT_VOLUME && t->spec->image && !t->spec->image->deleted && t->first && !there;
+    return there;
+}
+
+/* A disk that is there needs no image any more; nor does a server that may not get a new disk. One that is deleted
+ * cannot be fetched: disk_make says so. */
+static bool storage_needs_image(const struct storage_task *t)
+{
+    return t->root < PROFILE_ROOT_VOLUME && t->spec->image && !t->spec->image->deleted && t->first &&
+           !storage_has_root(t);
 }
 
 /* Refused before anything is fetched. */
@@ -319,6 +328,9 @@ static int storage_check_image(const struct storage_task *t, struct error *e)
 {
     const struct profile *p = t->storage->setup.profile;
     const struct spec_image *image = t->spec->image;
+    if (t->first && t->spec->clone_of && !storage_has_root(t))
+        return error_set(e, ERR_NOT_FOUND, "The server %s, of which it was to be a clone, is not on this host any more",
+                         t->spec->clone_of);
     if (!image || image->deleted || t->root == PROFILE_ROOT_VOLUME || profile_boots(p, image->disk_format))
         return 0;
     return error_set(e, ERR_INVALID, "The hypervisor %s does not boot %s images", p->driver, image->disk_format);

@@ -87,6 +87,7 @@ static void words_are_novas(const struct server_situation *s)
                                         "image_backup",
                                         "image_pending_upload",
                                         "image_uploading",
+                                        "flattening",
                                         "shelving",
                                         "shelving_image_pending_upload",
                                         "shelving_image_uploading",
@@ -108,7 +109,7 @@ static void words_are_novas(const struct server_situation *s)
 
 TEST("every situation has Nova's words")
 {
-    CHECK_INT(each_situation(words_are_novas), 2 * 4 * 9 * 3 * 20 * 2);
+    CHECK_INT(each_situation(words_are_novas), 2 * 4 * 9 * 3 * 21 * 2);
 }
 
 #define PLACED .exists = true, .placement = SERVER_PLACEMENT_PLACED
