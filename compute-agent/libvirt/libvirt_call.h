@@ -273,9 +273,13 @@ void libvirt_layer_clone(struct libvirt_call *c);
 void libvirt_layer_flatten(struct libvirt_call *c);
 /* c->text: how far that is; "" when it cannot be said. */
 void libvirt_layer_measure(struct libvirt_call *c);
-/* A running guest writes where its files say, also after a clone that an agent before this one has begun. `domain` may
- * be NULL. */
+/* The server's disk is the file that its guest writes to or wrote to last, also after a clone that an agent before this
+ * one has begun. `domain` may be NULL. */
 int libvirt_layer_settle(struct libvirt_call *c, virDomainPtr domain);
+/* The root disk's device; caller frees. NULL after a failure. */
+char *libvirt_layer_device(struct libvirt_call *c, virDomainPtr domain);
+/* A definition without what libvirt has seen of the disk's files; NULL: it has nothing of that. Caller frees. */
+char *libvirt_layer_plain(const struct libvirt_call *c, const char *xml);
 /* Before a saved guest starts: it looks at the files that there are. */
 int libvirt_layer_fix_saved(struct libvirt_call *c, virDomainPtr domain);
 

@@ -152,7 +152,9 @@ static int libvirt_domain_start(struct libvirt_call *c, virDomainPtr *domain)
     if (virDomainIsActive(*domain) == 1)
         return 0;
     bool saved = libvirt_domain_is_saved(c, *domain);
-    int code = c->xml && !saved ? libvirt_domain_define(c, domain) : 0;
+    int code = libvirt_layer_settle(c, *domain);
+    if (!code && c->xml && !saved)
+        code = libvirt_domain_define(c, domain);
     if (!code && saved && c->profile->root == PROFILE_ROOT_DISK)
         code = libvirt_layer_fix_saved(c, *domain);
     code = code ? code : libvirt_domain_ready(c);

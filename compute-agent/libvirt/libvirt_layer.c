@@ -1,14 +1,14 @@
 /* Clones of servers, and the end of what a server shares. Files are layer.h's; a guest that is on goes over to the
- * overlay by a snapshot of its disk alone, which QEMU takes between two of its writes. The overlay has the disk's own
- * name by then, so domain, agent and cloud call it what they always did. What libvirt then believes to be behind it is
- * taken out of the definition and, before it is used, out of a saved guest's.
+ * overlay by a snapshot of its disk alone, which QEMU takes between two of its writes. The overlay then gets the disk's
+ * name, by which all others know it; only the running domain calls it otherwise, until its next start.
  *
- * Failure modes: an agent that dies between the rename and the snapshot leaves a guest that writes to the layer, which
- * no clone has yet; its files are whole, and libvirt_layer_settle finds that libvirt knows of one file less than there
- * are, and takes the snapshot. It comes first in all that reads a running guest's files. */
+ * Failure modes: an agent that dies between the snapshot and the rename leaves a guest that writes to a file that is
+ * not the disk yet. libvirt_layer_settle finds it by the name that libvirt has, and comes first in all that reads a
+ * running guest's files; of one that went off meanwhile the files tell (layer_mend), before it starts. */
 #include "common/child.h"
 #include "common/json_out.h"
 #include "common/log.h"
+#include "common/strbuf.h"
 #include "compute-agent/libvirt/libvirt_call.h"
 #include "compute-agent/settings.h"
 #include "compute-agent/storage/image_check.h"
@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LAYER_COPY_MS    30000
@@ -39,8 +40,7 @@ static const char *root_of(struct libvirt_call *c, const char *server_id)
 
 /* What libvirt says of the running guest's disk. */
 struct live {
-    char *xml, *device;
-    size_t depth;
+    char *xml, *file, *device;
 };
 
 static int read_live(struct libvirt_call *c, virDomainPtr domain, const char *root, struct live *ret)
@@ -48,7 +48,7 @@ static int read_live(struct libvirt_call *c, virDomainPtr domain, const char *ro
     ret->xml = virDomainGetXMLDesc(domain, 0);
     if (!ret->xml)
         return libvirt_call_fail(c, "The domain cannot be read");
-    c->code = domain_chain_read(ret->xml, root, &ret->depth, &ret->device, &c->error);
+    c->code = domain_chain_read(ret->xml, root, layer_is_disk, &ret->file, &ret->device, &c->error);
     if (!c->code && !ret->device)
         c->code = error_set(&c->error, ERR_NOT_FOUND, "The guest does not have the server's disk");
     return c->code;
@@ -57,20 +57,41 @@ static int read_live(struct libvirt_call *c, virDomainPtr domain, const char *ro
 static void done_live(struct live *live)
 {
     free(live->xml);
+    free(live->file);
     free(live->device);
 }
 
+char *libvirt_layer_device(struct libvirt_call *c, virDomainPtr domain)
+{
+    struct live live = {0};
+    read_live(c, domain, root_of(c, c->id), &live);
+    char *device = c->code ? NULL : live.device;
+    if (device)
+        live.device = NULL;
+    done_live(&live);
+    return device;
+}
+
+char *libvirt_layer_plain(const struct libvirt_call *c, const char *xml)
+{
+    char *folder = storage_folder(c->settings, c->id), *root = strbuf_print("%s/" DOMAIN_XML_ROOT, folder);
+    char *plain = domain_chain_plain(xml, root, layer_is_disk);
+    free(root);
+    free(folder);
+    return plain;
+}
+
 /* The next start looks at the files. */
-static int forget_behind(struct libvirt_call *c, virDomainPtr domain)
+static int define_plain(struct libvirt_call *c, virDomainPtr domain)
 {
     char *xml = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
-    char *without = xml ? domain_chain_drop(xml) : NULL;
-    virDomainPtr defined = without ? virDomainDefineXMLFlags(c->conn, without, 0) : NULL;
-    if (!xml || (without && !defined))
+    char *plain = xml ? libvirt_layer_plain(c, xml) : NULL;
+    virDomainPtr defined = plain ? virDomainDefineXMLFlags(c->conn, plain, 0) : NULL;
+    if (!xml || (plain && !defined))
         libvirt_call_fail(c, "The domain cannot be defined");
     if (defined)
         virDomainFree(defined);
-    free(without);
+    free(plain);
     free(xml);
     return c->code;
 }
@@ -81,12 +102,15 @@ static int count_behind(struct libvirt_call *c, const char *root, size_t *ret)
     return c->code = layer_chain(c->settings, root, &c->arena, &files, ret, &c->error);
 }
 
-static int switch_over(struct libvirt_call *c, virDomainPtr domain, const struct live *live, const char *root)
+/* Until the call, `next` is empty; from then on the guest writes there. */
+static int go_over(struct libvirt_call *c, virDomainPtr domain, const char *root, const char *next)
 {
-    char *xml = domain_chain_snapshot(live->xml, live->device, root);
-    bool frozen = libvirt_snapshot_freeze(c, domain);
+    struct live live = {0};
     unsigned flags = VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY | VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA |
                      VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT | VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC;
+    int code = read_live(c, domain, root, &live);
+    char *xml = code ? NULL : domain_chain_snapshot(live.xml, live.device, next);
+    bool frozen = xml && libvirt_snapshot_freeze(c, domain);
     virDomainSnapshotPtr made = c->code ? NULL : virDomainSnapshotCreateXML(domain, xml, flags);
     if (!c->code && !made)
         libvirt_call_fail(c, "The guest cannot go over to a new disk");
@@ -95,38 +119,43 @@ static int switch_over(struct libvirt_call *c, virDomainPtr domain, const struct
     if (frozen && virDomainFSThaw(domain, NULL, 0, 0) < 0)
         log_warn("the guest's file systems do not thaw", "server=%s", c->id);
     free(xml);
+    done_live(&live);
     return c->code;
+}
+
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
 static int settle(struct libvirt_call *c, virDomainPtr domain, const char *root)
 {
     struct live live = {0};
-    size_t behind = 0;
     int code = read_live(c, domain, root, &live);
-    code = code ? code : count_behind(c, root, &behind);
-    if (!code && live.depth < behind)
-        code = switch_over(c, domain, &live, root);
+    if (!code && !is_same_file(live.file, root))
+        code = c->code = layer_publish(live.file, root, &c->error);
     done_live(&live);
-    return code ? code : forget_behind(c, domain);
+    return code ? code : define_plain(c, domain);
 }
 
 int libvirt_layer_settle(struct libvirt_call *c, virDomainPtr domain)
 {
-    char backing[IMAGE_CHECK_NAME_SIZE];
     const char *root = root_of(c, c->id);
-    if (c->profile->root != PROFILE_ROOT_DISK || !domain || virDomainIsActive(domain) != 1 ||
-        image_check_backing(root, backing, NULL) || !layer_is(c->settings, backing))
+    if (c->profile->root != PROFILE_ROOT_DISK || access(root, F_OK) != 0)
         return 0;
-    return settle(c, domain, root);
+    if (domain && virDomainIsActive(domain) == 1)
+        return settle(c, domain, root);
+    return c->code = layer_mend(root, &c->error);
 }
 
 int libvirt_layer_fix_saved(struct libvirt_call *c, virDomainPtr domain)
 {
     char *xml = virDomainManagedSaveGetXMLDesc(domain, VIR_DOMAIN_SAVE_IMAGE_XML_SECURE);
-    char *without = xml ? domain_chain_drop(xml) : NULL;
-    if (!xml || (without && virDomainManagedSaveDefineXML(domain, without, 0) < 0))
+    char *plain = xml ? libvirt_layer_plain(c, xml) : NULL;
+    if (!xml || (plain && virDomainManagedSaveDefineXML(domain, plain, 0) < 0))
         libvirt_call_fail(c, "The saved guest's disks cannot be named");
-    free(without);
+    free(plain);
     free(xml);
     return c->code;
 }
@@ -175,14 +204,29 @@ static int make_clone(struct libvirt_call *c, const char *layer)
     return c->code;
 }
 
+static int split_running(struct libvirt_call *c, virDomainPtr domain, const char *root, const char *layer)
+{
+    char *next = layer_next(root, c->clone);
+    int code = 0;
+    if (!layer_is_split(root, layer)) {
+        code = c->code = layer_begin(root, layer, next, &c->error);
+        code = code ? code : go_over(c, domain, root, next);
+        code = code ? code : settle(c, domain, root);
+    }
+    free(next);
+    return code;
+}
+
 static int split(struct libvirt_call *c, virDomainPtr domain, const char *layer)
 {
     const char *root = root_of(c, c->id);
     bool on = domain && virDomainIsActive(domain) == 1;
     int code = check_depth(c, root);
-    code = code || !on ? code : settle(c, domain, root);
-    code = code ? code : (c->code = layer_split(root, layer, &c->error));
-    code = code || !on ? code : settle(c, domain, root);
+    code = code ? code : libvirt_layer_settle(c, domain);
+    if (!code && on)
+        code = split_running(c, domain, root, layer);
+    else if (!code)
+        code = c->code = layer_split(root, layer, &c->error);
     return code ? code : make_clone(c, layer);
 }
 
@@ -253,6 +297,8 @@ static void pull(struct libvirt_call *c, virDomainPtr domain, const char *root)
         libvirt_call_fail(c, "The guest's disk cannot be flattened");
     if (!c->code)
         follow_pull(c, domain, live.device);
+    if (!c->code)
+        c->code = layer_drop_names(root, live.file, &c->error);
     done_live(&live);
 }
 
@@ -267,7 +313,7 @@ static void flatten(struct libvirt_call *c, virDomainPtr domain, const char *roo
 {
     char backing[IMAGE_CHECK_NAME_SIZE] = "";
     bool on = domain && virDomainIsActive(domain) == 1;
-    if (on && settle(c, domain, root))
+    if (libvirt_layer_settle(c, domain))
         return;
     if (on)
         pull(c, domain, root);

@@ -86,6 +86,8 @@ static void work_release(struct libvirt_call *c)
     if (!code && domain)
         code = keep_tpm(c);
     if (!code)
+        code = libvirt_layer_settle(c, domain);
+    if (!code)
         detach(c);
     if (!code && domain && virDomainUndefineFlags(domain, libvirt_domain_undefine_flags(c->profile, true)) < 0 &&
         virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
@@ -112,7 +114,9 @@ static void work_serve(struct libvirt_call *c)
         return;
     }
     char *xml = virDomainIsActive(domain) == 1 ? virDomainGetXMLDesc(domain, 0) : NULL;
-    strbuf_append_text(&c->text, xml ? xml : "");
+    char *plain = xml ? libvirt_layer_plain(c, xml) : NULL;
+    strbuf_append_text(&c->text, plain ? plain : xml ? xml : "");
+    free(plain);
     free(xml);
     virDomainFree(domain);
 }

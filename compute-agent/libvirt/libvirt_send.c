@@ -53,11 +53,13 @@ static char *redefine(struct libvirt_call *c, virDomainPtr domain, const struct 
                               .to_name = to->name,
                               .tuning = to->tuning,
                               .to_host = to->host};
-    char *moved = xml ? domain_move_rewrite(xml, &how) : NULL;
+    char *plain = xml ? libvirt_layer_plain(c, xml) : NULL;
+    char *moved = xml ? domain_move_rewrite(plain ? plain : xml, &how) : NULL;
     if (!xml)
         libvirt_call_fail(c, "The domain cannot be read");
     else if (!moved)
         c->code = error_set(&c->error, ERR_CORRUPT, "The domain's definition cannot be read");
+    free(plain);
     free(xml);
     free(from);
     return moved;

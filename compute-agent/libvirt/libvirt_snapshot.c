@@ -16,7 +16,6 @@
 #include "compute-agent/spec.h"
 #include "compute-agent/storage/storage.h"
 #include "compute-agent/storage/tree_snapshot.h"
-#include "compute-agent/xml/domain_chain.h"
 #include "compute-agent/xml/xml.h"
 #include <poll.h>
 #include <stdlib.h>
@@ -50,19 +49,6 @@ void libvirt_snapshot_ask(struct libvirt_call *c, const struct spec *spec)
 }
 
 /* ---- a guest that is on ---- */
-
-/* The name of the device that is the server's root disk; caller frees. NULL after a failure. */
-static char *find_device(struct libvirt_call *c, virDomainPtr domain, const char *root)
-{
-    char *text = virDomainGetXMLDesc(domain, 0), *found = NULL;
-    size_t depth;
-    if (!text)
-        libvirt_call_fail(c, "The domain cannot be read");
-    else if (!(c->code = domain_chain_read(text, root, &depth, &found, &c->error)) && !found)
-        c->code = error_set(&c->error, ERR_NOT_FOUND, "The guest does not have the server's disk");
-    free(text);
-    return found;
-}
 
 static char *print_backup(const char *device, const char *to)
 {
@@ -160,11 +146,11 @@ static void judge(struct libvirt_call *c, virDomainPtr domain)
     free(why);
 }
 
-static void copy_running(struct libvirt_call *c, virDomainPtr domain, const char *root, const char *to)
+static void copy_running(struct libvirt_call *c, virDomainPtr domain, const char *to)
 {
-    if (end_older_job(c, domain) || libvirt_layer_settle(c, domain))
+    if (end_older_job(c, domain))
         return;
-    char *device = find_device(c, domain, root);
+    char *device = libvirt_layer_device(c, domain);
     char *xml = device ? print_backup(device, to) : NULL;
     bool frozen = xml && libvirt_snapshot_freeze(c, domain);
     if (xml && !c->code && virDomainBackupBegin(domain, xml, NULL, 0) < 0) {
@@ -270,10 +256,12 @@ void libvirt_snapshot_take(struct libvirt_call *c)
     libvirt_snapshot_ask(c, c->move->spec);
     if (tree)
         c->code = tree_snapshot(folder, to, &c->stop, &c->error);
+    else if (libvirt_layer_settle(c, domain))
+        log_debug("the disk of a server is not settled", "server=%s", c->id);
     else if (on && raw)
         copy_raw(c, domain, root, to);
     else if (on)
-        copy_running(c, domain, root, to);
+        copy_running(c, domain, to);
     else
         copy_stopped(c, root, raw ? "raw" : "qcow2", to);
     if (c->code)

@@ -129,6 +129,8 @@ int adopt_disks(const struct adopt *what, struct adopt_found *ret, struct error 
         code = owner_take(folder, what->host_id, e);
     if (ret->disks && !code)
         code = owner_share(folder, e);
+    if (ret->disks && !code && strcmp(what->root, DOMAIN_XML_ROOT) == 0)
+        code = layer_mend(root.data, e);
     ret->lost_tpm = ret->disks && has_tpm(what->spec) && !tpm_state_is_kept(s->tpm_dir, what->spec->id, folder);
     strbuf_done(&root);
     free(folder);

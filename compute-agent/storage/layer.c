@@ -23,6 +23,7 @@
 
 #define LAYER_LOCK        ".lock"
 #define LAYER_SUFFIX      ".qcow2"
+#define LAYER_NEXT        ".next"
 #define LAYER_DEADLINE_MS 60000
 
 /* ---- names ---- */
@@ -130,28 +131,111 @@ static bool layer_same_file(const char *a, const char *b)
     return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-static int layer_swap(const char *disk, const char *layer, const char *next, struct error *e)
+bool layer_is_split(const char *disk, const char *layer)
+{
+    return access(layer, F_OK) == 0 && !layer_same_file(disk, layer);
+}
+
+static int layer_rename(const char *from, const char *to, struct error *e)
+{
+    int code = rename(from, to) ? error_set(e, ERR_IO, "%s: %s", to, strerror(errno)) : 0;
+    return code ? code : layer_sync_folder_of(to, e);
+}
+
+int layer_begin(const char *disk, const char *layer, const char *next, struct error *e)
 {
     char size[24];
+    if (layer_is_split(disk, layer))
+        return 0;
     int code = layer_measure(disk, size, e);
     code = code ? code : layer_make(layer, next, size, e);
     code = code ? code : layer_sync_folder_of(next, e);
     if (!code && link(disk, layer) && errno != EEXIST)
         code = error_set(e, ERR_IO, "%s: %s", layer, strerror(errno));
-    code = code ? code : layer_sync_folder_of(layer, e);
-    if (!code && rename(next, disk))
-        code = error_set(e, ERR_IO, "%s: %s", disk, strerror(errno));
-    return code ? code : layer_sync_folder_of(disk, e);
+    return code ? code : layer_sync_folder_of(layer, e);
+}
+
+int layer_publish(const char *next, const char *disk, struct error *e)
+{
+    char *again = strbuf_print("%s" LAYER_NEXT, disk);
+    unlink(again);
+    int code = link(next, again) ? error_set(e, ERR_IO, "%s: %s", again, strerror(errno)) : 0;
+    code = code ? code : layer_rename(again, disk, e);
+    free(again);
+    return code;
 }
 
 int layer_split(const char *disk, const char *layer, struct error *e)
 {
-    if (access(layer, F_OK) == 0 && !layer_same_file(disk, layer))
-        return 0;
-    char *next = strbuf_print("%s.next", disk);
-    int code = layer_swap(disk, layer, next, e);
+    char *next = strbuf_print("%s" LAYER_NEXT, disk);
+    int code = layer_begin(disk, layer, next, e);
+    if (!code && !layer_is_split(disk, layer))
+        code = layer_rename(next, disk, e);
     free(next);
     return code;
+}
+
+/* "root." of "root.qcow2". */
+static size_t layer_stem_size(const char *disk)
+{
+    return (size_t)(strrchr(disk, '.') - disk) + 1;
+}
+
+char *layer_next(const char *disk, const char *clone_id)
+{
+    return strbuf_print("%.*s%s" LAYER_SUFFIX, (int)layer_stem_size(disk), disk, clone_id);
+}
+
+bool layer_is_disk(const char *disk, const char *file)
+{
+    size_t size = layer_stem_size(disk);
+    return strcmp(disk, file) == 0 || (strncmp(disk, file, size) == 0 && layer_is_name(file + size));
+}
+
+static int layer_drop_name(const char *disk, const char *name, struct error *e)
+{
+    (void)disk;
+    return unlink(name) && errno != ENOENT ? error_set(e, ERR_IO, "%s: %s", name, strerror(errno)) : 0;
+}
+
+static int layer_mend_one(const char *disk, const char *next, struct error *e)
+{
+    char backing[IMAGE_CHECK_NAME_SIZE] = "";
+    bool pending = !layer_same_file(disk, next) && image_check_backing(next, backing, NULL) == 0 && backing[0] &&
+                   layer_same_file(backing, disk);
+    return pending ? layer_rename(next, disk, e) : layer_drop_name(disk, next, e);
+}
+
+static int layer_each_name(const char *disk, const char *keep,
+                           int (*each)(const char *disk, const char *name, struct error *e), struct error *e)
+{
+    char *folder = memory_strdup(disk);
+    int code = 0;
+    *strrchr(folder, '/') = '\0';
+    DIR *dir = opendir(folder);
+    for (struct dirent *d; dir && !code && (d = readdir(dir));) {
+        char *name = strbuf_print("%s/%s", folder, d->d_name);
+        if (strcmp(name, disk) != 0 && strcmp(name, keep) != 0 && layer_is_disk(disk, name))
+            code = each(disk, name, e);
+        free(name);
+    }
+    if (dir)
+        closedir(dir);
+    free(folder);
+    return code;
+}
+
+int layer_mend(const char *disk, struct error *e)
+{
+    char *next = strbuf_print("%s" LAYER_NEXT, disk);
+    unlink(next); /* of a split that was not finished: it would be made anew */
+    free(next);
+    return layer_each_name(disk, disk, layer_mend_one, e);
+}
+
+int layer_drop_names(const char *disk, const char *keep, struct error *e)
+{
+    return layer_each_name(disk, keep, layer_drop_name, e);
 }
 
 int layer_overlay(const char *layer, const char *disk, struct error *e)
@@ -234,19 +318,33 @@ static void layer_list_all(const char *folder, struct layer_list *ret)
         closedir(dir);
 }
 
-/* Also what is half made or half moved. False: something could not be looked at, so nothing may be removed. */
-static bool layer_note_disks(const char *instances, struct layer_list *list)
+/* Also what is half made or half moved, and what a guest is to go over to. False: something could not be looked at, so
+ * nothing may be removed. */
+static bool layer_note_disks(const char *folder, struct layer_list *list)
 {
-    static const char *const names[] = {DOMAIN_XML_ROOT ".next", DOMAIN_XML_ROOT ".part", DOMAIN_XML_ROOT ".move",
-                                        DOMAIN_XML_ROOT};
+    static const char stem[] = "root.";
+    DIR *dir = opendir(folder);
+    bool known = dir || errno == ENOENT || errno == ENOTDIR;
+    for (struct dirent *d; dir && (d = readdir(dir));) {
+        char *file = strbuf_print("%s/%s", folder, d->d_name);
+        if (strncmp(d->d_name, stem, strlen(stem)) == 0)
+            known = layer_note(list, file) && known;
+        free(file);
+    }
+    if (dir)
+        closedir(dir);
+    return known;
+}
+
+static bool layer_note_servers(const char *instances, struct layer_list *list)
+{
     DIR *dir = opendir(instances);
     bool known = dir != NULL;
     for (struct dirent *d; dir && (d = readdir(dir));) {
-        for (size_t i = 0; d->d_name[0] != '.' && i < sizeof(names) / sizeof(names[0]); i++) {
-            char *file = strbuf_print("%s/%s/%s", instances, d->d_name, names[i]);
-            known = layer_note(list, file) && known;
-            free(file);
-        }
+        char *folder = strbuf_print("%s/%s", instances, d->d_name);
+        if (d->d_name[0] != '.')
+            known = layer_note_disks(folder, list) && known;
+        free(folder);
     }
     if (dir)
         closedir(dir);
@@ -259,7 +357,7 @@ static bool layer_remove_unneeded(const char *instances, const char *folder)
     struct layer_list list = {0};
     bool removed = false;
     layer_list_all(folder, &list);
-    bool known = list.count && layer_note_disks(instances, &list);
+    bool known = list.count && layer_note_servers(instances, &list);
     for (size_t i = 0; i < list.count; i++)
         known = layer_note(&list, list.items[i].path) && known;
     for (size_t i = 0; i < list.count; i++) {

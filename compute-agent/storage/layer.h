@@ -35,9 +35,23 @@ bool layer_is(const struct settings *settings, const char *path);
 /* The files behind a disk, the nearest first; more than layers only when the last one is no layer. In the arena. */
 int layer_chain(const struct settings *settings, const char *disk, struct arena *a, const char ***ret,
                 size_t *ret_count, struct error *e);
-/* The disk's file gets the layer's name, and an overlay on it the disk's; nothing when that is done. Whoever has the
- * disk open still writes to the layer. Hold. May be repeated after a crash at any moment: the disk is whole all along.
- */
+/* Whether the disk has gone over from that layer to an overlay on it. */
+bool layer_is_split(const char *disk, const char *layer);
+/* A guest that is on goes over by itself: `next` is made for it, empty, and the disk gets the layer's name beside its
+ * own. Hold; nothing when layer_is_split. */
+int layer_begin(const char *disk, const char *layer, const char *next, struct error *e);
+/* It has gone over: `next` gets the disk's name beside its own, by which QEMU opens it again. */
+int layer_publish(const char *next, const char *disk, struct error *e);
+/* Where the overlay is for a guest that is on; caller frees. And whether such a file, or the disk itself, is meant. */
+char *layer_next(const char *disk, const char *clone_id);
+bool layer_is_disk(const char *disk, const char *file);
+/* Both at once for a disk that nobody has open. May be repeated after a crash at any moment. Hold. */
 int layer_split(const char *disk, const char *layer, struct error *e);
+/* A disk that nobody has open: what a crash has left half done is finished, and it has one name. An overlay that is
+ * there for a guest to go over to is right whether the guest had done so or not: it adds nothing, or all that is
+ * missing. */
+int layer_mend(const char *disk, struct error *e);
+/* The disk of a guest that is on has no names but its own and `keep` any more: nothing is behind it. */
+int layer_drop_names(const char *disk, const char *keep, struct error *e);
 /* A new disk over the layer, as large; nothing when there is one. Hold. */
 int layer_overlay(const char *layer, const char *disk, struct error *e);

@@ -1,4 +1,4 @@
-/* <backingStore> elements nest; an empty one is the end. */
+/* A walk over the disks; what is behind one is its <backingStore>. */
 #include "compute-agent/xml/domain_chain.h"
 #include "compute-agent/xml/xml.h"
 #include <stdbool.h>
@@ -10,44 +10,55 @@ static xmlNodePtr first_disk(xmlDocPtr doc)
     return xml_first(xml_first(xmlDocGetRootElement(doc), "devices"), "disk");
 }
 
-static bool has_file(xmlNodePtr disk, const char *file)
+/* The file's name when it is that disk; caller frees. */
+static char *file_of(xmlNodePtr node, const char *disk, domain_chain_fn is)
 {
-    char *text = xml_get(xml_first(disk, "source"), "file");
-    bool same = text && strcmp(text, file) == 0;
-    free(text);
-    return same;
+    char *file = xml_get(xml_first(node, "source"), "file");
+    if (file && is(disk, file))
+        return file;
+    free(file);
+    return NULL;
 }
 
-int domain_chain_read(const char *domain, const char *file, size_t *ret_depth, char **ret_device, struct error *e)
+int domain_chain_read(const char *domain, const char *disk, domain_chain_fn is, char **ret_file, char **ret_device,
+                      struct error *e)
 {
     xmlDocPtr doc = xml_parse(domain, e);
     if (!doc)
         return ERR_CORRUPT;
-    xmlNodePtr disk = first_disk(doc);
-    while (disk && !has_file(disk, file))
-        disk = xml_next(disk, "disk");
-    *ret_depth = 0;
-    *ret_device = disk ? xml_get(xml_first(disk, "target"), "dev") : NULL;
-    for (xmlNodePtr behind = xml_first(disk, "backingStore"); xml_first(behind, "source");
-         behind = xml_first(behind, "backingStore"))
-        ++*ret_depth;
+    *ret_file = *ret_device = NULL;
+    for (xmlNodePtr node = first_disk(doc); node && !*ret_file; node = xml_next(node, "disk")) {
+        *ret_file = file_of(node, disk, is);
+        *ret_device = *ret_file ? xml_get(xml_first(node, "target"), "dev") : NULL;
+    }
     xmlFreeDoc(doc);
     return 0;
 }
 
-char *domain_chain_drop(const char *domain)
+static bool make_plain(xmlNodePtr node, const char *disk, domain_chain_fn is)
 {
-    xmlDocPtr doc = xml_parse(domain, NULL);
-    bool dropped = false;
-    for (xmlNodePtr disk = doc ? first_disk(doc) : NULL; disk; disk = xml_next(disk, "disk")) {
-        xmlNodePtr behind = xml_first(disk, "backingStore");
-        if (!behind)
-            continue;
+    xmlNodePtr behind = xml_first(node, "backingStore"), source = xml_first(node, "source");
+    char *file = file_of(node, disk, is);
+    bool renamed = file && strcmp(file, disk) != 0;
+    if (renamed) {
+        xmlUnsetProp(source, BAD_CAST "file");
+        xml_set(source, "file", disk);
+    }
+    if (behind) {
         xmlUnlinkNode(behind);
         xmlFreeNode(behind);
-        dropped = true;
     }
-    if (dropped)
+    free(file);
+    return renamed || behind;
+}
+
+char *domain_chain_plain(const char *domain, const char *disk, domain_chain_fn is)
+{
+    xmlDocPtr doc = xml_parse(domain, NULL);
+    bool changed = false;
+    for (xmlNodePtr node = doc ? first_disk(doc) : NULL; node; node = xml_next(node, "disk"))
+        changed = make_plain(node, disk, is) || changed;
+    if (changed)
         return xml_print(doc);
     if (doc)
         xmlFreeDoc(doc);

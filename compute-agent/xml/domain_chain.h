@@ -2,13 +2,16 @@
  * a disk's name for the overlay, it names the disk's own file as what is behind. Pure. */
 #pragma once
 #include "common/error.h"
-#include <stddef.h>
+#include <stdbool.h>
 
-/* The disk whose file is `file`: how many files are behind it, and what libvirt calls it (caller frees, NULL when there
- * is no such disk). ERR_CORRUPT. */
-int domain_chain_read(const char *domain, const char *file, size_t *ret_depth, char **ret_device, struct error *e);
-/* The same without any: libvirt looks for itself at the next start. NULL when nothing had to go, or it is no XML.
- * Caller frees. */
-char *domain_chain_drop(const char *domain);
+/* Whether a file is the disk's, whatever name it goes by. */
+typedef bool (*domain_chain_fn)(const char *disk, const char *file);
+/* The disk whose file is `disk`: its file's name as libvirt has it, and what libvirt calls it (caller frees both, NULL
+ * when there is no such disk). ERR_CORRUPT. */
+int domain_chain_read(const char *domain, const char *disk, domain_chain_fn is, char **ret_file, char **ret_device,
+                      struct error *e);
+/* The same domain, with the disk by that name and without anything behind its disks: libvirt looks for itself at the
+ * next start. NULL when nothing had to be changed, or it is no XML. Caller frees. */
+char *domain_chain_plain(const char *domain, const char *disk, domain_chain_fn is);
 /* A snapshot of that disk alone, whose overlay is there as `file`. Caller frees. */
 char *domain_chain_snapshot(const char *domain, const char *device, const char *file);
