@@ -41,7 +41,7 @@ static int flatten(struct db_conn *c, void *arg, struct error *e)
     if (rc)
         return rc;
     struct server_clone_wish who = who_asks(x);
-    return store_server_flatten_begin(c, &x->row, &who, clock_now_us(), &x->cli->arena, e);
+    return store_server_clone_flatten_begin(c, &x->row, &who, clock_now_us(), &x->cli->arena, e);
 }
 
 static int begin(struct cloning *x, int (*work)(struct db_conn *c, void *arg, struct error *e), struct error *e)
@@ -72,7 +72,7 @@ static int follow(struct cloning *x, struct error *e)
     const char *task = x->row.operation_id, *told = "", *said = NULL;
     int rc = 0;
     while (!rc && x->row.operation == SERVER_OPERATION_FLATTENING) {
-        rc = store_server_flatten_said(db_reader(x->cli->db), task, &x->cli->arena, &said, e);
+        rc = store_server_clone_flatten_said(db_reader(x->cli->db), task, &x->cli->arena, &said, e);
         if (!rc && said && strcmp(said, told) != 0) {
             printf("%s\n", told = said);
         }

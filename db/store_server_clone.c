@@ -127,7 +127,9 @@ static int insert_server(struct db_conn *c, struct server_row *clone, const stru
                                       .started_us = now_us};
     int rc = store_server_insert(c, clone, e);
     rc = rc ? rc : store_operation_insert(c, &operation, false, e);
-    rc = rc ? rc : store_server_enqueue(c, clone->id, now_us, e);
+    rc = rc ? rc
+            : store_server_enqueue_as(c, clone->id,
+                                      &(struct server_waiting){.now_us = now_us, .host_id = clone->host_id}, e);
     db_wake(c, "placement");
     return rc;
 }
@@ -169,7 +171,7 @@ static int record(struct db_conn *c, const struct server_row *source, const stru
     return store_operation_insert(c, &operation, true, e);
 }
 
-DB_STATEMENT(server_clone_insert, "INSERT INTO server_clone (server_id, source_id, host_id) VALUES ($1, $2, $3)");
+DB_STATEMENT(server_clone_insert, "INSERT INTO server_clone (server_id, source_id) VALUES ($1, $2)");
 DB_STATEMENT(server_clone_spot, "INSERT INTO spot_server (server_id) SELECT $1 FROM spot_server WHERE server_id = $2");
 int store_server_clone_begin(struct db_conn *c, const struct server_row *source, const struct server_clone_wish *wish,
                              int64_t now_us, struct arena *a, const char **ret_id, struct error *e)
@@ -182,9 +184,7 @@ int store_server_clone_begin(struct db_conn *c, const struct server_row *source,
     rc = rc ? rc : take_quota(c, source, wish->unlimited, now_us, a, e);
     rc = rc ? rc : make_ports(c, source, &clone, now_us, a, e);
     rc = rc ? rc : insert_server(c, &clone, wish, now_us, e);
-    rc = rc ? rc
-            : db_exec(c, &server_clone_insert, NULL, e,
-                      DB_ARGS(db_text(clone.id), db_text(source->id), db_text(source->host_id)));
+    rc = rc ? rc : db_exec(c, &server_clone_insert, NULL, e, DB_ARGS(db_text(clone.id), db_text(source->id)));
     rc = rc ? rc : db_exec(c, &server_clone_spot, NULL, e, DB_ARGS(db_text(clone.id), db_text(source->id)));
     *ret_id = clone.id;
     return rc ? rc : record(c, source, wish, now_us, e);
@@ -215,8 +215,8 @@ int store_server_clone_forget(struct db_conn *c, const char *server_id, struct e
 
 /* ---- flattening ---- */
 
-int store_server_flatten_begin(struct db_conn *c, struct server_row *row, const struct server_clone_wish *who,
-                               int64_t now_us, struct arena *a, struct error *e)
+int store_server_clone_flatten_begin(struct db_conn *c, struct server_row *row, const struct server_clone_wish *who,
+                                     int64_t now_us, struct arena *a, struct error *e)
 {
     struct operation_row operation = {.id = uuid_ordered(arena_alloc(a, UUID_SIZE)),
                                       .server_id = row->id,
@@ -238,8 +238,8 @@ int store_server_flatten_begin(struct db_conn *c, struct server_row *row, const 
 }
 
 DB_STATEMENT(server_flatten_of, "SELECT server_id FROM host_task WHERE id = $1 AND host_id = $2 AND kind = 'flatten'");
-int store_server_flatten_of(struct db_conn *c, const char *task_id, const char *host_id, struct arena *a,
-                            struct server_row *ret, bool *ret_found, struct error *e)
+int store_server_clone_flatten_of(struct db_conn *c, const char *task_id, const char *host_id, struct arena *a,
+                                  struct server_row *ret, bool *ret_found, struct error *e)
 {
     struct db_rows rows;
     struct error none = {0};
@@ -256,8 +256,8 @@ int store_server_flatten_of(struct db_conn *c, const char *task_id, const char *
 }
 
 DB_STATEMENT(server_flatten_progress, "UPDATE host_task SET result = $2 WHERE id = $1 AND kind = 'flatten'");
-int store_server_flatten_progress(struct db_conn *c, struct server_row *row, const char *result, int64_t now_us,
-                                  struct error *e)
+int store_server_clone_flatten_progress(struct db_conn *c, struct server_row *row, const char *result, int64_t now_us,
+                                        struct error *e)
 {
     int64_t until_us = now_us + operation_deadline_us(OPERATION_FLATTEN);
     int rc = result
@@ -270,8 +270,8 @@ int store_server_flatten_progress(struct db_conn *c, struct server_row *row, con
 }
 
 DB_STATEMENT(server_flatten_said, "SELECT result FROM host_task WHERE id = $1 AND kind = 'flatten'");
-int store_server_flatten_said(struct db_conn *c, const char *task_id, struct arena *a, const char **ret,
-                              struct error *e)
+int store_server_clone_flatten_said(struct db_conn *c, const char *task_id, struct arena *a, const char **ret,
+                                    struct error *e)
 {
     struct db_rows rows;
     int rc = db_query(c, &server_flatten_said, &rows, e, DB_ARGS(db_text(task_id)));

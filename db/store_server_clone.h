@@ -24,14 +24,14 @@ int store_server_clone_forget(struct db_conn *c, const char *server_id, struct e
 
 /* The server's disk is to need no other file: an operation of the server and a task of its host with the operation's
  * id. ERR_CONFLICT, ERR_NOT_IMPLEMENTED as above. Changes `row`. */
-int store_server_flatten_begin(struct db_conn *c, struct server_row *row, const struct server_clone_wish *who,
-                               int64_t now_us, struct arena *a, struct error *e);
+int store_server_clone_flatten_begin(struct db_conn *c, struct server_row *row, const struct server_clone_wish *who,
+                                     int64_t now_us, struct arena *a, struct error *e);
 /* The server of such a task, which the host was given, as long as it wants that: *ret_found false for all others. */
-int store_server_flatten_of(struct db_conn *c, const char *task_id, const char *host_id, struct arena *a,
-                            struct server_row *ret, bool *ret_found, struct error *e);
+int store_server_clone_flatten_of(struct db_conn *c, const char *task_id, const char *host_id, struct arena *a,
+                                  struct server_row *ret, bool *ret_found, struct error *e);
 /* Its host says how far it is: `result` is an object, NULL: at work, no more. */
-int store_server_flatten_progress(struct db_conn *c, struct server_row *row, const char *result, int64_t now_us,
-                                  struct error *e);
+int store_server_clone_flatten_progress(struct db_conn *c, struct server_row *row, const char *result, int64_t now_us,
+                                        struct error *e);
 /* What the host said last; NULL: nothing yet. In the arena. */
-int store_server_flatten_said(struct db_conn *c, const char *task_id, struct arena *a, const char **ret,
-                              struct error *e);
+int store_server_clone_flatten_said(struct db_conn *c, const char *task_id, struct arena *a, const char **ret,
+                                    struct error *e);

@@ -50,7 +50,8 @@
 #define SERVER_STATUS_SINCE(limit)                                                                                     \
     "CASE WHEN h.seen_us < " limit " AND s.placement = 'placed' AND s.fault_code IS NULL "                             \
     "AND s.observed_state IN ('running', 'stopped', 'crashed', 'paused', 'suspended') AND (s.desired_exists = 0 "      \
-    "OR s.operation IS NULL OR s.operation LIKE 'reboot-%' OR s.operation LIKE 'image-%') THEN 'UNKNOWN' "             \
+    "OR s.operation IS NULL OR s.operation LIKE 'reboot-%' OR s.operation LIKE 'image-%' OR s.operation = "            \
+    "'flattening') THEN 'UNKNOWN' "                                                                                    \
     "ELSE " SERVER_STATUS " END"
 
 /* Fills `ret` from a row of SERVER_COLUMNS; texts are copied into `a`, or borrowed when it is NULL. ERR_CORRUPT for an

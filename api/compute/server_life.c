@@ -235,11 +235,11 @@ int server_life_flatten(struct db_conn *c, const char *task_id, const char *host
 {
     struct server_row row;
     bool found = false;
-    int rc = store_server_flatten_of(c, task_id, host_id, a, &row, &found, e);
+    int rc = store_server_clone_flatten_of(c, task_id, host_id, a, &row, &found, e);
     if (rc || !found)
         return rc;
     if (state == HOST_TASK_OPEN)
-        return store_server_flatten_progress(c, &row, result, now_us, e);
+        return store_server_clone_flatten_progress(c, &row, result, now_us, e);
     return server_life_end_image(c, &row, state == HOST_TASK_DONE, why, now_us, e);
 }
 

@@ -78,8 +78,8 @@ static int clones_flatten(struct request *request, struct reply *reply)
     int rc = compute_server_unlocked(request, &row);
     reply->status = 202;
     return rc ? rc
-              : store_server_flatten_begin(request->conn, &row, &who, request->now_us, &request->arena,
-                                           &request->error);
+              : store_server_clone_flatten_begin(request->conn, &row, &who, request->now_us, &request->arena,
+                                                 &request->error);
 }
 
 /* How far it is; amounts are there as soon as the host has said them. */
@@ -90,7 +90,7 @@ static int clones_progress(struct request *request, struct reply *reply)
     int rc = compute_server(request, &row);
     bool at_work = !rc && row.operation == SERVER_OPERATION_FLATTENING;
     if (at_work)
-        rc = store_server_flatten_said(request->conn, row.operation_id, &request->arena, &said, &request->error);
+        rc = store_server_clone_flatten_said(request->conn, row.operation_id, &request->arena, &said, &request->error);
     if (rc)
         return rc;
     json_out_object(&reply->out, NULL);

@@ -492,11 +492,12 @@ void server_expire(const struct server_situation *before, struct server_change *
     *ret = (struct server_change){.after = *before};
     if (!before->exists)
         return;
-    if (before->operation == SERVER_OPERATION_FLATTENING) {
+    bool flattening = before->operation == SERVER_OPERATION_FLATTENING;
+    if (flattening && on_host(before)) {
         server_end_image(before, false, ret);
         return;
     }
-    if (server_operation_moves(before->operation) || server_operation_images(before->operation)) {
+    if (server_operation_moves(before->operation) || (server_operation_images(before->operation) && !flattening)) {
         ret->rest = true;
         return;
     }

@@ -10,7 +10,7 @@
 #include "common/uuid.h"
 #include "compute-agent/identity.h"
 #include "compute-agent/storage/console_log.h"
-#include "compute-agent/storage/image_check.h"
+#include "compute-agent/storage/layer.h"
 #include "compute-agent/storage/owner.h"
 #include "compute-agent/storage/pack.h"
 #include "compute-agent/storage/tpm_state.h"
@@ -58,14 +58,32 @@ static void print_path(const struct http_files *f, const char *server_id, const 
     snprintf(ret, FILES_PATH_SIZE, "%s/%s/%s", f->setup.instances, server_id, name);
 }
 
-static bool find_base(const struct http_files *f, const char *server_id, char ret[FILES_PATH_SIZE])
+/* The files behind its disk, the nearest first; none for a disk that needs none or is no qcow2. In the arena. */
+static size_t find_behind(const struct http_files *f, const char *server_id, struct arena *a, const char ***ret)
 {
-    char root[FILES_PATH_SIZE], backing[IMAGE_CHECK_NAME_SIZE];
+    char root[FILES_PATH_SIZE];
+    size_t count = 0;
     print_path(f, server_id, DOMAIN_XML_ROOT, root);
-    if (image_check_backing(root, backing, NULL) || backing[0] != '/')
-        return false;
-    snprintf(ret, FILES_PATH_SIZE, "%s", backing);
-    return true;
+    return layer_chain(f->setup.instances, root, a, ret, &count, NULL) ? 0 : count;
+}
+
+/* One of them, by its name; "base": the one that is no layer. */
+static bool find_base(const struct http_files *f, const char *server_id, const char *name, char ret[FILES_PATH_SIZE])
+{
+    const char **files = NULL;
+    struct arena arena;
+    bool found = false;
+    arena_init(&arena);
+    size_t count = find_behind(f, server_id, &arena, &files);
+    for (size_t i = 0; i < count && !found; i++) {
+        bool layer = layer_is(f->setup.instances, files[i]);
+        found =
+            files[i][0] == '/' && (layer ? strcmp(strrchr(files[i], '/') + 1, name) == 0 : strcmp(name, "base") == 0);
+        if (found)
+            snprintf(ret, FILES_PATH_SIZE, "%s", files[i]);
+    }
+    arena_done(&arena);
+    return found;
 }
 
 /* The size of the disk inside, also of one in use; 0 for what is no qcow2. */
@@ -120,6 +138,40 @@ static int print_file(struct json_out *o, const char *key, const char *path, boo
     return 0;
 }
 
+/* "base": the image; "layers" between it and the disk, those next to the image first. An agent that knows no layers
+ * must not think that it has all: where there are some, the base is called so that it refuses, and comes as "bottom".
+ */
+static int print_behind(const struct http_files *f, const char *server_id, struct json_out *o, struct error *e)
+{
+    const char **files = NULL;
+    struct arena arena;
+    int code = 0;
+    arena_init(&arena);
+    size_t count = find_behind(f, server_id, &arena, &files);
+    size_t layers = count && !layer_is(f->setup.instances, files[count - 1]) ? count - 1 : count;
+    if (count == layers && !layers)
+        json_out_null(o, "base");
+    else if (!layers)
+        code = print_file(o, "base", files[0], false, e);
+    if (layers) {
+        json_out_object(o, "base");
+        json_out_text(o, "name", "");
+        json_out_text(o, "format", "");
+        json_out_int(o, "size_bytes", 0);
+        json_out_text(o, "sha512", "");
+        json_out_object_end(o);
+        json_out_array(o, "layers");
+        for (size_t i = layers; i > 0 && !code; i--)
+            code = print_file(o, NULL, files[i - 1], false, e);
+        if (!code)
+            json_out_array_end(o);
+    }
+    if (!code && layers && count > layers)
+        code = print_file(o, "bottom", files[layers], false, e);
+    arena_done(&arena);
+    return code;
+}
+
 static int print_list(const struct http_files *f, const char *server_id, bool runs, struct strbuf *ret, struct error *e)
 {
     char path[FILES_PATH_SIZE];
@@ -136,10 +188,7 @@ static int print_list(const struct http_files *f, const char *server_id, bool ru
     if (code)
         return code;
     json_out_array_end(&o);
-    if (find_base(f, server_id, path))
-        code = print_file(&o, "base", path, runs, e);
-    else
-        json_out_null(&o, "base");
+    code = print_behind(f, server_id, &o, e);
     if (!code)
         json_out_object_end(&o);
     return code;
@@ -326,8 +375,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
         return send_console(f, c, server_id);
     if (strcmp(name, "/domain") == 0)
         return send_domain(f, c, server_id);
-    if (strcmp(name, "/base") == 0)
-        return find_base(f, server_id, path) ? send_file(c, path) : refuse(c, 404, "There is no base\n");
+    if (*name == '/' && find_base(f, server_id, name + 1, path))
+        return send_file(c, path);
     for (size_t i = 0; i < FILE_COUNT; i++) {
         if (*name == '/' && strcmp(name + 1, file_names[i]) == 0) {
             char sent[FILES_PATH_SIZE + sizeof(PACK_SUFFIX)];

@@ -99,7 +99,7 @@ static int define_plain(struct libvirt_call *c, virDomainPtr domain)
 static int count_behind(struct libvirt_call *c, const char *root, size_t *ret)
 {
     const char **files;
-    return c->code = layer_chain(c->settings, root, &c->arena, &files, ret, &c->error);
+    return c->code = layer_chain(c->settings->instances_dir, root, &c->arena, &files, ret, &c->error);
 }
 
 /* Until the call, `next` is empty; from then on the guest writes there. */

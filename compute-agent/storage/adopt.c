@@ -88,7 +88,7 @@ static int check_backing(const struct settings *settings, const char *root, stru
     const char **files = NULL;
     size_t count = 0;
     arena_init(&arena);
-    int code = layer_chain(settings, root, &arena, &files, &count, e);
+    int code = layer_chain(settings->instances_dir, root, &arena, &files, &count, e);
     for (size_t i = 0; i < count && !code; i++)
         if (access(files[i], R_OK) != 0)
             code = error_set(e, ERR_NOT_FOUND,

@@ -47,17 +47,17 @@ static bool layer_is_name(const char *name)
     return uuid_valid(id);
 }
 
-bool layer_is(const struct settings *settings, const char *path)
+bool layer_is(const char *instances, const char *path)
 {
-    char *folder = layer_folder(settings);
+    char *folder = strbuf_print("%s/" LAYER_FOLDER, instances);
     size_t size = strlen(folder);
     bool is = strncmp(path, folder, size) == 0 && path[size] == '/' && layer_is_name(path + size + 1);
     free(folder);
     return is;
 }
 
-int layer_chain(const struct settings *settings, const char *disk, struct arena *a, const char ***ret,
-                size_t *ret_count, struct error *e)
+int layer_chain(const char *instances, const char *disk, struct arena *a, const char ***ret, size_t *ret_count,
+                struct error *e)
 {
     char backing[IMAGE_CHECK_NAME_SIZE];
     const char **files = arena_array(a, LAYER_MOST + 2, sizeof(*files)), *at = disk;
@@ -67,7 +67,7 @@ int layer_chain(const struct settings *settings, const char *disk, struct arena 
         if (count > LAYER_MOST)
             return error_set(e, ERR_CORRUPT, "%s has too many files behind it", disk);
         at = files[count++] = arena_strdup(a, backing);
-        if (!layer_is(settings, at))
+        if (!layer_is(instances, at))
             break;
     }
     *ret = files;

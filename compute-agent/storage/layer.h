@@ -30,11 +30,11 @@ bool layer_forget(const struct settings *settings);
 
 /* Where the layer for that clone is; caller frees. */
 char *layer_path(const struct settings *settings, const char *clone_id);
-/* Whether the file is a layer, by its name. */
-bool layer_is(const struct settings *settings, const char *path);
+/* Whether the file is a layer, by its name and the folder of the servers' folders. */
+bool layer_is(const char *instances, const char *path);
 /* The files behind a disk, the nearest first; more than layers only when the last one is no layer. In the arena. */
-int layer_chain(const struct settings *settings, const char *disk, struct arena *a, const char ***ret,
-                size_t *ret_count, struct error *e);
+int layer_chain(const char *instances, const char *disk, struct arena *a, const char ***ret, size_t *ret_count,
+                struct error *e);
 /* Whether the disk has gone over from that layer to an overlay on it. */
 bool layer_is_split(const char *disk, const char *layer);
 /* A guest that is on goes over by itself: `next` is made for it, empty, and the disk gets the layer's name beside its

@@ -9,6 +9,7 @@
 #include "compute-agent/http/http_download.h"
 #include "compute-agent/storage/disk.h"
 #include "compute-agent/storage/image_check.h"
+#include "compute-agent/storage/layer.h"
 #include "compute-agent/storage/owner.h"
 #include "compute-agent/storage/pack.h"
 #include "compute-agent/storage/storage.h"
@@ -34,9 +35,9 @@ struct fetched {
     int64_t size_bytes, virtual_bytes;
 };
 struct list {
-    struct json_list files;
+    struct json_list files, layers; /* layers: between the base and the disk, those next to the base first */
     struct json_seen seen;
-    struct fetched base;
+    struct fetched base, bottom; /* bottom: the base, where there are layers */
 };
 
 static const struct json_field fetched_fields[] = {
@@ -60,6 +61,12 @@ static const struct json_field list_fields[] = {
      .flags = JSON_REQUIRED,
      .sub = &fetched_table,
      .item_size = sizeof(struct fetched)},
+    {.name = "bottom", .kind = JSON_OBJECT, .offset = offsetof(struct list, bottom), .sub = &fetched_table},
+    {.name = "layers",
+     .kind = JSON_LIST,
+     .offset = offsetof(struct list, layers),
+     .sub = &fetched_table,
+     .item_size = sizeof(struct fetched)},
 };
 static const struct json_table list_table = {
     .fields = list_fields, .count = JSON_COUNT(list_fields), .open = true, .seen_offset = offsetof(struct list, seen)};
@@ -71,7 +78,7 @@ struct job {
     struct http_client_identity as;
     struct list list;
     bool has_base;
-    const char *base_path;
+    const char *base_path, *base_format; /* what the next file is based on */
 };
 
 /* A name that becomes a part of a path. */
@@ -159,6 +166,10 @@ static int read_list(struct job *j, bool running, struct error *e)
     if (!code) {
         code = json_in_read(doc.root, &list_table, &j->list, &j->arena, e);
         j->has_base = (j->list.seen.present & ~j->list.seen.null & 1) != 0;
+        if (j->list.layers.count) {
+            j->has_base = (j->list.seen.present & ~j->list.seen.null & 4) != 0;
+            j->list.base = j->list.bottom;
+        }
         json_in_done(&doc);
     }
     strbuf_done(&text);
@@ -172,7 +183,10 @@ static int check_room(struct job *j, struct error *e)
     const char *base = j->has_base && is_name(j->list.base.name)
                            ? arena_printf(&j->arena, "%s/%s", j->what->settings->image_dir, j->list.base.name)
                            : NULL;
+    const struct fetched *layers = j->list.layers.items;
     int64_t need = base && access(base, F_OK) != 0 ? j->list.base.size_bytes : 0;
+    for (size_t i = 0; i < j->list.layers.count; i++)
+        need += layers[i].size_bytes;
     struct statvfs fs;
     for (size_t i = 0; i < j->list.files.count; i++) {
         struct stat st = {.st_size = 0};
@@ -191,7 +205,7 @@ static int check_room(struct job *j, struct error *e)
                      (long long)(need >> 20), (long long)(free_bytes >> 20));
 }
 
-static int fetch_base(struct job *j, struct error *e)
+static int fetch_image(struct job *j, struct error *e)
 {
     const struct fetched *base = &j->list.base;
     if (!j->has_base)
@@ -199,6 +213,7 @@ static int fetch_base(struct job *j, struct error *e)
     if (!is_name(base->name) || (strcmp(base->format, "qcow2") != 0 && strcmp(base->format, "raw") != 0))
         return error_set(e, ERR_INVALID, "The other host's image has a name that is none: %.80s", base->name);
     j->base_path = arena_printf(&j->arena, "%s/%s", j->what->settings->image_dir, base->name);
+    j->base_format = base->format;
     int code = fetch(j, "base", base, j->base_path, e);
     return code ? code : keep(j, j->base_path, e);
 }
@@ -208,8 +223,8 @@ static int rebase(struct job *j, const char *path, struct error *e)
 {
     char backing[IMAGE_CHECK_NAME_SIZE];
     const char *partial = arena_printf(&j->arena, "%s.move", path);
-    const char *rebase[] = {"qemu-img",          "rebase", "-q",    "-u", "-f", "qcow2", "-b", j->base_path, "-F",
-                            j->list.base.format, "--",     partial, NULL};
+    const char *rebase[] = {"qemu-img",   "rebase", "-q",           "-u", "-f",    "qcow2", "-b",
+                            j->base_path, "-F",     j->base_format, "--", partial, NULL};
     if (!j->has_base || access(partial, F_OK) != 0)
         return 0;
     int code = image_tool(rebase, e);
@@ -219,14 +234,39 @@ static int rebase(struct job *j, const char *path, struct error *e)
     return code;
 }
 
+/* A layer that a clone of the server has brought here before is the same. */
+static int fetch_layer(struct job *j, const struct fetched *layer, struct error *e)
+{
+    const char *path = arena_printf(&j->arena, "%s/" LAYER_FOLDER "/%s", j->what->settings->instances_dir, layer->name);
+    if (!is_name(layer->name) || !layer_is(j->what->settings->instances_dir, path))
+        return error_set(e, ERR_INVALID, "The other host's layer has a name that is none: %.80s", layer->name);
+    int code = fetch(j, layer->name, layer, path, e);
+    code = code ? code : rebase(j, path, e);
+    code = code ? code : keep(j, path, e);
+    j->has_base = true;
+    j->base_path = path;
+    j->base_format = "qcow2";
+    return code;
+}
+
+/* All that the disk is based on. */
+static int fetch_base(struct job *j, struct error *e)
+{
+    const struct fetched *layers = j->list.layers.items;
+    int code = fetch_image(j, e);
+    for (size_t i = 0; i < j->list.layers.count && !code; i++)
+        code = fetch_layer(j, &layers[i], e);
+    return code;
+}
+
 /* An overlay of the same image, empty. */
 static int make_empty(struct job *j, const struct fetched *file, const char *path, struct error *e)
 {
     bool root = strcmp(file->name, DOMAIN_XML_ROOT) == 0 && j->has_base;
     const char *size = arena_printf(&j->arena, "%lld", (long long)file->virtual_bytes);
     const char *partial = arena_printf(&j->arena, "%s.move", path);
-    const char *over[] = {"qemu-img",          "create", "-q",    "-f", "qcow2", "-b", j->base_path, "-F",
-                          j->list.base.format, "--",     partial, size, NULL};
+    const char *over[] = {"qemu-img", "create",       "-q", "-f",    "qcow2", "-b", j->base_path,
+                          "-F",       j->base_format, "--", partial, size,    NULL};
     const char *plain[] = {"qemu-img", "create", "-q", "-f", "qcow2", "--", partial, size, NULL};
     if (file->virtual_bytes <= 0)
         return error_set(e, ERR_PEER, "The other host does not say how large %s is", file->name);
@@ -337,8 +377,10 @@ static int find_shared(struct job *j, bool *ret, struct error *e)
 static int check_backing(struct job *j, struct error *e)
 {
     char backing[IMAGE_CHECK_NAME_SIZE];
-    const char *root = arena_printf(&j->arena, "%s/%s", j->folder, DOMAIN_XML_ROOT);
-    int code = image_check_backing(root, backing, e);
+    const char *root = arena_printf(&j->arena, "%s/%s", j->folder, DOMAIN_XML_ROOT), **files;
+    size_t count = 0;
+    int code = layer_chain(j->what->settings->instances_dir, root, &j->arena, &files, &count, e);
+    snprintf(backing, sizeof(backing), "%s", count ? files[count - 1] : "");
     if (code || !backing[0] || (j->base_path && strcmp(backing, j->base_path) == 0 && access(backing, R_OK) == 0))
         return code;
     return error_set(e, ERR_INVALID,
@@ -351,7 +393,7 @@ static int use_shared(struct job *j, struct error *e)
 {
     int code = owner_share(j->folder, e);
     code = code ? code : read_list(j, true, e); /* no checksums of disks */
-    code = code ? code : fetch_base(j, e);
+    code = code ? code : fetch_image(j, e);     /* layers are shared, too */
     if (access(arena_printf(&j->arena, "%s/" DOMAIN_XML_RAW_ROOT, j->folder), F_OK) == 0)
         return code;
     return code ? code : check_backing(j, e);
@@ -359,10 +401,14 @@ static int use_shared(struct job *j, struct error *e)
 
 static int copy(struct job *j, struct error *e)
 {
+    int hold = -1;
     int code = read_list(j, j->what->running, e);
     code = code ? code : check_room(j, e);
     code = code ? code : owner_make(j->folder, j->what->identity->host_id, e);
-    return code ? code : fetch_all(j, e);
+    code = code || !j->list.layers.count ? code : layer_hold(j->what->settings, &hold, e);
+    code = code ? code : fetch_all(j, e);
+    layer_release(j->what->settings, hold);
+    return code;
 }
 
 /* ---- all together ---- */

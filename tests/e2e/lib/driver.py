@@ -12,7 +12,7 @@ import say
 FILE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "drivers.json")
 # The table's rows, with the names that the API has for them.
 ACTIONS = ["create", "os-getConsoleOutput", "diagnostics", "os-stop", "os-start", "reboot SOFT", "reboot HARD", "pause", "unpause", "suspend", "resume",
-           "createImage", "attach interface", "changePassword", "resize", "migrate", "os-migrateLive", "delete"]
+           "createImage", "clone", "flatten", "attach interface", "changePassword", "resize", "migrate", "os-migrateLive", "delete"]
 WAIT_S = 240
 PATIENCE_S = 30
 SLOW_S = 10
@@ -44,8 +44,11 @@ class Seen:
         if not had:
             say.note(f"nothing is noted of {self.driver} yet, VIRGA_RECORD=1 notes it: {self.actions}")
             had = {action: now for action, now in self.actions.items() if now["seen"] != "failed"}
+        new = [action for action in self.actions if action not in had]
+        if new:
+            say.note(f"nothing is noted yet of {self.driver} and {', '.join(new)}, VIRGA_RECORD=1 notes it")
         wrong = [f"{action}: {now['seen']}, not {had.get(action, {}).get('seen')}" for action, now in self.actions.items()
-                 if had.get(action, {}).get("seen") != now["seen"]]
+                 if action in had and had[action]["seen"] != now["seen"] or action in new and now["seen"] == "failed"]
         say.check(f"{self.driver} does and refuses what docs/hypervisors.md says ({len(self.actions)} actions)", not wrong, wrong)
 
 
@@ -60,7 +63,7 @@ class Trial:
         """A conflict is asked again: the host is slow to answer, or something is still under way."""
         end = time.monotonic() + PATIENCE_S
         while True:
-            answer = self.api.call(method, f"/compute/v2.1{path}", body, expect=(200, 202, 204, 409, 501), microversion=microversion)
+            answer = self.api.call(method, path if path.startswith("/elastic") else f"/compute/v2.1{path}", body, expect=(200, 202, 204, 409, 501), microversion=microversion)
             if answer.status != 409 or time.monotonic() > end:
                 return answer
             time.sleep(1)
@@ -108,6 +111,17 @@ class Trial:
         if self.judge("createImage", answer, active) and image:
             self.api.call("DELETE", f"/image/v2/images/{image}", expect=(204, 404))
 
+    def copies(self):
+        """A clone, which ends with this, and the end of what the two share."""
+        answer = self.ask("POST", f"/elastic/v1/servers/{self.id}/clone", {"clone": {"name": "clone"}})
+        made = answer.json["server"]["id"] if answer.status == 202 else None
+        if made:
+            self.tenant.ledger.note("clone", id=made)
+        self.judge("clone", answer, lambda: self.tenant.wait(made, "ACTIVE", seconds=WAIT_S) is not None)
+        if made:
+            self.tenant.delete("clone", made)
+        self.judge("flatten", self.ask("POST", f"/elastic/v1/servers/{self.id}/flatten"), lambda: self.settles("ACTIVE"))
+
     def interface(self):
         path = f"/servers/{self.id}/os-interface"
         answer = self.ask("POST", path, {"interfaceAttachment": {"net_id": self.tenant.ground["network"]}})
@@ -129,4 +143,5 @@ class Trial:
         self.pair("pause", "unpause", "PAUSED")
         self.pair("suspend", "resume", "SUSPENDED")
         self.image()
+        self.copies()
         self.interface()

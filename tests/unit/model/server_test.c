@@ -182,6 +182,8 @@ static bool nova_allows(const struct server_situation *s, enum server_action act
         [SERVER_ACTION_EVACUATE] = " active stopped error ",
         [SERVER_ACTION_CREATE_IMAGE] = " active stopped paused suspended ",
         [SERVER_ACTION_CREATE_BACKUP] = " active stopped paused suspended ",
+        [SERVER_ACTION_CLONE] = " active stopped paused suspended ",
+        [SERVER_ACTION_FLATTEN] = " active stopped paused suspended ",
         [SERVER_ACTION_SHELVE] = " active stopped paused suspended ",
         [SERVER_ACTION_SHELVE_OFFLOAD] = " shelved ",
         [SERVER_ACTION_UNSHELVE] = " shelved shelved_offloaded ",
@@ -274,7 +276,8 @@ static void expiry_rests(const struct server_situation *s)
     server_expire(s, &change);
     CHECK(change.rest);
     CHECK(change.after.exists);
-    if (server_operation_moves(s->operation) || server_operation_images(s->operation) ||
+    if (server_operation_moves(s->operation) ||
+        (server_operation_images(s->operation) && s->operation != SERVER_OPERATION_FLATTENING) ||
         s->operation == SERVER_OPERATION_SHELVED || s->operation == SERVER_OPERATION_OFFLOADING) { /* have their own */
         CHECK_INT(change.after.operation, s->operation);
         return;
