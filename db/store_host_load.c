@@ -53,19 +53,28 @@ int store_host_load_put(struct db_conn *c, const char *host_id, const struct hos
     return rc;
 }
 
+/* The target may have sampled it already, while it was on its way: that says where its counter stands there, but
+ * nothing yet of what it uses. */
 static int give(struct db_conn *c, const char *host_id, const struct host_load *load, int64_t now_us, struct arena *a,
                 struct error *e)
 {
     struct host_load *loads = NULL;
-    size_t count = 0;
+    size_t count = 0, i = 0;
     int rc = store_host_load_get(c, host_id, a, &loads, &count, e);
     if (rc)
         return rc;
     struct host_load *more = arena_array(a, count + 1, sizeof(*more));
     if (count > 0)
         memcpy(more, loads, count * sizeof(*more));
-    more[count] = *load;
-    return store_host_load_put(c, host_id, more, count + 1, now_us, e);
+    while (i < count && strcmp(more[i].server_id, load->server_id) != 0)
+        i++;
+    if (i == count) {
+        more[count++] = *load;
+    } else if (load->cpu_milli >= 0) {
+        more[i].cpu_milli = load->cpu_milli;
+        more[i].memory_mib = load->memory_mib;
+    }
+    return store_host_load_put(c, host_id, more, count, now_us, e);
 }
 
 int store_host_load_move(struct db_conn *c, const char *server_id, const char *from, const char *to, int64_t now_us,
