@@ -20,6 +20,7 @@ struct plan {
     bool *cooling;                /* hosts that were hot: they are cooled to the mark */
     struct rebalance_move *moves;
     size_t move_count;
+    struct rebalance_server least; /* as little as any server that may move uses */
 };
 
 static int64_t share(int64_t used, int64_t total)
@@ -230,6 +231,24 @@ size_t rebalance_relieve(struct placement *p, const struct rebalance_pool *pool,
 
 /* ---- consolidating ---- */
 
+static void find_least(struct plan *x)
+{
+    x->least = (struct rebalance_server){.cpu_milli = INT64_MAX, .memory_mib = INT64_MAX};
+    for (size_t i = 0; i < x->pool->server_count; i++) {
+        const struct rebalance_server *s = &x->pool->servers[i];
+        if (s->movable && s->cpu_milli < x->least.cpu_milli)
+            x->least.cpu_milli = s->cpu_milli;
+        if (s->movable && s->memory_mib < x->least.memory_mib)
+            x->least.memory_mib = s->memory_mib;
+    }
+}
+
+/* No server may come without filling it beyond the mark. */
+static bool is_full(const struct plan *x, int32_t host)
+{
+    return x->least.cpu_milli != INT64_MAX && load_with(&x->hosts[host], &x->least, 1) > x->limits->settle_permille;
+}
+
 static void hide(struct plan *x, int32_t host)
 {
     if (x->hidden[host] || !placement_is_alive(x->p, x->hosts[host].slot))
@@ -266,7 +285,8 @@ static int holds_less(const void *a, const void *b, void *arg)
     return x != y ? (x > y) - (x < y) : (i > k) - (i < k);
 }
 
-/* The tightest host in use that may have the server and stays below the mark. */
+/* The tightest host in use that may have the server and stays below the mark. Full ones stay hidden, so that however
+ * many there are, those with room are found behind them. */
 static int32_t find_packed(struct plan *x, const struct rebalance_server *s)
 {
     int32_t tried[HOSTS_TRIED], found = -1;
@@ -282,7 +302,8 @@ static int32_t find_packed(struct plan *x, const struct rebalance_server *s)
             found = host;
         } else {
             hide(x, host);
-            tried[count++] = host;
+            if (!is_full(x, host))
+                tried[count++] = host;
         }
     }
     while (count > 0)
@@ -302,8 +323,11 @@ static bool empty(struct plan *x, int32_t host)
         if (good)
             move(x, i, to);
     }
-    while (!good && x->move_count > before)
+    while (!good && x->move_count > before) {
+        int32_t to = x->moves[x->move_count - 1].to;
         undo(x);
+        show(x, to); /* it may have been full */
+    }
     if (!good)
         show(x, host);
     for (size_t i = before; i < x->move_count; i++) { /* who has taken servers keeps them */
@@ -319,6 +343,7 @@ size_t rebalance_consolidate(struct placement *p, const struct rebalance_pool *p
     struct plan x;
     plan_init(&x, p, pool, limits, ret);
     *ret_emptied = 0;
+    find_least(&x);
     for (size_t i = 0; i < pool->host_count; i++)
         if (x.hosts[i].takes && x.hosts[i].servers == 0)
             hide(&x, (int32_t)i);

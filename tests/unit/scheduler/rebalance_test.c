@@ -165,6 +165,23 @@ TEST("a host with a server that cannot move keeps all of them")
     end(&x);
 }
 
+TEST("hosts with room are found behind any number of full ones")
+{
+    struct pool x;
+    size_t emptied = 0;
+    begin(&x, HOSTS);
+    for (int host = 0; host < HOSTS - 2; host++) /* tight, and as hot as may be */
+        for (int i = 0; i < 7; i++)
+            add(&x, host, 1000);
+    for (int host = HOSTS - 2; host < HOSTS; host++)
+        add(&x, host, 1000);
+    CHECK_INT(rebalance_consolidate(x.p, &x.pool, &limits, x.moves, &emptied), 1);
+    CHECK_INT(emptied, 1);
+    CHECK_INT(x.moves[0].from, HOSTS - 2);
+    CHECK_INT(x.moves[0].to, HOSTS - 1);
+    end(&x);
+}
+
 TEST("of a group one server moves per plan")
 {
     struct pool x;
