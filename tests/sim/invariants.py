@@ -40,6 +40,7 @@ class View:
     def __init__(self, database, ledger=None, agent_dirs=(), libvirt_uris=()):
         self.database = database
         self.ledger = ledger
+        self.agent_dirs, self.libvirt_uris = agent_dirs, libvirt_uris
         self.connection = open_tables(database)
         self.servers = {row["id"]: row for row in self.rows("server")}
         self.history = {row["id"]: row for row in self.rows("server_history")}
@@ -54,6 +55,10 @@ class View:
         self.addresses = self.rows("port_address")
         self.held = [FakeHost(path) for directory in agent_dirs for path in fake_hosts(directory)]
         self.held += [LibvirtHost(uri, self.hosts.keys()) for uri in libvirt_uris]
+
+    def again(self):
+        """The same a moment later."""
+        return View(self.database, self.ledger, self.agent_dirs, self.libvirt_uris)
 
     def moves(self, server_id, host_id=None):
         """The server's migrations that have not ended; those of that host."""
@@ -492,9 +497,8 @@ def nothing_in_transition(view):
 
 # ---- what hosts really hold ----
 
-@invariant
-def one_host_each(view):
-    """No server runs on two hosts, nor is on two unless it moves"""
+def shared_by_hosts(view):
+    """Servers that run on several hosts, or are on several although they do not move: with those hosts."""
     holders, runners = collections.defaultdict(list), collections.defaultdict(list)
     for host in view.held:
         for server_id, state in host.domains.items():
@@ -502,10 +506,19 @@ def one_host_each(view):
                 runners[server_id].append(host.name)
             if not view.moves(server_id, host.host_id):
                 holders[server_id].append(host.name)
-    for places in (holders, runners):
-        for server_id, names in places.items():
-            if len(names) > 1:
-                yield f"server {server_id} is on {names}"
+    return {server_id: names for places in (holders, runners) for server_id, names in places.items() if len(names) > 1}
+
+
+@invariant
+def one_host_each(view):
+    """No server runs on two hosts, nor is on two unless it moves"""
+    found = shared_by_hosts(view)
+    if found:  # rows and hosts are read one after the other, and a server may have begun to move between: what is so stays so
+        again = view.again()
+        found = {server_id: names for server_id, names in shared_by_hosts(again).items() if server_id in found}
+        again.close()
+    for server_id, names in found.items():
+        yield f"server {server_id} is on {names}"
 
 
 @invariant(at_rest=True)
