@@ -9,7 +9,8 @@ check_pie_supported(LANGUAGES C)
 
 find_program(CCACHE ccache)
 if(CCACHE AND NOT CMAKE_C_COMPILER_LAUNCHER)
-    set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
+    # What one checkout compiled serves all others on the machine: no path of the checkout is in the result (-ffile-prefix-map).
+    set(CMAKE_C_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CCACHE})
 endif()
 
 set(CMAKE_C_FLAGS_RELEASE "-O2 -g1 -fno-plt -D_FORTIFY_SOURCE=2 -fstack-protector-strong")
