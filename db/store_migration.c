@@ -10,9 +10,14 @@
     "m.id, m.uuid, m.server_id, m.operation_id, m.project_id, m.user_id, m.kind, m.step, m.outcome, m.request, "       \
     "m.source_host, m.target_host, m.wanted_host, m.drain_host, m.power, m.old_flavor, m.new_flavor, m.options, "      \
     "m.progress, m.hint, m.message, m.created_us, m.updated_us, m.deadline_us"
+/* Of a host that was removed, too. */
+#define HOST_NAME(host, column)                                                                                        \
+    "COALESCE(" host ".name, (SELECT MAX(p.name) FROM host_past p WHERE p.id = m." column "))"
+#define SOURCE_NAME HOST_NAME("s", "source_host")
+#define TARGET_NAME HOST_NAME("t", "target_host")
 #define MIGRATION_SELECT                                                                                               \
-    "SELECT " OWN_COLUMNS ", s.name, t.name, t.address FROM migration m LEFT JOIN host s ON s.id = m.source_host "     \
-    "LEFT JOIN host t ON t.id = m.target_host "
+    "SELECT " OWN_COLUMNS ", " SOURCE_NAME ", " TARGET_NAME ", t.address FROM migration m "                            \
+    "LEFT JOIN host s ON s.id = m.source_host LEFT JOIN host t ON t.id = m.target_host "
 /* Its owner is not settled. */
 #define UNSETTLED "m.step NOT IN ('clearing', 'undoing', 'done') "
 
