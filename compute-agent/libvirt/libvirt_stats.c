@@ -145,6 +145,13 @@ static void libvirt_stats_take(struct libvirt_call *c, const virDomainStatsRecor
     c->sample_count++;
 }
 
+/* Whoever asked one that is on its way for its counters would wait until it has left. */
+static bool libvirt_stats_leaves(const struct libvirt_call *c, virDomainPtr domain)
+{
+    virDomainJobInfo job;
+    return c->profile->tunnels && virDomainGetJobInfo(domain, &job) == 0 && job.type != VIR_DOMAIN_JOB_NONE;
+}
+
 static void libvirt_stats_sample_each(struct libvirt_call *c)
 {
     virDomainPtr *domains = NULL;
@@ -156,7 +163,8 @@ static void libvirt_stats_sample_each(struct libvirt_call *c)
     c->samples = memory_array((size_t)count + 1, sizeof(*c->samples));
     for (int i = 0; i < count; i++) {
         virDomainStatsRecord record;
-        if (names_is_ours(&c->names, virDomainGetName(domains[i])) && libvirt_stats_single(domains[i], &record) == 0) {
+        if (names_is_ours(&c->names, virDomainGetName(domains[i])) && !libvirt_stats_leaves(c, domains[i]) &&
+            libvirt_stats_single(domains[i], &record) == 0) {
             libvirt_stats_take(c, &record);
             virTypedParamsFree(record.params, record.nparams);
         }

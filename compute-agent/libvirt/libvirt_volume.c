@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 
 #define LIBVIRT_VOLUME_NOTE      "copied"
+#define LIBVIRT_VOLUME_SENT      "config.sent"
 #define LIBVIRT_VOLUME_DEADLINES 10 /* a copy may take so many of a start's */
 #define LIBVIRT_VOLUME_GIB       ((unsigned long long)1 << 30)
 
@@ -70,15 +71,20 @@ static struct http_datastore libvirt_volume_web(const struct libvirt_call *c)
                                    .deadline_s = (long)(c->settings->call_deadline_ms / 1000 + 1)};
 }
 
+static int libvirt_volume_is_there(struct libvirt_call *c, const char *name, bool *ret)
+{
+    struct http_datastore web = libvirt_volume_web(c);
+    c->code = http_datastore_find(&web, name, ret, &c->error);
+    c->transient = c->code != 0;
+    return c->code;
+}
+
 /* 0 with *ret NULL when it is not there. libvirt's driver would not tell that from other errors. */
 static int libvirt_volume_find(struct libvirt_call *c, const char *name, virStorageVolPtr *ret)
 {
-    struct http_datastore web = libvirt_volume_web(c);
-    bool there;
+    bool there = false;
     *ret = NULL;
-    c->code = http_datastore_find(&web, name, &there, &c->error);
-    c->transient = c->code != 0;
-    if (c->code || !there)
+    if (libvirt_volume_is_there(c, name, &there) || !there)
         return c->code;
     virStoragePoolPtr pool = virStoragePoolLookupByName(c->conn, c->facts.datastore);
     if (!pool)
@@ -106,12 +112,12 @@ int libvirt_volume_delete(struct libvirt_call *c, const char *name)
 
 /* ---- making ---- */
 
-static char *libvirt_volume_note(const struct libvirt_call *c)
+static char *libvirt_volume_note(const struct libvirt_call *c, const char *name)
 {
     char *folder = storage_folder(c->settings, c->id);
     struct strbuf path;
     strbuf_init(&path, 0);
-    strbuf_appendf(&path, "%s/" LIBVIRT_VOLUME_NOTE, folder);
+    strbuf_appendf(&path, "%s/%s", folder, name);
     free(folder);
     return strbuf_take(&path);
 }
@@ -163,34 +169,59 @@ static int libvirt_volume_copy(struct libvirt_call *c, const char *disk)
     return code;
 }
 
+/* Before every start: only a copy is worth a connection. */
 static int libvirt_volume_ensure(struct libvirt_call *c, const char *disk)
 {
     struct stat st;
-    virStorageVolPtr there;
-    char *note = libvirt_volume_note(c);
+    bool there = false;
+    char *note = libvirt_volume_note(c, LIBVIRT_VOLUME_NOTE);
     int code = 0;
     if (c->first && stat(note, &st)) {
-        code = libvirt_volume_copy(c, disk);
+        code = libvirt_call_open(c);
+        code = code ? code : libvirt_volume_copy(c, disk);
         code = code ? code : (c->code = file_replace(note, "", 0, 0600, &c->error));
-    } else if ((code = libvirt_volume_find(c, disk, &there)) == 0 && !there) {
+    } else if ((code = libvirt_volume_is_there(c, disk, &there)) == 0 && !there) {
         code = c->code =
             error_set(&c->error, ERR_NOT_FOUND, "The server's disk [%s] %s is not there", c->facts.datastore, disk);
-    } else if (!code) {
-        virStorageVolFree(there);
     }
     free(note);
     return code;
+}
+
+/* Which config drive there is: one that has not changed is not put again. */
+static const char *libvirt_volume_stamp(struct libvirt_call *c)
+{
+    struct stat st;
+    if (stat(c->config, &st))
+        return "";
+    return arena_printf(&c->arena, "%lld %lld.%09ld", (long long)st.st_size, (long long)st.st_mtim.tv_sec,
+                        st.st_mtim.tv_nsec);
+}
+
+static void libvirt_volume_put_config(struct libvirt_call *c, const char *folder)
+{
+    struct http_datastore web = libvirt_volume_web(c);
+    const char *stamp = libvirt_volume_stamp(c);
+    char *note = libvirt_volume_note(c, LIBVIRT_VOLUME_SENT);
+    struct strbuf last;
+    strbuf_init(&last, 256);
+    bool sent = *stamp && file_read(note, &last, NULL) == 0 && strcmp(last.data, stamp) == 0;
+    if (!sent)
+        c->code =
+            http_datastore_put(&web, arena_printf(&c->arena, "%s/" DOMAIN_XML_CONFIG, folder), c->config, &c->error);
+    if (!sent && !c->code)
+        c->code = file_replace(note, stamp, strlen(stamp), 0600, &c->error);
+    c->transient = c->code != 0;
+    strbuf_done(&last);
+    free(note);
 }
 
 static void libvirt_volume_make(struct libvirt_call *c)
 {
     char *folder, *disk;
     libvirt_volume_name(c, &folder, &disk);
-    if (libvirt_call_open(c) || libvirt_volume_ensure(c, disk))
-        return;
-    struct http_datastore web = libvirt_volume_web(c);
-    c->code = http_datastore_put(&web, arena_printf(&c->arena, "%s/" DOMAIN_XML_CONFIG, folder), c->config, &c->error);
-    c->transient = c->code != 0;
+    if (libvirt_volume_ensure(c, disk) == 0)
+        libvirt_volume_put_config(c, folder);
 }
 
 /* ---- preparing: files of this machine first, then the hypervisor's ---- */

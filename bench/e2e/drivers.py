@@ -1,0 +1,149 @@
+"""Start of a server through the API, against the same call of libvirt alone in the same run: VMware ESX (simulated), libvirt's test driver."""
+import ctypes
+import os
+import sys
+import time
+
+from cloud import Cloud, cpu_seconds, wait_until
+from real import ROOT, RealHost
+from report import Row, median
+
+sys.path.append(str(ROOT / "tests/e2e/lib"))
+import vsphere  # noqa: E402
+
+TEMPLATE = "templates/tiny.vmdk"
+TEST_DOMAIN = "<domain type='test'><name>bare</name><memory>65536</memory><vcpu>1</vcpu><os><type>hvm</type></os></domain>"
+REST_S = 20
+
+
+class Libvirt:
+    """Its library; a password is in the file that LIBVIRT_AUTH_FILE names."""
+
+    def __init__(self, uri):
+        self.library = ctypes.CDLL("libvirt.so.0")
+        for name in ("virConnectOpenAuth", "virDomainLookupByName", "virDomainDefineXML"):
+            getattr(self.library, name).restype = ctypes.c_void_p
+        auth = ctypes.c_void_p.in_dll(self.library, "virConnectAuthPtrDefault")
+        self.connection = ctypes.c_void_p(self.library.virConnectOpenAuth(uri.encode(), auth, 0))
+        if not self.connection:
+            raise RuntimeError(f"no connection to {uri}")
+
+    def define(self, xml):
+        self.library.virDomainFree(ctypes.c_void_p(self.library.virDomainDefineXML(self.connection, xml.encode())))
+
+    def start(self, name):
+        """Seconds of the call, with the look-up that it needs; then it is switched off."""
+        begin = time.monotonic()
+        domain = ctypes.c_void_p(self.library.virDomainLookupByName(self.connection, name.encode()))
+        if not domain or self.library.virDomainCreate(domain):
+            raise RuntimeError(f"libvirt does not start {name}")
+        seconds = time.monotonic() - begin
+        self.library.virDomainDestroy(domain)
+        self.library.virDomainFree(domain)
+        return seconds
+
+
+def reach(cloud, server, status):
+    end = time.monotonic() + 60
+    while True:
+        shown = cloud.good("GET", f"/compute/v2.1/servers/{server}")["server"]
+        if shown["status"] == status and not shown["OS-EXT-STS:task_state"]:
+            return
+        if shown["status"] == "ERROR" or time.monotonic() > end:
+            raise RuntimeError(f"{server} does not become {status}: {shown.get('fault')}")
+        time.sleep(0.002)
+
+
+def act(cloud, server, action, status):
+    begin = time.monotonic()
+    cloud.good("POST", f"/compute/v2.1/servers/{server}/action", {action: None})
+    reach(cloud, server, status)
+    return time.monotonic() - begin
+
+
+def compare(context, cloud, server, libvirt, name):
+    """In turn, so that what else the machine does falls on both."""
+    ours, bare = [], []
+    for turn in range(context.pick(20, 4) + 1):
+        act(cloud, server, "os-stop", "SHUTOFF")
+        started = act(cloud, server, "os-start", "ACTIVE")
+        alone = libvirt.start(name)
+        if turn:
+            ours.append(started)
+            bare.append(alone)
+    return ours, bare
+
+
+def row(what, ours, bare, floor=None):
+    ms = lambda values: median(values) * 1000  # noqa: E731
+    return Row(f"{what}: os-start until ACTIVE", ms(ours), "ms", floor, least=False,
+               reference=f"libvirt's call alone {ms(bare):.1f} ms; {ms(ours) - ms(bare):.1f} ms are the cloud's, worst {(max(ours)) * 1000:.0f} ms")
+
+
+def inventory(cloud, hypervisor):
+    """The first connection takes a moment."""
+    def known():
+        with cloud.sql() as db:
+            return db.execute("SELECT count(*) FROM host WHERE hypervisor = ?", (hypervisor,)).fetchone()[0]
+    wait_until(60, f"the inventory of {hypervisor}", known, 0.05)
+
+
+def esx(context):
+    with Cloud(context.build) as cloud:
+        folder = cloud.place("/var/lib")
+        os.makedirs(folder, exist_ok=True)
+        simulated = vsphere.Vsphere(cloud.port + 7, folder)
+        try:
+            simulated.add_template(TEMPLATE)
+            os.environ["LIBVIRT_AUTH_FILE"] = simulated.auth_file
+            cloud.unlimited()
+            cloud.flavor = cloud.make_flavor(ram=64)
+            options = (f"hypervisor_uri = {simulated.uri}", f"password_file = {simulated.password_file}", "port_security = off")
+            with RealHost(cloud, options) as host:
+                inventory(cloud, "VMware")
+                image = cloud.good("POST", "/image/v2/images", {"name": "t", "disk_format": "raw", "container_format": "bare",
+                                                                "vmware_template": TEMPLATE, "hypervisor_type": "vmware"})["id"]
+                cloud.call("PUT", f"/image/v2/images/{image}/file", b"x", {"Content-Type": "application/octet-stream"})
+                cloud.image = image
+                server = cloud.good("POST", "/compute/v2.1/servers", cloud.server_body(host.add_network()))["server"]["id"]
+                reach(cloud, server, "ACTIVE")
+                simulated.define("bare")
+                ours, bare = compare(context, cloud, server, Libvirt(simulated.uri), "bare")
+        finally:
+            simulated.stop()
+    return row("VMware ESX (simulated: it starts nothing)", ours, bare, 100)
+
+
+def test(context):
+    count = context.pick(100, 20)
+    with Cloud(context.build) as cloud:
+        cloud.unlimited()
+        cloud.flavor = cloud.make_flavor(ram=1, disk=0)
+        with RealHost(cloud, ("hypervisor_uri = test:///default", "port_security = off", "reserved_memory = 0")) as host:
+            cloud.image = host.add_image("none", bytes(4096), "raw")
+            inventory(cloud, "test")
+            network = host.add_network()
+            with cloud.sql() as db:
+                feed = db.execute("UPDATE counter SET value = value + 1 WHERE name = 'host_feed' RETURNING value").fetchone()[0]
+                db.execute("UPDATE host SET ratio_vcpus = 256000, ratio_disk = 64000, feed = ?", (feed,))
+            servers = [cloud.good("POST", "/compute/v2.1/servers", cloud.server_body(network))["server"]["id"] for _ in range(count)]
+            for server in servers:
+                reach(cloud, server, "ACTIVE")
+            libvirt = Libvirt("test:///default")
+            libvirt.define(TEST_DOMAIN)
+            ours, bare = compare(context, cloud, servers[0], libvirt, "bare")
+            time.sleep(2)
+            begin, used = time.monotonic(), cpu_seconds(host.agent.pid)
+            time.sleep(context.pick(REST_S, 5))
+            share = (cpu_seconds(host.agent.pid) - used) / (time.monotonic() - begin) * 100 * 100 / count
+    return [row("libvirt's test driver", ours, bare, 100),
+            Row("libvirt's test driver: agent's processor time at rest, for 100 domains", share, "% of a core", 1, least=False)]
+
+
+def measure(context):
+    rows = test(context)
+    reason = vsphere.lacks()
+    if reason:
+        context.say(f"no simulator of ESX: {reason}")
+        return rows
+    return rows + [esx(context)]
