@@ -78,13 +78,23 @@ static void add(struct report *r, const char *name, int64_t nano)
     g->nano[r->which] += nano;
 }
 
+static void add_lines(struct report *r, const char *project, const struct bill_lines *lines)
+{
+    const char *tag = command_value(r->cli, "tag");
+    for (size_t i = 0; i < lines->count; i++) {
+        if (!tag || bill_has_tag(&lines->items[i], tag)) {
+            add(r, group_name(r, project, &lines->items[i]), lines->items[i].amount_nano);
+        }
+    }
+}
+
 static int add_project(struct report *r, const char *project, const struct book_versions *books, struct error *e)
 {
     struct bill_lines lines = {0};
     arena_reset(&r->lines);
     int rc = bill_project(&r->bill, project, &r->periods[r->which], books, false, &r->lines, &lines, e);
-    for (size_t i = 0; !rc && i < lines.count; i++) {
-        add(r, group_name(r, project, &lines.items[i]), lines.items[i].amount_nano);
+    if (!rc) {
+        add_lines(r, project, &lines);
     }
     return rc;
 }
@@ -95,8 +105,8 @@ static int add_unused(struct report *r, const struct book_versions *books, struc
     struct bill_lines lines = {0};
     arena_reset(&r->lines);
     int rc = bill_unused(&r->bill, &r->periods[r->which], books, &r->lines, &lines, e);
-    for (size_t i = 0; !rc && i < lines.count; i++) {
-        add(r, group_name(r, "", &lines.items[i]), lines.items[i].amount_nano);
+    if (!rc) {
+        add_lines(r, "", &lines);
     }
     return rc;
 }
@@ -299,6 +309,7 @@ static int bill_run(struct cli *cli, struct error *e)
 static const struct command_option options[] = {
     {"account", "ID", "Only this billing account."},
     {"project", "ID", "Only this project."},
+    {"tag", "TAG", "Only of servers that had this tag, while they had it."},
     {"month", "MONTH", "Another month than the running one, as 2026-10."},
     {"by", "WHAT", "resource (default), project, flavor, state, zone, server, tags or network."},
 };

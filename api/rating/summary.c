@@ -29,7 +29,7 @@ struct summary {
     const char *currency, *only_id;
     enum group_by groups[GROUPS_MAX];
     size_t group_count;
-    const char *only_type; /* NULL: all */
+    const char *only_type, *only_tag; /* NULL: all */
     struct line *lines;
     size_t count;
     int64_t offset, limit; /* rows that are shown */
@@ -94,7 +94,7 @@ static int add_project(void *arg, const struct rated *r)
         const struct bill_line *l = &r->lines.items[i];
         const struct rate_resource *resource = &r->bill.resources.items[l->resource];
         if ((s->only_type && strcmp(s->only_type, resource->name) != 0) ||
-            (s->only_id && strcmp(s->only_id, l->subject) != 0)) {
+            (s->only_id && strcmp(s->only_id, l->subject) != 0) || (s->only_tag && !bill_has_tag(l, s->only_tag))) {
             continue;
         }
         struct line *line = line_for(s, r, l);
@@ -196,8 +196,10 @@ static bool has_group(const struct summary *s, enum group_by g)
 
 static int summary_show(struct request *request, struct reply *reply)
 {
-    struct summary s = {
-        .request = request, .only_type = rating_filter(request, "type"), .only_id = rating_filter(request, "id")};
+    struct summary s = {.request = request,
+                        .only_type = rating_filter(request, "type"),
+                        .only_id = rating_filter(request, "id"),
+                        .only_tag = rating_filter(request, "tag")};
     const char *project = NULL, *marker;
     int rc = period_read(request, &s.period);
     rc = rc ? rc : rating_project(request, &project);

@@ -69,6 +69,8 @@ int bill_unused(struct bill *b, const struct bill_period *period, const struct b
 const char *bill_market(const struct bill_line *line);
 /* The reservation that a line is about: its free slots, or a server that took one; "" without. */
 const char *bill_reservation(const struct bill_line *line);
+/* Whether the line is about something that had the tag. */
+bool bill_has_tag(const struct bill_line *line, const char *tag);
 /* The price's name on a line. */
 const char *bill_label(const struct bill_line *line);
 /* The order of lines, the tier last: below, equal to or above 0. Of runs with the same books. */

@@ -32,6 +32,16 @@ const char *bill_reservation(const struct bill_line *line)
     return strcmp(line->shape->facts.source, "reservation") == 0 ? line->subject : line->shape->reservation;
 }
 
+bool bill_has_tag(const struct bill_line *line, const char *tag)
+{
+    for (size_t i = 0; i < line->shape->tag_count; i++) {
+        if (strcmp(line->shape->tags[i], tag) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int bill_amount(const struct bill *b, struct bill_line *line, struct error *e)
 {
     const struct rate_resource *resource = &b->resources.items[line->resource];
