@@ -138,6 +138,17 @@ static bool libvirt_guard_misses(const char *had, const char *ports)
     return false;
 }
 
+/* Looked at again: one that has just started was not there yet. */
+static bool libvirt_guard_misses_now(const struct libvirt_call *c, const char *had)
+{
+    struct strbuf ports;
+    strbuf_init(&ports, 0);
+    libvirt_guard_look(c, &ports);
+    bool misses = libvirt_guard_misses(had, ports.data);
+    strbuf_done(&ports);
+    return misses;
+}
+
 void libvirt_guard_heal(const struct libvirt_call *c, const char *server_id, const struct strbuf *ports)
 {
     struct strbuf had;
@@ -147,7 +158,8 @@ void libvirt_guard_heal(const struct libvirt_call *c, const char *server_id, con
     char *path = libvirt_guard_path(c, server_id);
     strbuf_init(&had, 0);
     pthread_mutex_lock(&libvirt_guard_lock);
-    if (file_read(path, &had, NULL) == 0 && libvirt_guard_misses(had.data, ports->data)) {
+    if (file_read(path, &had, NULL) == 0 && libvirt_guard_misses(had.data, ports->data) &&
+        libvirt_guard_misses_now(c, had.data)) {
         int code = libvirt_guard_run(c, "", had.data, &e);
         log_warn("rules of a server's ports were gone", "server=%s error=\"%s\"", server_id,
                  code ? error_text(&e) : "");
