@@ -196,6 +196,42 @@ TEST("for a running guest the disks are made empty and as large, and the config 
     end(&w);
 }
 
+#define LAYER "instances/.layers/01890000-2222-7222-8333-0123456789ab.qcow2"
+#define LOWER "instances/.layers/01890000-3333-7222-8333-0123456789ab.qcow2"
+/* The disk becomes the lower of two layers, which has an overlay with a 9, the upper, and that one the disk with an 8.
+ */
+static const char layers[] =
+    "cd " HOST_A "; mkdir instances/.layers; mv " ROOT " " LOWER "; for f in " LOWER ":" LAYER " " LAYER ":" ROOT
+    "; do qemu-img create -q -f qcow2 -b $PWD/${f%%:*} -F qcow2 ${f##*:}; done; qemu-io -f qcow2 -c 'write -P 8 8M "
+    "1M' " ROOT " >/dev/null; mv " ROOT " keep; qemu-io -f qcow2 -c 'write -P 9 9M 1M' " LAYER
+    " >/dev/null; mv keep " ROOT;
+
+TEST("the layers of a clone come along, each on this host's copy of the one below, and once for all of its kin")
+{
+    for (int off = 0; off < 2; off++) {
+        struct world w = {.files = NULL};
+        struct error e = {0};
+        char backing[IMAGE_CHECK_NAME_SIZE];
+        begin(&w);
+        shell(layers);
+        CHECK_OK(receive(&w, HOST_B, 0, off ? FILES : RUNNING, &e), &e);
+        CHECK_OK(image_check_backing(path_of(HOST_B, ROOT), backing, &e), &e);
+        CHECK_TEXT(backing, path_of(HOST_B, LAYER));
+        CHECK_OK(image_check_backing(path_of(HOST_B, LAYER), backing, &e), &e);
+        CHECK_TEXT(backing, path_of(HOST_B, LOWER));
+        CHECK_OK(image_check_backing(path_of(HOST_B, LOWER), backing, &e), &e);
+        CHECK_TEXT(backing, path_of(HOST_B, "images/i.qcow2"));
+        shell("for x in '7 1M 6M' '9 9M 1M'; do set -- $x; qemu-io -f qcow2 -c \"read -q -P $1 $2 $3\" " HOST_B "/" ROOT
+              "; done");
+        shell(off ? "qemu-io -f qcow2 -c 'read -q -P 8 8M 1M' " HOST_B "/" ROOT
+                  : "qemu-io -f qcow2 -c 'read -q -P 0 8M 1M' " HOST_B "/" ROOT);
+        shell("rm -r " HOST_B "/instances/" SERVER "; touch -d @1 " HOST_B "/" LOWER);
+        CHECK_OK(receive(&w, HOST_B, 0, FILES, &e), &e);
+        shell("[ $(stat -c %Y " HOST_B "/" LOWER ") = 1 ]");
+        end(&w);
+    }
+}
+
 #define RAW "instances/" SERVER "/root.raw"
 
 TEST("raw disks arrive without what was never written, and grow; under a guest that runs they are not copied")
