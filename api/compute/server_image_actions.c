@@ -4,6 +4,7 @@
 #include "api/compute/server_image_properties.h"
 #include "api/compute/servers_body.h"
 #include "common/json_in.h"
+#include "common/model/machine.h"
 #include "common/uuid.h"
 #include "db/store_operation.h"
 #include <stdlib.h>
@@ -90,6 +91,22 @@ static int begin(struct request *request, struct server_row *row, const struct o
     return rc ? rc : server_image_begin(request->conn, row, &image, &making, &request->error);
 }
 
+/* Whoever insists on file systems at rest must have somebody who brings them there. */
+static int check_quiesce(struct request *request, const struct server_row *row)
+{
+    const char *quiesce, *agent;
+    if (row->observed_state != SERVER_STATE_RUNNING && row->observed_state != SERVER_STATE_PAUSED)
+        return 0;
+    int rc = server_image_properties_word(request, row, "os_require_quiesce", "", &quiesce);
+    rc = rc ? rc : server_image_properties_word(request, row, "hw_qemu_guest_agent", "", &agent);
+    if (!rc && machine_word_is_on(quiesce) && !machine_word_is_on(agent))
+        rc = error_set(&request->error, ERR_CONFLICT,
+                       "The image of instance %s says os_require_quiesce, but QEMU guest agent is not enabled "
+                       "(hw_qemu_guest_agent of the image): its file systems cannot be frozen",
+                       row->id);
+    return rc;
+}
+
 static int run(struct request *request, struct reply *reply, struct server_row *row, const struct order *o)
 {
     struct server_situation s = store_server_situation(row);
@@ -99,7 +116,8 @@ static int run(struct request *request, struct reply *reply, struct server_row *
                          server_action_name(o->action), row->id, what, value);
     if (request->credential.project_id[0] == '\0')
         return error_set(&request->error, ERR_FORBIDDEN, "An image is made in a project: the token has none");
-    int rc = begin(request, row, o, &id);
+    int rc = check_quiesce(request, row);
+    rc = rc ? rc : begin(request, row, o, &id);
     if (rc)
         return rc;
     if (compute_since(request, 45)) {

@@ -191,3 +191,20 @@ int server_image_properties_fill(struct request *request, const struct server_ro
     *ret = image;
     return 0;
 }
+
+int server_image_properties_word(struct request *request, const struct server_row *row, const char *name,
+                                 const char *fallback, const char **ret)
+{
+    const char *text = NULL;
+    struct json_doc doc;
+    int rc = store_server_image_properties(request->conn, row->id, &request->arena, &text, &request->error);
+    *ret = fallback;
+    rc = rc || text == NULL ? rc : json_in_parse(text, strlen(text), &doc, &request->error);
+    if (rc || text == NULL)
+        return rc;
+    const char *value = json_in_text(json_in_member(doc.root, name));
+    if (value != NULL)
+        *ret = arena_strdup(&request->arena, value);
+    json_in_done(&doc);
+    return 0;
+}

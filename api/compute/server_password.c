@@ -4,6 +4,7 @@
 #include "api/compute/server_password.h"
 #include "api/api.h"
 #include "api/compute/compute.h"
+#include "api/compute/server_image_properties.h"
 #include "api/compute/server_life.h"
 #include "api/compute/server_question.h"
 #include "api/identity/token.h"
@@ -12,28 +13,10 @@
 #include "db/store_server.h"
 #include <string.h>
 
-/* The image's properties, or "{}". */
-static int read_image(struct request *request, const struct server_row *row, const char *name, const char *fallback,
-                      const char **ret)
-{
-    const char *text = NULL;
-    struct json_doc doc;
-    int rc = store_server_image_properties(request->conn, row->id, &request->arena, &text, &request->error);
-    *ret = fallback;
-    rc = rc || text == NULL ? rc : json_in_parse(text, strlen(text), &doc, &request->error);
-    if (rc || text == NULL)
-        return rc;
-    const char *value = json_in_text(json_in_member(doc.root, name));
-    if (value != NULL)
-        *ret = arena_strdup(&request->arena, value);
-    json_in_done(&doc);
-    return 0;
-}
-
 static int check_agent(struct request *request, const struct server_row *row)
 {
     const char *word;
-    int rc = read_image(request, row, "hw_qemu_guest_agent", "", &word);
+    int rc = server_image_properties_word(request, row, "hw_qemu_guest_agent", "", &word);
     if (!rc && !machine_word_is_on(word))
         rc = error_set(&request->error, ERR_CONFLICT,
                        "Failed to set admin password on %s because QEMU guest agent is not enabled "
@@ -88,7 +71,7 @@ int server_password_change(struct request *request, struct server_row *row, json
         return error_set(&request->error, ERR_CONFLICT, "Cannot 'changePassword' instance %s while it is in %s %s",
                          row->id, active ? "task_state" : "vm_state", active ? words.task_state : words.vm_state);
     int rc = check_agent(request, row);
-    rc = rc ? rc : read_image(request, row, "os_admin_user", "root", &user);
+    rc = rc ? rc : server_image_properties_word(request, row, "os_admin_user", "root", &user);
     rc = rc ? rc
             : server_life_record(request->conn, row, OPERATION_CHANGE_PASSWORD, &actor, request->now_us,
                                  &request->error);

@@ -99,23 +99,11 @@ static int http_download_judge(struct http_transfer *t, const struct http_setup 
 static int http_download_perform(struct http_transfer *t, const struct http_setup *setup)
 {
     char text[CURL_ERROR_SIZE] = "";
-    char *url = http_setup_url(setup, t->what->path);
-    long stall_s = (long)(t->what->stall_ms / 1000);
-    http_setup_apply(setup, t->easy);
-    curl_easy_setopt(t->easy, CURLOPT_URL, url);
-    curl_easy_setopt(t->easy, CURLOPT_ERRORBUFFER, text);
     curl_easy_setopt(t->easy, CURLOPT_RESUME_FROM_LARGE, (curl_off_t)t->at);
     curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, http_download_write);
     curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t);
-    curl_easy_setopt(t->easy, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(t->easy, CURLOPT_XFERINFOFUNCTION, http_download_progress);
-    curl_easy_setopt(t->easy, CURLOPT_XFERINFODATA, t);
-    curl_easy_setopt(t->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(t->easy, CURLOPT_LOW_SPEED_TIME, stall_s > 0 ? stall_s : 1L);
-    CURLcode outcome = curl_easy_perform(t->easy);
-    int code = http_download_judge(t, setup, outcome, text);
-    free(url);
-    return code;
+    const struct http_setup_transfer how = {t->what->path, t->what->stall_ms, http_download_progress, t, text};
+    return http_download_judge(t, setup, http_setup_perform(setup, t->easy, &how), text);
 }
 
 int http_download(const struct http_download *d, struct error *e)

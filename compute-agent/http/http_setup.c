@@ -103,6 +103,23 @@ char *http_setup_url(const struct http_setup *s, const char *path)
     return strbuf_take(&text);
 }
 
+CURLcode http_setup_perform(const struct http_setup *s, CURL *easy, const struct http_setup_transfer *t)
+{
+    char *url = http_setup_url(s, t->path);
+    long stall_s = (long)(t->stall_ms / 1000);
+    http_setup_apply(s, easy);
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->text);
+    curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, t->progress);
+    curl_easy_setopt(easy, CURLOPT_XFERINFODATA, t->arg);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, stall_s > 0 ? stall_s : 1L);
+    CURLcode outcome = curl_easy_perform(easy);
+    free(url);
+    return outcome;
+}
+
 int http_setup_error(const struct http_setup *s, CURLcode outcome, const char *text, struct error *e)
 {
     const char *why = text[0] ? text : curl_easy_strerror(outcome);

@@ -13,6 +13,16 @@ int http_setup_init(struct http_setup *s, const char *url, const struct http_cli
                     struct error *e);
 void http_setup_done(struct http_setup *s);
 void http_setup_apply(const struct http_setup *s, CURL *easy);
+/* A transfer of a file: also where to, what says how far it is, and that it ends when nothing moves for that long.
+ * `text` has CURL_ERROR_SIZE bytes and gets libcurl's own sentence. Returns its outcome. */
+struct http_setup_transfer {
+    const char *path;
+    int64_t stall_ms;
+    curl_xferinfo_callback progress;
+    void *arg;
+    char *text;
+};
+CURLcode http_setup_perform(const struct http_setup *s, CURL *easy, const struct http_setup_transfer *t);
 /* Caller frees. */
 char *http_setup_url(const struct http_setup *s, const char *path);
 /* The outcome of a transfer as an error; `text` is libcurl's own sentence, may be "". Returns its code. */

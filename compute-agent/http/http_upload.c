@@ -80,26 +80,14 @@ static int http_upload_judge(const struct http_sending *s, const struct http_set
 static int http_upload_perform(struct http_sending *s, const struct http_setup *setup, struct error *e)
 {
     char text[CURL_ERROR_SIZE] = "";
-    char *url = http_setup_url(setup, s->what->path);
-    long stall_s = (long)(s->what->stall_ms / 1000);
-    http_setup_apply(setup, s->easy);
-    curl_easy_setopt(s->easy, CURLOPT_URL, url);
-    curl_easy_setopt(s->easy, CURLOPT_ERRORBUFFER, text);
     curl_easy_setopt(s->easy, CURLOPT_UPLOAD, 1L);
     curl_easy_setopt(s->easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)s->size);
     curl_easy_setopt(s->easy, CURLOPT_HTTPHEADER, s->headers);
     curl_easy_setopt(s->easy, CURLOPT_READFUNCTION, http_upload_read);
     curl_easy_setopt(s->easy, CURLOPT_READDATA, s);
     curl_easy_setopt(s->easy, CURLOPT_WRITEFUNCTION, http_upload_ignore);
-    curl_easy_setopt(s->easy, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(s->easy, CURLOPT_XFERINFOFUNCTION, http_upload_progress);
-    curl_easy_setopt(s->easy, CURLOPT_XFERINFODATA, s);
-    curl_easy_setopt(s->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(s->easy, CURLOPT_LOW_SPEED_TIME, stall_s > 0 ? stall_s : 1L);
-    CURLcode outcome = curl_easy_perform(s->easy);
-    int code = http_upload_judge(s, setup, outcome, text, e);
-    free(url);
-    return code;
+    const struct http_setup_transfer how = {s->what->path, s->what->stall_ms, http_upload_progress, s, text};
+    return http_upload_judge(s, setup, http_setup_perform(setup, s->easy, &how), text, e);
 }
 
 int http_upload(const struct http_upload *u, struct error *e)
