@@ -44,6 +44,8 @@ struct sim_load {
     bool special;      /* 30 % with groups, traits, aggregates, hints */
     bool hosts_change; /* hosts are disabled, enabled, joined, removed */
     bool cells;        /* hosts of two NUMA cells; 30 % of the servers are pinned to processors of one */
+    bool shapes;       /* thousands of sizes, each with wishes of its own */
+    bool own;          /* each host has a property of its own */
 };
 extern const struct sim_load sim_loads[];
 extern const size_t sim_load_count;

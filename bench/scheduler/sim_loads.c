@@ -9,19 +9,38 @@
 #define GROUPS       512
 #define GROUP_HOSTS  24
 #define FLAVORS      64
-#define PINS         8  /* most processors of a flavor with cells */
-#define CHANGE_EVERY 20 /* decisions */
+#define SHAPES       10000 /* of the loads with many */
+#define PINS         8     /* most processors of a flavor with cells */
+#define CHANGE_EVERY 20    /* decisions */
 
 const struct sim_load sim_loads[] = {
-    {"uniform", "12 sizes alike likely, 80 % full", 800, false, false, false, false},
-    {"heavy-tailed", "sizes with a heavy tail, 90 % full", 900, true, false, false, false},
-    {"churn90", "12 sizes, churn at 90 % full", 900, false, false, false, false},
-    {"churn95", "12 sizes, churn at 95 % full", 950, false, false, false, false},
-    {"mixed", "churn at 90 %; 30 % of the requests with groups, traits, aggregates, hints, devices", 900, false, true,
-     false, false},
-    {"hosts", "churn at 90 % while hosts are disabled, enabled, joined and removed", 900, false, false, true, false},
-    {"cells", "churn at 90 % on hosts of two NUMA cells; 30 % of the requests pinned to processors of one cell", 900,
-     false, false, false, true},
+    {.name = "uniform", .doc = "12 sizes alike likely, 80 % full", .full_permille = 800},
+    {.name = "heavy-tailed", .doc = "sizes with a heavy tail, 90 % full", .full_permille = 900, .heavy = true},
+    {.name = "churn90", .doc = "12 sizes, churn at 90 % full", .full_permille = 900},
+    {.name = "churn95", .doc = "12 sizes, churn at 95 % full", .full_permille = 950},
+    {.name = "mixed",
+     .doc = "churn at 90 %; 30 % of the requests with groups, traits, aggregates, hints, devices",
+     .full_permille = 900,
+     .special = true},
+    {.name = "hosts",
+     .doc = "churn at 90 % while hosts are disabled, enabled, joined and removed",
+     .full_permille = 900,
+     .hosts_change = true},
+    {.name = "cells",
+     .doc = "churn at 90 % on hosts of two NUMA cells; 30 % of the requests pinned to processors of one cell",
+     .full_permille = 900,
+     .cells = true},
+    {.name = "shapes",
+     .doc = "churn at 90 %; 10,000 shapes of requests, each with size, zone, rack and traits of its own",
+     .full_permille = 900,
+     .special = true,
+     .shapes = true},
+    {.name = "own",
+     .doc = "likewise where each host has a property of its own, which one in eight shapes asks for",
+     .full_permille = 900,
+     .special = true,
+     .shapes = true,
+     .own = true},
 };
 const size_t sim_load_count = sizeof(sim_loads) / sizeof(sim_loads[0]);
 
@@ -41,7 +60,7 @@ struct sim_group {
 struct sim_pool {
     const struct sim_load *load;
     struct placement *placement;
-    struct resources flavors[FLAVORS];
+    struct resources flavors[SHAPES];
     int flavor_count;
     struct sim_held *held;
     int64_t held_count, held_capacity;
@@ -68,6 +87,14 @@ static uint32_t below(struct sim_pool *s, uint32_t n)
 static void make_flavors(struct sim_pool *s)
 {
     static const int64_t vcpus[] = {1, 2, 4, 8}, gib_each[] = {2, 4, 8};
+    for (int i = 0; s->load->shapes && i < SHAPES; i++) {
+        int64_t v = 1 + below(s, 8);
+        s->flavors[s->flavor_count++] =
+            (struct resources){{v, v * 2048 + (int64_t)below(s, 96) * 256, 10 + (int64_t)below(s, 80)}};
+    }
+    if (s->load->shapes) {
+        return;
+    }
     if (!s->load->heavy) {
         for (int i = 0; i < 12; i++) {
             int64_t v = vcpus[i / 3];
@@ -101,7 +128,8 @@ static void describe(const struct sim_pool *s, int32_t number, struct placement_
     static const char *const racks[] = {"rack=1", "rack=2", "rack=3", "rack=4", "rack=5", "rack=6", "rack=7", "rack=8"};
     static const char *const owners[] = {"project-7", NULL};
     static const struct placement_class gpu[] = {{"CUSTOM_GPU", {4, 0, 1000}, 0}};
-    static const char *has[3];
+    static const char *has[3], *own[2];
+    static char name[32];
     uint32_t dice = (uint32_t)number * 2654435761U >> 8;
     snprintf(id, 40, "%08x-0000-4000-8000-%012x", (unsigned)number, (unsigned)number);
     *ret = (struct placement_host){
@@ -131,6 +159,13 @@ static void describe(const struct sim_pool *s, int32_t number, struct placement_
     ret->trait_count = count;
     ret->aggregates = &racks[dice / 300 % 8];
     ret->aggregate_count = 1;
+    if (s->load->own) {
+        snprintf(name, sizeof(name), "host=%d", (int)number);
+        own[0] = racks[dice / 300 % 8];
+        own[1] = name;
+        ret->aggregates = own;
+        ret->aggregate_count = 2;
+    }
     ret->tenants = dice / 2400 % 50 == 0 ? owners : NULL;
 }
 
@@ -244,6 +279,26 @@ static void make_special(struct sim_pool *s, struct placement_request *r, int16_
     }
 }
 
+/* What a shape asks for follows from its number. */
+static void make_shape(const struct sim_pool *s, int shape, struct placement_request *r)
+{
+    static const char *const zones[] = {NULL, "zone-a", "zone-b", "zone-c"};
+    static const char *const racks[] = {"rack=1", "rack=2", "rack=3", "rack=4", "rack=5", "rack=6", "rack=7", "rack=8"};
+    static char name[32], project[32];
+    uint32_t dice = (uint32_t)shape * 2654435761U >> 8;
+    snprintf(project, sizeof(project), "project-%d", shape % 100);
+    r->project_id = project;
+    r->zone = zones[dice % 4];
+    r->properties[0] = dice / 4 % 16 < 8 ? racks[dice / 4 % 8] : NULL;
+    r->required[0] = dice / 64 % 2 ? "CUSTOM_SSD" : NULL;
+    r->forbidden[0] = dice / 128 % 2 ? "CUSTOM_GPU_HOST" : NULL;
+    if (s->load->own && dice / 256 % 8 == 0) {
+        snprintf(name, sizeof(name), "host=%d", (int)(dice / 2048 % (uint32_t)s->named));
+        r->properties[0] = name;
+        r->zone = r->required[0] = r->forbidden[0] = NULL;
+    }
+}
+
 static void group_change(struct sim_group *g, int32_t slot, int change)
 {
     size_t i = 0;
@@ -288,7 +343,9 @@ static void place_one(struct sim_pool *s, bool plain, struct sim_latency *choice
     struct placement_request r = {.project_id = "project-1"};
     int16_t flavor = (int16_t)below(s, (uint32_t)s->flavor_count), group = -1;
     r.need = s->flavors[flavor];
-    if (!plain && s->load->special && below(s, 10) < 3) {
+    if (s->load->shapes) {
+        make_shape(s, flavor, &r);
+    } else if (!plain && s->load->special && below(s, 10) < 3) {
         make_special(s, &r, &group);
     }
     struct numa_request asked;
