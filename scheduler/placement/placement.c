@@ -36,6 +36,7 @@ void placement_free(struct placement **placement)
         HASH_DEL(p->names, name);
         free(name->text);
         free(name->shown);
+        free(name->kinds);
         free(name);
     }
     for (int32_t i = 0; i < p->slot_count; i++) {
@@ -189,6 +190,7 @@ static void show(struct placement *p, int32_t slot, const int32_t *values)
     f->least = t->all.least;
     memcpy(f->low, t->all.low, sizeof(f->low));
     memcpy(f->high, t->all.high, sizeof(f->high));
+    placement_block_change(p, kind);
     placement_recall_change(p, slot, values);
 }
 

@@ -117,30 +117,94 @@ static bool is_excluded(const uint64_t *excluded, int32_t slot)
     return excluded && (excluded[slot / 64] >> (slot % 64) & 1);
 }
 
-/* The bounds of the kinds that pass, as a heap: the most promising first. Returns how many. */
-static int32_t bound_kinds(const struct placement *p, const struct placement_request *r, const struct class *k,
-                           struct query *q)
+/* The heap of what is still to be looked at, the most promising first: kinds by their number, blocks of kinds behind
+ * them, large blocks behind those. */
+#define MANY_KINDS  128  /* from here on blocks are looked at first */
+#define TOO_MANY    1024 /* and large blocks before */
+#define BLOCK_FIRST (1 << 28)
+#define LARGE_FIRST (1 << 29)
+
+static int32_t heap_add(struct placement *p, int32_t count, struct found bound)
 {
-    int32_t count = 0;
-    for (int32_t word = 0; word * 64 < p->kind_count; word++) {
-        for (uint64_t bits = k->passing[word]; bits; bits &= bits - 1) {
-            struct found bound = {.slot = word * 64 + __builtin_ctzll(bits)};
-            bound.score = bound_kind(p, r, bound.slot, q);
-            if (bound.score == SCORE_NONE) {
-                continue;
-            }
-            int32_t i = count++;
-            for (; i > 0 && p->bounds[(i - 1) / 2].score < bound.score; i = (i - 1) / 2) {
-                p->bounds[i] = p->bounds[(i - 1) / 2];
-            }
-            p->bounds[i] = bound;
+    int32_t i = count;
+    if (bound.score == SCORE_NONE) {
+        return count;
+    }
+    for (; i > 0 && p->bounds[(i - 1) / 2].score < bound.score; i = (i - 1) / 2) {
+        p->bounds[i] = p->bounds[(i - 1) / 2];
+    }
+    p->bounds[i] = bound;
+    return count + 1;
+}
+
+static int32_t add_kinds(struct placement *p, const struct placement_request *r, const struct class *k, int32_t word,
+                         struct query *q, int32_t count)
+{
+    for (uint64_t bits = k->passing[word]; bits; bits &= bits - 1) {
+        struct found bound = {.slot = word * 64 + __builtin_ctzll(bits)};
+        bound.score = bound_kind(p, r, bound.slot, q);
+        count = heap_add(p, count, bound);
+    }
+    return count;
+}
+
+static int64_t bound_block(struct placement *p, int level, int32_t block, struct query *q)
+{
+    const struct kind_front *f = placement_block_front(p, level, block);
+    if (f->hosts == 0) {
+        return SCORE_NONE;
+    }
+    placement_query_block(f, q);
+    return placement_bound(q, f->least, f->low, f->high);
+}
+
+/* The blocks first..last-1 in which a kind passes. */
+static int32_t add_blocks(struct placement *p, const struct class *k, int32_t first, int32_t last, struct query *q,
+                          int32_t count)
+{
+    for (int32_t word = first; word < last && word * 64 < p->kind_count; word++) {
+        if (k->passing[word] != 0) {
+            int64_t score = bound_block(p, BLOCK_OF_KINDS, word, q);
+            count = heap_add(p, count, (struct found){.score = score, .slot = BLOCK_FIRST + word});
         }
     }
     return count;
 }
 
+static bool any_passes(const struct placement *p, const struct class *k, int32_t first, int32_t last)
+{
+    uint64_t any = 0;
+    for (int32_t word = first; word < last && word * 64 < p->kind_count; word++) {
+        any |= k->passing[word];
+    }
+    return any != 0;
+}
+
+/* What the search begins with. Returns how many. */
+static int32_t heap_begin(struct placement *p, const struct placement_request *r, const struct class *k,
+                          struct query *q)
+{
+    int32_t count = 0, words = (p->kind_count + 63) / 64, each = BLOCK_LARGE_KINDS / BLOCK_KINDS;
+    if (p->kind_count > TOO_MANY) {
+        for (int32_t i = 0; i * each < words; i++) {
+            if (any_passes(p, k, i * each, (i + 1) * each)) {
+                int64_t score = bound_block(p, BLOCK_LARGE, i, q);
+                count = heap_add(p, count, (struct found){.score = score, .slot = LARGE_FIRST + i});
+            }
+        }
+        return count;
+    }
+    if (p->kind_count > MANY_KINDS) {
+        return add_blocks(p, k, 0, words, q, 0);
+    }
+    for (int32_t word = 0; word < words; word++) {
+        count = add_kinds(p, r, k, word, q, count);
+    }
+    return count;
+}
+
 /* Takes the first one out of the heap of `count`. */
-static struct found bound_next(struct placement *p, int32_t count)
+static struct found heap_next(struct placement *p, int32_t count)
 {
     struct found first = p->bounds[0], last = p->bounds[count - 1];
     int32_t i = 0, child = 1;
@@ -159,14 +223,22 @@ static struct found bound_next(struct placement *p, int32_t count)
 static void search_kinds(struct placement *p, const struct placement_request *r, const struct class *k, int32_t most,
                          struct query *q, struct shortlist *list)
 {
+    int32_t each = BLOCK_LARGE_KINDS / BLOCK_KINDS, count = heap_begin(p, r, k, q);
     placement_shortlist_init(list, most);
-    for (int32_t count = bound_kinds(p, r, k, q); count > 0; count--) {
-        struct found bound = bound_next(p, count);
+    while (count > 0) {
+        struct found bound = heap_next(p, count--);
         if (bound.score < list->bar.score) {
             return;
         }
-        placement_query_kind(p, r, bound.slot, q);
-        placement_search(&p->kinds[bound.slot]->tree, q, list);
+        if (bound.slot >= LARGE_FIRST) {
+            int32_t first = (bound.slot - LARGE_FIRST) * each;
+            count = add_blocks(p, k, first, first + each, q, count);
+        } else if (bound.slot >= BLOCK_FIRST) {
+            count = add_kinds(p, r, k, bound.slot - BLOCK_FIRST, q, count);
+        } else {
+            placement_query_kind(p, r, bound.slot, q);
+            placement_search(&p->kinds[bound.slot]->tree, q, list);
+        }
     }
 }
 

@@ -9,7 +9,9 @@ struct name {
     char *text;
     char *shown; /* of a match, how it is told; else NULL */
     int32_t number;
-    bool is_key; /* of a property of a host */
+    bool is_key;    /* of a property of a host */
+    int32_t *kinds; /* that have it, as zone, trait, property, tenant or class */
+    int32_t kind_count, kind_capacity;
     UT_hash_handle hh;
 };
 
@@ -54,10 +56,13 @@ struct kind {
     UT_hash_handle hh;
 };
 
-/* What a search looks at of every kind, close together. */
+/* What a search looks at of every kind, close together; or of a block of kinds. */
 struct kind_front {
-    int64_t unit[RESOURCE_COUNT]; /* one of a resource as a share: SHARE_ONE is the whole */
-    int32_t hosts;                /* in its tree */
+    int64_t unit[RESOURCE_COUNT];      /* one of a resource as a share: SHARE_ONE is the whole; of a block the least */
+    int64_t unit_high[RESOURCE_COUNT]; /* of a block: the most */
+    int64_t
+        left_high[RESOURCE_COUNT]; /* of a block: no share left is more than so much a piece of `high` less the need */
+    int32_t hosts;                 /* in its tree */
     int32_t least, low[TREE_FIXED], high[TREE_FIXED];
 };
 
@@ -93,6 +98,16 @@ static inline const int32_t *placement_list(const struct constraints *c, enum co
     return c->names + start;
 }
 
+/* Kinds are summed up in blocks of 64, a word of a class, and those in large blocks. Only pools of many kinds look at
+ * them. */
+enum { BLOCK_OF_KINDS, BLOCK_LARGE, BLOCK_LEVELS };
+#define BLOCK_KINDS       64
+#define BLOCK_LARGE_KINDS 1024
+struct kind_block {
+    struct kind_front front;
+    bool stale; /* a kind of it has changed since */
+};
+
 /* A host that was found. */
 struct found {
     int64_t score;
@@ -100,6 +115,7 @@ struct found {
 };
 #define SCORE_NONE INT64_MIN
 #define SHARE_ONE  (1LL << 32)
+#define SHARE_MOST (SHARE_ONE + SHARE_ONE / 512) /* sizes are rounded down by less than a thousandth */
 
 /* The best hosts, the best first. What does not beat the bar does not come in: the last one of a full list. */
 #define SHORTLIST 64
@@ -147,7 +163,7 @@ struct recall {
 struct class {
     struct constraints key;
     uint64_t hash;
-    uint64_t era;   /* of the kinds when `passing` was made; 0: the entry is free */
+    bool known;     /* else the entry is free */
     int32_t judged; /* kinds judged so far */
     uint64_t *passing;
     uint64_t used_at;
@@ -155,7 +171,7 @@ struct class {
     enum placement_goal goal; /* that all pools that the request can go to have in common */
 };
 
-#define PLACEMENT_CLASSES 256 /* remembered, in sets of CLASS_WAYS */
+#define PLACEMENT_CLASSES 1024 /* remembered, in sets of CLASS_WAYS */
 #define CLASS_WAYS        8
 
 struct placement {
@@ -176,10 +192,13 @@ struct placement {
     size_t confined_count;
     struct kind **kinds, *kinds_by_key;
     struct kind_front *fronts;
+    struct kind_block *blocks[BLOCK_LEVELS];
     int32_t kind_count, kind_capacity;
-    struct found *bounds; /* scratch by kind: what hosts can reach at best, and the kind */
+    int32_t reuse_at; /* where the next emptied kind is looked for */
+    int32_t empty_kinds;
+    struct found *bounds; /* scratch: what hosts of a kind or block can reach at best, and its place */
     uint64_t era;         /* grows when the meaning of a kind's number changes */
-    struct class classes[PLACEMENT_CLASSES];
+    struct class classes[PLACEMENT_CLASSES + 1]; /* the last: of a request that few kinds can pass, not remembered */
     struct recall recalls[RECALLS];
     struct changes changes;
     uint64_t tick;
@@ -199,10 +218,12 @@ struct query {
     int32_t need[TREE_DIMENSIONS_MAX];  /* least free amount; INT32_MIN: not asked */
     int32_t asked[TREE_DIMENSIONS_MAX]; /* the dimensions that are */
     int asked_count, fixed_count;
-    int64_t unit[RESOURCE_COUNT]; /* one of a resource as a share: 2^32 is the whole */
+    int64_t unit[RESOURCE_COUNT]; /* one of a resource as a share: 2^32 is the whole; of a block the least and most */
+    int64_t unit_high[RESOURCE_COUNT];
     int64_t weight[RESOURCE_COUNT], weight_servers;
     int64_t scarcity[RESOURCE_COUNT]; /* how much a share of it counts for packing; SCARCITY_ONE for the scarcest */
-    int64_t need_worth;               /* what the request itself takes off the weighers' sum */
+    int64_t need_worth;               /* what the request itself takes off the weighers' sum; of a block the least */
+    int64_t need_worth_high;
     int64_t worth_most;              /* 0, or the larger weight when the sum is one of VCPU and memory alone, which then
                                       * tells how little can be left */
     double worth_factor;             /* likewise for what is left, in pack's terms */
@@ -224,6 +245,10 @@ struct kind *placement_kind_get(struct placement *p, const struct placement_host
 void placement_kind_join(struct placement *p, struct kind *k);
 void placement_kind_leave(struct placement *p, int32_t kind);
 void placement_kinds_done(struct placement *p);
+/* The kind's front has changed. */
+void placement_block_change(struct placement *p, int32_t kind);
+/* The front of a block, up to date. */
+const struct kind_front *placement_block_front(struct placement *p, int level, int32_t block);
 /* The class of the filters, up to date. Valid until the next call. */
 const struct class *placement_class_get(struct placement *p, const struct constraints *c);
 static inline bool placement_class_passes(const struct class *k, int32_t kind)
@@ -254,6 +279,8 @@ int32_t placement_class_dimension(const struct kind_key *k, int32_t class);
 bool placement_query_begin(const struct placement *p, const struct placement_request *r, struct query *ret);
 /* The rest, for one kind after another. False when the kind cannot hold it. */
 bool placement_query_kind(const struct placement *p, const struct placement_request *r, int32_t kind, struct query *q);
+/* Likewise for a block of kinds, whose front it is: further classes are not asked. */
+void placement_query_block(const struct kind_front *front, struct query *q);
 /* Whether a host with these values lacks something that is asked of all kinds. */
 static inline bool placement_lacks(const struct query *q, const int32_t *values)
 {

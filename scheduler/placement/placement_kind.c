@@ -102,34 +102,97 @@ static struct kind_key *build_key(struct placement *p, const struct placement_ho
     return k;
 }
 
+/* `words` blocks of kinds are there. */
+static void blocks_grow(struct placement *p, int32_t words)
+{
+    static const int32_t sizes[BLOCK_LEVELS] = {BLOCK_KINDS, BLOCK_LARGE_KINDS};
+    for (int level = 0; level < BLOCK_LEVELS; level++) {
+        size_t old = ((size_t)words * BLOCK_KINDS + (size_t)sizes[level] - 1) / (size_t)sizes[level];
+        size_t count = ((size_t)p->kind_capacity + (size_t)sizes[level] - 1) / (size_t)sizes[level];
+        p->blocks[level] = memory_resize(p->blocks[level], count * sizeof(struct kind_block));
+        memset(p->blocks[level] + old, 0, (count - old) * sizeof(struct kind_block));
+    }
+}
+
 static void kinds_grow(struct placement *p)
 {
     int32_t words = p->kind_capacity / 64;
     p->kind_capacity = p->kind_capacity ? p->kind_capacity * 2 : 64;
     p->kinds = memory_resize(p->kinds, (size_t)p->kind_capacity * sizeof(struct kind *));
     p->fronts = memory_resize(p->fronts, (size_t)p->kind_capacity * sizeof(*p->fronts));
-    p->bounds = memory_resize(p->bounds, (size_t)p->kind_capacity * sizeof(*p->bounds));
-    for (size_t i = 0; i < PLACEMENT_CLASSES; i++) {
+    p->bounds = memory_resize(p->bounds, (size_t)p->kind_capacity * 2 * sizeof(*p->bounds));
+    blocks_grow(p, words);
+    for (size_t i = 0; i <= PLACEMENT_CLASSES; i++) {
         struct class *k = &p->classes[i];
         k->passing = memory_resize(k->passing, (size_t)p->kind_capacity / 8);
         memset(k->passing + words, 0, (size_t)(p->kind_capacity / 64 - words) * sizeof(uint64_t));
     }
 }
 
+/* The names of a kind: each knows the kinds that have it. */
+static void note_names(struct placement *p, const struct kind_key *key, int32_t kind)
+{
+    int32_t count = key->trait_count + key->property_count + key->tenant_count + key->class_count;
+    for (int32_t i = -1; i < count; i++) {
+        struct name *name = p->name_at[i < 0 ? key->zone : key->names[i]];
+        if (name->kind_count == name->kind_capacity) {
+            name->kind_capacity = name->kind_capacity ? name->kind_capacity * 2 : 4;
+            name->kinds = memory_resize(name->kinds, (size_t)name->kind_capacity * sizeof(*name->kinds));
+        }
+        name->kinds[name->kind_count++] = kind;
+    }
+}
+
+static void forget_names(struct placement *p, const struct kind_key *key, int32_t kind)
+{
+    int32_t count = key->trait_count + key->property_count + key->tenant_count + key->class_count;
+    for (int32_t i = -1; i < count; i++) {
+        struct name *name = p->name_at[i < 0 ? key->zone : key->names[i]];
+        int32_t at = 0;
+        while (at < name->kind_count && name->kinds[at] != kind) {
+            at++;
+        }
+        if (at < name->kind_count) {
+            name->kinds[at] = name->kinds[--name->kind_count];
+        }
+    }
+}
+
 /* An emptied kind to be made anew, or NULL. Looked for only when the kinds would have to grow. */
 static struct kind *kind_reuse(struct placement *p)
 {
-    for (int32_t i = 0; i < p->kind_count; i++) {
-        struct kind *k = p->kinds[i];
+    for (int32_t i = 0; p->empty_kinds > 0 && i < p->kind_count; i++) {
+        p->reuse_at = p->reuse_at + 1 < p->kind_count ? p->reuse_at + 1 : 0;
+        struct kind *k = p->kinds[p->reuse_at];
         if (k->hosts == 0) {
             HASH_DEL(p->kinds_by_key, k);
+            forget_names(p, k->key, k->number);
             tree_done(&k->tree);
             free(k->key);
+            p->empty_kinds--;
             p->era++;
             return k;
         }
     }
     return NULL;
+}
+
+static void judge_one(const struct placement *p, struct class *k, int32_t kind)
+{
+    uint64_t bit = 1ULL << (kind % 64);
+    uint64_t *word = &k->passing[kind / 64];
+    *word = placement_kind_passes(p, p->kinds[kind]->key, &k->key) ? *word | bit : *word & ~bit;
+}
+
+/* Classes that have judged the number before judge it anew. */
+static void rejudge(struct placement *p, int32_t number)
+{
+    for (size_t i = 0; i <= PLACEMENT_CLASSES; i++) {
+        struct class *k = &p->classes[i];
+        if (k->known && number < k->judged) {
+            judge_one(p, k, number);
+        }
+    }
 }
 
 /* The keys of its properties become names too: what no host has need not be asked of any. */
@@ -179,7 +242,9 @@ static struct kind *kind_make(struct placement *p, const struct kind_key *key, s
     int32_t number = k->number;
     *k = (struct kind){.number = number, .key_size = size, .key = memory_new(size)};
     memcpy(k->key, key, size);
+    p->empty_kinds++; /* until a host joins it */
     p->fronts[number] = (struct kind_front){.least = INT32_MAX};
+    placement_block_change(p, number);
     for (int r = 0; r < RESOURCE_COUNT; r++) {
         p->fronts[number].unit[r] = key->size[r] > 0 ? SHARE_ONE / key->size[r] : 0;
     }
@@ -189,6 +254,8 @@ static struct kind *kind_make(struct placement *p, const struct kind_key *key, s
     k->goal = goal_of(p, key);
     p->pools += k->goal != PLACEMENT_GOAL_DEFAULT;
     HASH_ADD_KEYPTR(hh, p->kinds_by_key, k->key, k->key_size, k);
+    note_names(p, k->key, number);
+    rejudge(p, number);
     return k;
 }
 
@@ -208,6 +275,7 @@ struct kind *placement_kind_get(struct placement *p, const struct placement_host
 
 void placement_kind_join(struct placement *p, struct kind *k)
 {
+    p->empty_kinds -= k->hosts == 0;
     p->inhabited += k->hosts++ == 0;
     tree_reserve(&k->tree, k->hosts);
 }
@@ -215,7 +283,9 @@ void placement_kind_join(struct placement *p, struct kind *k)
 void placement_kind_leave(struct placement *p, int32_t kind)
 {
     assert(p->kinds[kind]->hosts > 0);
-    p->inhabited += --p->kinds[kind]->hosts == 0;
+    bool last = --p->kinds[kind]->hosts == 0;
+    p->inhabited += last;
+    p->empty_kinds += last;
 }
 
 void placement_kinds_done(struct placement *p)
@@ -226,10 +296,13 @@ void placement_kinds_done(struct placement *p)
         free(p->kinds[i]->key);
         free(p->kinds[i]);
     }
-    for (size_t i = 0; i < PLACEMENT_CLASSES; i++) {
+    for (size_t i = 0; i <= PLACEMENT_CLASSES; i++) {
         free(p->classes[i].passing);
     }
     free(p->kinds);
+    for (int level = 0; level < BLOCK_LEVELS; level++) {
+        free(p->blocks[level]);
+    }
     free(p->bounds);
     free(p->fronts);
 }
@@ -245,16 +318,44 @@ int32_t placement_class_dimension(const struct kind_key *k, int32_t class)
     return -1;
 }
 
+/* The kinds that have the rarest of the names that are asked for, of which all others must have it too; NULL: nothing
+ * narrows them down. */
+static const struct name *rarest(const struct placement *p, const struct constraints *c)
+{
+    static const struct name nobody = {.kind_count = 0};
+    static const enum constraint_list lists[] = {LIST_REQUIRED, LIST_PROPERTIES, LIST_CLASSES};
+    const struct name *least = NULL;
+    if (c->zone == -2) {
+        return &nobody;
+    }
+    least = c->zone >= 0 ? p->name_at[c->zone] : NULL;
+    for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]); l++) {
+        int32_t count;
+        const int32_t *names = placement_list(c, lists[l], &count);
+        for (int32_t i = 0; i < count; i++) {
+            const struct name *name = names[i] >= 0 ? p->name_at[names[i]] : &nobody;
+            least = !least || name->kind_count < least->kind_count ? name : least;
+        }
+    }
+    return least;
+}
+
+#define FEW_KINDS 256 /* are judged one by one whatever they are */
+
 static void judge(const struct placement *p, struct class *k)
 {
-    if (k->era != p->era) {
-        k->era = p->era;
-        k->judged = 0;
+    k->judged = k->known ? k->judged : 0;
+    k->known = true;
+    const struct name *name = p->kind_count - k->judged > FEW_KINDS ? rarest(p, &k->key) : NULL;
+    if (name && name->kind_count < p->kind_count / 4) {
+        memset(k->passing, 0, ((size_t)p->kind_count + 63) / 64 * sizeof(uint64_t));
+        for (int32_t i = 0; i < name->kind_count; i++) {
+            judge_one(p, k, name->kinds[i]);
+        }
+        k->judged = p->kind_count;
     }
     for (; k->judged < p->kind_count; k->judged++) {
-        uint64_t bit = 1ULL << (k->judged % 64);
-        uint64_t *word = &k->passing[k->judged / 64];
-        *word = placement_kind_passes(p, p->kinds[k->judged]->key, &k->key) ? *word | bit : *word & ~bit;
+        judge_one(p, k, k->judged);
     }
 }
 
@@ -274,22 +375,35 @@ static uint64_t hash_of(const struct constraints *c)
     return hash;
 }
 
-/* The entry of the class, or the one that makes room for it. */
+static bool is_class(const struct class *k, const struct constraints *c, size_t size, uint64_t hash)
+{
+    return k->known && k->hash == hash && memcmp(&k->key, c, size) == 0;
+}
+
+/* The entry of the class, or the one that makes room for it: judging few kinds costs less than what it would push out.
+ */
 static struct class *class_place(struct placement *p, const struct constraints *c, uint64_t hash)
 {
     struct class *set = &p->classes[hash % (PLACEMENT_CLASSES / CLASS_WAYS) * CLASS_WAYS], *oldest = set;
     size_t size = placement_constraints_size(c);
     for (size_t i = 0; i < CLASS_WAYS; i++) {
-        if (set[i].era != 0 && set[i].hash == hash && memcmp(&set[i].key, c, size) == 0) {
+        if (is_class(&set[i], c, size, hash)) {
             return &set[i];
         }
         if (set[i].used_at < oldest->used_at) {
             oldest = &set[i];
         }
     }
+    const struct name *name = p->kind_count > FEW_KINDS ? rarest(p, c) : NULL;
+    if (name && name->kind_count <= FEW_KINDS / 4) {
+        oldest = &p->classes[PLACEMENT_CLASSES];
+        if (is_class(oldest, c, size, hash)) {
+            return oldest;
+        }
+    }
     memcpy(&oldest->key, c, size);
     oldest->hash = hash;
-    oldest->era = 0;
+    oldest->known = false;
     oldest->goal_at = 0;
     return oldest;
 }

@@ -117,20 +117,47 @@ bool placement_query_begin(const struct placement *p, const struct placement_req
     return can;
 }
 
-bool placement_query_kind(const struct placement *p, const struct placement_request *r, int32_t kind, struct query *q)
+static void ask_worth(struct query *q)
 {
-    bool can = true;
-    q->need_worth = 0;
-    for (int i = 0; i < RESOURCE_COUNT; i++) {
-        q->unit[i] = p->fronts[kind].unit[i];
-        q->need_worth += q->weight[i] * q->unit[i] * (q->need[i] > 0 ? q->need[i] : 0);
-    }
     q->asked_count = q->fixed_count;
     if (q->worth_most > 0) {
         int64_t worth = q->need_worth >> WORTH_SHIFT;
         q->need[TREE_WORTH] = worth < INT32_MAX ? (int32_t)worth : INT32_MAX;
         q->asked[q->asked_count++] = TREE_WORTH;
     }
+}
+
+/* No host that has enough of it needs more than the whole. */
+static int64_t share_of(int64_t need, int64_t unit)
+{
+    int64_t share;
+    return __builtin_mul_overflow(need, unit, &share) || share > SHARE_MOST ? SHARE_MOST : share;
+}
+
+void placement_query_block(const struct kind_front *front, struct query *q)
+{
+    q->need_worth = q->need_worth_high = 0;
+    for (int i = 0; i < RESOURCE_COUNT; i++) {
+        int64_t need = q->need[i] > 0 ? q->need[i] : 0;
+        int64_t least = share_of(need, front->unit[i]), most = share_of(need, front->unit_high[i]);
+        q->unit[i] = front->unit[i];
+        q->unit_high[i] = front->left_high[i];
+        q->need_worth += q->weight[i] * (q->weight[i] > 0 ? least : most);
+        q->need_worth_high += q->weight[i] * (q->weight[i] > 0 ? most : least);
+    }
+    ask_worth(q);
+}
+
+bool placement_query_kind(const struct placement *p, const struct placement_request *r, int32_t kind, struct query *q)
+{
+    bool can = true;
+    q->need_worth = 0;
+    for (int i = 0; i < RESOURCE_COUNT; i++) {
+        q->unit[i] = q->unit_high[i] = p->fronts[kind].unit[i];
+        q->need_worth += q->weight[i] * q->unit[i] * (q->need[i] > 0 ? q->need[i] : 0);
+    }
+    q->need_worth_high = q->need_worth;
+    ask_worth(q);
     for (size_t i = 0; i < r->extra.count; i++) {
         int32_t d = placement_class_dimension(p->kinds[kind]->key, r->extra.item[i].class);
         if (d >= 0) {
@@ -148,11 +175,17 @@ bool placement_query_kind(const struct placement *p, const struct placement_requ
     return can;
 }
 
-/* What is left of a resource once the request is placed, as a share. */
+/* What is left of a resource once the request is placed, as a share: at least, and at most. */
 static inline int64_t left_share(const struct query *q, int r, int32_t amount)
 {
     int64_t need = q->need[r] > 0 ? q->need[r] : 0;
     return (amount - need) * q->unit[r];
+}
+
+static inline int64_t left_share_high(const struct query *q, int r, int32_t amount)
+{
+    int64_t need = q->need[r] > 0 ? q->need[r] : 0;
+    return (amount - need) * q->unit_high[r];
 }
 
 /* The least that suffices, given that the hosts have between low and high. */
@@ -184,7 +217,8 @@ static int64_t reach_weights(const struct query *q, const int32_t *low, const in
     for (int r = 0; r < RESOURCE_COUNT; r++) {
         size_t at = (size_t)r * stride;
         if (q->weight[r] != 0) {
-            score += q->weight[r] * left_share(q, r, q->weight[r] > 0 ? high[at] : at_least(q, r, low[at]));
+            score += q->weight[r] *
+                     (q->weight[r] > 0 ? left_share_high(q, r, high[at]) : left_share(q, r, at_least(q, r, low[at])));
         }
     }
     if (q->weight_servers != 0) {
@@ -197,7 +231,7 @@ static int64_t reach_weights(const struct query *q, const int32_t *low, const in
 /* At least so much worth is left over. */
 static inline int64_t worth_left(const struct query *q, const int32_t *low, size_t stride)
 {
-    int64_t left = (int64_t)low[TREE_WORTH * stride] * (1 << WORTH_SHIFT) - q->need_worth;
+    int64_t left = (int64_t)low[TREE_WORTH * stride] * (1 << WORTH_SHIFT) - q->need_worth_high;
     return q->worth_most > 0 && left > 0 ? left : 0;
 }
 
@@ -227,8 +261,8 @@ static int64_t reach_pack(const struct query *q, const int32_t *low, const int32
 
 static int64_t reach_spread(const struct query *q, const int32_t *high, size_t stride)
 {
-    int64_t vcpu = left_share(q, RESOURCE_VCPU, high[TREE_VCPU * stride]);
-    int64_t memory = left_share(q, RESOURCE_MEMORY_MIB, high[TREE_MEMORY * stride]);
+    int64_t vcpu = left_share_high(q, RESOURCE_VCPU, high[TREE_VCPU * stride]);
+    int64_t memory = left_share_high(q, RESOURCE_MEMORY_MIB, high[TREE_MEMORY * stride]);
     return vcpu < memory ? 3 * vcpu + memory : 3 * memory + vcpu;
 }
 

@@ -552,6 +552,13 @@ TEST("choices are the oracle's with zones, traits, properties, tenants, further 
     run(7, 30, 6000, 1);
 }
 
+TEST("choices are the oracle's among thousands of kinds")
+{
+    alike = false;
+    run(9, HOSTS, 1200, 0);
+    run(10, HOSTS, 1200, 1);
+}
+
 TEST("choices are the oracle's in one large kind, where trees are high")
 {
     alike = true;
