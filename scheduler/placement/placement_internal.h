@@ -174,6 +174,14 @@ struct class {
 #define PLACEMENT_CLASSES 1024 /* remembered, in sets of CLASS_WAYS */
 #define CLASS_WAYS        8
 
+/* Kinds of about one size get their numbers from blocks of their own, whose sums then say more. */
+#define KIND_GROUPS 64
+struct kind_group {
+    int32_t size[RESOURCE_COUNT]; /* about */
+    int32_t next, end;            /* numbers that are free; the same: a block is begun */
+    bool used;
+};
+
 struct placement {
     struct placement_weights weights;
     enum placement_goal goal;
@@ -190,10 +198,11 @@ struct placement {
     int32_t name_count, name_capacity;
     int32_t *confined; /* projects, by name number; in order */
     size_t confined_count;
-    struct kind **kinds, *kinds_by_key;
+    struct kind **kinds, *kinds_by_key; /* by number; NULL: a number that no kind has yet */
     struct kind_front *fronts;
     struct kind_block *blocks[BLOCK_LEVELS];
     int32_t kind_count, kind_capacity;
+    struct kind_group groups[KIND_GROUPS];
     int32_t reuse_at; /* where the next emptied kind is looked for */
     int32_t empty_kinds;
     struct found *bounds; /* scratch: what hosts of a kind or block can reach at best, and its place */

@@ -164,7 +164,7 @@ static struct kind *kind_reuse(struct placement *p)
     for (int32_t i = 0; p->empty_kinds > 0 && i < p->kind_count; i++) {
         p->reuse_at = p->reuse_at + 1 < p->kind_count ? p->reuse_at + 1 : 0;
         struct kind *k = p->kinds[p->reuse_at];
-        if (k->hosts == 0) {
+        if (k && k->hosts == 0) {
             HASH_DEL(p->kinds_by_key, k);
             forget_names(p, k->key, k->number);
             tree_done(&k->tree);
@@ -181,7 +181,8 @@ static void judge_one(const struct placement *p, struct class *k, int32_t kind)
 {
     uint64_t bit = 1ULL << (kind % 64);
     uint64_t *word = &k->passing[kind / 64];
-    *word = placement_kind_passes(p, p->kinds[kind]->key, &k->key) ? *word | bit : *word & ~bit;
+    const struct kind *asked = p->kinds[kind];
+    *word = asked && placement_kind_passes(p, asked->key, &k->key) ? *word | bit : *word & ~bit;
 }
 
 /* Classes that have judged the number before judge it anew. */
@@ -228,17 +229,60 @@ static enum placement_goal goal_of(const struct placement *p, const struct kind_
     return goal;
 }
 
-static struct kind *kind_make(struct placement *p, const struct kind_key *key, size_t size)
+/* The size to a sixteenth. */
+static int32_t coarse(int32_t size)
 {
-    struct kind *k = p->kind_count == p->kind_capacity ? kind_reuse(p) : NULL;
-    if (!k) {
+    int bits = size > 0 ? 32 - __builtin_clz((unsigned)size) : 0;
+    return bits > 5 ? size >> (bits - 5) << (bits - 5) : size;
+}
+
+/* Of more sizes than there are groups some share one. */
+static struct kind_group *group_of(struct placement *p, const struct kind_key *key)
+{
+    int32_t size[RESOURCE_COUNT];
+    uint32_t hash = 0;
+    for (int r = 0; r < RESOURCE_COUNT; r++) {
+        size[r] = coarse(key->size[r]);
+        hash = hash * 16777619U ^ (uint32_t)size[r];
+    }
+    for (int i = 0; i < KIND_GROUPS; i++) {
+        struct kind_group *g = &p->groups[i];
+        if (!g->used) {
+            *g = (struct kind_group){.used = true};
+            memcpy(g->size, size, sizeof(size));
+        }
+        if (memcmp(g->size, size, sizeof(size)) == 0) {
+            return g;
+        }
+    }
+    return &p->groups[(hash ^ hash >> 16) % KIND_GROUPS];
+}
+
+static struct kind *kind_number(struct placement *p, const struct kind_key *key)
+{
+    struct kind_group *g = group_of(p, key);
+    struct kind *k = g->next == g->end && p->kind_count == p->kind_capacity ? kind_reuse(p) : NULL;
+    if (k) {
+        return k;
+    }
+    if (g->next == g->end) {
         if (p->kind_count == p->kind_capacity) {
             kinds_grow(p);
         }
-        k = memory_new(sizeof(*k));
-        k->number = p->kind_count;
-        p->kinds[p->kind_count++] = k;
+        g->next = p->kind_count;
+        g->end = p->kind_count += BLOCK_KINDS;
+        memset(&p->kinds[g->next], 0, BLOCK_KINDS * sizeof(struct kind *));
+        memset(&p->fronts[g->next], 0, BLOCK_KINDS * sizeof(*p->fronts));
     }
+    k = memory_new(sizeof(*k));
+    k->number = g->next++;
+    p->kinds[k->number] = k;
+    return k;
+}
+
+static struct kind *kind_make(struct placement *p, const struct kind_key *key, size_t size)
+{
+    struct kind *k = kind_number(p, key);
     int32_t number = k->number;
     *k = (struct kind){.number = number, .key_size = size, .key = memory_new(size)};
     memcpy(k->key, key, size);
@@ -292,6 +336,9 @@ void placement_kinds_done(struct placement *p)
 {
     HASH_CLEAR(hh, p->kinds_by_key);
     for (int32_t i = 0; i < p->kind_count; i++) {
+        if (!p->kinds[i]) {
+            continue;
+        }
         tree_done(&p->kinds[i]->tree);
         free(p->kinds[i]->key);
         free(p->kinds[i]);
