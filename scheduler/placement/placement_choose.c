@@ -124,10 +124,12 @@ static bool is_excluded(const uint64_t *excluded, int32_t slot)
 #define BLOCK_FIRST (1 << 28)
 #define LARGE_FIRST (1 << 29)
 
-static int32_t heap_add(struct placement *p, int32_t count, struct found bound)
+/* `least` is the lowest slot there: of hosts as good as the last of a full list only lower ones come in. */
+static int32_t heap_add(struct placement *p, int32_t count, struct found bound, int32_t least,
+                        const struct shortlist *list)
 {
     int32_t i = count;
-    if (bound.score == SCORE_NONE) {
+    if (bound.score == SCORE_NONE || !placement_better(bound.score, least, &list->bar)) {
         return count;
     }
     for (; i > 0 && p->bounds[(i - 1) / 2].score < bound.score; i = (i - 1) / 2) {
@@ -138,34 +140,35 @@ static int32_t heap_add(struct placement *p, int32_t count, struct found bound)
 }
 
 static int32_t add_kinds(struct placement *p, const struct placement_request *r, const struct class *k, int32_t word,
-                         struct query *q, int32_t count)
+                         struct query *q, const struct shortlist *list, int32_t count)
 {
     for (uint64_t bits = k->passing[word]; bits; bits &= bits - 1) {
         struct found bound = {.slot = word * 64 + __builtin_ctzll(bits)};
         bound.score = bound_kind(p, r, bound.slot, q);
-        count = heap_add(p, count, bound);
+        count = heap_add(p, count, bound, p->fronts[bound.slot].least, list);
     }
     return count;
 }
 
-static int64_t bound_block(struct placement *p, int level, int32_t block, struct query *q)
+static int32_t add_block(struct placement *p, int level, int32_t block, int32_t place, struct query *q,
+                         const struct shortlist *list, int32_t count)
 {
     const struct kind_front *f = placement_block_front(p, level, block);
     if (f->hosts == 0) {
-        return SCORE_NONE;
+        return count;
     }
     placement_query_block(f, q);
-    return placement_bound(q, f->least, f->low, f->high);
+    struct found bound = {.score = placement_bound(q, f->least, f->low, f->high), .slot = place};
+    return heap_add(p, count, bound, f->least, list);
 }
 
 /* The blocks first..last-1 in which a kind passes. */
 static int32_t add_blocks(struct placement *p, const struct class *k, int32_t first, int32_t last, struct query *q,
-                          int32_t count)
+                          const struct shortlist *list, int32_t count)
 {
     for (int32_t word = first; word < last && word * 64 < p->kind_count; word++) {
         if (k->passing[word] != 0) {
-            int64_t score = bound_block(p, BLOCK_OF_KINDS, word, q);
-            count = heap_add(p, count, (struct found){.score = score, .slot = BLOCK_FIRST + word});
+            count = add_block(p, BLOCK_OF_KINDS, word, BLOCK_FIRST + word, q, list, count);
         }
     }
     return count;
@@ -182,23 +185,22 @@ static bool any_passes(const struct placement *p, const struct class *k, int32_t
 
 /* What the search begins with. Returns how many. */
 static int32_t heap_begin(struct placement *p, const struct placement_request *r, const struct class *k,
-                          struct query *q)
+                          struct query *q, const struct shortlist *list)
 {
     int32_t count = 0, words = (p->kind_count + 63) / 64, each = BLOCK_LARGE_KINDS / BLOCK_KINDS;
     if (p->kind_count > TOO_MANY) {
         for (int32_t i = 0; i * each < words; i++) {
             if (any_passes(p, k, i * each, (i + 1) * each)) {
-                int64_t score = bound_block(p, BLOCK_LARGE, i, q);
-                count = heap_add(p, count, (struct found){.score = score, .slot = LARGE_FIRST + i});
+                count = add_block(p, BLOCK_LARGE, i, LARGE_FIRST + i, q, list, count);
             }
         }
         return count;
     }
     if (p->kind_count > MANY_KINDS) {
-        return add_blocks(p, k, 0, words, q, 0);
+        return add_blocks(p, k, 0, words, q, list, 0);
     }
     for (int32_t word = 0; word < words; word++) {
-        count = add_kinds(p, r, k, word, q, count);
+        count = add_kinds(p, r, k, word, q, list, count);
     }
     return count;
 }
@@ -223,22 +225,27 @@ static struct found heap_next(struct placement *p, int32_t count)
 static void search_kinds(struct placement *p, const struct placement_request *r, const struct class *k, int32_t most,
                          struct query *q, struct shortlist *list)
 {
-    int32_t each = BLOCK_LARGE_KINDS / BLOCK_KINDS, count = heap_begin(p, r, k, q);
+    int32_t each = BLOCK_LARGE_KINDS / BLOCK_KINDS;
     placement_shortlist_init(list, most);
+    int32_t count = heap_begin(p, r, k, q, list);
     while (count > 0) {
         struct found bound = heap_next(p, count--);
         if (bound.score < list->bar.score) {
             return;
         }
-        if (bound.slot >= LARGE_FIRST) {
-            int32_t first = (bound.slot - LARGE_FIRST) * each;
-            count = add_blocks(p, k, first, first + each, q, count);
-        } else if (bound.slot >= BLOCK_FIRST) {
-            count = add_kinds(p, r, k, bound.slot - BLOCK_FIRST, q, count);
-        } else {
+        if (bound.slot < BLOCK_FIRST) {
             placement_query_kind(p, r, bound.slot, q);
             placement_search(&p->kinds[bound.slot]->tree, q, list);
+            continue;
         }
+        bool large = bound.slot >= LARGE_FIRST;
+        int32_t block = bound.slot - (large ? LARGE_FIRST : BLOCK_FIRST);
+        int32_t least = p->blocks[large ? BLOCK_LARGE : BLOCK_OF_KINDS][block].front.least;
+        if (!placement_better(bound.score, least, &list->bar)) {
+            continue;
+        }
+        count = large ? add_blocks(p, k, block * each, (block + 1) * each, q, list, count)
+                      : add_kinds(p, r, k, block, q, list, count);
     }
 }
 

@@ -174,12 +174,13 @@ struct class {
 #define PLACEMENT_CLASSES 1024 /* remembered, in sets of CLASS_WAYS */
 #define CLASS_WAYS        8
 
-/* Kinds of about one size get their numbers from blocks of their own, whose sums then say more. */
-#define KIND_GROUPS 64
+/* Kinds of about one size that pass the same filters, but for what few have, get their numbers from blocks of their
+ * own: then what the block has free says what a request finds there. */
+#define KIND_GROUPS 256
+#define COMMON_NAME 64 /* a property of so many kinds is no longer rare */
 struct kind_group {
-    int32_t size[RESOURCE_COUNT]; /* about */
-    int32_t next, end;            /* numbers that are free; the same: a block is begun */
-    bool used;
+    uint64_t hash;     /* of what they have in common; 0: nobody's */
+    int32_t next, end; /* numbers that are free; the same: a block is begun */
 };
 
 struct placement {

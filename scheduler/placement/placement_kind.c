@@ -236,26 +236,43 @@ static int32_t coarse(int32_t size)
     return bits > 5 ? size >> (bits - 5) << (bits - 5) : size;
 }
 
-/* Of more sizes than there are groups some share one. */
+static uint64_t mix(uint64_t hash, int32_t value)
+{
+    hash = (hash ^ (uint64_t)(uint32_t)value) * 0xff51afd7ed558ccdULL;
+    return hash ^ hash >> 32;
+}
+
+static uint64_t hash_common(const struct placement *p, const struct kind_key *key)
+{
+    uint64_t hash = 0x9e3779b97f4a7c15ULL;
+    const int32_t alike[] = {key->zone,           key->hypervisor,      key->architecture,
+                             key->isolated,       coarse(key->size[0]), coarse(key->size[1]),
+                             coarse(key->size[2])};
+    int32_t count = key->trait_count + key->property_count + key->tenant_count + key->class_count;
+    for (size_t i = 0; i < sizeof(alike) / sizeof(alike[0]); i++) {
+        hash = mix(hash, alike[i]);
+    }
+    for (int32_t i = 0; i < count; i++) {
+        bool property = i >= key->trait_count && i < key->trait_count + key->property_count;
+        if (!property || p->name_at[key->names[i]]->kind_count >= COMMON_NAME) {
+            hash = mix(hash, key->names[i]);
+        }
+    }
+    return hash ? hash : 1;
+}
+
+/* When there are more than groups some share one. */
 static struct kind_group *group_of(struct placement *p, const struct kind_key *key)
 {
-    int32_t size[RESOURCE_COUNT];
-    uint32_t hash = 0;
-    for (int r = 0; r < RESOURCE_COUNT; r++) {
-        size[r] = coarse(key->size[r]);
-        hash = hash * 16777619U ^ (uint32_t)size[r];
-    }
-    for (int i = 0; i < KIND_GROUPS; i++) {
+    uint64_t hash = hash_common(p, key);
+    for (size_t i = 0; i < KIND_GROUPS; i++) {
         struct kind_group *g = &p->groups[i];
-        if (!g->used) {
-            *g = (struct kind_group){.used = true};
-            memcpy(g->size, size, sizeof(size));
-        }
-        if (memcmp(g->size, size, sizeof(size)) == 0) {
+        g->hash = g->hash ? g->hash : hash;
+        if (g->hash == hash) {
             return g;
         }
     }
-    return &p->groups[(hash ^ hash >> 16) % KIND_GROUPS];
+    return &p->groups[hash % KIND_GROUPS];
 }
 
 static struct kind *kind_number(struct placement *p, const struct kind_key *key)
