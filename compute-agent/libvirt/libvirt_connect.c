@@ -360,6 +360,11 @@ static void libvirt_connect_done(struct libvirt_call *c, const struct hypervisor
     lv->conn = c->made;
     lv->facts = c->facts;
     libvirt_cpu_keep(lv, c);
+    if (!c->profile->silent &&
+        virConnectIsAlive(lv->conn) != 1) { /* its end was told before anybody could know whose */
+        libvirt_connect_drop(lv, c->generation, "the hypervisor closed it while it was made");
+        return;
+    }
     lv->failures = 0;
     if (lv->look)
         loop_timer_start(lv->look, LIBVIRT_LOOK_MS, LIBVIRT_LOOK_MS);
