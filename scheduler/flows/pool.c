@@ -28,6 +28,12 @@
 #define PARKED_MAX 256
 #define BY_HAND_US (30 * CLOCK_SECOND_US) /* heard so long after it was switched off: somebody switched it on */
 
+struct taken {
+    int32_t slot; /* PLACEMENT_NO_SLOT: nowhere */
+    struct resources need;
+    struct placement_extra extra;
+};
+
 struct turn {
     struct pool *pool;
     struct dispatch *d;
@@ -36,8 +42,10 @@ struct turn {
     int64_t now_us;
     struct pool_host *asleep;
     size_t asleep_count;
-    struct pool_host *dark; /* those that are asleep, also when they are being woken */
+    struct pool_host *dark; /* those that were asleep when the turn began, also when they are being woken */
     size_t dark_count;
+    struct taken *taken; /* where the parked servers would go, with all of those awake */
+    size_t taken_count;
     struct resources waking; /* capacity that is on its way */
 };
 
@@ -162,10 +170,9 @@ static int read_asleep(struct turn *t, struct error *e)
         bool waking = false;
         rc = check_asleep(t, &t->asleep[i], &waking, e);
         t->pool->asleep_count += t->asleep[i].asleep_us != 0;
-        if (t->asleep[i].asleep_us != 0) {
-            t->dark[t->dark_count++] = t->asleep[i];
+        t->dark[t->dark_count++] = t->asleep[i];
+        if (t->asleep[i].asleep_us != 0)
             tell_dispatch(t->d, t->asleep[i].host_id);
-        }
         if (waking || t->asleep[i].asleep_us == 0)
             resources_add(&t->waking, &t->asleep[i].capacity);
         else
@@ -222,12 +229,6 @@ static void show_asleep(const struct turn *t, bool alive)
     }
 }
 
-struct taken {
-    int32_t slot; /* PLACEMENT_NO_SLOT: nowhere */
-    struct resources need;
-    struct placement_extra extra;
-};
-
 static bool same_batch(const struct placement_waiting_row *a, const struct placement_waiting_row *b)
 {
     return a == b || (a->batch_id && b->batch_id && strcmp(a->batch_id, b->batch_id) == 0);
@@ -247,12 +248,11 @@ static size_t batch_size(const struct placement_waiting_row *rows, size_t index,
 
 /* The hosts that the server, or the least of its batch, would go to were all awake. They are taken in the library for
  * those that follow. */
-static int place_parked(struct turn *t, const struct placement_waiting_row *rows, size_t index, size_t count,
-                        struct taken *taken, struct error *e)
+static int place_parked(struct turn *t, const struct placement_waiting_row *rows, size_t index, struct error *e)
 {
     struct placement *p = t->d->feed.placement;
     const struct placement_waiting_row *row = &rows[index];
-    size_t least = batch_size(rows, index, count);
+    size_t least = batch_size(rows, index, t->taken_count);
     struct placement_request q;
     struct error reason = {0};
     if (least == 0)
@@ -267,10 +267,10 @@ static int place_parked(struct turn *t, const struct placement_waiting_row *rows
     q.goal = PLACEMENT_GOAL_PACK; /* few are woken */
     requirements_make_room(&q, least, &t->arena);
     size_t fit = placement_choose_batch(p, &q, least, least, members, slots);
-    for (size_t i = index, k = 0; i < count && k < fit; i++) {
+    for (size_t i = index, k = 0; i < t->taken_count && k < fit; i++) {
         if (!same_batch(&rows[i], row))
             continue;
-        taken[i] = (struct taken){slots[k], q.need, placement_extra_at(&q, k)};
+        t->taken[i] = (struct taken){slots[k], q.need, placement_extra_at(&q, k)};
         k++;
     }
     return 0;
@@ -285,26 +285,33 @@ static struct pool_host *find_asleep(struct turn *t, int32_t slot)
     return NULL;
 }
 
-static int wake_for_parked(struct turn *t, struct error *e)
+/* t->taken, for as long as the turn lasts; the library is left as it was. */
+static int plan_parked(struct turn *t, struct error *e)
 {
     struct placement_waiting_row *rows = NULL;
-    struct taken *taken;
-    size_t count = 0;
-    int rc = t->asleep_count ? store_queue_parked(t->d->conn, PARKED_MAX, &t->arena, &rows, &count, e) : 0;
-    if (rc || count == 0)
+    int rc = t->dark_count || t->settings->sleep
+                 ? store_queue_parked(t->d->conn, PARKED_MAX, &t->arena, &rows, &t->taken_count, e)
+                 : 0;
+    if (rc || t->taken_count == 0)
         return rc;
-    taken = arena_array(&t->arena, count, sizeof(*taken));
+    t->taken = arena_array(&t->arena, t->taken_count, sizeof(*t->taken));
     show_asleep(t, true);
-    for (size_t i = 0; i < count; i++)
-        taken[i].slot = PLACEMENT_NO_SLOT;
-    for (size_t i = 0; !rc && i < count; i++)
-        rc = place_parked(t, rows, i, count, taken, e);
-    for (size_t k = 0; k < count; k++)
-        if (taken[k].slot != PLACEMENT_NO_SLOT)
-            placement_release(t->d->feed.placement, taken[k].slot, &taken[k].need, &taken[k].extra);
+    for (size_t i = 0; i < t->taken_count; i++)
+        t->taken[i].slot = PLACEMENT_NO_SLOT;
+    for (size_t i = 0; !rc && i < t->taken_count; i++)
+        rc = place_parked(t, rows, i, e);
+    for (size_t i = 0; i < t->taken_count; i++)
+        if (t->taken[i].slot != PLACEMENT_NO_SLOT)
+            placement_release(t->d->feed.placement, t->taken[i].slot, &t->taken[i].need, &t->taken[i].extra);
     show_asleep(t, false);
-    for (size_t k = 0; !rc && k < count; k++) {
-        struct pool_host *h = taken[k].slot == PLACEMENT_NO_SLOT ? NULL : find_asleep(t, taken[k].slot);
+    return rc;
+}
+
+static int wake_for_parked(struct turn *t, struct error *e)
+{
+    int rc = plan_parked(t, e);
+    for (size_t i = 0; !rc && i < t->taken_count; i++) {
+        struct pool_host *h = t->taken[i].slot == PLACEMENT_NO_SLOT ? NULL : find_asleep(t, t->taken[i].slot);
         if (h && h->asleep_us) {
             h->asleep_us = 0; /* asked once */
             rc = wake(t, h, "a server waits for it", e);
@@ -322,6 +329,16 @@ static int64_t idle_since(struct turn *t, const char *host_id)
         if (strcmp(pool->idle[i].host_id, host_id) == 0)
             return pool->idle[i].since_us;
     return t->now_us;
+}
+
+/* A batch waits for several hosts: the first that is awake must not go to sleep before the last is. */
+static bool is_counted_on(const struct turn *t, const char *host_id)
+{
+    int32_t slot = placement_slot(t->d->feed.placement, host_id);
+    for (size_t i = 0; i < t->taken_count; i++)
+        if (slot != PLACEMENT_NO_SLOT && t->taken[i].slot == slot)
+            return true;
+    return false;
 }
 
 static int put_to_sleep(struct turn *t, const struct pool_host *h, struct error *e)
@@ -353,7 +370,7 @@ static int sleep_idle(struct turn *t, struct error *e)
     for (size_t i = 0; !rc && i < count; i++) {
         int64_t since_us = idle_since(t, idle[i].host_id);
         bool long_enough = t->now_us - since_us >= t->settings->sleep_after_us;
-        if (long_enough && suffices(t, &idle[i].capacity)) {
+        if (long_enough && !is_counted_on(t, idle[i].host_id) && suffices(t, &idle[i].capacity)) {
             rc = put_to_sleep(t, &idle[i], e);
             continue;
         }
