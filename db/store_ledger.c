@@ -1,6 +1,7 @@
 /* The ledger's rows. The meter writes those of servers from lifecycle events; what has no host to report it is held and
  * let go by the transaction that makes and deletes it. */
 #include "db/store_ledger.h"
+#include "db/store_usage.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -244,6 +245,28 @@ DB_STATEMENT(ledger_each_closed_early,
 DB_STATEMENT(ledger_each_open,
              "SELECT subject_no, shape_no, host_no, begin_us, 9223372036854775807, begin_event, 9223372036854775807, "
              "-1 FROM usage_open WHERE project_no = $1 AND begin_us < $2 AND begin_event <= $3");
+/* What runs by the ledger, but has ended by events that the meter has not taken yet, ended as it will be. */
+DB_STATEMENT(ledger_each_ending,
+             "SELECT u.subject_no, u.shape_no, u.host_no, u.begin_us, " STORE_USAGE_END ", u.begin_event, "
+             "coalesce(l.id, 9223372036854775807), CASE WHEN l.id IS NULL OR (l.project_id = p.text AND l.state = "
+             "f.state AND l.flavor_name = f.flavor_name) THEN -1 ELSE u.run_us END FROM usage_open u JOIN usage_name s "
+             "ON s.no = u.subject_no JOIN usage_name p ON p.no = u.project_no JOIN usage_shape f ON f.no = "
+             "u.shape_no" STORE_USAGE_ENDS("$3") "WHERE u.project_no = $1 AND u.begin_us < $2");
+static int each_open(struct db_conn *c, int64_t project_no, int64_t to_us, int64_t position, ledger_row_fn fn,
+                     void *arg, struct error *e)
+{
+    struct db_rows rows;
+    int64_t taken = INT64_MAX;
+    int rc = position == INT64_MAX ? store_usage_taken(c, &taken, e) : 0;
+    if (rc) {
+        return rc;
+    }
+    bool level = taken == INT64_MAX;
+    rc = db_query(c, level ? &ledger_each_open : &ledger_each_ending, &rows, e,
+                  DB_ARGS(db_int(project_no), db_int(to_us), db_int(level ? position : taken)));
+    return rc ? rc : each_closed(&rows, position, fn, arg, e);
+}
+
 int store_ledger_each(struct db_conn *c, int64_t project_no, int64_t from_us, int64_t to_us, int64_t position,
                       ledger_row_fn fn, void *arg, struct error *e)
 {
@@ -256,9 +279,7 @@ int store_ledger_each(struct db_conn *c, int64_t project_no, int64_t from_us, in
                       DB_ARGS(db_int(project_no), db_int(from_us), db_int(position)));
         rc = rc ? rc : each_closed(&rows, position, fn, arg, e);
     }
-    rc = rc ? rc
-            : db_query(c, &ledger_each_open, &rows, e, DB_ARGS(db_int(project_no), db_int(to_us), db_int(position)));
-    return rc ? rc : each_closed(&rows, position, fn, arg, e);
+    return rc ? rc : each_open(c, project_no, to_us, position, fn, arg, e);
 }
 
 /* Known later: an interval that opened, or one that ended within the period or before it. */

@@ -86,6 +86,17 @@ int store_usage_advance(struct db_conn *c, const char *name, int64_t expected, i
     return rc;
 }
 
+int store_usage_taken(struct db_conn *c, int64_t *ret_position, struct error *e)
+{
+    int64_t newest = 0;
+    int rc = store_usage_cursor(c, "intervals", ret_position, e);
+    rc = rc ? rc : store_usage_newest_event(c, &newest, e);
+    if (!rc && newest <= *ret_position) {
+        *ret_position = INT64_MAX;
+    }
+    return rc;
+}
+
 static void read_interval(const struct db_rows *rows, struct usage_row *ret)
 {
     memset(ret, 0, sizeof(*ret));
@@ -113,15 +124,19 @@ DB_STATEMENT(usage_each_project,
              "SELECT " SERVER_COLUMNS ", u.end_us FROM usage_closed" SERVERS_FROM
              "WHERE u.project_no = (SELECT no FROM usage_name WHERE kind = 'project' AND text = $1) AND u.end_us > $2 "
              "AND u.begin_us < $3 AND (s.text = $4 OR $4 IS NULL) "
-             "UNION ALL SELECT " SERVER_COLUMNS ", 9223372036854775807 FROM usage_open" SERVERS_FROM
-             "WHERE u.project_no = (SELECT no FROM usage_name WHERE kind = 'project' AND text = $1) "
-             "AND u.begin_us < $3 AND (s.text = $4 OR $4 IS NULL) ORDER BY 1, 10, 2");
+             "UNION ALL SELECT " SERVER_COLUMNS ", " STORE_USAGE_END " FROM usage_open" SERVERS_FROM STORE_USAGE_ENDS(
+                 "$5") "WHERE u.project_no = (SELECT no FROM usage_name WHERE kind = 'project' AND text = $1) "
+                       "AND u.begin_us < $3 AND (l.id IS NULL OR l.at_us > $2) AND (s.text = $4 OR $4 IS NULL) ORDER "
+                       "BY 1, 10, 2");
 static int each_of_project(struct db_conn *c, const char *project_id, const char *server_id, int64_t from_us,
                            int64_t to_us, usage_row_fn fn, void *arg, struct error *e)
 {
     struct db_rows rows;
-    int rc = db_query(c, &usage_each_project, &rows, e,
-                      DB_ARGS(db_text(project_id), db_int(from_us), db_int(to_us), db_text(server_id)));
+    int64_t taken = 0;
+    int rc = store_usage_taken(c, &taken, e);
+    rc = rc ? rc
+            : db_query(c, &usage_each_project, &rows, e,
+                       DB_ARGS(db_text(project_id), db_int(from_us), db_int(to_us), db_text(server_id), db_int(taken)));
     if (rc) {
         return rc;
     }

@@ -1,6 +1,7 @@
 /* Metering: whatever is repeated, cut into batches or killed between transactions, each server's intervals cover its
  * life once. */
 #include "db/db.h"
+#include "db/store_ledger.h"
 #include "db/store_usage.h"
 #include "metering/intervals.h"
 #include "metering/price_file.h"
@@ -56,26 +57,34 @@ static void fixture_close(struct fixture *f)
 struct event {
     int64_t id, at_us;
     int server;
-    const char *state;
+    const char *state, *project;
+    int64_t vcpus;
 };
 
 DB_STATEMENT(test_event,
              "INSERT INTO lifecycle_event (id, host_id, host_seq, server_id, project_id, state, flavor_name, "
              "vcpus, memory_mib, disk_gib, at_us, received_us) "
-             "VALUES ($1, 'h', $1, $2, 'p', $3, 'f', 2, 512, 1, $4, $4)");
+             "VALUES ($1, 'h', $1, $2, $5, $3, 'f', $6, 512, 1, $4, $4)");
 static int insert_event(struct db_conn *c, void *arg, struct error *e)
 {
     const struct event *x = arg;
     char id[16];
     snprintf(id, sizeof(id), "server-%d", x->server);
-    return db_exec(c, &test_event, NULL, e, DB_ARGS(db_int(x->id), db_text(id), db_text(x->state), db_int(x->at_us)));
+    return db_exec(c, &test_event, NULL, e,
+                   DB_ARGS(db_int(x->id), db_text(id), db_text(x->state), db_int(x->at_us), db_text(x->project),
+                           db_int(x->vcpus)));
+}
+
+static void add_event_of(struct fixture *f, struct event x)
+{
+    struct error e = {0};
+    x.id = ++f->next_event;
+    CHECK_INT(db_transact(f->meter.conn, insert_event, &x, &e), 0);
 }
 
 static void add_event(struct fixture *f, int server, const char *state, int64_t at_us)
 {
-    struct error e = {0};
-    struct event x = {.id = ++f->next_event, .at_us = at_us, .server = server, .state = state};
-    CHECK_INT(db_transact(f->meter.conn, insert_event, &x, &e), 0);
+    add_event_of(f, (struct event){.at_us = at_us, .server = server, .state = state, .project = "p", .vcpus = 2});
 }
 
 struct sweep {
@@ -218,6 +227,104 @@ TEST("a clock that stepped back never bills a second twice")
     CHECK_INT(intervals_run(&f.meter, &e), 0);
     CHECK_INT(f.meter.clamped, 1);
     check_lives(&f);
+    fixture_close(&f);
+}
+
+struct ends {
+    struct ledger_row rows[SERVERS + 1];
+    int64_t used_us[SERVERS + 1], vcpus[SERVERS + 1];
+    size_t count, used;
+};
+
+/* Only what was there before the events at 400: what begins with them is known when the meter has taken them. */
+static int see_ledger(void *arg, const struct ledger_row *row, struct error *e)
+{
+    (void)e;
+    struct ends *x = arg;
+    if (row->begin_us < 400) {
+        CHECK(row->subject_no > 0 && x->count <= SERVERS);
+        size_t i = x->count++;
+        for (; i > 0 && x->rows[i - 1].begin_us > row->begin_us; i--) {
+            x->rows[i] = x->rows[i - 1];
+        }
+        x->rows[i] = *row;
+    }
+    return 0;
+}
+
+static int see_usage(void *arg, const struct usage_row *row, struct error *e)
+{
+    (void)e;
+    struct ends *x = arg;
+    if (row->interval.begin_us < 400) {
+        CHECK(x->used <= SERVERS);
+        x->vcpus[x->used] = row->interval.vcpus;
+        x->used_us[x->used++] = row->interval.end_us;
+    }
+    return 0;
+}
+
+static void look(struct fixture *f, struct ends *ret)
+{
+    struct error e = {0};
+    int64_t project = 0;
+    memset(ret, 0, sizeof(*ret));
+    CHECK_INT(store_ledger_find(f->meter.conn, "project", "p", &project, &e), 0);
+    CHECK_INT(store_ledger_each(f->meter.conn, project, 0, 5000, INT64_MAX, see_ledger, ret, &e), 0);
+    CHECK_INT(store_usage_each(f->meter.conn, "p", NULL, 0, 5000, see_usage, ret, &e), 0);
+}
+
+TEST("who reads right after a server went, was given away, was resized or stopped sees what was used until then")
+{
+    static const int64_t end[] = {400, 400, 400, 400, INT64_MAX};
+    struct fixture f;
+    struct error e = {0};
+    struct ends running, before, after;
+    fixture_open(&f);
+    for (int i = 0; i < SERVERS; i++) {
+        add_event(&f, i, "running", 100 + i);
+    }
+    CHECK_INT(intervals_run(&f.meter, &e), 0);
+    look(&f, &running);
+    add_event(&f, 0, "gone", 400);
+    add_event_of(&f, (struct event){.server = 1, .at_us = 400, .state = "running", .project = "q", .vcpus = 2});
+    add_event_of(&f, (struct event){.server = 2, .at_us = 400, .state = "running", .project = "p", .vcpus = 4});
+    add_event(&f, 3, "stopped", 400);
+    add_event(&f, 3, "gone", 500);
+    add_event(&f, 4, "running", 400); /* nothing has changed */
+    look(&f, &before);
+    CHECK_INT(intervals_run(&f.meter, &e), 0);
+    look(&f, &after);
+    CHECK_INT(before.count, SERVERS);
+    CHECK_INT(before.used, SERVERS);
+    for (size_t i = 0; i < SERVERS; i++) {
+        CHECK_INT(running.rows[i].end_us, INT64_MAX);
+        CHECK_INT(before.rows[i].end_us, end[i]);
+        CHECK_INT(before.used_us[i], end[i]);
+        CHECK_INT(before.rows[i].run_us, i == 2 || i == 4 ? -1 : 100 + (int64_t)i);
+        CHECK_INT(before.vcpus[i], 2);
+        CHECK(memcmp(&before.rows[i], &after.rows[i], sizeof(before.rows[i])) == 0);
+        CHECK_INT(before.used_us[i], after.used_us[i]);
+    }
+    fixture_close(&f);
+}
+
+TEST("an end that lies before the begin, and the past as it was known, are no other before the meter has come")
+{
+    struct fixture f;
+    struct error e = {0};
+    struct ends now, then = {.count = 0};
+    int64_t project = 0;
+    fixture_open(&f);
+    add_event(&f, 0, "running", 300);
+    CHECK_INT(intervals_run(&f.meter, &e), 0);
+    add_event(&f, 0, "gone", 200);
+    look(&f, &now);
+    CHECK_INT(now.count, 1);
+    CHECK_INT(now.rows[0].end_us, 300);
+    CHECK_INT(store_ledger_find(f.meter.conn, "project", "p", &project, &e), 0);
+    CHECK_INT(store_ledger_each(f.meter.conn, project, 0, 5000, 1, see_ledger, &then, &e), 0);
+    CHECK_INT(then.rows[0].end_us, INT64_MAX);
     fixture_close(&f);
 }
 
