@@ -2,6 +2,7 @@
 #include "db/store_event.h"
 #include "db/store_flavor.h"
 #include "db/store_ledger.h"
+#include "db/store_usage.h"
 #include "tests/unit/db/fixture.h"
 #include <string.h>
 
@@ -94,6 +95,84 @@ TEST("what is held is of one project at a time, from change to change, and known
     CHECK(!changed);
     CHECK_OK(store_ledger_changed(c, no, 0, 300, 4, &changed, &e), &e);
     CHECK(!changed); /* it went on beyond that period */
+    db_conn_close(&c);
+    db_close(&db);
+}
+
+DB_STATEMENT(test_event, "INSERT INTO lifecycle_event (id, host_id, host_seq, server_id, project_id, state, "
+                         "flavor_name, vcpus, memory_mib, disk_gib, at_us, received_us) VALUES ($1, 'h', $1, 'i', $2, "
+                         "'running', 'f', $3, 5, 6, $4, $4)");
+struct told {
+    int64_t id;
+    const char *project;
+    int64_t vcpus, at_us;
+};
+
+static int tell(struct db_conn *c, void *arg, struct error *e)
+{
+    const struct told *x = arg;
+    return db_exec(c, &test_event, NULL, e,
+                   DB_ARGS(db_int(x->id), db_text(x->project), db_int(x->vcpus), db_int(x->at_us)));
+}
+
+/* As the meter does, from the first event. */
+static int open_server(struct db_conn *c, void *arg, struct error *e)
+{
+    const struct ledger_shape shape = {.source = "server",
+                                       .state = "running",
+                                       .flavor = "f",
+                                       .zone = "",
+                                       .region = "",
+                                       .vcpus = 4,
+                                       .memory_mib = 5,
+                                       .disk_gib = 6,
+                                       .tags = "[]",
+                                       .extra = "{}"};
+    struct ledger_open row = {.begin_us = 100, .begin_event = 1, .run_us = 100};
+    int rc = store_ledger_name(c, "server", "i", &row.subject_no, e);
+    rc = rc ? rc : store_ledger_name(c, "project", "p", &row.project_no, e);
+    rc = rc ? rc : store_ledger_name(c, "host", "h", &row.host_no, e);
+    rc = rc ? rc : store_ledger_shape(c, &shape, &row.shape_no, e);
+    rc = rc ? rc : store_ledger_open_put(c, &row, e);
+    (void)arg;
+    return rc ? rc : store_usage_advance(c, "intervals", 0, 1, 0, 100, e);
+}
+
+static int see_server(void *arg, const struct usage_row *row, struct error *e)
+{
+    (void)e;
+    struct seen *s = arg;
+    s->open += row->interval.end_us == INT64_MAX;
+    s->us += row->interval.end_us == INT64_MAX ? 0 : row->interval.end_us - row->interval.begin_us;
+    s->rows++;
+    return 0;
+}
+
+TEST("what the meter has not taken ends what runs, in the ledger and in usage, but for what has not changed")
+{
+    static const struct told told[] = {{1, "p", 4, 100}, {2, "p", 4, 300}, {3, "q", 4, 400}, {4, "q", 8, 500}};
+    static const int64_t ends[] = {0, 0, 300, 300};
+    struct error e = {0};
+    struct db *db;
+    fixture_empty();
+    CHECK_OK(db_open(fixture_url, 0, &db, &e), &e);
+    struct db_conn *c = fixture_conn(db);
+    for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
+        struct seen usage = {0}, late = {0};
+        CHECK_OK(db_transact(c, tell, (void *)(uintptr_t)&told[i], &e), &e);
+        if (i == 0) {
+            CHECK_OK(db_transact(c, open_server, NULL, &e), &e);
+        }
+        struct seen ledger = seen_of(c, "p", INT64_MAX);
+        CHECK_OK(store_usage_each(c, "p", NULL, 0, 1000, see_server, &usage, &e), &e);
+        CHECK_OK(store_usage_each(c, "p", NULL, 600, 1000, see_server, &late, &e), &e);
+        CHECK_INT(ledger.us, ends[i]);
+        CHECK_INT(ledger.open, ends[i] == 0);
+        CHECK_INT(usage.us, ends[i]);
+        CHECK_INT(usage.rows, 1);
+        CHECK_INT(late.rows, ends[i] == 0);
+        CHECK_INT(seen_of(c, "p", 9).open, 1); /* the ledger as it was known is the meter's alone */
+    }
     db_conn_close(&c);
     db_close(&db);
 }
