@@ -64,16 +64,31 @@ int store_budget_list(struct db_conn *c, const char *account_id, const char *pro
 
 DB_STATEMENT(budget_cross,
              "INSERT INTO budget_crossing (budget_id, month, threshold, spent_nano, crossed_us, attempts, "
-             "due_us) VALUES ($1, $2, $3, $4, $5, 0, $6) ON CONFLICT (budget_id, month, threshold) DO NOTHING");
+             "due_us) SELECT $1, $2, $3, $4, $5, 0, $6 FROM budget WHERE id = $1 AND amount_nano = $7 ON CONFLICT "
+             "(budget_id, month, threshold) DO NOTHING");
+#define CROSSING_BELOW                                                                                                 \
+    "budget_id = $1 AND month = $2 AND threshold = $3 AND spent_nano < $4 AND EXISTS (SELECT 1 FROM budget WHERE id "  \
+    "= $1 AND amount_nano = $5)"
+DB_STATEMENT(budget_cross_smaller, "DELETE FROM budget_crossing WHERE " CROSSING_BELOW);
+DB_STATEMENT(budget_mail_smaller, "DELETE FROM budget_mail WHERE budget_id = $1 AND month = $2 AND threshold = $3 AND "
+                                  "EXISTS (SELECT 1 FROM budget_crossing WHERE " CROSSING_BELOW ")");
 DB_STATEMENT(budget_mail_add, "INSERT INTO budget_mail (budget_id, month, threshold, attempts, due_us) "
                               "VALUES ($1, $2, $3, 0, $4)");
 int store_budget_cross(struct db_conn *c, const struct budget_crossing *x, bool tell, bool mail, bool *ret_new,
                        struct error *e)
 {
+    const struct db_statement *smaller[] = {&budget_mail_smaller, &budget_cross_smaller};
     int64_t changed = 0;
-    int rc = db_exec(c, &budget_cross, &changed, e,
-                     DB_ARGS(db_text(x->budget_id), db_text(x->month), db_text(x->threshold), db_int(x->spent_nano),
-                             db_int(x->crossed_us), db_int_opt(tell, x->crossed_us)));
+    int rc = 0;
+    for (size_t i = 0; i < 2 && !rc; i++) {
+        rc = db_exec(c, smaller[i], NULL, e,
+                     DB_ARGS(db_text(x->budget_id), db_text(x->month), db_text(x->threshold), db_int(x->needed_nano),
+                             db_int(x->amount_nano)));
+    }
+    rc = rc ? rc
+            : db_exec(c, &budget_cross, &changed, e,
+                      DB_ARGS(db_text(x->budget_id), db_text(x->month), db_text(x->threshold), db_int(x->spent_nano),
+                              db_int(x->crossed_us), db_int_opt(tell, x->crossed_us), db_int(x->amount_nano)));
     *ret_new = changed > 0;
     if (!rc && mail && *ret_new) {
         rc = db_exec(c, &budget_mail_add, NULL, e,
@@ -150,14 +165,16 @@ int store_budget_due(struct db_conn *c, int64_t now_us, struct arena *a, struct 
 }
 
 DB_STATEMENT(budget_told, "UPDATE budget_crossing SET attempts = attempts + 1, due_us = $4 WHERE budget_id = $1 AND "
-                          "month = $2 AND threshold = $3");
-DB_STATEMENT(budget_mailed, "UPDATE budget_mail SET attempts = attempts + 1, due_us = $4 WHERE budget_id = $1 AND "
-                            "month = $2 AND threshold = $3");
+                          "month = $2 AND threshold = $3 AND crossed_us = $5");
+DB_STATEMENT(budget_mailed,
+             "UPDATE budget_mail SET attempts = attempts + 1, due_us = $4 WHERE budget_id = $1 AND "
+             "month = $2 AND threshold = $3 AND EXISTS (SELECT 1 FROM budget_crossing WHERE budget_id = $1 AND "
+             "month = $2 AND threshold = $3 AND crossed_us = $5)");
 int store_budget_told(struct db_conn *c, const struct budget_crossing *x, int64_t due_us, struct error *e)
 {
-    return db_exec(
-        c, x->email ? &budget_mailed : &budget_told, NULL, e,
-        DB_ARGS(db_text(x->budget_id), db_text(x->month), db_text(x->threshold), db_int_opt(due_us != 0, due_us)));
+    return db_exec(c, x->email ? &budget_mailed : &budget_told, NULL, e,
+                   DB_ARGS(db_text(x->budget_id), db_text(x->month), db_text(x->threshold),
+                           db_int_opt(due_us != 0, due_us), db_int(x->crossed_us)));
 }
 
 DB_STATEMENT(budget_spent, "UPDATE budget SET spent_nano = $3, spent_month = $2 WHERE id = $1 AND "

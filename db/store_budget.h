@@ -17,11 +17,13 @@ int store_budget_list(struct db_conn *c, const char *account_id, const char *pro
 struct budget_crossing {
     const char *budget_id, *month, *threshold;
     int64_t spent_nano, crossed_us, attempts;
-    const char *webhook; /* of the budget, when it is due */
-    const char *email;   /* likewise; one of the two is due at a time */
+    int64_t amount_nano, needed_nano; /* to note it: what the budget was seen with, and the threshold of that */
+    const char *webhook;              /* of the budget, when it is due */
+    const char *email;                /* likewise; one of the two is due at a time */
 };
-/* Notes a crossing; *ret_new is false when it was noted before. `tell`, `mail`: the webhook and the addresses are told.
- */
+/* Notes a crossing; *ret_new is false when it was noted before. One that was noted below what is needed now is of a
+ * smaller amount and gives way; a budget that is gone or has another amount by now has no crossing. `tell`, `mail`: the
+ * webhook and the addresses are told. */
 int store_budget_cross(struct db_conn *c, const struct budget_crossing *x, bool tell, bool mail, bool *ret_new,
                        struct error *e);
 /* Crossings of a budget, newest first, at most `limit`; in the arena. */
@@ -30,7 +32,7 @@ int store_budget_crossings(struct db_conn *c, const char *budget_id, int64_t lim
 /* The crossing whose webhook, or else whose mail, is due first at now_us; in the arena. */
 int store_budget_due(struct db_conn *c, int64_t now_us, struct arena *a, struct budget_crossing *ret, bool *ret_found,
                      struct error *e);
-/* It was told (due_us 0), or is to be tried again then. */
+/* It was told (due_us 0), or is to be tried again then; unless another has taken its place. */
 int store_budget_told(struct db_conn *c, const struct budget_crossing *x, int64_t due_us, struct error *e);
 
 /* What a hard budget's month ("2026-10", UTC) has come to. */

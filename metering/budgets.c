@@ -1,6 +1,6 @@
 /* Budgets. The month is UTC's; what counts is usage less percentage discounts, before credit and tax. A crossing is a
  * row, so it is noted once whatever dies when; its webhook is called at least once and says by X-Virga-Delivery which
- * crossing it is about. */
+ * crossing it is about. A threshold of an amount that was raised is another crossing. */
 #include "metering/budgets.h"
 #include "common/clock.h"
 #include "common/json_out.h"
@@ -98,6 +98,7 @@ static int cross(struct look *l, struct db_conn *c, size_t index, bool note, str
                                     .month = l->month,
                                     .threshold = json_in_text(json_in_item(doc.root, i)),
                                     .spent_nano = l->spent[index],
+                                    .amount_nano = row->amount_nano,
                                     .crossed_us = l->now_us};
         int64_t percent = 0;
         bool fresh = false;
@@ -106,6 +107,8 @@ static int cross(struct look *l, struct db_conn *c, size_t index, bool note, str
             continue;
         }
         l->reached = true;
+        x.needed_nano = money_divide((__int128)row->amount_nano * percent, 100 * MONEY_UNIT);
+        x.needed_nano = x.needed_nano < x.spent_nano ? x.needed_nano : x.spent_nano; /* rounded up it is above */
         rc = note ? store_budget_cross(c, &x, *row->webhook, *row->email, &fresh, e) : 0;
         if (fresh) {
             l->b->crossed++;
@@ -205,7 +208,8 @@ static int tell(struct budgets *b, struct budgets_telling *t, struct error *e)
 {
     const struct budget_crossing *x = &t->crossing;
     struct strbuf body;
-    const char *id = arena_printf(&t->arena, "%s/%s/%s", x->budget_id, x->month, x->threshold);
+    const char *id =
+        arena_printf(&t->arena, "%s/%s/%s/%lld", x->budget_id, x->month, x->threshold, (long long)x->crossed_us);
     if (x->email) {
         const struct webhook_mail mail = {
             .server = b->mail.server,

@@ -84,6 +84,7 @@ static int read_thresholds(struct request *request, const struct json_list *list
 {
     struct strbuf text;
     struct json_out out;
+    char words[MONEY_TEXT_SIZE];
     int64_t percent = 0;
     int rc = 0;
     strbuf_init(&text, 4096);
@@ -94,7 +95,7 @@ static int read_thresholds(struct request *request, const struct json_list *list
         if (!money_parse(item, &percent) || percent <= 0 || percent > 1000 * MONEY_UNIT) {
             rc = error_set(&request->error, ERR_INVALID, "thresholds: \"%s\" is not a percentage above 0", item);
         }
-        json_out_text(&out, NULL, item);
+        json_out_text(&out, NULL, money_text(percent, words)); /* "50.0" is no other threshold than "50" */
     }
     json_out_array_end(&out);
     *ret = arena_strdup(&request->arena, text.data);
