@@ -24,20 +24,20 @@ struct options {
     bool json;
 };
 
-static void usage(void)
+static void usage(FILE *out, int status)
 {
-    fprintf(stderr, "usage: placement --hosts N --load NAME|all [--policy NAME|all] [--decisions N] [--json]\n"
-                    "       placement --trace FILE.csv[.gz] --capacity CORES,RAM [--days N] [--policy NAME|all] "
-                    "[--json]\n\nloads:\n");
+    fprintf(out, "usage: placement --hosts N --load NAME|all [--policy NAME|all] [--decisions N] [--json]\n"
+                 "       placement --trace FILE.csv[.gz] --capacity CORES,RAM [--days N] [--order N] "
+                 "[--policy NAME|all] [--json]\n\nloads:\n");
     for (size_t i = 0; i < sim_load_count; i++) {
-        fprintf(stderr, "  %-14s %s\n", sim_loads[i].name, sim_loads[i].doc);
+        fprintf(out, "  %-14s %s\n", sim_loads[i].name, sim_loads[i].doc);
     }
-    fprintf(stderr, "policies:\n ");
+    fprintf(out, "policies:\n ");
     for (int g = PLACEMENT_GOAL_DEFAULT + 1; g < PLACEMENT_GOAL_COUNT; g++) {
-        fprintf(stderr, " %s", placement_goal_name((enum placement_goal)g));
+        fprintf(out, " %s", placement_goal_name((enum placement_goal)g));
     }
-    fprintf(stderr, "\n");
-    exit(2);
+    fprintf(out, "\n");
+    exit(status);
 }
 
 static long positive(const char *text, char stop, const char **ret_rest)
@@ -57,12 +57,17 @@ static long positive(const char *text, char stop, const char **ret_rest)
 
 static struct options read_options(int argc, char **argv)
 {
-    static const struct option names[] = {
-        {"hosts", required_argument, NULL, 'h'},  {"load", required_argument, NULL, 'l'},
-        {"trace", required_argument, NULL, 't'},  {"capacity", required_argument, NULL, 'c'},
-        {"policy", required_argument, NULL, 'p'}, {"decisions", required_argument, NULL, 'd'},
-        {"days", required_argument, NULL, 'y'},   {"order", required_argument, NULL, 'o'},
-        {"json", no_argument, NULL, 'j'},         {0}};
+    static const struct option names[] = {{"hosts", required_argument, NULL, 'h'},
+                                          {"load", required_argument, NULL, 'l'},
+                                          {"trace", required_argument, NULL, 't'},
+                                          {"capacity", required_argument, NULL, 'c'},
+                                          {"policy", required_argument, NULL, 'p'},
+                                          {"decisions", required_argument, NULL, 'd'},
+                                          {"days", required_argument, NULL, 'y'},
+                                          {"order", required_argument, NULL, 'o'},
+                                          {"json", no_argument, NULL, 'j'},
+                                          {"help", no_argument, NULL, 'H'},
+                                          {0}};
     struct options o = {.hosts = 100000, .decisions = 300000, .days = 14};
     for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         const char *rest;
@@ -95,12 +100,15 @@ static struct options read_options(int argc, char **argv)
         case 'j':
             o.json = true;
             break;
+        case 'H':
+            usage(stdout, 0);
+            break;
         default:
-            usage();
+            usage(stderr, 2);
         }
     }
     if (optind != argc || !o.load == !o.trace || (o.trace && o.vcpus == 0) || o.hosts > 16000000) {
-        usage();
+        usage(stderr, 2);
     }
     return o;
 }
@@ -180,7 +188,7 @@ int main(int argc, char **argv)
     struct options o = read_options(argc, argv);
     size_t count = o.trace ? run_trace(&o, results) : run_loads(&o, results);
     if (count == 0) {
-        usage();
+        usage(stderr, 2);
     }
     sim_results_print(results, count, o.json);
     return 0;

@@ -140,8 +140,10 @@ static void print_text(const struct sim_result *r)
     printf("  %.0f decisions/s; per decision p50 %.2f, p99 %.2f, p99.9 %.2f, max %.0f us\n", r->per_second, r->p50,
            r->p99, r->p999, r->most);
     if (r->host_bytes >= 0) {
-        printf("  %.0f bytes a host, %.1f bytes a server; the scarcer resource is %.1f %% in use\n", r->host_bytes,
-               r->server_bytes, r->full * 100);
+        printf("  %.0f bytes a host, %.1f bytes a server", r->host_bytes, r->server_bytes);
+        if (r->full >= 0)
+            printf("; the scarcer resource is %.1f %% in use", r->full * 100);
+        printf("\n");
     }
     if (r->set_host_p99 >= 0) {
         printf("  a host changes: the library knows after %.2f us (p99)\n", r->set_host_p99);

@@ -6,6 +6,7 @@
 #include "scheduler/placement/lifetime.h"
 #include <errno.h>
 #include <float.h>
+#include <malloc.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,15 +143,15 @@ struct replay {
     int64_t vcpus, memory;
     int32_t *host, *next, *before, *first; /* by server, by server, by server, by host */
     int32_t host_count;
-    int64_t used_hosts, peak, demand[2];
+    int64_t held, used_hosts, peak, demand[2];
     double host_days, bound_days, now, next_sweep;
     int64_t peak_bound;
 };
 
-static int32_t open_host(struct replay *r)
+static int32_t add_host(const struct replay *r, struct placement *p, int32_t number)
 {
     char id[40];
-    snprintf(id, sizeof(id), "host-%d", r->host_count);
+    snprintf(id, sizeof(id), "host-%d", number);
     struct placement_host h = {.id = id,
                                .zone = "nova",
                                .hypervisor = "qemu",
@@ -160,9 +161,13 @@ static int32_t open_host(struct replay *r)
                                .inventory = {{.total = r->vcpus, .ratio_permille = 1000},
                                              {.total = r->memory, .ratio_permille = 1000},
                                              {.total = 0, .ratio_permille = 1000}}};
-    int32_t slot = placement_set_host(r->placement, &h);
+    return placement_set_host(p, &h);
+}
+
+static int32_t open_host(struct replay *r)
+{
+    int32_t slot = add_host(r, r->placement, r->host_count++);
     r->first[slot] = -1;
-    r->host_count++;
     return slot;
 }
 
@@ -245,6 +250,7 @@ static void begin(struct replay *r, int32_t server, struct sim_latency *latency,
         r->before[r->first[slot]] = server;
     }
     r->first[slot] = server;
+    r->held++;
     r->demand[0] += s->vcpus;
     r->demand[1] += s->memory;
     r->peak = r->used_hosts > r->peak ? r->used_hosts : r->peak;
@@ -265,6 +271,7 @@ static void end(struct replay *r, int32_t server)
         r->before[next] = before;
     }
     r->used_hosts -= r->first[slot] < 0;
+    r->held--;
     r->demand[0] -= s->vcpus;
     r->demand[1] -= s->memory;
     lifetime_learn(r->lifetime, (uint64_t)s->project, lifetime_shape(s->vcpus, s->memory, s->kind),
@@ -320,9 +327,31 @@ static void replay_init(struct replay *r, enum placement_goal goal)
     r->next_sweep = SWEEP_DAYS;
 }
 
+static int64_t heap(void)
+{
+    struct mallinfo2 m = mallinfo2();
+    return (int64_t)(m.uordblks + m.hblkhd);
+}
+
+/* Frees the library, and so tells what it took; a pool of as many empty hosts tells which part of it is the hosts'. */
+static void measure_memory(struct replay *r, struct sim_result *ret)
+{
+    int64_t before = heap();
+    placement_free(&r->placement);
+    int64_t all = before - heap();
+    before = heap();
+    struct placement *empty = placement_new(NULL);
+    for (int32_t i = 0; i < r->host_count; i++) {
+        add_host(r, empty, i);
+    }
+    int64_t hosts = heap() - before;
+    placement_free(&empty);
+    ret->host_bytes = r->host_count > 0 ? (double)hosts / r->host_count : 0;
+    ret->server_bytes = r->held > 0 ? fmax((double)(all - hosts) / (double)r->held, 0) : 0;
+}
+
 static void replay_done(struct replay *r)
 {
-    placement_free(&r->placement);
     lifetime_free(&r->lifetime);
     free(r->host);
     free(r->next);
@@ -363,11 +392,12 @@ void sim_trace_run(const struct sim_trace *t, int64_t vcpus, int64_t memory, enu
     ret->per_second = (double)ret->decisions * 1e9 / (double)spent;
     sim_result_latency(ret, &latency);
     ret->hosts = r.host_count;
-    ret->servers = (int64_t)t->server_count * 2 - (int64_t)t->event_count - ret->refused;
+    ret->servers = r.held;
     ret->peak = r.peak;
     ret->peak_bound = r.peak_bound;
     ret->host_days = r.host_days;
     ret->host_days_bound = r.bound_days;
     sim_latency_done(&latency);
+    measure_memory(&r, ret);
     replay_done(&r);
 }

@@ -4,7 +4,6 @@
  * server with cells). */
 #include "scheduler/placement/placement.h"
 #include "tests/unit/check.h"
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +57,41 @@ static int hosts;  /* how many there are */
 static bool alike; /* all of one kind */
 static struct model models[HOSTS];
 static struct group groups[GROUPS], alone; /* alone: of servers without a group */
+
+/* The linker gives every call of the allocator in this program's own code to these (--wrap in tests/unit). */
+static uint64_t allocations;
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+char *__real_strdup(const char *text);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+char *__wrap_strdup(const char *text);
+
+void *__wrap_malloc(size_t size)
+{
+    allocations++;
+    return __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    allocations++;
+    return __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+    allocations++;
+    return __real_realloc(old, size);
+}
+
+char *__wrap_strdup(const char *text)
+{
+    allocations++;
+    return __real_strdup(text);
+}
 
 /* ---- the oracle: all hosts, all rules, in some fifty lines ---- */
 static bool passes(const struct model *m, const struct wish *w, int slot)
@@ -385,18 +419,22 @@ static struct held *hold(const struct wish *w, const struct placement_request *r
 static void place_one(struct placement *p, const struct wish *w)
 {
     struct placement_request r = make_request(p, w);
-    size_t before = mallinfo2().uordblks;
+    uint64_t before = allocations;
     int32_t slot = placement_choose(p, &r);
+    CHECK_INT(allocations - before, 0);
     CHECK_INT(slot, oracle(w));
     if (slot == PLACEMENT_NO_SLOT) {
         return;
     }
     struct held *h = hold(w, &r, slot);
+    before = allocations;
     placement_take(p, slot, &r.need, &h->extra);
+    CHECK(w->has_cells || allocations == before);
     account(h, 1);
     models[slot].stay = below(PLACEMENT_STAY_WHOLE);
+    before = allocations;
     placement_set_stay(p, slot, models[slot].stay);
-    CHECK(w->has_cells || mallinfo2().uordblks == before);
+    CHECK_INT(allocations - before, 0);
 }
 
 /* As one after the other, each seeing the others in its group; none when fewer than the least fit. */
@@ -408,7 +446,9 @@ static void place_batch(struct placement *p, const struct wish *w)
     size_t most = 2 + (size_t)below(BATCH - 1), least = 1 + (size_t)below((int)most), count = 0;
     struct placement_request r = make_request(p, w);
     r.extra.given = given;
+    uint64_t before = allocations;
     size_t got = placement_choose_batch(p, &r, least, most, members, slots);
+    CHECK(w->has_cells || allocations == before);
     for (int32_t slot; count < most && (slot = oracle(w)) != PLACEMENT_NO_SLOT; count++) {
         CHECK(got == 0 || slots[count] == slot);
         struct held *h = hold(w, &r, slot);
@@ -429,7 +469,10 @@ static void place_batch(struct placement *p, const struct wish *w)
 
 static void let_go(struct placement *p, int i)
 {
-    placement_release(p, held[i].slot, &held[i].need, extra_of(&held[i]));
+    const struct placement_extra *extra = extra_of(&held[i]);
+    uint64_t before = allocations;
+    placement_release(p, held[i].slot, &held[i].need, extra);
+    CHECK_INT(allocations - before, 0);
     account(&held[i], -1);
     held[i] = held[--held_count];
 }
@@ -502,10 +545,12 @@ static void run(unsigned with_seed, int with_hosts, int steps, int extras)
         groups[g].policy = (enum placement_group_policy)(1 + g % 4);
         groups[g].max = 1 + below(2);
     }
+    allocations = 0;
     for (int i = 0; i < hosts; i++) {
         invent_host(&models[i]);
         tell(p, &models[i], i);
     }
+    CHECK(allocations > 0); /* they are counted */
     for (int step = 0; step < steps; step++) {
         if (below(20) == 0) {
             change_host(p, below(hosts));
