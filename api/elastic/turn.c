@@ -264,13 +264,15 @@ static int make(struct turn *t, const struct elastic_plan *plan, const char *con
     return rc == ERR_PRECONDITION ? 0 : rc;
 }
 
-static int remove_one(struct turn *t, struct elastic_member_row *m, struct error *e)
+/* `replaced`: others are made in this turn. */
+static int remove_one(struct turn *t, struct elastic_member_row *m, bool replaced, struct error *e)
 {
     struct server_life_actor actor = {
         .request_id = "req-elastic", .user_id = t->group.user_id, .project_id = t->group.project_id};
     const char *why = m->state == ELASTIC_SICK         ? "sick"
                       : m->version != t->group.version ? "of an old template"
                       : t->group.deleting              ? "the group is deleted"
+                      : replaced                       ? "to balance the zones"
                                                        : "surplus";
     struct server_row row;
     int rc = store_server_get(t->conn, m->server_id, t->arena, &row, e);
@@ -325,7 +327,7 @@ static int act(struct turn *t, bool *ret_settled, struct error *e)
     elastic_plan_turn(&wish, members, t->count, &plan);
     *ret_settled = plan.settled;
     for (size_t i = 0; !rc && i < plan.remove_count; i++)
-        rc = remove_one(t, &t->members[plan.remove[i]], e);
+        rc = remove_one(t, &t->members[plan.remove[i]], plan.make_count > 0, e);
     return !rc && plan.make_count > 0 ? make(t, &plan, zones, wish.zones, e) : rc;
 }
 

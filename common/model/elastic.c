@@ -145,6 +145,38 @@ static void roll(struct turn *t)
     }
 }
 
+/* The zone that has too many while another could take one: first of all where the group is no longer to be. -1: none.
+ */
+static int fullest_zone(const struct turn *t)
+{
+    int least = 0, most = 0;
+    if (t->wish->zones == 0)
+        return -1;
+    for (int z = 1; z < t->wish->zones; z++) {
+        least = t->in_zone[z] < t->in_zone[least] ? z : least;
+        most = t->in_zone[z] > t->in_zone[most] ? z : most;
+    }
+    return t->in_zone[ELASTIC_ZONES_MAX] > 0 ? ELASTIC_ZONES_MAX : t->in_zone[most] - t->in_zone[least] > 1 ? most : -1;
+}
+
+/* A group that is well otherwise, but whose zones were changed: the oldest of the fullest zone are replaced in the
+ * emptiest, as many at a time as a rolling update may have down. */
+static void balance(struct turn *t, size_t unsettled)
+{
+    int zone;
+    if (t->wish->paused || unsettled > 0 || t->staying != t->wish->desired)
+        return;
+    while (t->starting < t->wish->batch && !is_full(t) && (zone = fullest_zone(t)) >= 0) {
+        size_t i = 0;
+        while (i < t->count && (zone_of(t, i) != zone || !is_candidate(t, i)))
+            i++;
+        if (i == t->count)
+            return;
+        remove_member(t, i);
+        make_one(t);
+    }
+}
+
 void elastic_plan_turn(const struct elastic_wish *wish, const struct elastic_member *members, size_t count,
                        struct elastic_plan *ret)
 {
@@ -165,6 +197,7 @@ void elastic_plan_turn(const struct elastic_wish *wish, const struct elastic_mem
     if (!wish->waits) {
         make_missing(&t);
         roll(&t);
+        balance(&t, unsettled);
     }
     ret->settled = unsettled == 0 && ret->make_count == 0 && ret->remove_count == 0 && t.staying == wish->desired;
 }

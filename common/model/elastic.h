@@ -39,8 +39,9 @@ struct elastic_plan {
     bool settled; /* nothing is to be done, nothing is starting, sick or leaving, no old template */
 };
 /* The next turn of a group whose members are in the order of their making. Never removes a healthy member for a rolling
- * update while `batch` others are down. Surplus goes in this order: sick, old template, starting, from the fullest
- * zone, the oldest. ret->remove is set by the caller. */
+ * update while `batch` others are down. Zones are balanced whenever one is made; a group that is out of balance when
+ * all else is well (its zones were changed) is put right like a rolling update. Surplus goes in this order: sick, old
+ * template, starting, from the fullest zone, the oldest. ret->remove is set by the caller. */
 void elastic_plan_turn(const struct elastic_wish *wish, const struct elastic_member *members, size_t count,
                        struct elastic_plan *ret);
 

@@ -136,6 +136,52 @@ static int64_t next(int64_t below)
     return (int64_t)(random >> 33) % below;
 }
 
+/* Zones differ by one at most, and nobody is elsewhere. */
+static void check_balanced(const struct group *g)
+{
+    int64_t in_zone[ELASTIC_ZONES_MAX] = {0}, least = INT64_MAX, most = 0;
+    for (size_t i = 0; i < g->count && g->wish.zones > 0; i++) {
+        CHECK(g->members[i].zone >= 0 && g->members[i].zone < g->wish.zones);
+        in_zone[g->members[i].zone]++;
+    }
+    for (int z = 0; z < g->wish.zones; z++) {
+        least = in_zone[z] < least ? in_zone[z] : least;
+        most = in_zone[z] > most ? in_zone[z] : most;
+    }
+    CHECK(g->wish.zones == 0 || most - least <= 1);
+}
+
+TEST("a group whose zones were changed moves to them, its batch at a time, once all else is well")
+{
+    struct group g = {.wish = {.desired = 5, .zones = 2, .batch = 2, .at_once = 50, .paused = true}};
+    for (int i = 0; i < 5; i++)
+        add(&g, ELASTIC_HEALTHY, i < 3 ? -1 : 0, true);
+    plan(&g);
+    CHECK(g.plan.settled);
+    g.wish.paused = false;
+    g.wish.waits = true;
+    plan(&g);
+    CHECK_INT(g.plan.remove_count, 0);
+    g.wish.waits = false;
+    plan(&g);
+    CHECK_INT(g.plan.remove_count, 2);
+    CHECK_INT(g.remove[0], 0);
+    CHECK_INT(g.plan.make[0], 0);
+    CHECK_INT(g.plan.make[1], 2);
+    CHECK(!g.plan.settled);
+    carry_out(&g);
+    plan(&g);
+    CHECK_INT(g.plan.remove_count, 0); /* as many are down as may be */
+    start_all(&g);
+    plan(&g);
+    CHECK_INT(g.plan.remove_count, 1);
+    carry_out(&g);
+    start_all(&g);
+    plan(&g);
+    CHECK(g.plan.settled);
+    check_balanced(&g);
+}
+
 TEST("from whatever state, a group comes to rest with what is wanted, balanced")
 {
     for (int round = 0; round < 2000; round++) {
@@ -156,6 +202,7 @@ TEST("from whatever state, a group comes to rest with what is wanted, balanced")
         CHECK(turns < 200);
         CHECK_INT(g.count, g.wish.desired);
         CHECK_INT(count_of(&g, ELASTIC_HEALTHY), g.wish.desired);
+        check_balanced(&g);
     }
 }
 
