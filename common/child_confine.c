@@ -67,32 +67,31 @@ int child_confine_enter(const struct child_confine *c, const char *folder)
 
 /* ---- in the parent ---- */
 
-static int child_confine_write(pid_t pid, const char *name, const char *line)
+static int child_confine_write(pid_t pid, const char *name, const char *lines)
 {
     char path[64];
     snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
         return -1;
-    ssize_t put = write(fd, line, strlen(line));
+    ssize_t put = write(fd, lines, strlen(lines));
     int why = errno;
     close(fd);
     errno = why;
-    return put == (ssize_t)strlen(line) ? 0 : -1;
+    return put == (ssize_t)strlen(lines) ? 0 : -1;
 }
 
-int child_confine_map(pid_t pid, uint32_t inside, uint32_t outside)
+int child_confine_map(pid_t pid, const char *lines)
 {
-    char line[64];
-    snprintf(line, sizeof(line), "%u %u %d\n", inside, outside, CHILD_CONFINE_IDS);
-    return child_confine_write(pid, "uid_map", line) || child_confine_write(pid, "gid_map", line) ? -1 : 0;
+    return child_confine_write(pid, "uid_map", lines) || child_confine_write(pid, "gid_map", lines) ? -1 : 0;
 }
 
 void child_confine_admit(struct child_confine *c, pid_t pid, uint32_t first)
 {
-    char byte = 0;
+    char byte = 0, line[64];
+    snprintf(line, sizeof(line), "0 %u %d\n", first, CHILD_CONFINE_IDS);
     child_confine_shut(&c->asks[1]);
     child_confine_shut(&c->answers[0]);
-    if (read(c->asks[0], &byte, 1) == 1 && child_confine_map(pid, 0, first) == 0 && write(c->answers[1], &byte, 1) < 0)
+    if (read(c->asks[0], &byte, 1) == 1 && child_confine_map(pid, line) == 0 && write(c->answers[1], &byte, 1) < 0)
         return;
 }

@@ -19,6 +19,6 @@ int child_confine_enter(const struct child_confine *c, const char *folder);
  * has said why on its own. */
 void child_confine_admit(struct child_confine *c, pid_t pid, uint32_t first);
 
-/* Writes one line "INSIDE OUTSIDE 65536" as both maps of a process that is alone in a new user namespace. -1 with
- * errno. */
-int child_confine_map(pid_t pid, uint32_t inside, uint32_t outside);
+/* Writes lines "INSIDE OUTSIDE COUNT" as both maps of a process that is alone in a new user namespace. -1 with errno.
+ */
+int child_confine_map(pid_t pid, const char *lines);

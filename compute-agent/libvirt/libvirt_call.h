@@ -269,6 +269,8 @@ void libvirt_send_measure(struct libvirt_call *c);
 /* ---- libvirt_layer.c: work, on the worker ---- */
 /* The server c->id goes on with an overlay of its disk, and c->clone gets one too. */
 void libvirt_layer_clone(struct libvirt_call *c);
+/* The same of containers: c->clone has the files of c->id from now on. No connection is needed; it may take long. */
+void libvirt_layer_clone_tree(struct libvirt_call *c);
 /* The server's disk needs no other file any more. */
 void libvirt_layer_flatten(struct libvirt_call *c);
 /* c->text: how far that is; "" when it cannot be said. */

@@ -188,11 +188,16 @@ static void libvirt_hypervisor_clone(struct libvirt *lv, const struct hypervisor
 {
     struct cloning *x = memory_new(sizeof(*x));
     *x = (struct cloning){.owner = lv, .what = *what, .done = done, .arg = arg};
+    bool tree = lv->profile->root == PROFILE_ROOT_TREE;
     struct libvirt_call *c =
-        libvirt_call_new(lv, "clone", what->source->id, libvirt_layer_clone, libvirt_hypervisor_cloned, x);
+        libvirt_call_new(lv, "clone", what->source->id, tree ? libvirt_layer_clone_tree : libvirt_layer_clone,
+                         libvirt_hypervisor_cloned, x);
     c->clone = arena_strdup(&c->arena, what->spec->id);
     libvirt_snapshot_ask(c, what->source);
-    libvirt_call_submit(c, lv->setup.settings->start_deadline_ms);
+    if (tree)
+        libvirt_call_submit_move(c, 0);
+    else
+        libvirt_call_submit(c, lv->setup.settings->start_deadline_ms);
 }
 
 static void libvirt_hypervisor_prepare(struct hypervisor *h, const struct hypervisor_prepare *what,

@@ -15,6 +15,7 @@
 #include "compute-agent/storage/layer.h"
 #include "compute-agent/storage/owner.h"
 #include "compute-agent/storage/storage.h"
+#include "compute-agent/storage/tree_clone.h"
 #include "compute-agent/xml/domain_chain.h"
 #include <errno.h>
 #include <poll.h>
@@ -228,6 +229,20 @@ static int split(struct libvirt_call *c, virDomainPtr domain, const char *layer)
     else if (!code)
         code = c->code = layer_split(root, layer, &c->error);
     return code ? code : make_clone(c, layer);
+}
+
+void libvirt_layer_clone_tree(struct libvirt_call *c)
+{
+    char *from = storage_folder(c->settings, c->id), *to = storage_folder(c->settings, c->clone);
+    if (owner_is_other(from, c->names.host_id))
+        c->code = error_set(&c->error, ERR_NOT_FOUND, "The server to be cloned is another host's");
+    else
+        c->code = owner_take(to, c->names.host_id, &c->error);
+    if (!c->code)
+        c->code = tree_clone(c->settings->instances_dir, from, to, &c->stop, &c->error);
+    c->transient = c->code == ERR_IO || c->code == ERR_TIMEOUT || c->code == ERR_NO_SPACE;
+    free(from);
+    free(to);
 }
 
 void libvirt_layer_clone(struct libvirt_call *c)

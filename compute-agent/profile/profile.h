@@ -76,7 +76,7 @@ struct profile {
     bool guest_agent;     /* QEMU's agent in the guest can be spoken to */
     bool tunnels;         /* guests that move go through libvirt's own connection, encrypted as that is */
     bool snapshots;       /* images can be made of guests, running or not */
-    bool clones;          /* guests can be cloned in constant time, sharing what their disks had (layer.h) ... */
+    bool clones;          /* guests can be cloned, sharing what their disks had (layer.h, tree_clone.h) ... */
     bool flattens;        /* ... and made to share nothing */
     bool shutdown_signal; /* shutdown tells the first process */
     bool processes;       /* its guests are processes of the host's kernel, limited by control groups (cgroup.h) */

@@ -14,6 +14,7 @@ const struct profile profile_lxc = {
     .nics = profile_none,
     .actions = PROFILE_ACTIONS_BASIC | PROFILE_ACTIONS_PAUSE,
     .snapshots = true,
+    .clones = true,
     .shutdown_signal = true,
     .filter = PROFILE_FILTER_AGENT,
     .processes = true,

@@ -24,17 +24,19 @@ static void id_mount_lend(const struct child_confine *c)
     _exit(1);
 }
 
-static int id_mount_open(pid_t pid, uid_t first)
+/* An overlay's own folders are the host's root's, who makes them through such a mount. */
+static int id_mount_open(pid_t pid, uid_t was, uid_t first)
 {
-    char path[64];
+    char path[64], lines[96];
     snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
-    if (child_confine_map(pid, DOMAIN_XML_IDS_FIRST, first))
+    snprintf(lines, sizeof(lines), "0 0 1\n%u %u %d\n", was, first, DOMAIN_XML_IDS_COUNT);
+    if (child_confine_map(pid, lines))
         return -1;
     return open(path, O_RDONLY | O_CLOEXEC);
 }
 
 /* A descriptor of such a namespace; -1 with errno. */
-static int id_mount_users(uid_t first)
+static int id_mount_users(uid_t was, uid_t first)
 {
     struct child_confine c = {{-1, -1}, {-1, -1}};
     char byte;
@@ -46,7 +48,7 @@ static int id_mount_users(uid_t first)
         close(c.asks[1]);
         c.asks[1] = -1;
         if (read(c.asks[0], &byte, 1) == 1)
-            fd = id_mount_open(pid, first);
+            fd = id_mount_open(pid, was, first);
         why = errno;
     }
     child_confine_close(&c);
@@ -56,10 +58,10 @@ static int id_mount_users(uid_t first)
     return fd;
 }
 
-int id_mount(const char *from, const char *at, uid_t first, struct error *e)
+int id_mount(const char *from, const char *at, uid_t was, uid_t first, struct error *e)
 {
     struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP};
-    int users = id_mount_users(first);
+    int users = id_mount_users(was, first);
     int tree = users < 0 ? -1 : open_tree(AT_FDCWD, from, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
     attr.userns_fd = (unsigned)users;
     bool good = tree >= 0 && mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) == 0 &&

@@ -14,18 +14,21 @@
 
 static pthread_mutex_t id_range_lock = PTHREAD_MUTEX_INITIALIZER;
 
-uid_t id_range_of(const char *folder)
+uid_t id_range_read(const char *folder, const char *link)
 {
     char text[24];
-    struct strbuf link;
-    strbuf_init(&link, 0);
-    strbuf_appendf(&link, "%s/" ID_RANGE_LINK, folder);
-    ssize_t size = readlink(link.data, text, sizeof(text) - 1);
-    strbuf_done(&link);
+    char *path = strbuf_print("%s/%s", folder, link);
+    ssize_t size = readlink(path, text, sizeof(text) - 1);
+    free(path);
     text[size > 0 ? size : 0] = '\0';
     long long first = strtoll(text, NULL, 10), number = (first - DOMAIN_XML_IDS_FIRST) / DOMAIN_XML_IDS_COUNT;
     bool valid = number > 0 && number < ID_RANGE_COUNT && first % DOMAIN_XML_IDS_COUNT == 0;
     return valid ? (uid_t)first : 0;
+}
+
+uid_t id_range_of(const char *folder)
+{
+    return id_range_read(folder, ID_RANGE_LINK);
 }
 
 static void id_range_mark(const char *instances, bool *taken)
@@ -44,15 +47,14 @@ static void id_range_mark(const char *instances, bool *taken)
         closedir(dir);
 }
 
-static int id_range_note(const char *folder, uid_t first, struct error *e)
+int id_range_write(const char *folder, const char *link, uid_t first, struct error *e)
 {
     char text[24];
-    struct strbuf link;
+    char *path = strbuf_print("%s/%s", folder, link);
     snprintf(text, sizeof(text), "%u", first);
-    strbuf_init(&link, 0);
-    strbuf_appendf(&link, "%s/" ID_RANGE_LINK, folder);
-    int code = symlink(text, link.data) ? error_set(e, ERR_IO, "%s: %s", link.data, strerror(errno)) : 0;
-    strbuf_done(&link);
+    unlink(path);
+    int code = symlink(text, path) ? error_set(e, ERR_IO, "%s: %s", path, strerror(errno)) : 0;
+    free(path);
     return code;
 }
 
@@ -67,7 +69,7 @@ static int id_range_choose(const char *instances, const char *folder, uid_t *ret
     if (number == ID_RANGE_COUNT)
         return error_set(e, ERR_NO_SPACE, "All %d ranges of users for containers are taken", ID_RANGE_COUNT - 1);
     *ret_first = (uid_t)(DOMAIN_XML_IDS_FIRST + number * DOMAIN_XML_IDS_COUNT);
-    return id_range_note(folder, *ret_first, e);
+    return id_range_write(folder, ID_RANGE_LINK, *ret_first, e);
 }
 
 int id_range_take(const char *instances, const char *folder, uid_t *ret_first, struct error *e)

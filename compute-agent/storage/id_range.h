@@ -16,3 +16,6 @@
 int id_range_take(const char *instances, const char *folder, uid_t *ret_first, struct error *e);
 /* 0 when it has none. */
 uid_t id_range_of(const char *folder);
+/* The range that another link in the folder names, 0 when there is none; and writes such a link anew. ERR_IO. */
+uid_t id_range_read(const char *folder, const char *link);
+int id_range_write(const char *folder, const char *link, uid_t first, struct error *e);

@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 #define TREE_VOLUME     ".img"  /* behind TREE_SUFFIX */
-#define TREE_LOWER      "lower" /* the image with the container's users, for a moment */
+#define TREE_LOWER      "lower" /* the image, or a clone's volume, for a moment */
 #define TREE_MOUNT      "at"    /* while it is unpacked */
 #define TREE_PATH_MOST  1024
 #define TREE_GIB        ((int64_t)1 << 30)
@@ -228,7 +228,7 @@ static int tree_make_layer(const char *folder, int64_t bytes, struct error *e)
     return code;
 }
 
-static int tree_link(const char *folder, const char *base, struct error *e)
+int tree_link(const char *folder, const char *base, struct error *e)
 {
     char *link = strbuf_print("%s/" TREE_BASE, folder);
     int code = symlink(base, link) && errno != EEXIST ? tree_fail(link, e) : 0;
@@ -313,13 +313,33 @@ static void tree_mounts_done(struct tree_mounts *m)
         free(all[i]);
 }
 
+uid_t tree_owners(const char *folder)
+{
+    uid_t noted = id_range_read(folder, TREE_OWNERS);
+    return noted ? noted : id_range_of(folder);
+}
+
+/* `at` never has other users than its own, also when the agent dies amid this. */
+int tree_mount_volume(const char *folder, const char *volume, const char *by, const char *at, struct error *e)
+{
+    uid_t first = id_range_of(folder), owners = tree_owners(folder);
+    if (owners == first)
+        return volume_mount(volume, at, false, e);
+    volume_unmount(by);
+    int code = file_make_dirs(by, 0700, e);
+    code = code ? code : volume_mount(volume, by, false, e);
+    code = code ? code : id_mount(by, at, owners, first, e);
+    volume_unmount(by);
+    return code;
+}
+
 /* The upper layer's root is what the container sees as its root's owner and mode. */
-static int tree_mount_layer(const struct tree_mounts *m, uid_t first, struct error *e)
+static int tree_mount_layer(const char *folder, const struct tree_mounts *m, uid_t first, struct error *e)
 {
     struct stat st;
     int code = file_make_dirs(m->layer, 0700, e);
     if (!code && !volume_is_mounted(m->layer))
-        code = volume_mount(m->volume, m->layer, false, e);
+        code = tree_mount_volume(folder, m->volume, m->lower, m->layer, e);
     if (!code && stat(m->shown, &st))
         code = tree_fail(m->shown, e);
     if (!code && access(m->upper, F_OK) != 0)
@@ -334,7 +354,7 @@ static int tree_mount_root(const struct tree_mounts *m, uid_t first, struct erro
 {
     volume_unmount(m->lower); /* of a start that was interrupted */
     int code = file_make_dirs(m->lower, 0700, e);
-    code = code ? code : id_mount(m->shown, m->lower, first, e);
+    code = code ? code : id_mount(m->shown, m->lower, DOMAIN_XML_IDS_FIRST, first, e);
     if (code)
         return code;
     char *layers = strbuf_print("lowerdir=%s,upperdir=%s,workdir=%s", m->lower, m->upper, m->work);
@@ -361,7 +381,7 @@ static int tree_mount_all(const char *folder, const char *base, uid_t first, str
     if (!volume_is_mounted(m.root)) {
         code = tree_check_name(folder, e);
         code = code ? code : tree_show(base, e);
-        code = code ? code : tree_mount_layer(&m, first, e);
+        code = code ? code : tree_mount_layer(folder, &m, first, e);
         code = code ? code : tree_mount_root(&m, first, e);
     }
     tree_mounts_done(&m);

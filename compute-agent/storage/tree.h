@@ -16,6 +16,9 @@
 #define TREE_LAYER_FILE "layer.img"
 #define TREE_LAYER      "layer"
 #define TREE_UPPER      "upper" /* in it */
+/* In a clone's folder: the range of users that its volume's files have on the disk, as id_range.h notes it: that of the
+ * server whose they were. Without it they have the server's own. */
+#define TREE_OWNERS "owners"
 
 /* Makes what is missing in `folder`, and its disk larger if it is to be; one of those in `instances`. ERR_INVALID
  * without an image, with one that cannot be unpacked, or when it does not fit into the flavor, ERR_NOT_FOUND when
@@ -28,6 +31,13 @@ int tree_mount(const char *folder, struct error *e);
 void tree_unmount(const char *folder);
 /* The same, and the server's changes and seed are gone. */
 void tree_discard(const char *folder);
+/* The folder's first user; as written in its volume. 0 when there is none. */
+uid_t tree_owners(const char *folder);
+/* Mounts a volume that is this server's, or a copy of it, at `at`, where its files are its users'; `by` is a folder
+ * where it is mounted for a moment. ERR_IO. */
+int tree_mount_volume(const char *folder, const char *volume, const char *by, const char *at, struct error *e);
+/* Makes the link to the image's file, or there is one. ERR_IO. */
+int tree_link(const char *folder, const char *base, struct error *e);
 /* The image that a server's folder is based on; false when it is on none. Caller frees. */
 bool tree_base(const char *folder, char **ret);
 /* The image's files are seen at its path with TREE_SUFFIX. ERR_IO, and as tree_make. */

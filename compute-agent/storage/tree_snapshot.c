@@ -1,7 +1,6 @@
-/* The volume with the server's changes is frozen (its file system is written out and takes nothing more), copied, and
- * thawed. The copy is mounted and laid over the image, read-only, and tar reads that as the container's own root, of
- * the container's own range of users: what it writes down are the container's numbers, and it has no more rights on
- * the host than the container.
+/* The volume with the server's changes is copied (tree_copy.h). The copy is mounted and laid over the image, read-only,
+ * and tar reads that as the container's own root, of the container's own range of users: what it writes down are the
+ * container's numbers, and it has no more rights on the host than the container.
  *
  * Failure modes: an agent that dies with the volume frozen leaves the container waiting; the next one thaws all when it
  * starts. Mounts that were left go then, too. */
@@ -13,43 +12,31 @@
 #include "compute-agent/storage/id_mount.h"
 #include "compute-agent/storage/id_range.h"
 #include "compute-agent/storage/tree.h"
+#include "compute-agent/storage/tree_copy.h"
 #include "compute-agent/storage/volume.h"
+#include "compute-agent/xml/domain_xml.h"
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define TREE_SNAPSHOT         "snapshot" /* in a server's folder */
-#define TREE_SNAPSHOT_COPY_MS 600000
 #define TREE_SNAPSHOT_PACK_MS ((int64_t)6 * 3600 * 1000)
 #define TREE_SNAPSHOT_MEMORY  ((int64_t)2 << 30)
-#define TREE_SNAPSHOT_SLACK   ((int64_t)64 << 20)
 
 struct tree_snapshot {
     const char *folder;
     const atomic_bool *stop;
     uid_t first;
-    char *base, *shown, *volume, *layer, *home, *copy, *at, *upper, *lower, *root;
+    char *base, *shown, *home, *copy, *at, *upper, *lower, *root;
 };
-
-static int tree_snapshot_fail(const char *path, struct error *e)
-{
-    return error_set(e, errno == ENOSPC ? ERR_NO_SPACE : ERR_IO, "%s: %s", path, strerror(errno));
-}
 
 static void tree_snapshot_init(struct tree_snapshot *s, const char *folder, const char *base)
 {
     s->folder = folder;
     s->base = memory_strdup(base);
     s->shown = strbuf_print("%s" TREE_SUFFIX, base);
-    s->volume = strbuf_print("%s/" TREE_LAYER_FILE, folder);
-    s->layer = strbuf_print("%s/" TREE_LAYER, folder);
     s->home = strbuf_print("%s/" TREE_SNAPSHOT, folder);
     s->copy = strbuf_print("%s/" TREE_SNAPSHOT "/" TREE_LAYER_FILE, folder);
     s->at = strbuf_print("%s/" TREE_SNAPSHOT "/" TREE_LAYER, folder);
@@ -60,62 +47,20 @@ static void tree_snapshot_init(struct tree_snapshot *s, const char *folder, cons
 
 static void tree_snapshot_done(struct tree_snapshot *s)
 {
-    char *all[] = {s->base, s->shown, s->volume, s->layer, s->home, s->copy, s->at, s->upper, s->lower, s->root};
+    char *all[] = {s->base, s->shown, s->home, s->copy, s->at, s->upper, s->lower, s->root};
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         free(all[i]);
-}
-
-/* ---- one moment ---- */
-
-/* FIFREEZE or FITHAW: errno when it cannot. */
-static int tree_snapshot_set(const char *layer, unsigned long request)
-{
-    int fd = volume_is_mounted(layer) ? open(layer, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1, why = 0;
-    if (fd < 0)
-        return ENOENT;
-    if (ioctl(fd, request, 0))
-        why = errno;
-    close(fd);
-    return why;
-}
-
-static int tree_snapshot_check_space(const struct tree_snapshot *s, struct error *e)
-{
-    struct stat st;
-    struct statvfs fs;
-    if (stat(s->volume, &st) || statvfs(s->folder, &fs))
-        return tree_snapshot_fail(s->volume, e);
-    return (int64_t)(fs.f_bavail * fs.f_frsize) < (int64_t)st.st_blocks * 512 + TREE_SNAPSHOT_SLACK
-               ? error_set(e, ERR_NO_SPACE, "There is no space left on the host for a copy of the server's changes")
-               : 0;
-}
-
-static int tree_snapshot_copy(const struct tree_snapshot *s, struct error *e)
-{
-    const char *argv[] = {"cp", "--reflink=auto", "--sparse=always", "--", s->volume, s->copy, NULL};
-    struct child child = {.argv = argv, .deadline_ms = TREE_SNAPSHOT_COPY_MS, .stop = s->stop};
-    int code = tree_snapshot_check_space(s, e);
-    if (code)
-        return code;
-    bool mounted = volume_is_mounted(s->layer);
-    int why = mounted ? tree_snapshot_set(s->layer, FIFREEZE) : 0;
-    if (why && why != EBUSY) /* EBUSY: it is, of one that was interrupted */
-        return error_set(e, ERR_IO, "%s cannot be frozen: %s", s->layer, strerror(why));
-    code = child_run(&child, NULL, e);
-    if (mounted)
-        tree_snapshot_set(s->layer, FITHAW);
-    return code;
 }
 
 /* ---- the archive ---- */
 
 static int tree_snapshot_mount(const struct tree_snapshot *s, struct error *e)
 {
-    int code = volume_mount(s->copy, s->at, false, e);
+    int code = tree_mount_volume(s->folder, s->copy, s->lower, s->at, e);
     if (!code && access(s->upper, F_OK) != 0)
         code = error_set(e, ERR_NOT_FOUND, "The server has never run: it has no files of its own");
     code = code ? code : tree_show(s->base, e);
-    code = code ? code : id_mount(s->shown, s->lower, s->first, e);
+    code = code ? code : id_mount(s->shown, s->lower, DOMAIN_XML_IDS_FIRST, s->first, e);
     if (code)
         return code;
     char *layers = strbuf_print("lowerdir=%s:%s", s->upper, s->lower);
@@ -152,7 +97,7 @@ static int tree_snapshot_take(const struct tree_snapshot *s, const char *to, str
     int code = 0;
     for (size_t i = 0; !code && i < sizeof(folders) / sizeof(folders[0]); i++)
         code = file_make_dirs(folders[i], 0711, e);
-    code = code ? code : tree_snapshot_copy(s, e);
+    code = code ? code : tree_copy(s->folder, s->copy, s->stop, e);
     code = code ? code : tree_snapshot_mount(s, e);
     return code ? code : tree_snapshot_pack(s, to, e);
 }
@@ -176,7 +121,7 @@ void tree_snapshot_tidy(const char *folder)
 {
     struct tree_snapshot s = {0};
     tree_snapshot_init(&s, folder, "");
-    tree_snapshot_set(s.layer, FITHAW);
+    tree_copy_thaw(folder);
     if (access(s.home, F_OK) == 0) {
         volume_unmount(s.root);
         volume_unmount(s.lower);

@@ -5,6 +5,7 @@
 #include "compute-agent/storage/id_range.h"
 #include "compute-agent/storage/image_check.h"
 #include "compute-agent/storage/tree.h"
+#include "compute-agent/storage/tree_clone.h"
 #include "compute-agent/storage/tree_snapshot.h"
 #include "compute-agent/xml/domain_xml.h"
 #include "tests/unit/agent/samples.h"
@@ -396,6 +397,197 @@ TEST("an image of a container's files that is not wanted any more leaves nothing
     write_file(at(folder, "root/new"), "mine");
     CHECK(access(at(folder, "snapshot"), F_OK) != 0);
     tree_discard(folder);
+    spec_free(&spec);
+    end();
+}
+
+/* A server that runs, with a file of its own and one of the image's gone. */
+static struct spec *begin_running(void)
+{
+    struct error e = {0};
+    struct spec *spec = sample_read(SAMPLE(""));
+    struct disk_base base = base_of(1000);
+    CHECK_OK(tree_make(work, folder, spec, &base, true, &e), &e);
+    CHECK_OK(tree_mount(folder, &e), &e);
+    write_file(at(folder, "root/new"), "mine");
+    CHECK_INT(chown(at(folder, "root/new"), (uid_t)id_in(folder, 1), (gid_t)id_in(folder, 1)), 0);
+    CHECK_INT(unlink(at(folder, "root/file")), 0);
+    return spec;
+}
+
+static void make_clone(const char *from, const char *to)
+{
+    struct error e = {0};
+    CHECK_INT(mkdir(to, 0711), 0);
+    for (int time = 0; time < 2; time++)
+        CHECK_OK(tree_clone(work, from, to, &go_on, &e), &e);
+    CHECK_OK(tree_mount(to, &e), &e);
+}
+
+/* What begin_running() made is there; its own users, and they alone, may go on with it. */
+static void check_clone(const char *of)
+{
+    struct stat st;
+    char user[32], root[300];
+    check_files(of);
+    CHECK_INT(stat(at(of, "root/new"), &st), 0);
+    CHECK_INT(st.st_uid, id_in(of, 1));
+    CHECK(access(at(of, "root/file"), F_OK) != 0);
+    snprintf(user, sizeof(user), "--reuid=%lld", (long long)id_in(of, 1));
+    snprintf(root, sizeof(root), "%s", at(of, "root"));
+    const char *script = "printf mine >new; ! echo else 2>/dev/null >tool";
+    const char *argv[] = {"setpriv", user, "--clear-groups", "sh", "-ec", script, NULL};
+    struct error e = {0};
+    struct child child = {.argv = argv, .directory = root, .deadline_ms = 20000};
+    CHECK_OK(child_run(&child, NULL, &e), &e);
+    CHECK_INT(mkdir(at(of, "root/folder"), 0755), 0);
+    CHECK_INT(chown(at(of, "root/folder"), (uid_t)id_in(of, 0), (gid_t)id_in(of, 0)), 0);
+    CHECK_INT(rmdir(at(of, "root/folder")), 0);
+}
+
+TEST("a clone has what the other wrote, as its own users', and goes on when the other is gone")
+{
+    struct error e = {0};
+    char clone[128], again[128], archive[128];
+    begin();
+    struct spec *spec = begin_running();
+    snprintf(clone, sizeof(clone), "%s/clone", work);
+    snprintf(again, sizeof(again), "%s/again", work);
+    snprintf(archive, sizeof(archive), "%s/made.tar.gz", work);
+    make_clone(folder, clone);
+    CHECK(id_range_of(clone) != id_range_of(folder));
+    check_clone(clone);
+    write_file(at(clone, "root/theirs"), "clone");
+    write_file(at(folder, "root/later"), "source"); /* it is thawed */
+    CHECK(access(at(folder, "root/theirs"), F_OK) != 0);
+    CHECK(access(at(clone, "root/later"), F_OK) != 0);
+    tree_discard(folder);
+    CHECK_OK(disk_remove_folder(folder, &e), &e);
+    tree_unmount(clone);
+    tree_forget(image);
+    CHECK_OK(tree_mount(clone, &e), &e);
+    check_clone(clone);
+    make_clone(clone, again);
+    CHECK_INT(access(at(again, "root/theirs"), F_OK), 0);
+    tree_discard(clone);
+    CHECK_OK(disk_remove_folder(clone, &e), &e);
+    check_clone(again);
+    CHECK_OK(tree_snapshot(again, archive, &go_on, &e), &e);
+    check_archive(archive);
+    struct disk_base base = base_of(1000); /* it may grow as any other */
+    struct statvfs fs;
+    spec->root_gib = 12;
+    CHECK_OK(tree_make(work, again, spec, &base, false, &e), &e);
+    CHECK_OK(tree_mount(again, &e), &e);
+    check_clone(again);
+    CHECK_INT(statvfs(at(again, "root"), &fs), 0);
+    CHECK((int64_t)(fs.f_blocks * fs.f_frsize) > (int64_t)11 << 30);
+    tree_discard(again);
+    spec_free(&spec);
+    end();
+}
+
+TEST("a clone of a server that never ran starts with the image's files")
+{
+    struct error e = {0};
+    char clone[128];
+    begin();
+    struct spec *spec = sample_read(SAMPLE(""));
+    struct disk_base base = base_of(1000);
+    snprintf(clone, sizeof(clone), "%s/clone", work);
+    CHECK_OK(tree_make(work, folder, spec, &base, true, &e), &e);
+    make_clone(folder, clone);
+    check_files(clone);
+    CHECK_INT(access(at(clone, "root/file"), F_OK), 0);
+    tree_discard(clone);
+    spec_free(&spec);
+    end();
+}
+
+TEST("a clone that was begun when the agent died is made anew, and never runs with others' users")
+{
+    /* The range is taken; the owners are noted; half a volume; a volume without the link; a mount amid a start. */
+    static const char *const crashes[] = {"ln -s 1073872896 ids", "ln -s 1073872896 ids; ln -s 1 owners",
+                                          "echo half >layer.img.part", "echo other >layer.img",
+                                          "mkdir lower; mount -t tmpfs none lower"};
+    for (size_t i = 0; i < sizeof(crashes) / sizeof(crashes[0]); i++) {
+        struct error e = {0};
+        char clone[128];
+        begin();
+        struct spec *spec = begin_running();
+        snprintf(clone, sizeof(clone), "%s/clone", work);
+        CHECK_INT(mkdir(clone, 0711), 0);
+        struct child child = {
+            .argv = (const char *[]){"sh", "-ec", crashes[i], NULL}, .directory = clone, .deadline_ms = 20000};
+        CHECK_OK(child_run(&child, NULL, &e), &e);
+        freeze(at(folder, TREE_LAYER), FIFREEZE, 0);
+        CHECK_OK(tree_clone(work, folder, clone, &go_on, &e), &e);
+        write_file(at(folder, "root/later"), "goes on");
+        CHECK_OK(tree_mount(clone, &e), &e);
+        check_clone(clone);
+        CHECK(access(at(clone, "layer.img.part"), F_OK) != 0);
+        tree_discard(clone);
+        tree_discard(folder);
+        spec_free(&spec);
+        end();
+    }
+}
+
+TEST("a clone that is not wanted any more leaves nothing but its folder, nor does one of a server without files")
+{
+    struct error e = {0};
+    atomic_bool stop = true;
+    char clone[128];
+    begin();
+    struct spec *spec = begin_running();
+    snprintf(clone, sizeof(clone), "%s/clone", work);
+    CHECK_INT(mkdir(clone, 0711), 0);
+    CHECK_INT(tree_clone(work, folder, clone, &stop, &e), ERR_TIMEOUT);
+    CHECK(access(at(clone, "layer.img.part"), F_OK) != 0 && access(at(clone, TREE_BASE), F_OK) != 0);
+    write_file(at(folder, "root/new"), "goes on");
+    error_clear(&e);
+    CHECK_INT(tree_clone(work, at(work, "none"), clone, &go_on, &e), ERR_NOT_FOUND);
+    tree_discard(folder);
+    spec_free(&spec);
+    end();
+}
+
+static int64_t free_bytes(const char *of)
+{
+    struct statvfs fs;
+    CHECK_INT(statvfs(of, &fs), 0);
+    return (int64_t)(fs.f_bfree * fs.f_frsize);
+}
+
+TEST("where the file system shares blocks a clone takes no room")
+{
+    struct error e = {0};
+    char server[128], clone[128], host[64];
+    begin();
+    snprintf(host, sizeof(host), "%s/host", work);
+    snprintf(server, sizeof(server), "%s/server", host);
+    snprintf(clone, sizeof(clone), "%s/clone", host);
+    const char *script = "truncate -s 2G $0.img; mkfs.xfs -q -m reflink=1 $0.img; mkdir $0; mount -o loop $0.img $0";
+    const char *argv[] = {"sh", "-ec", script, host, NULL};
+    run(argv);
+    struct spec *spec = sample_read(SAMPLE(""));
+    struct disk_base base = base_of(1000);
+    CHECK_INT(mkdir(server, 0711), 0);
+    CHECK_INT(mkdir(clone, 0711), 0);
+    CHECK_OK(tree_make(host, server, spec, &base, true, &e), &e);
+    CHECK_OK(tree_mount(server, &e), &e);
+    const char *fill[] = {"sh", "-ec", "head -c 200M /dev/urandom >$0/root/large; sync -f $0/root/large", server, NULL};
+    run(fill);
+    int64_t before = free_bytes(host);
+    CHECK_OK(tree_clone(host, server, clone, &go_on, &e), &e);
+    CHECK(before - free_bytes(host) < (int64_t)20 << 20);
+    CHECK_OK(tree_mount(clone, &e), &e);
+    const char *same[] = {"cmp", at(server, "root/large"), at(clone, "root/large"), NULL};
+    run(same);
+    tree_discard(server);
+    tree_discard(clone);
+    const char *gone[] = {"umount", host, NULL};
+    run(gone);
     spec_free(&spec);
     end();
 }
