@@ -4,6 +4,15 @@
 #include "compute-agent/libvirt/libvirt_call.h"
 #include "compute-agent/settings.h"
 
+/* The run that has the process has ended; the domain may have been started anew meanwhile, with another. */
+static bool is_over(const struct libvirt_call *c, unsigned pid)
+{
+    virDomainPtr domain = virDomainLookupByID(c->conn, (int)pid);
+    if (domain)
+        virDomainFree(domain);
+    return !domain && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN;
+}
+
 int libvirt_limit(struct libvirt_call *c, virDomainPtr domain)
 {
     char id[UUID_SIZE];
@@ -12,7 +21,7 @@ int libvirt_limit(struct libvirt_call *c, virDomainPtr domain)
         virDomainGetUUIDString(domain, id))
         return 0;
     int code = cgroup_limit(&cgroup_host, (pid_t)pid, id, c->settings->container_processes, &c->error);
-    if (!code || virDomainIsActive(domain) != 1) { /* it has ended meanwhile */
+    if (!code || virDomainIsActive(domain) != 1 || is_over(c, pid)) {
         error_clear(&c->error);
         return 0;
     }
