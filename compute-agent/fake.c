@@ -73,7 +73,7 @@ static int fake_do(struct fake *f, struct fake_call *c, struct error *e)
         return error_set(e, ERR_UNAVAILABLE, "The fake hypervisor is not connected");
     if (c->fault == FAKE_PASSING)
         return error_set(e, ERR_HYPERVISOR, "A passing fault in %s", hypervisor_action_name(c->action));
-    if (c->fault == FAKE_FINAL || c->fault == FAKE_NEEDS_RESTART)
+    if (c->fault == FAKE_FINAL || c->fault == FAKE_NEEDS_RESTART || c->fault == FAKE_LACKS)
         return error_set(e, ERR_HYPERVISOR, "A final fault in %s", hypervisor_action_name(c->action));
     if (c->fault == FAKE_HANGS)
         return error_set(e, ERR_TIMEOUT, "The call was given up as lost");
@@ -129,6 +129,7 @@ static void fake_end(struct fake *f, struct fake_call *c)
     result.code = fake_do(f, c, &e);
     result.transient = result.code == ERR_TIMEOUT || result.code == ERR_UNAVAILABLE || c->fault == FAKE_PASSING;
     result.restart = c->fault == FAKE_NEEDS_RESTART;
+    result.lacks = c->fault == FAKE_LACKS;
     result.domain = fake_domain(&f->base, c->id);
     if (c->kind == FAKE_LIST)
         fake_end_list(f, c, &result);

@@ -47,7 +47,7 @@ enum hypervisor_action {
     HYPERVISOR_DISCARD, /* drop the managed save */
     HYPERVISOR_REMOVE,  /* destroy, undefine, delete files, everything; what is not there is no error */
     HYPERVISOR_ADJUST,  /* a running or paused one: its processors, memory, nics and what they may send are as the
-                           specification says */
+                           specification says, and it has the disks that this has */
     HYPERVISOR_LOOK,    /* only say what is there */
     HYPERVISOR_ACTION_COUNT
 };
@@ -55,7 +55,8 @@ enum hypervisor_action {
 struct hypervisor_result {
     int code; /* 0 or an error code */
     bool transient;
-    bool restart;                  /* ADJUST failed: a restart would do it */
+    bool restart;                  /* ADJUST failed: a restart would do it ... */
+    bool lacks;                    /* ... or would not: it has not what the server is to have, and runs as it was */
     const struct error *error;     /* NULL when code is 0 */
     enum hypervisor_domain domain; /* what is there now; only when code is 0 */
 };

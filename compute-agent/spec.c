@@ -535,7 +535,8 @@ static bool spec_pairs_alike(const struct json_list *a, const struct json_list *
 bool spec_live_alike(const struct spec *a, const struct spec *b)
 {
     const struct spec_nic *x = a->nics.items, *y = b->nics.items;
-    bool alike = a->nics.count == b->nics.count && a->vcpus == b->vcpus && a->memory_mib == b->memory_mib;
+    bool alike = a->nics.count == b->nics.count && a->vcpus == b->vcpus && a->memory_mib == b->memory_mib &&
+                 a->ephemeral_gib == b->ephemeral_gib && a->swap_mib == b->swap_mib;
     for (size_t i = 0; alike && i < a->nics.count; i++)
         alike = strcmp(x[i].mac, y[i].mac) == 0 && x[i].port_security == y[i].port_security &&
                 strcmp(x[i].network.id, y[i].network.id) == 0 &&

@@ -92,8 +92,8 @@ struct spec {
  * ("" and 0 otherwise). The caller frees *ret with spec_free. */
 int spec_read(json_value *value, struct spec **ret, char *ret_id, int64_t *ret_revision, struct error *e);
 void spec_free(struct spec **spec);
-/* Whether a guest that is on as `a` says is as `b` says too: as many processors, as much memory, the same nics, which
- * may send the same. */
+/* Whether a guest that is on as `a` says is as `b` says too: as many processors, as much memory, the same disks
+ * besides the root's, the same nics, which may send the same. */
 bool spec_live_alike(const struct spec *a, const struct spec *b);
 
 enum spec_query_kind {

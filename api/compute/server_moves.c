@@ -251,7 +251,8 @@ static int check_stay(struct request *request, const struct server_row *row, con
 {
     struct resources more;
     const char *old = store_migration_flavor(row, &request->arena), *new = store_migration_flavor(as, &request->arena);
-    if (resize_way_of(old, new, &more) != RESIZE_ANEW)
+    enum resize_way way = resize_way_of(old, new, &more);
+    if (way == RESIZE_LIVE || way == RESIZE_RESTART)
         return 0;
     return server_ability_check(request, row, "a resize other than to more processors and memory", RESIZE_STAYS_TRAIT);
 }

@@ -64,10 +64,37 @@ static bool runs_on(const struct sizes *x, const struct sizes *y)
            (y->memory_mib - x->memory_mib) % RESIZE_MEMORY_STEP_MIB == 0;
 }
 
+static bool same_disks(const struct sizes *x, const struct sizes *y)
+{
+    return x->ephemeral_gib == y->ephemeral_gib && x->swap_mib == y->swap_mib;
+}
+
+/* A disk comes behind those that are there, which keep their names: the ephemeral one is the second, swap the last. */
+static bool adds_disks(const struct sizes *x, const struct sizes *y)
+{
+    return (x->ephemeral_gib == y->ephemeral_gib || (x->ephemeral_gib == 0 && x->swap_mib == 0)) &&
+           (x->swap_mib == y->swap_mib || x->swap_mib == 0);
+}
+
 static bool stays(const struct sizes *x, const struct sizes *y)
 {
-    return x->plain && y->plain && x->root_gib == y->root_gib && x->ephemeral_gib == y->ephemeral_gib &&
-           x->swap_mib == y->swap_mib && x->vcpus <= y->vcpus && x->memory_mib <= y->memory_mib;
+    return x->plain && y->plain && x->root_gib == y->root_gib && x->vcpus <= y->vcpus && x->memory_mib <= y->memory_mib;
+}
+
+static enum resize_way way_of(const struct sizes *x, const struct sizes *y)
+{
+    if (!stays(x, y))
+        return RESIZE_ANEW;
+    bool live = runs_on(x, y);
+    if (same_disks(x, y))
+        return live ? RESIZE_LIVE : RESIZE_RESTART;
+    return live && adds_disks(x, y) ? RESIZE_PLUG : RESIZE_ANEW;
+}
+
+/* As placement counts them. */
+static int64_t disks_gib(const struct sizes *s)
+{
+    return s->ephemeral_gib + (s->swap_mib + 1023) / 1024;
 }
 
 enum resize_way resize_way_of(const char *old_flavor, const char *new_flavor, struct resources *ret_more)
@@ -76,11 +103,13 @@ enum resize_way resize_way_of(const char *old_flavor, const char *new_flavor, st
     struct sizes x, y;
     enum resize_way way = RESIZE_ANEW;
     arena_init(&a);
-    if (read_sizes(old_flavor, &a, &x) && read_sizes(new_flavor, &a, &y) && stays(&x, &y)) {
-        way = runs_on(&x, &y) ? RESIZE_LIVE : RESIZE_RESTART;
+    if (read_sizes(old_flavor, &a, &x) && read_sizes(new_flavor, &a, &y))
+        way = way_of(&x, &y);
+    if (way != RESIZE_ANEW) {
         *ret_more = (struct resources){{0}};
         ret_more->amount[RESOURCE_VCPU] = y.vcpus - x.vcpus;
         ret_more->amount[RESOURCE_MEMORY_MIB] = y.memory_mib - x.memory_mib;
+        ret_more->amount[RESOURCE_DISK_GIB] = disks_gib(&y) - disks_gib(&x);
     }
     arena_done(&a);
     return way;

@@ -1,6 +1,6 @@
 /* How a server gets its new size. It may stay where it is when it only grows in processors and memory: under the
  * running guest where both flavors have the same extra specs and these gave it headroom when it started, else by a
- * restart. Pure. */
+ * restart. Under the running guest it may also get an ephemeral and a swap disk that it had not. Pure. */
 #pragma once
 #include "common/model/resources.h"
 #include <stdbool.h>
@@ -12,6 +12,8 @@
 #define RESIZE_MEMORY_STEP_MIB 128
 /* What a host's hypervisor has that can do it under the running guest ... */
 #define RESIZE_LIVE_TRAIT "CUSTOM_LIVE_RESIZE"
+/* ... also if a disk comes with it ... */
+#define RESIZE_DISK_TRAIT "CUSTOM_LIVE_DISK"
 /* ... and what one has from which a server's disks cannot be moved: there it must stay. */
 #define RESIZE_STAYS_TRAIT "CUSTOM_LACKS_MIGRATE"
 /* Of a migration's options, once it is decided that it stays. */
@@ -21,6 +23,7 @@ enum resize_way {
     RESIZE_ANEW,    /* only by another disk, or other parts of a host */
     RESIZE_RESTART, /* where it is, when it starts next */
     RESIZE_LIVE,    /* where it is, as it runs */
+    RESIZE_PLUG,    /* the same with disks that it had not; elsewhere, and when it does not run, as RESIZE_ANEW */
 };
 
 /* `old_flavor`, `new_flavor`: as in a migration's row. *ret_more is what the host must have beyond what the server

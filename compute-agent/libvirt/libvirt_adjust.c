@@ -2,9 +2,13 @@
  * goes on; the definition follows last and is what the next start takes.
  *
  * Failure modes: a guest that does not answer the request to give a device up (paused, booting, hung) keeps it; then
- * the call fails as passing and is repeated. No free slot is left to plug into: the next start brings the device. */
+ * the call fails as passing and is repeated. No free slot is left to plug into: the next start brings the nic. A disk's
+ * file is made before all else and taken up when it is there, so that a restart at any time finds it; what cannot be
+ * made fails the server's new size, and the guest runs as it was. */
 #include "common/log.h"
 #include "compute-agent/libvirt/libvirt_call.h"
+#include "compute-agent/storage/disk.h"
+#include "compute-agent/storage/storage.h"
 #include "compute-agent/xml/domain_diff.h"
 #include <stdlib.h>
 
@@ -23,12 +27,12 @@ static int libvirt_adjust_device(struct libvirt_call *c, virDomainPtr domain, co
     unsigned flags = VIR_DOMAIN_AFFECT_LIVE;
     switch (device->kind) {
     case DOMAIN_DIFF_UNPLUG:
-        log_info("nic is unplugged", "server=%s mac=%s", c->id, device->mac);
+        log_info("nic is unplugged", "server=%s mac=%s", c->id, device->name);
         return virDomainDetachDeviceFlags(domain, device->text, flags) < 0
                    ? libvirt_call_fail(c, "An interface cannot be unplugged")
                    : 0;
     case DOMAIN_DIFF_PLUG:
-        log_info("nic is plugged", "server=%s mac=%s", c->id, device->mac);
+        log_info("nic is plugged", "server=%s mac=%s", c->id, device->name);
         return virDomainAttachDeviceFlags(domain, device->text, flags) < 0
                    ? libvirt_call_fail(c, "An interface cannot be plugged")
                    : 0;
@@ -47,7 +51,7 @@ static int libvirt_adjust_check(struct libvirt_call *c, virDomainPtr domain)
     if (!code && diff.unplugs) {
         c->transient = true;
         code = c->code = error_set(&c->error, ERR_HYPERVISOR, "The guest has not given up its interface %s yet",
-                                   diff.devices[0].mac);
+                                   diff.devices[0].name);
     }
     domain_diff_done(&diff);
     return code;
@@ -128,6 +132,47 @@ static int libvirt_adjust_sizes(struct libvirt_call *c, virDomainPtr domain)
     return code;
 }
 
+/* ---- disks ---- */
+
+/* Those that the guest was started with are left alone, also one that it has given up by itself. */
+static int libvirt_adjust_compare_disks(struct libvirt_call *c, virDomainPtr domain, struct domain_diff *ret)
+{
+    char *live = virDomainGetXMLDesc(domain, 0), *defined = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE);
+    int code = live && defined ? domain_diff_disks(live, defined, c->xml, ret, &c->error)
+                               : libvirt_call_fail(c, "The domain's disks cannot be read");
+    free(live);
+    free(defined);
+    return c->code = code;
+}
+
+static int libvirt_adjust_make_disks(struct libvirt_call *c)
+{
+    char *folder = storage_folder(c->settings, c->id);
+    int code = disk_make_more(folder, c->ephemeral_gib, c->swap_mib, &c->error);
+    free(folder);
+    c->lacks = code != 0;
+    c->transient = code == ERR_NO_SPACE || code == ERR_IO || code == ERR_TIMEOUT;
+    return c->code = code;
+}
+
+/* Without a definition that may be changed the disk would be gone with the next start. */
+static int libvirt_adjust_disks(struct libvirt_call *c, virDomainPtr domain)
+{
+    struct domain_diff diff = {0};
+    if (!c->redefine || !c->profile->plugs_disks)
+        return 0;
+    int code = libvirt_adjust_compare_disks(c, domain, &diff);
+    if (!code && diff.count)
+        code = libvirt_adjust_make_disks(c);
+    for (size_t i = 0; i < diff.count && !code; i++) {
+        log_info("disk is plugged", "server=%s target=%s", c->id, diff.devices[i].name);
+        if (virDomainAttachDeviceFlags(domain, diff.devices[i].text, VIR_DOMAIN_AFFECT_LIVE) < 0)
+            code = libvirt_adjust_refused(c, "A disk cannot be plugged");
+    }
+    domain_diff_done(&diff);
+    return code;
+}
+
 static int libvirt_adjust_define(struct libvirt_call *c)
 {
     virDomainPtr defined = c->redefine ? virDomainDefineXMLFlags(c->conn, c->xml, 0) : NULL;
@@ -144,6 +189,7 @@ int libvirt_adjust(struct libvirt_call *c, virDomainPtr domain)
     if (virDomainIsActive(domain) == 0)
         return 0;
     int code = libvirt_guard_put(c);
+    code = code ? code : libvirt_adjust_disks(c, domain);
     code = code ? code : libvirt_adjust_sizes(c, domain);
     if (!code && !profile_can(c->profile, HYPERVISOR_ADJUST)) {
         log_info("a server's devices change with its next start", "server=%s hypervisor=%s", c->id, c->profile->driver);

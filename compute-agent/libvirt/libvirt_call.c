@@ -89,6 +89,7 @@ static void libvirt_call_deliver(struct libvirt_call *c, enum hypervisor_domain 
     struct hypervisor_result result = {
         .code = c->code, .transient = c->transient, .error = &c->error, .domain = domain};
     result.restart = c->restart;
+    result.lacks = c->lacks;
     if (c->owner)
         c->deliver(c, &result);
 }

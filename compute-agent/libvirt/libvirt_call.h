@@ -104,6 +104,7 @@ struct libvirt_call {
     bool imported;     /* its domain was there before it; also found out on the worker */
     bool released;     /* REMOVE: and is given back */
     bool redefine;     /* ADJUST: xml is to be the definition as well */
+    int64_t ephemeral_gib, swap_mib;    /* ADJUST */
     const struct hypervisor_move *move; /* the caller's: it stays until the call has been delivered */
     const struct identity *identity;
     bool direct_io;
@@ -123,7 +124,7 @@ struct libvirt_call {
     /* Output: */
     int code;
     int number; /* of libvirt's error, after libvirt_call_fail: that may make libvirt forget it */
-    bool transient, restart;
+    bool transient, restart, lacks;
     struct error error;
     enum hypervisor_domain domain;
     virConnectPtr made; /* by connecting */

@@ -158,6 +158,8 @@ static void libvirt_hypervisor_act(struct hypervisor *h, enum hypervisor_action 
         c->guard = libvirt_hypervisor_guard(c, lv, spec);
     }
     c->redefine = libvirt_hypervisor_is_whole(spec);
+    c->ephemeral_gib = spec ? spec->ephemeral_gib : 0;
+    c->swap_mib = spec ? spec->swap_mib : 0;
     c->imported = spec && spec->imported;
     c->released = spec && spec->released && !spec->exists;
     if (c->imported && (action == HYPERVISOR_CREATE || action == HYPERVISOR_DEFINE))

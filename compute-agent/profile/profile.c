@@ -88,6 +88,8 @@ void profile_each_trait(const struct profile *p, bool accelerated, profile_trait
     profile_trait(each, arg, "CUSTOM_VM_MODE_", p->vm_mode);
     if (p->growth != PROFILE_GROWTH_NONE)
         each(arg, "CUSTOM_LIVE_RESIZE");
+    if (p->plugs_disks)
+        each(arg, "CUSTOM_LIVE_DISK");
     for (size_t i = 0; i < sizeof(profile_lacks) / sizeof(profile_lacks[0]); i++) {
         if (!profile_can(p, profile_lacks[i].action))
             each(arg, profile_lacks[i].trait);

@@ -78,6 +78,7 @@ struct profile {
     bool snapshots;       /* images can be made of guests, running or not */
     bool clones;          /* guests can be cloned, sharing what their disks had (layer.h, tree_clone.h) ... */
     bool flattens;        /* ... and made to share nothing */
+    bool plugs_disks;     /* a guest that runs takes another disk */
     bool shutdown_signal; /* shutdown tells the first process */
     bool processes;       /* its guests are processes of the host's kernel, limited by control groups (cgroup.h) */
     bool owns_memory;     /* the machine's memory is the hypervisor's: the host's kernel sees its own share only */

@@ -22,6 +22,7 @@ const struct profile profile_qemu = {
     .snapshots = true,
     .clones = true,
     .flattens = true,
+    .plugs_disks = true,
     .guest_agent = true,
     .root = PROFILE_ROOT_DISK,
     .console = PROFILE_CONSOLE_LOGGED,

@@ -108,10 +108,31 @@ static bool disk_has_root(const struct disk_job *j)
     return there;
 }
 
+static int disk_make_others(const struct disk_job *j, int64_t ephemeral_gib, int64_t swap_mib, struct error *e)
+{
+    static const struct disk_base none = {0};
+    int code = 0;
+    if (ephemeral_gib > 0)
+        code = disk_make_one(j, j->kind->ephemeral, &none, ephemeral_gib * DISK_GIB, e);
+    if (!code && swap_mib > 0)
+        code = disk_make_one(j, j->kind->swap, &none, swap_mib * DISK_MIB, e);
+    return code;
+}
+
+/* Of a size that the server had between a resize and its way back. */
+static int disk_drop(const struct disk_job *j, const char *name, struct error *e)
+{
+    struct strbuf path;
+    strbuf_init(&path, 0);
+    strbuf_appendf(&path, "%s/%s", j->folder, name);
+    int code = unlink(path.data) && errno != ENOENT ? error_set(e, ERR_IO, "%s: %s", path.data, strerror(errno)) : 0;
+    strbuf_done(&path);
+    return code;
+}
+
 static int disk_make_all(const struct disk_job *j, const struct spec *spec, const struct disk_base *base,
                          struct error *e)
 {
-    static const struct disk_base none = {0};
     int64_t root = spec->root_gib * DISK_GIB;
     if (j->first && spec->image && spec->image->deleted && !disk_has_root(j))
         return error_set(e, ERR_NOT_FOUND, "The image %s was deleted before the server's first start", spec->image->id);
@@ -123,16 +144,21 @@ static int disk_make_all(const struct disk_job *j, const struct spec *spec, cons
     if (root == 0 && !disk_has_root(j))
         return error_set(e, ERR_INVALID, "Neither image nor flavor gives the disk a size");
     int code = disk_make_one(j, j->kind->root, base, root, e);
-    if (!code && spec->ephemeral_gib > 0)
-        code = disk_make_one(j, j->kind->ephemeral, &none, spec->ephemeral_gib * DISK_GIB, e);
-    if (!code && spec->swap_mib > 0)
-        code = disk_make_one(j, j->kind->swap, &none, spec->swap_mib * DISK_MIB, e);
-    return code;
+    return code ? code : disk_make_others(j, spec->ephemeral_gib, spec->swap_mib, e);
 }
 
 int disk_make(const char *folder, const struct spec *spec, const struct disk_base *base, bool first, struct error *e)
 {
-    return disk_make_all(&(struct disk_job){&disk_overlays, folder, first}, spec, base, e);
+    const struct disk_job job = {&disk_overlays, folder, first};
+    int code = disk_make_all(&job, spec, base, e);
+    if (!code && spec->ephemeral_gib == 0)
+        code = disk_drop(&job, job.kind->ephemeral, e);
+    return code || spec->swap_mib > 0 ? code : disk_drop(&job, job.kind->swap, e);
+}
+
+int disk_make_more(const char *folder, int64_t ephemeral_gib, int64_t swap_mib, struct error *e)
+{
+    return disk_make_others(&(struct disk_job){&disk_overlays, folder, true}, ephemeral_gib, swap_mib, e);
 }
 
 int disk_make_raw(const char *folder, const struct spec *spec, const struct disk_base *base, bool first,

@@ -1,4 +1,4 @@
-/* Both documents are read; each nic of one is looked for in the other. */
+/* The documents are read; each nic or disk of one is looked for in the other. */
 #include "compute-agent/xml/domain_diff.h"
 #include "common/memory.h"
 #include "compute-agent/xml/xml.h"
@@ -35,14 +35,19 @@ static bool has_nic(xmlDocPtr doc, xmlNodePtr nic)
     return false;
 }
 
-static void add(struct domain_diff *diff, enum domain_diff_kind kind, xmlNodePtr nic)
+/* Takes over `name`. */
+static void add(struct domain_diff *diff, enum domain_diff_kind kind, xmlNodePtr device, char *name)
 {
     xmlDocPtr one = xmlNewDoc(NULL);
-    xmlDocSetRootElement(one, xmlCopyNode(nic, 1));
+    xmlDocSetRootElement(one, xmlCopyNode(device, 1));
     diff->devices = memory_resize(diff->devices, (diff->count + 1) * sizeof(*diff->devices));
-    diff->devices[diff->count++] = (struct domain_diff_device){
-        .kind = kind, .text = xml_print(one), .mac = xml_get(xml_first(nic, "mac"), "address")};
+    diff->devices[diff->count++] = (struct domain_diff_device){.kind = kind, .text = xml_print(one), .name = name};
     diff->unplugs += kind == DOMAIN_DIFF_UNPLUG;
+}
+
+static char *mac_of(xmlNodePtr nic)
+{
+    return xml_get(xml_first(nic, "mac"), "address");
 }
 
 int domain_diff_nics(const char *live, const char *wanted, struct domain_diff *ret, struct error *e)
@@ -51,10 +56,10 @@ int domain_diff_nics(const char *live, const char *wanted, struct domain_diff *r
     xmlDocPtr from = xml_parse(live, e), to = from ? xml_parse(wanted, e) : NULL;
     for (xmlNodePtr nic = to ? first_nic(from) : NULL; nic; nic = xml_next(nic, "interface")) {
         if (!has_nic(to, nic))
-            add(&diff, DOMAIN_DIFF_UNPLUG, nic);
+            add(&diff, DOMAIN_DIFF_UNPLUG, nic, mac_of(nic));
     }
     for (xmlNodePtr nic = to ? first_nic(to) : NULL; nic; nic = xml_next(nic, "interface"))
-        add(&diff, has_nic(from, nic) ? DOMAIN_DIFF_UPDATE : DOMAIN_DIFF_PLUG, nic);
+        add(&diff, has_nic(from, nic) ? DOMAIN_DIFF_UPDATE : DOMAIN_DIFF_PLUG, nic, mac_of(nic));
     if (from)
         xmlFreeDoc(from);
     if (to)
@@ -65,11 +70,52 @@ int domain_diff_nics(const char *live, const char *wanted, struct domain_diff *r
     return 0;
 }
 
+static xmlNodePtr first_disk(xmlDocPtr doc)
+{
+    return xml_first(xml_first(xmlDocGetRootElement(doc), "devices"), "disk");
+}
+
+static char *target_of(xmlNodePtr disk)
+{
+    return xml_get(xml_first(disk, "target"), "dev");
+}
+
+static bool has_disk(xmlDocPtr doc, xmlNodePtr disk)
+{
+    for (xmlNodePtr other = first_disk(doc); other; other = xml_next(other, "disk")) {
+        if (same_text(target_of(other), target_of(disk)))
+            return true;
+    }
+    return false;
+}
+
+int domain_diff_disks(const char *live, const char *defined, const char *wanted, struct domain_diff *ret,
+                      struct error *e)
+{
+    struct domain_diff diff = {0};
+    xmlDocPtr from = xml_parse(live, e), kept = from ? xml_parse(defined, e) : NULL;
+    xmlDocPtr to = kept ? xml_parse(wanted, e) : NULL;
+    for (xmlNodePtr disk = to ? first_disk(to) : NULL; disk; disk = xml_next(disk, "disk")) {
+        if (!has_disk(from, disk) && !has_disk(kept, disk))
+            add(&diff, DOMAIN_DIFF_PLUG, disk, target_of(disk));
+    }
+    int code = to ? 0 : ERR_CORRUPT;
+    if (from)
+        xmlFreeDoc(from);
+    if (kept)
+        xmlFreeDoc(kept);
+    if (to)
+        xmlFreeDoc(to);
+    if (!code)
+        *ret = diff;
+    return code;
+}
+
 void domain_diff_done(struct domain_diff *diff)
 {
     for (size_t i = 0; i < diff->count; i++) {
         free(diff->devices[i].text);
-        free(diff->devices[i].mac);
+        free(diff->devices[i].name);
     }
     free(diff->devices);
     *diff = (struct domain_diff){0};

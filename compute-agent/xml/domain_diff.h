@@ -12,7 +12,7 @@ enum domain_diff_kind {
 struct domain_diff_device {
     enum domain_diff_kind kind;
     char *text; /* an XML element */
-    char *mac;
+    char *name; /* a nic's MAC address, a disk's target */
 };
 struct domain_diff {
     struct domain_diff_device *devices; /* what goes first */
@@ -21,6 +21,10 @@ struct domain_diff {
 /* Compares the nics of what libvirt says of the domain with those of our definition: a nic is the same when its MAC
  * address and its network are. ERR_CORRUPT when either is no XML. The caller frees *ret with domain_diff_done. */
 int domain_diff_nics(const char *live, const char *wanted, struct domain_diff *ret, struct error *e);
+/* The disks that only our definition has: neither the running domain nor the definition that libvirt has of it has one
+ * of that target. All are to be plugged. The same errors, the same owner. */
+int domain_diff_disks(const char *live, const char *defined, const char *wanted, struct domain_diff *ret,
+                      struct error *e);
 /* What a domain has now, or starts with. ERR_CORRUPT. */
 struct domain_diff_sizes {
     int64_t vcpus, memory_mib;

@@ -119,8 +119,9 @@ static bool may_grow_here(struct search *s)
     if (m->row.kind != MIGRATION_RESIZE || m->row.wanted_host || s->request.extra.numa)
         return false;
     enum resize_way way = resize_way_of(m->row.old_flavor, m->row.new_flavor, &s->more);
-    bool live = way == RESIZE_LIVE && runs && store_host_has_trait(&s->source, RESIZE_LIVE_TRAIT);
-    return live || (s->stuck && way != RESIZE_ANEW);
+    bool able = way == RESIZE_LIVE || (way == RESIZE_PLUG && store_host_has_trait(&s->source, RESIZE_DISK_TRAIT));
+    bool live = able && runs && store_host_has_trait(&s->source, RESIZE_LIVE_TRAIT);
+    return live || (s->stuck && (way == RESIZE_LIVE || way == RESIZE_RESTART));
 }
 
 static void ask_in_place(struct search *s)

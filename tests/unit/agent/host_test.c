@@ -109,6 +109,29 @@ TEST("what a running server cannot be given comes with a restart")
     world_close();
 }
 
+static enum fake_fault adjust_lacks(void *arg, const char *call, const char *id)
+{
+    (void)arg;
+    (void)id;
+    return strcmp(call, "adjust") == 0 ? FAKE_LACKS : FAKE_GOOD;
+}
+
+TEST("what a server is to have and cannot be made fails, and it runs on as it was")
+{
+    world_open();
+    fake_set_faults(world.fake, adjust_lacks, NULL);
+    host_start(world.host);
+    struct cloud_server *s = cloud_add(1, "running", NETWORK_1);
+    WAIT(all_settled);
+    s->pair = "10.0.0.77";
+    cloud_want(s, true, "running", NULL);
+    WAIT(all_settled);
+    CHECK_TEXT(s->state, "running");
+    CHECK_CONTAINS(s->error, "final fault in adjust");
+    CHECK_INT(fake_figures(world.fake).starts, 1);
+    world_close();
+}
+
 TEST("a server that is to be off from the start is defined and not started")
 {
     world_open();

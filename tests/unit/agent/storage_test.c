@@ -321,6 +321,39 @@ TEST("a disk that was lost is an error, never an empty disk")
     free(folder);
 }
 
+TEST("disks that come later are made once, and go when the server has them no more")
+{
+    char *base = make_image("more-base.qcow2", "qcow2", "20M"), *folder = make_folder("more"),
+         *ephemeral = below(folder, "ephemeral.qcow2"), *swap = below(folder, "swap.qcow2"),
+         *root = below(folder, "root.qcow2");
+    struct disk_base from = {base, "qcow2", 20 * MIB};
+    struct spec *spec = sized_spec(1);
+    struct stat before, after;
+    struct error e = {0};
+    spec->ephemeral_gib = spec->swap_mib = 0;
+    CHECK_OK(disk_make(folder, spec, &from, true, &e), &e);
+    CHECK_OK(disk_make_more(folder, 1, 64, &e), &e);
+    CHECK_INT(stat(ephemeral, &before), 0);
+    CHECK_INT(access(swap, F_OK), 0);
+    CHECK_OK(disk_make_more(folder, 1, 64, &e), &e);
+    CHECK_INT(stat(ephemeral, &after), 0);
+    CHECK_INT(before.st_ino, after.st_ino);
+    spec->ephemeral_gib = 1;
+    CHECK_OK(disk_make(folder, spec, &(struct disk_base){0}, false, &e), &e);
+    CHECK_INT(access(ephemeral, F_OK), 0);
+    CHECK_INT(access(swap, F_OK), -1);
+    spec->ephemeral_gib = 0;
+    CHECK_OK(disk_make(folder, spec, &(struct disk_base){0}, false, &e), &e);
+    CHECK_INT(access(ephemeral, F_OK), -1);
+    CHECK_INT(access(root, F_OK), 0);
+    spec_free(&spec);
+    free(base);
+    free(folder);
+    free(ephemeral);
+    free(swap);
+    free(root);
+}
+
 TEST("an image that is larger than the flavor's disk is refused, without a disk in the flavor its size is taken")
 {
     char *base = make_image("large.raw", "raw", "3G"), *folder = make_folder("large"),

@@ -313,7 +313,7 @@ static char *diff_of(const char *live, const char *wanted, struct strbuf *ret_wo
     struct error e = {0};
     CHECK_OK(domain_diff_nics(live, wanted, &diff, &e), &e);
     for (size_t i = 0; i < diff.count; i++)
-        strbuf_appendf(ret_words, "%s %s;", kinds[diff.devices[i].kind], diff.devices[i].mac);
+        strbuf_appendf(ret_words, "%s %s;", kinds[diff.devices[i].kind], diff.devices[i].name);
     char *last = diff.count ? memory_strdup(diff.devices[diff.count - 1].text) : NULL;
     domain_diff_done(&diff);
     return last;
@@ -349,6 +349,33 @@ TEST("a running domain is compared with its definition nic by nic")
     CHECK_INT(domain_diff_nics("<domain", two, &diff, &e), ERR_CORRUPT);
     strbuf_done(&words);
     strbuf_done(&text);
+}
+
+TEST("a disk that neither the running domain nor its definition has is to be plugged")
+{
+    static const char small[] = "<domain><devices><disk><target dev='vda'/></disk><interface/><disk><target "
+                                "dev='vdz'/></disk></devices></domain>";
+    static const char large[] =
+        "<domain><devices><disk><target dev='vda'/></disk><disk type='file'><source file='/f/ephemeral.qcow2'/><target "
+        "dev='vdb' bus='virtio'/></disk><disk><target dev='vdc'/></disk><disk><target "
+        "dev='vdz'/></disk></devices></domain>";
+    struct domain_diff diff;
+    struct error e = {0};
+    CHECK_OK(domain_diff_disks(small, small, large, &diff, &e), &e);
+    CHECK_INT(diff.count, 2);
+    CHECK_INT(diff.unplugs, 0);
+    CHECK_INT(diff.devices[0].kind, DOMAIN_DIFF_PLUG);
+    CHECK_TEXT(diff.devices[0].name, "vdb");
+    CHECK_CONTAINS(diff.devices[0].text, "<source file=\"/f/ephemeral.qcow2\"/>");
+    CHECK_TEXT(diff.devices[1].name, "vdc");
+    domain_diff_done(&diff);
+    CHECK_OK(domain_diff_disks(large, small, large, &diff, &e), &e); /* the agent died before it wrote the definition */
+    CHECK_INT(diff.count, 0);
+    CHECK_OK(domain_diff_disks(small, large, large, &diff, &e), &e); /* the guest gave it up by itself */
+    CHECK_INT(diff.count, 0);
+    CHECK_OK(domain_diff_disks(large, large, small, &diff, &e), &e);
+    CHECK_INT(diff.count, 0);
+    CHECK_INT(domain_diff_disks(small, "<domain", large, &diff, &e), ERR_CORRUPT);
 }
 
 TEST("the filter accepts what its parameters say and drops the rest")

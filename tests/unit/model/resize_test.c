@@ -49,6 +49,36 @@ TEST("beyond its headroom it is restarted, and placed anew when it is other than
     CHECK_INT(resize_way_of("{", "{}", &more), RESIZE_ANEW);
 }
 
+static enum resize_way disks(int old_ephemeral, int old_swap, int ephemeral, int swap, int memory_mib,
+                             struct resources *ret_more)
+{
+    static const char words[] = "{\"id\":\"f\",\"name\":\"f\",\"vcpus\":1,\"memory_mib\":%d,\"root_gib\":1,"
+                                "\"ephemeral_gib\":%d,\"swap_mib\":%d,\"extra\":{}}";
+    char a[512], b[512];
+    snprintf(a, sizeof(a), words, 256, old_ephemeral, old_swap);
+    snprintf(b, sizeof(b), words, memory_mib, ephemeral, swap);
+    return resize_way_of(a, b, ret_more);
+}
+
+TEST("a running guest takes disks that it had not, behind those that it has")
+{
+    struct resources more;
+    CHECK_INT(disks(0, 0, 2, 1500, 256, &more), RESIZE_PLUG);
+    CHECK_INT(more.amount[RESOURCE_DISK_GIB], 4);
+    CHECK_INT(more.amount[RESOURCE_MEMORY_MIB], 0);
+    CHECK_INT(disks(0, 0, 2, 0, 256, &more), RESIZE_PLUG);
+    CHECK_INT(more.amount[RESOURCE_DISK_GIB], 2);
+    CHECK_INT(disks(2, 0, 2, 64, 256, &more), RESIZE_PLUG);
+    CHECK_INT(more.amount[RESOURCE_DISK_GIB], 1);
+    CHECK_INT(disks(2, 64, 2, 64, 256, &more), RESIZE_LIVE);
+    CHECK_INT(more.amount[RESOURCE_DISK_GIB], 0);
+    CHECK_INT(disks(0, 64, 2, 64, 256, &more), RESIZE_ANEW); /* swap would have another name */
+    CHECK_INT(disks(1, 0, 2, 0, 256, &more), RESIZE_ANEW);
+    CHECK_INT(disks(2, 0, 0, 0, 256, &more), RESIZE_ANEW);
+    CHECK_INT(disks(0, 64, 0, 128, 256, &more), RESIZE_ANEW);
+    CHECK_INT(disks(0, 0, 2, 0, 512, &more), RESIZE_ANEW); /* no headroom for the memory */
+}
+
 TEST("the choice is kept with the migration")
 {
     CHECK(resize_is_in_place(RESIZE_IN_PLACE_OPTIONS));
