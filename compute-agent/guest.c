@@ -225,6 +225,7 @@ static void guest_take_over(struct guest *g)
         g->connected = false;
     }
     g->given_up = g->restart = false;
+    error_clear(&g->lacking);
     spec_free(&g->spec);
     g->spec = g->incoming;
     g->incoming = NULL;

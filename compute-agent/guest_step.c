@@ -235,14 +235,20 @@ static void guest_step_failed(struct guest *g, const struct hypervisor_result *r
                  reconcile_step_name(g->step), g->attempts + 1, error_text(result->error));
         g->attempts++;
         guest_rest_for(g, pause < GUEST_PAUSE_MOST_MS ? pause : GUEST_PAUSE_MOST_MS);
-    } else if (!result->lacks && (g->step == RECONCILE_ADJUST || g->step == RECONCILE_CONNECT)) {
+    } else if (result->lacks) { /* not so much as it is to have: switched off, it says so and can be as it was */
+        log_warn("the server is switched off, it cannot have its new size", "server=%s error=\"%s\"", g->id,
+                 error_text(result->error));
+        g->restart = true;
+        g->lacking = *result->error;
+        g->attempts = 0;
+    } else if (g->step == RECONCILE_ADJUST || g->step == RECONCILE_CONNECT) {
         /* no reason to call a server that runs a failure */
         log_warn("the guest's devices change with its next start only", "server=%s error=\"%s\"", g->id,
                  error_text(result->error));
         g->given_up = true;
         g->attempts = 0;
     } else {
-        guest_fail(g, result->error);
+        guest_fail(g, g->step == RECONCILE_PREPARE && g->lacking.code ? &g->lacking : result->error);
         g->attempts = 0;
     }
 }

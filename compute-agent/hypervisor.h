@@ -56,7 +56,7 @@ struct hypervisor_result {
     int code; /* 0 or an error code */
     bool transient;
     bool restart;                  /* ADJUST failed: a restart would do it ... */
-    bool lacks;                    /* ... or would not: it has not what the server is to have, and runs as it was */
+    bool lacks;                    /* ... or would not: a disk that the server is to have cannot be made */
     const struct error *error;     /* NULL when code is 0 */
     enum hypervisor_domain domain; /* what is there now; only when code is 0 */
 };

@@ -216,7 +216,7 @@ static void next_task(const struct migration_view *v, struct migration_move *m, 
 static void next_starting(const struct migration_view *v, struct migration_move *m)
 {
     bool cold = v->kind == MIGRATION_COLD || v->kind == MIGRATION_RESIZE;
-    if (v->server_rests)
+    if (v->server_rests && !(v->in_place && v->troubled))
         go(m, cold ? MIGRATION_VERIFYING : MIGRATION_CLEARING);
     else if (v->server_wanted && cold && (v->server_failed || v->overdue))
         finish(m, MIGRATION_BACK_STOPPING, MIGRATION_FAILED);

@@ -95,6 +95,7 @@ struct migration_view {
     bool server_wanted; /* nobody has asked to delete it */
     bool server_rests;  /* its host has done what is desired */
     bool server_failed; /* its host could not */
+    bool troubled;      /* ... and said so of this migration: what a resize in place left running is no success */
     enum {
         MIGRATION_TASK_NONE,
         MIGRATION_TASK_OPEN,

@@ -3,8 +3,8 @@
  *
  * Failure modes: a guest that does not answer the request to give a device up (paused, booting, hung) keeps it; then
  * the call fails as passing and is repeated. No free slot is left to plug into: the next start brings the nic. A disk's
- * file is made before all else and taken up when it is there, so that a restart at any time finds it; what cannot be
- * made fails the server's new size, and the guest runs as it was. */
+ * file is made before all else and taken up when it is there, so that a restart at any time finds it; when
+ * it cannot be made the guest is switched off, whose server is then refused its new size. */
 #include "common/log.h"
 #include "compute-agent/libvirt/libvirt_call.h"
 #include "compute-agent/storage/disk.h"

@@ -56,6 +56,7 @@ static int view(struct db_conn *c, struct look *l, struct migration_view *v, str
     v->server_wanted = !m->gone && m->server.desired_exists;
     v->server_rests = !m->gone && m->server.observed_revision >= m->server.desired_revision &&
                       server_power_of(m->server.observed_state, &rest) && rest == m->server.desired_power;
+    v->troubled = row->message != NULL;
     v->server_failed = row->message != NULL || (!m->gone && m->server.fault_code != 0);
     if (row->step == MIGRATION_SENDING || row->kind == MIGRATION_EVACUATION) {
         int rc = store_host_work_is_off(c, row->source_host, m->now_us, &v->source_off, NULL, m->arena, e);

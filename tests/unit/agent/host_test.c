@@ -111,22 +111,29 @@ TEST("what a running server cannot be given comes with a restart")
 
 static enum fake_fault adjust_lacks(void *arg, const char *call, const char *id)
 {
-    (void)arg;
+    bool *lacks = arg;
     (void)id;
-    return strcmp(call, "adjust") == 0 ? FAKE_LACKS : FAKE_GOOD;
+    if (strcmp(call, "adjust") == 0)
+        *lacks = true;
+    return !*lacks                        ? FAKE_GOOD
+           : strcmp(call, "adjust") == 0  ? FAKE_LACKS
+           : strcmp(call, "prepare") == 0 ? FAKE_FINAL
+                                          : FAKE_GOOD;
 }
 
-TEST("what a server is to have and cannot be made fails, and it runs on as it was")
+TEST("a running server whose new disk cannot be made is switched off and says why")
 {
+    bool lacks = false;
     world_open();
-    fake_set_faults(world.fake, adjust_lacks, NULL);
+    fake_set_faults(world.fake, adjust_lacks, &lacks);
     host_start(world.host);
     struct cloud_server *s = cloud_add(1, "running", NETWORK_1);
     WAIT(all_settled);
     s->pair = "10.0.0.77";
     cloud_want(s, true, "running", NULL);
     WAIT(all_settled);
-    CHECK_TEXT(s->state, "running");
+    CHECK(lacks);
+    CHECK_TEXT(s->state, "stopped");
     CHECK_CONTAINS(s->error, "final fault in adjust");
     CHECK_INT(fake_figures(world.fake).starts, 1);
     world_close();

@@ -149,6 +149,14 @@ TEST("a resize in place goes on under the running guest, and back by a restart")
     v.request = MIGRATION_REVERT;
     migration_next(&v, &m);
     CHECK(m.step == MIGRATION_BACK_STOPPING && m.outcome == MIGRATION_REVERTED);
+    v.step = MIGRATION_STARTING;
+    v.request = MIGRATION_NO_REQUEST;
+    v.server_failed = v.troubled = true; /* its host could not, and what runs is as it was */
+    migration_next(&v, &m);
+    CHECK(m.step == MIGRATION_BACK_STOPPING && m.outcome == MIGRATION_FAILED);
+    v.in_place = false;
+    migration_next(&v, &m);
+    CHECK(m.step == MIGRATION_VERIFYING);
 }
 
 TEST("a reverted one moves its server there and back")
