@@ -47,25 +47,6 @@ def overcommit(cloud):
         db.execute("UPDATE host SET ratio_vcpus = 256000, ratio_disk = 64000, feed = ?", (feed,))
 
 
-def wait_status(cloud, server, status):
-    """Asks without a pause: the answer costs a fraction of a millisecond."""
-    end = time.monotonic() + 120
-    while True:
-        shown = cloud.good("GET", f"/compute/v2.1/servers/{server}")["server"]
-        if shown["status"] == status and not shown["OS-EXT-STS:task_state"]:
-            return
-        if shown["status"] == "ERROR" or time.monotonic() > end:
-            raise RuntimeError(f"{server} does not become {status}: {shown.get('fault')}")
-        time.sleep(0.002)
-
-
-def act(cloud, server, action, status):
-    begin = time.monotonic()
-    cloud.good("POST", f"/compute/v2.1/servers/{server}/action", {action: None})
-    wait_status(cloud, server, status)
-    return time.monotonic() - begin
-
-
 class Libvirt:
     """Its library, connected as the agent is."""
 
@@ -94,7 +75,7 @@ def create(cloud, host, network):
     """The server, seconds until it is ACTIVE, until its init has come to its end."""
     begin = time.monotonic()
     server = cloud.good("POST", "/compute/v2.1/servers", cloud.server_body(network))["server"]["id"]
-    wait_status(cloud, server, "ACTIVE")
+    cloud.wait_status(server, "ACTIVE")
     active = time.monotonic() - begin
     wait_until(60, "the end of init", lambda: host.boots(server), 0.001)
     return server, active, time.monotonic() - begin
@@ -126,13 +107,13 @@ def compare(cloud, host, network, count):
     libvirt, rows = Libvirt(host), []
     for turn in range(count + 1):
         server, active, booted = create(cloud, host, network)
-        stopped = act(cloud, server, "os-stop", "SHUTOFF")
+        stopped = cloud.act(server, "os-stop", "SHUTOFF")
         before = host.boots(server)
         begin = time.monotonic()
-        started = act(cloud, server, "os-start", "ACTIVE")
+        started = cloud.act(server, "os-start", "ACTIVE")
         wait_until(60, "the end of init", lambda: host.boots(server) > before, 0.001)
         up = time.monotonic() - begin
-        act(cloud, server, "os-stop", "SHUTOFF")
+        cloud.act(server, "os-stop", "SHUTOFF")
         xml = host.execute("virsh", "-q", "-c", "lxc:///system", "dumpxml", "--inactive", "--security-info", server)
         open_call, open_done = bare(host, libvirt, server, xml)
         called, done = bare(host, libvirt, server, guarded(cloud, server, xml))

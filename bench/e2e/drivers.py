@@ -43,30 +43,12 @@ class Libvirt:
         return seconds
 
 
-def reach(cloud, server, status):
-    end = time.monotonic() + 60
-    while True:
-        shown = cloud.good("GET", f"/compute/v2.1/servers/{server}")["server"]
-        if shown["status"] == status and not shown["OS-EXT-STS:task_state"]:
-            return
-        if shown["status"] == "ERROR" or time.monotonic() > end:
-            raise RuntimeError(f"{server} does not become {status}: {shown.get('fault')}")
-        time.sleep(0.002)
-
-
-def act(cloud, server, action, status):
-    begin = time.monotonic()
-    cloud.good("POST", f"/compute/v2.1/servers/{server}/action", {action: None})
-    reach(cloud, server, status)
-    return time.monotonic() - begin
-
-
 def compare(context, cloud, server, libvirt, name):
     """In turn, so that what else the machine does falls on both."""
     ours, bare = [], []
     for turn in range(context.pick(20, 4) + 1):
-        act(cloud, server, "os-stop", "SHUTOFF")
-        started = act(cloud, server, "os-start", "ACTIVE")
+        cloud.act(server, "os-stop", "SHUTOFF")
+        started = cloud.act(server, "os-start", "ACTIVE")
         alone = libvirt.start(name)
         if turn:
             ours.append(started)
@@ -106,7 +88,7 @@ def esx(context):
                 cloud.call("PUT", f"/image/v2/images/{image}/file", b"x", {"Content-Type": "application/octet-stream"})
                 cloud.image = image
                 server = cloud.good("POST", "/compute/v2.1/servers", cloud.server_body(host.add_network()))["server"]["id"]
-                reach(cloud, server, "ACTIVE")
+                cloud.wait_status(server, "ACTIVE")
                 simulated.define("bare")
                 ours, bare = compare(context, cloud, server, Libvirt(simulated.uri), "bare")
         finally:
@@ -128,7 +110,7 @@ def test(context):
                 db.execute("UPDATE host SET ratio_vcpus = 256000, ratio_disk = 64000, feed = ?", (feed,))
             servers = [cloud.good("POST", "/compute/v2.1/servers", cloud.server_body(network))["server"]["id"] for _ in range(count)]
             for server in servers:
-                reach(cloud, server, "ACTIVE")
+                cloud.wait_status(server, "ACTIVE")
             libvirt = Libvirt("test:///default")
             libvirt.define(TEST_DOMAIN)
             ours, bare = compare(context, cloud, servers[0], libvirt, "bare")
