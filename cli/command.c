@@ -131,12 +131,14 @@ static int take_option(struct cli *cli, int argc, char **argv, int i, struct err
     return words;
 }
 
+/* "HOST [MACHINE] ...": the dots stand for as many more as one likes. */
 static void count_arguments(const char *text, size_t *ret_least, size_t *ret_most)
 {
     *ret_least = *ret_most = 0;
     while (*text) {
-        *ret_least += *text != '[';
-        (*ret_most)++;
+        bool more = strncmp(text, "...", 3) == 0;
+        *ret_least += !more && *text != '[';
+        *ret_most = more ? SIZE_MAX : *ret_most + 1;
         text += strcspn(text, " ");
         text += strspn(text, " ");
     }

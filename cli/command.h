@@ -17,7 +17,8 @@ struct command_option {
 struct cli;
 struct command {
     const char *name;      /* "host add" */
-    const char *arguments; /* placeholders of positional ones: "NAME", "" for none; "[X]" may be left out */
+    const char *arguments; /* placeholders of positional ones: "NAME", "" for none; "[X]" may be left out, "..." repeats
+                              the last */
     const char *summary;   /* a line */
     const char *help;      /* paragraphs, or NULL */
     const struct command_option *options;

@@ -13,14 +13,14 @@ static const struct {
              {MACHINE_TRAIT_SECCOMP, "seccomp"}};
 enum { APPARMOR, SELINUX, USER, SECCOMP, PARTS };
 
-static bool has(const struct host_row *host, size_t part, struct arena *a)
+static bool has(const struct host_row *host, size_t part)
 {
-    return host->traits && strstr(host->traits, arena_printf(a, "\"%s\"", parts[part].trait));
+    return host->traits && store_host_has_trait(host, parts[part].trait);
 }
 
 static bool concerns(const struct host_row *host)
 {
-    return host->hypervisor && (strcmp(host->hypervisor, "QEMU") == 0 || strcmp(host->hypervisor, "KVM") == 0);
+    return host->traits && store_host_has_trait(host, MACHINE_TRAIT_EMULATORS);
 }
 
 static const char *take(struct strbuf *text, struct arena *a)
@@ -37,7 +37,7 @@ const char *confinement_text(const struct host_row *host, struct arena *a)
         return NULL;
     strbuf_init(&text, 0);
     for (size_t i = 0; i < PARTS; i++) {
-        if (has(host, i, a))
+        if (has(host, i))
             strbuf_appendf(&text, "%s%s", text.size ? ", " : "", parts[i].name);
     }
     return text.size ? take(&text, a) : "none";
@@ -49,11 +49,11 @@ const char *confinement_lack(const struct host_row *host, struct arena *a)
     if (!concerns(host))
         return NULL;
     strbuf_init(&text, 0);
-    if (!has(host, APPARMOR, a) && !has(host, SELINUX, a))
+    if (!has(host, APPARMOR) && !has(host, SELINUX))
         strbuf_append_text(&text, "neither AppArmor nor SELinux");
-    if (!has(host, USER, a))
+    if (!has(host, USER))
         strbuf_appendf(&text, "%sno unprivileged user", text.size ? ", " : "");
-    if (!has(host, SECCOMP, a))
+    if (!has(host, SECCOMP))
         strbuf_appendf(&text, "%sno seccomp", text.size ? ", " : "");
     const char *lack = text.size ? arena_strdup(a, text.data) : NULL;
     strbuf_done(&text);

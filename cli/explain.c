@@ -45,13 +45,13 @@ static int put_server(struct cli *cli, const char *id, struct error *e)
     printf("%s (%s): %s%s%s%s\n", row.name, row.id, words.status, words.task_state ? ", " : "",
            words.task_state ? words.task_state : "", row.host_id ? "" : ", on no host");
     if (row.host_id)
-        printf("On host %s.\n", row.host_id);
+        printf("On host %s (%s).\n", row.host_name, row.host_id);
     rc = put_waiting(cli, c, &row, e);
     if (!rc && row.fault_code) {
         printf("Fault of %s: %s\n", clock_text(row.fault_us, CLOCK_ISO_Z, text),
                row.fault_message ? row.fault_message : "");
         if (row.fault_details && *row.fault_details)
-            printf("%s\n", row.fault_details);
+            printf("Details: %s\n", row.fault_details);
     }
     printf("Operations, newest first:\n");
     return rc ? rc : store_operation_list(c, id, 0, 0, 0, 10, put_operation, NULL, e);

@@ -134,6 +134,11 @@ static int read_all(struct db_conn *c, void *arg, struct error *e)
     return rc || !s->drained ? rc : store_host_work_figures(c, &s->drain, &s->figures, e);
 }
 
+static bool filters(const struct host_row *row)
+{
+    return row->traits && store_host_has_trait(row, "CUSTOM_PORT_SECURITY");
+}
+
 static void print_table(const struct shown *s)
 {
     static const char *const headings[] = {"FIELD", "VALUE", NULL};
@@ -161,6 +166,7 @@ static void print_table(const struct shown *s)
     table_addf(&t, "%" PRId64, row->server_count);
     add_cpu(&t, s);
     add(&t, "confined by", confinement_text(row, &s->cli->arena));
+    add(&t, "port security", filters(row) ? "yes" : "no: guests can send with others' addresses");
     add(&t, "traits", row->traits);
     const char *networks = store_host_reach_of(s->reach.networks, s->reach.told_networks);
     const char *storage = store_host_reach_of(s->reach.storage, s->reach.told_storage);
@@ -204,6 +210,7 @@ static void print_json(const struct shown *s)
     }
     json_out_object_end(&o);
     json_out_text(&o, "confined_by", confinement_text(row, &s->cli->arena));
+    json_out_bool(&o, "port_security", filters(row));
     json_out_raw(&o, "traits", row->traits);
     json_out_text(&o, "reach_networks", store_host_reach_of(s->reach.networks, s->reach.told_networks));
     json_out_text(&o, "reach_storage", store_host_reach_of(s->reach.storage, s->reach.told_storage));

@@ -5,6 +5,7 @@
 #include "cli/table.h"
 #include "common/clock.h"
 #include "common/json_in.h"
+#include "common/strbuf.h"
 #include "common/uuid.h"
 #include "db/store_agent_query.h"
 #include "db/store_import.h"
@@ -27,6 +28,7 @@ struct importing {
     struct table table;
     struct import_machine machine;
     const char *problem;
+    const char *warning; /* what the operator has allowed */
     size_t taken, refused;
 };
 
@@ -119,6 +121,21 @@ static const char *text_of(struct importing *x, json_value *object, const char *
     return text ? arena_strdup(&x->cli->arena, text) : NULL;
 }
 
+/* Of files in a folder of the host nobody says how much they may be. */
+static bool has_folder(json_value *disks)
+{
+    return json_in_count(disks) > 0 && json_in_text(json_in_member(json_in_item(disks, 0), "folder"));
+}
+
+/* What is not as isolated as servers are comes only when that is wanted. */
+static void read_warning(struct importing *x, json_value *item)
+{
+    x->warning = text_of(x, item, "warning");
+    if (x->warning && !x->problem && !command_flag(x->cli, "privileged")) {
+        x->problem = arena_printf(&x->cli->arena, "%s (it can be had with --privileged)", x->warning);
+    }
+}
+
 static void read_disks(struct importing *x, json_value *disks)
 {
     for (size_t i = 0; i < json_in_count(disks); i++) {
@@ -129,17 +146,36 @@ static void read_disks(struct importing *x, json_value *disks)
     }
 }
 
-static void read_nics(struct importing *x, json_value *nics)
+/* Whether "MAC=ADDRESS" is about that nic. */
+static bool is_about(const char *said, const char *mac)
+{
+    size_t size = strcspn(said, "=");
+    return mac && strlen(mac) == size && strncasecmp(said, mac, size) == 0;
+}
+
+/* What the operator says of it takes the place of what its host knows. */
+static void read_nic(struct importing *x, json_value *nic, struct import_nic *ret)
 {
     struct arena *a = &x->cli->arena;
-    struct import_nic *list = arena_array(a, json_in_count(nics) + 1, sizeof(*list));
-    for (size_t i = 0; i < json_in_count(nics); i++) {
-        json_value *nic = json_in_item(nics, i), *addresses = json_in_member(nic, "addresses");
-        const char **texts = arena_array(a, json_in_count(addresses) + 1, sizeof(*texts));
-        for (size_t k = 0; k < json_in_count(addresses); k++) {
-            texts[k] = arena_strdup(a, json_in_text(json_in_item(addresses, k)));
+    json_value *addresses = json_in_member(nic, "addresses");
+    const char **texts = arena_array(a, json_in_count(addresses) + COMMAND_VALUES_MAX, sizeof(*texts)), *said;
+    *ret = (struct import_nic){text_of(x, nic, "mac"), texts, 0};
+    for (size_t i = 0; (said = command_value_at(x->cli, "address", i)); i++) {
+        if (is_about(said, ret->mac)) {
+            texts[ret->address_count++] = strchr(said, '=') + 1;
         }
-        list[i] = (struct import_nic){text_of(x, nic, "mac"), texts, json_in_count(addresses)};
+    }
+    bool told = ret->address_count > 0;
+    for (size_t i = 0; i < json_in_count(addresses) && !told; i++) {
+        texts[ret->address_count++] = arena_strdup(a, json_in_text(json_in_item(addresses, i)));
+    }
+}
+
+static void read_nics(struct importing *x, json_value *nics)
+{
+    struct import_nic *list = arena_array(&x->cli->arena, json_in_count(nics) + 1, sizeof(*list));
+    for (size_t i = 0; i < json_in_count(nics); i++) {
+        read_nic(x, json_in_item(nics, i), &list[i]);
     }
     x->machine.nics = list;
     x->machine.nic_count = json_in_count(nics);
@@ -175,9 +211,10 @@ static void read_machine(struct importing *x, json_value *item)
     if (!x->problem && !x->machine.power) {
         x->problem = "its memory is saved on disk: start it first";
     }
-    if (!x->problem && x->machine.root_gib == 0) {
+    if (!x->problem && x->machine.root_gib == 0 && !has_folder(json_in_member(item, "disks"))) {
         x->problem = "the size of its disk is not known";
     }
+    read_warning(x, item);
 }
 
 /* ---- taking ---- */
@@ -209,6 +246,34 @@ static const char *try_it(struct importing *x, bool dry)
     return arena_strdup(&x->cli->arena, error_text(&e));
 }
 
+/* For a nic whose addresses nobody knows: that its port has none. */
+static const char *addresses_of(struct importing *x)
+{
+    struct strbuf text;
+    strbuf_init(&text, 0);
+    for (size_t i = 0; i < x->machine.nic_count; i++) {
+        const struct import_nic *nic = &x->machine.nics[i];
+        for (size_t k = 0; k < nic->address_count; k++) {
+            strbuf_appendf(&text, "%s%s", text.size ? " " : "", nic->addresses[k]);
+        }
+        if (nic->address_count == 0) {
+            strbuf_appendf(&text, "%s%s=?", text.size ? " " : "", nic->mac ? nic->mac : "");
+        }
+    }
+    const char *copy = text.size ? arena_strdup(&x->cli->arena, text.data) : NULL;
+    strbuf_done(&text);
+    return copy;
+}
+
+static const char *outcome(struct importing *x, bool dry, const char *why)
+{
+    const char *said = dry ? "could be" : "yes";
+    if (why) {
+        return arena_printf(&x->cli->arena, "no: %s", why);
+    }
+    return x->warning ? arena_printf(&x->cli->arena, "%s, though %s", said, x->warning) : said;
+}
+
 static int add_row(struct importing *x, bool dry, struct error *e)
 {
     const struct import_machine *m = &x->machine;
@@ -227,7 +292,8 @@ static int add_row(struct importing *x, bool dry, struct error *e)
     table_addf(&x->table, "%lld", (long long)m->memory_mib);
     table_addf(&x->table, "%lld", (long long)(m->root_gib + m->ephemeral_gib));
     table_addf(&x->table, "%s%s", flavor.name, made ? " (new)" : "");
-    table_add(&x->table, why ? arena_printf(&x->cli->arena, "no: %s", why) : dry ? "could be" : "yes");
+    table_add(&x->table, addresses_of(x));
+    table_add(&x->table, outcome(x, dry, why));
     return 0;
 }
 
@@ -243,10 +309,41 @@ static int take_all(struct importing *x, json_value *machines, bool dry, struct 
     return rc;
 }
 
+static bool has_nic(struct importing *x, json_value *machines, const char *said)
+{
+    for (size_t i = 0; i < json_in_count(machines); i++) {
+        read_machine(x, json_in_item(machines, i));
+        bool wanted = x->machine.id && x->machine.name && is_wanted(x, x->machine.id, x->machine.name);
+        for (size_t n = 0; n < x->machine.nic_count && wanted; n++) {
+            if (is_about(said, x->machine.nics[n].mac)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Before anything is taken. */
+static int check_addresses(struct importing *x, json_value *machines, struct error *e)
+{
+    const char *said;
+    for (size_t i = 0; (said = command_value_at(x->cli, "address", i)); i++) {
+        if (!strchr(said, '=')) {
+            return error_set(e, ERR_INVALID, "--address: \"%s\" is not MAC=ADDRESS", said);
+        }
+        if (!has_nic(x, machines, said)) {
+            return error_set(e, ERR_INVALID, "--address: no machine that is to be imported has a nic %.*s",
+                             (int)strcspn(said, "="), said);
+        }
+    }
+    return 0;
+}
+
 static int read_answer(struct importing *x, bool dry, struct error *e)
 {
-    static const char *const headings[] = {"machine",  "id",     "power",    "vcpus", "memory MiB",
-                                           "disk GiB", "flavor", "imported", NULL};
+    static const char *const headings[] = {"machine",  "id",     "power",     "vcpus",    "memory MiB",
+                                           "disk GiB", "flavor", "addresses", "imported", NULL};
+    json_value *machines;
     struct json_doc doc;
     int rc = json_in_parse(x->answer, strlen(x->answer), &doc, e);
     if (rc) {
@@ -254,8 +351,9 @@ static int read_answer(struct importing *x, bool dry, struct error *e)
     }
     const char *error = json_in_text(json_in_member(doc.root, "error"));
     table_init(&x->table, &x->cli->arena, headings);
-    rc = error ? error_set(e, ERR_PEER, "%s", error)
-               : take_all(x, json_in_member(json_in_member(doc.root, "output"), "machines"), dry, e);
+    machines = json_in_member(json_in_member(doc.root, "output"), "machines");
+    rc = error ? error_set(e, ERR_PEER, "%s", error) : check_addresses(x, machines, e);
+    rc = rc ? rc : take_all(x, machines, dry, e);
     json_in_done(&doc);
     if (rc) {
         return rc;
@@ -281,6 +379,12 @@ static const struct command_option options[] = {
     {"network", "NETWORK",
      "Where their nics get ports, with the MAC and the addresses that they have: these must be in the network's "
      "subnets. Needed for machines with nics."},
+    {"address", "MAC=ADDRESS",
+     "What address the nic with that MAC has, where its host does not know it (VMware tells none) or is wrong; may be "
+     "repeated. A nic of unknown addresses, shown as MAC=?, gets a port without."},
+    {"privileged", NULL,
+     "Take containers, too, whose root is the host's root. Whoever breaks out of one has the host and the tenants on "
+     "it."},
     {"dry-run", NULL, "Change nothing; say what would be."},
 };
 
@@ -292,8 +396,9 @@ const struct command import_host_command = {
         "Machines of the host's libvirt that are nobody's server, all or those named (by name or UUID), become servers "
         "as they are: they go on running, their disks stay where they are, a flavor of their size is found or made, "
         "and they are billed from now on. Stop, start, pause, reboot and deletion work; what would change the machine "
-        "or move it is refused. Deleting such a server deletes its disks; \"virga release\" gives it back. What cannot "
-        "be imported is said with the reason, and the exit status is 1.",
+        "or move it is refused. Deleting such a server deletes its disks, but neither block devices nor, of "
+        "containers, folders; \"virga release\" gives it back. What cannot be imported is said with the reason, and "
+        "the exit status is 1.",
     COMMAND_OPTIONS(options),
     .run = import_host_run,
 };

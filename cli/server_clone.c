@@ -115,6 +115,7 @@ const struct command server_flatten_command = {
     .arguments = "SERVER",
     .summary = "Make a server's disk share nothing with others any more",
     .help = "SERVER is an id, or a name that only one server has; it may be on meanwhile. What is said of its progress "
-            "are bytes of its disk. What it shared is removed when nobody else needs it.",
+            "are bytes of its disk. What it shared is removed when nobody else needs it. A container that is on needs "
+            "nothing of its image any more from its next start on.",
     .run = server_flatten_run,
 };

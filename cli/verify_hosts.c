@@ -50,13 +50,17 @@ static void read_held(struct asking *x, json_value *servers)
     }
 }
 
-/* What the hypervisor has of a server in a metered state; NULL for states without a say in it. */
+/* What the hypervisor has of a server in a metered state (NULL: nothing); true for states without a say in it. One
+ * whose domain somebody else removed has crashed. */
 static bool fits(const char *state, const char *domain)
 {
     static const char *const pairs[][2] = {{"running", "running"}, {"paused", "paused"},   {"stopped", "shutoff"},
                                            {"stopped", "crashed"}, {"suspended", "saved"}, {"crashed", "crashed"},
                                            {"crashed", "shutoff"}};
     bool known = false;
+    if (!domain && strcmp(state, "crashed") == 0) {
+        return true;
+    }
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
         bool of_state = strcmp(pairs[i][0], state) == 0;
         known = known || of_state;

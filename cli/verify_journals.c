@@ -1,6 +1,7 @@
 /* Journals are read in pages of all hosts at once. An entry that the controller took is in lifecycle_event by its
  * number, with the same state and time; one that it did not take says of a span of time that the server ran, which must
- * be in the ledger on whatever host. From the number on from which a journal is whole, each event of the host is in it.
+ * be in the ledger on whatever host. From the number on from which a journal is whole, each event of the host is in it,
+ * also those of which the agent has not heard that they were taken: the answer to its report may have been lost.
  */
 #include "cli/verify_journals.h"
 #include "cli/host_ask.h"
@@ -25,7 +26,7 @@ struct latest {
     UT_hash_handle hh;
 };
 struct journal {
-    int64_t first_seq, after_seq;
+    int64_t first_seq, accepted_seq, after_seq;
     bool failed;
     struct entry *entries;
     struct latest *latest;
@@ -88,6 +89,8 @@ static bool add_page(struct comparing *x, const struct host_asked *host, struct 
         x->differs(x->arg, "-", arena_printf(&x->cli->arena, "host %s: its journal: %s", host->name, fault));
     }
     json_in_int(json_in_member(output, "first_seq"), &j->first_seq);
+    j->accepted_seq = INT64_MAX; /* agents of before tell nothing else */
+    json_in_int(json_in_member(output, "accepted_seq"), &j->accepted_seq);
     for (size_t i = 0; i < json_in_count(events); i++) {
         add_entry(x, j, json_in_item(events, i));
     }
@@ -166,9 +169,12 @@ static int check_entry(struct comparing *x, const struct entry *n, struct error 
     struct verify_event taken;
     int rc =
         store_verify_event(db_reader(x->cli->db), x->host->host_id, n->seq, n->server_id, &x->cli->arena, &taken, e);
+    if (rc || (!taken.state && n->seq > x->journal->accepted_seq)) {
+        return rc; /* it is still to come */
+    }
     x->result->entries++;
-    if (rc || !taken.state) {
-        return rc ? rc : check_untaken(x, n, e);
+    if (!taken.state) {
+        return check_untaken(x, n, e);
     }
     if (strcmp(taken.state, n->state) != 0 || taken.at_us != verify_hosts_taken_at(n->at_us, &taken)) {
         x->differs(x->arg, n->server_id,

@@ -97,6 +97,17 @@ static bool child_read(struct child_pipe pipes[2], int64_t deadline_mono_us, con
     return true;
 }
 
+/* Of what it complained; one that only refers to those above ("... due to previous errors") goes. */
+static const char *child_last_line(struct strbuf *complaint)
+{
+    char *line = complaint->size ? strrchr(complaint->data, '\n') : NULL;
+    if (line && strstr(line, "previous errors")) {
+        *line = '\0';
+        line = strrchr(complaint->data, '\n');
+    }
+    return line ? line + 1 : complaint->data;
+}
+
 static int child_verdict(const struct child *c, int status, struct strbuf *complaint, struct error *e)
 {
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
@@ -107,8 +118,7 @@ static int child_verdict(const struct child *c, int status, struct strbuf *compl
         return error_set(e, ERR_UNAVAILABLE, "%s cannot be confined on this machine", c->argv[0]);
     while (complaint->size && strchr("\n\r ", complaint->data[complaint->size - 1]))
         complaint->data[--complaint->size] = '\0';
-    const char *line = complaint->size ? strrchr(complaint->data, '\n') : NULL;
-    line = line ? line + 1 : complaint->data;
+    const char *line = child_last_line(complaint);
     if (WIFSIGNALED(status))
         return error_set(e, ERR_IO, "%s was killed by signal %d: %s", c->argv[0], WTERMSIG(status), line);
     return error_set(e, ERR_IO, "%s failed with status %d: %s", c->argv[0], WEXITSTATUS(status), line);

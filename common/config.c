@@ -213,5 +213,5 @@ char *config_place(const char *prefix, const char *path)
     size_t size = prefix ? strlen(prefix) : 0;
     while (size && prefix[size - 1] == '/')
         size--;
-    return config_printf("%.*s%s", (int)size, prefix ? prefix : "", path);
+    return strbuf_print("%.*s%s", (int)size, prefix ? prefix : "", path);
 }

@@ -47,6 +47,8 @@ int config_load(const struct config_spec *spec, void *target, const char *defaul
  * for none) changed ones that wait for a restart. On an error nothing changes. Replaced text stays readable until
  * config_done; one thread at a time. */
 int config_reload(const struct config_spec *spec, void *target, const char **ret_restart, struct error *e);
+/* An option marked reload, as another thread than the one that reloads has to read it. */
+#define config_now(option) __atomic_load_n(&(option), __ATOMIC_ACQUIRE)
 void config_done(const struct config_spec *spec, void *target);
 /* The options as the man page in roff / as a commented example file; caller frees. */
 char *config_man(const struct config_spec *spec);

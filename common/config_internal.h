@@ -31,8 +31,6 @@ size_t config_find(const struct config_spec *spec, const char *name, size_t size
 const char *config_nearest(const struct config_spec *spec, const char *name);
 /* The name with dashes. Freed by the caller. */
 char *config_dashed(const char *name);
-/* Formatted text, freed by the caller. */
-char *config_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The entries of all options, holding the defaults. Free them with config_entries_free. */
 struct config_entry *config_defaults(const struct config_spec *spec);

@@ -73,17 +73,6 @@ size_t config_find(const struct config_spec *spec, const char *name, size_t size
     return spec->count;
 }
 
-char *config_printf(const char *format, ...)
-{
-    struct strbuf s;
-    va_list args;
-    strbuf_init(&s, 0);
-    va_start(args, format);
-    strbuf_appendv(&s, format, args);
-    va_end(args);
-    return strbuf_take(&s);
-}
-
 void config_entries_free(const struct config_spec *spec, struct config_entry *entries)
 {
     for (size_t i = 0; entries && i < spec->count; i++) {
@@ -142,7 +131,7 @@ static int config_take_line(const struct config_spec *spec, struct config_entry 
                          config_nearest(spec, key));
     if (entries[i].line)
         return error_set(e, ERR_INVALID, "%s:%d: %s is set already in line %d", path, line, key, entries[i].line);
-    config_set(&entries[i], config_unquote(config_trim(equals + 1)), config_printf("%s:%d", path, line));
+    config_set(&entries[i], config_unquote(config_trim(equals + 1)), strbuf_print("%s:%d", path, line));
     entries[i].line = line;
     return 0;
 }
@@ -175,12 +164,12 @@ int config_take_file(const struct config_spec *spec, struct config_entry *entrie
 void config_take_environment(const struct config_spec *spec, struct config_entry *entries)
 {
     for (size_t i = 0; i < spec->count; i++) {
-        char *name = config_printf("VIRGA_%s", spec->options[i].name);
+        char *name = strbuf_print("VIRGA_%s", spec->options[i].name);
         for (char *c = name; *c; c++)
             *c = (char)toupper((unsigned char)*c);
         const char *text = getenv(name);
         if (text)
-            config_set(&entries[i], text, config_printf("environment variable %s", name));
+            config_set(&entries[i], text, strbuf_print("environment variable %s", name));
         free(name);
     }
 }
@@ -208,7 +197,7 @@ static int config_take_bool_flag(struct config_entry *entry, const char *equals,
         text = equals + 1;
     else if (truth && *at + 1 < argc && config_read_bool(argv[*at + 1], &word))
         text = argv[++*at];
-    config_set(entry, text, config_printf("flag %.*s", (int)strcspn(name, "="), name));
+    config_set(entry, text, strbuf_print("flag %.*s", (int)strcspn(name, "="), name));
     return 0;
 }
 
@@ -235,7 +224,7 @@ static int config_take_flag(const struct config_spec *spec, struct config_entry 
             return config_take_bool_flag(&entries[positive], NULL, false, argc, argv, at);
     }
     if (i == spec->count) {
-        char *wrong = config_printf("%.*s", (int)size, name), *nearest = config_dashed(config_nearest(spec, wrong));
+        char *wrong = strbuf_print("%.*s", (int)size, name), *nearest = config_dashed(config_nearest(spec, wrong));
         error_set(e, ERR_INVALID, "unknown flag --%s, did you mean --%s?", wrong, nearest);
         free(wrong);
         free(nearest);
@@ -244,7 +233,7 @@ static int config_take_flag(const struct config_spec *spec, struct config_entry 
     const char *text = config_flag_value(equals, argc, argv, at);
     if (!text)
         return error_set(e, ERR_INVALID, "flag %s needs a value", flag);
-    config_set(&entries[i], text, config_printf("flag --%.*s", (int)size, name));
+    config_set(&entries[i], text, strbuf_print("flag --%.*s", (int)size, name));
     return 0;
 }
 

@@ -120,17 +120,17 @@ bool config_is_text(const struct config_option *o)
     return o->type == CONFIG_TEXT || o->type == CONFIG_CHOICE;
 }
 
-/* Writes one value; gives back the text that was there before, if any. */
+/* Writes one value, which other threads may be reading (config_now); gives back the text that was there before, if any.
+ */
 char *config_store(const struct config_option *o, const struct config_value *value, void *target)
 {
     char *at = (char *)target + o->offset, *old = NULL;
     if (config_is_text(o)) {
-        old = *(char **)(void *)at;
-        *(char **)(void *)at = memory_strdup(value->text);
+        old = __atomic_exchange_n((char **)(void *)at, memory_strdup(value->text), __ATOMIC_ACQ_REL);
     } else if (o->type == CONFIG_BOOL) {
-        *(bool *)at = value->truth;
+        __atomic_store_n((bool *)at, value->truth, __ATOMIC_RELEASE);
     } else {
-        *(int64_t *)(void *)at = value->integer;
+        __atomic_store_n((int64_t *)(void *)at, value->integer, __ATOMIC_RELEASE);
     }
     return old;
 }

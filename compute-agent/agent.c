@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/memory.h"
 #include "compute-agent/cells.h"
+#include "compute-agent/driver_mark.h"
 #include "compute-agent/fake.h"
 #include "compute-agent/fake_rules.h"
 #include "compute-agent/identity.h"
@@ -134,7 +135,9 @@ static int agent_make_libvirt(struct agent_host *h, struct hypervisor **ret, str
     struct libvirt_setup setup = {.settings = h->agent->settings, .loop = h->agent->loop, .files = h->agent->files};
     setup.identity = &h->identity;
     setup.url = agent_url(h);
-    return libvirt_hypervisor_new(&setup, ret, e);
+    const struct profile *profile = profile_find(setup.settings->hypervisor_uri);
+    int code = profile ? driver_mark_check(h->identity.dir, profile->driver, e) : 0;
+    return code ? code : libvirt_hypervisor_new(&setup, ret, e);
 }
 
 /* ---- starting and joining ---- */
@@ -329,6 +332,8 @@ static int agent_purge_host(const struct settings *settings, const char *dir, st
         return code;
     if (identity.joined)
         code = agent_is_fake(settings) ? agent_purge_fake(&identity, e) : libvirt_purge(settings, &identity, e);
+    if (!code)
+        driver_mark_forget(identity.dir);
     identity_done(&identity);
     return code;
 }

@@ -1,7 +1,8 @@
 /* Version 2: the container's group is libvirt's, and has all controllers; the limit is written into it, at the level
  * that the container itself cannot reach. Version 1: libvirt makes no group in the hierarchy of pids, so one is made,
  * and the container's processes are moved into it while the freezer holds them, or one that forks would be faster than
- * we. */
+ * we. The first move after a while takes the kernel until all processors have been through its scheduler (10 to 30 ms),
+ * those behind it nothing: so something is moved to where it is before anything is frozen. */
 #include "compute-agent/cgroup.h"
 #include "common/clock.h"
 #include "common/file.h"
@@ -17,7 +18,9 @@
 #include <unistd.h>
 
 #define CGROUP_OURS      "virga"
-#define CGROUP_FREEZE_US 2000000
+#define CGROUP_FREEZE_US 25000000 /* a host that is busy beyond measure lets a process wait for long */
+#define CGROUP_TRY_US    20000    /* the first time; each further one twice as long */
+#define CGROUP_END_US    2000000
 #define CGROUP_PAUSE_US  200
 
 const struct cgroup_places cgroup_host = {"/sys/fs/cgroup", "/proc"};
@@ -116,7 +119,7 @@ static int cgroup_limit_unified(const struct cgroup_places *at, char *path, cons
 
 /* ---- version 1 ---- */
 
-static _Thread_local const char *cgroup_move_to;
+static _Thread_local const char *cgroup_move_to, *cgroup_move_last;
 
 /* Each number of a list of processes is written by itself. One that has ended meanwhile is no failure. */
 static int cgroup_move_list(const char *path, const struct stat *st, int kind, struct FTW *ftw)
@@ -133,32 +136,52 @@ static int cgroup_move_list(const char *path, const struct stat *st, int kind, s
         char number[24];
         struct error e = {0};
         snprintf(number, sizeof(number), "%.*s", (int)(end - line), line);
-        if (cgroup_write(cgroup_move_to, "cgroup.procs", number, &e) && errno != ESRCH)
+        if (strcmp(number, cgroup_move_last) != 0 && cgroup_write(cgroup_move_to, "cgroup.procs", number, &e) &&
+            errno != ESRCH)
             failed = -1;
     }
     strbuf_done(&list);
     return failed;
 }
 
+static bool cgroup_freezes_until(const char *folder, int64_t end)
+{
+    bool frozen = cgroup_says(folder, "freezer.state", "FROZEN");
+    while (!frozen && clock_mono_us() < end) {
+        usleep(CGROUP_PAUSE_US);
+        frozen = cgroup_says(folder, "freezer.state", "FROZEN");
+    }
+    return frozen;
+}
+
+/* One that waits for another which is frozen already (libvirt's own, who answers for /proc/meminfo) never gets there:
+ * so all are let go between two attempts. */
 static int cgroup_freeze(const char *folder, struct error *e)
 {
-    int64_t end = clock_mono_us() + CGROUP_FREEZE_US;
+    int64_t end = clock_mono_us() + CGROUP_FREEZE_US, patience = CGROUP_TRY_US;
     int code = cgroup_write(folder, "freezer.state", "FROZEN", e);
-    while (!code && !cgroup_says(folder, "freezer.state", "FROZEN")) {
-        if (clock_mono_us() > end)
-            code = error_set(e, ERR_IO, "%s: its processes cannot be frozen", folder);
-        usleep(CGROUP_PAUSE_US);
+    while (!code) {
+        int64_t now = clock_mono_us();
+        if (cgroup_freezes_until(folder, now + patience < end ? now + patience : end))
+            return 0;
+        if (clock_mono_us() >= end)
+            return error_set(e, ERR_IO, "%s: its processes cannot be frozen", folder);
+        patience *= 2;
+        code = cgroup_write(folder, "freezer.state", "THAWED", e);
+        code = code ? code : cgroup_write(folder, "freezer.state", "FROZEN", e);
     }
     return code;
 }
 
-static int cgroup_move_all(const char *freezer, const char *memory, const char *to, struct error *e)
+/* Where one process goes, all that it is moved with have gone: libvirt's own, `pid`, is the last. */
+static int cgroup_move_all(const char *freezer, const char *memory, const char *to, const char *pid, struct error *e)
 {
     cgroup_move_to = to;
+    cgroup_move_last = pid;
     int code = cgroup_freeze(freezer, e);
     if (!code && nftw(memory, cgroup_move_list, 16, FTW_PHYS))
         code = error_set(e, ERR_IO, "%s: the container's processes cannot be moved: %s", to, strerror(errno));
-    return code;
+    return code ? code : cgroup_write(to, "cgroup.procs", pid, e);
 }
 
 static int cgroup_make(const char *folder, const char *processes, struct error *e)
@@ -169,7 +192,7 @@ static int cgroup_make(const char *folder, const char *processes, struct error *
 
 /* A freeze that an agent's death has left is undone in any case: whom its tenant has paused is not limited now. */
 static int cgroup_move_into(const struct cgroup_places *at, const char *lines, const char *to, bool there,
-                            struct error *e)
+                            const char *pid, struct error *e)
 {
     char *freezer_path = cgroup_of(lines, "freezer"), *memory_path = cgroup_of(lines, "memory");
     int code = 0;
@@ -180,7 +203,7 @@ static int cgroup_move_into(const struct cgroup_places *at, const char *lines, c
         cgroup_cut(memory_path);
         char *freezer = strbuf_print("%s/freezer%s", at->groups, freezer_path);
         char *memory = strbuf_print("%s/memory%s", at->groups, memory_path);
-        code = there ? 0 : cgroup_move_all(freezer, memory, to, e);
+        code = there ? 0 : cgroup_move_all(freezer, memory, to, pid, e);
         if (!cgroup_says(freezer, "freezer.state", "THAWED"))
             cgroup_write(freezer, "freezer.state", "THAWED", NULL);
         free(freezer);
@@ -216,13 +239,17 @@ static int cgroup_limit_swap(const struct cgroup_places *at, const char *lines, 
 }
 
 static int cgroup_limit_old(const struct cgroup_places *at, const char *lines, const char *name, const char *processes,
-                            struct error *e)
+                            const char *pid, struct error *e)
 {
     char *is = cgroup_of(lines, "pids"), *ours = strbuf_print("/" CGROUP_OURS "/%s", name);
-    char *folder = strbuf_print("%s/pids%s", at->groups, ours);
+    char *folder = strbuf_print("%s/pids%s", at->groups, ours), *old = strbuf_print("%s/pids%s", at->groups, is);
+    bool there = strcmp(is, ours) == 0;
     int code = cgroup_make(folder, processes, e);
-    code = code ? code : cgroup_move_into(at, lines, folder, strcmp(is, ours) == 0, e);
+    if (!code && !there)
+        cgroup_write(old, "cgroup.procs", pid, NULL);
+    code = code ? code : cgroup_move_into(at, lines, folder, there, pid, e);
     code = code ? code : cgroup_limit_swap(at, lines, e);
+    free(old);
     free(folder);
     free(ours);
     free(is);
@@ -232,12 +259,12 @@ static int cgroup_limit_old(const struct cgroup_places *at, const char *lines, c
 /* ---- either ---- */
 
 static int cgroup_limit_by(const struct cgroup_places *at, const char *lines, const char *name, const char *processes,
-                           struct error *e)
+                           const char *pid, struct error *e)
 {
     char *old = cgroup_of(lines, "pids"), *unified = cgroup_of(lines, "");
     int code;
     if (old)
-        code = cgroup_limit_old(at, lines, name, processes, e);
+        code = cgroup_limit_old(at, lines, name, processes, pid, e);
     else if (unified)
         code = cgroup_limit_unified(at, unified, processes, e);
     else
@@ -249,13 +276,14 @@ static int cgroup_limit_by(const struct cgroup_places *at, const char *lines, co
 
 int cgroup_limit(const struct cgroup_places *at, pid_t pid, const char *name, int64_t processes, struct error *e)
 {
-    char most[24];
+    char most[24], number[24];
     struct strbuf lines;
     char *path = strbuf_print("%s/%d/cgroup", at->processes, (int)pid);
     snprintf(most, sizeof(most), "%lld", (long long)processes);
+    snprintf(number, sizeof(number), "%d", (int)pid);
     strbuf_init(&lines, 0);
     int code = file_read(path, &lines, e);
-    code = code ? code : cgroup_limit_by(at, lines.data, name, most, e);
+    code = code ? code : cgroup_limit_by(at, lines.data, name, most, number, e);
     strbuf_done(&lines);
     free(path);
     return code ? ERR_IO : 0;
@@ -283,7 +311,7 @@ static bool cgroup_kill(const char *folder)
 void cgroup_forget(const struct cgroup_places *at, const char *name)
 {
     char *folder = strbuf_print("%s/pids/" CGROUP_OURS "/%s", at->groups, name);
-    int64_t end = clock_mono_us() + CGROUP_FREEZE_US;
+    int64_t end = clock_mono_us() + CGROUP_END_US;
     while (cgroup_kill(folder) && clock_mono_us() < end)
         usleep(CGROUP_PAUSE_US);
     while (rmdir(folder) && errno == EBUSY && clock_mono_us() < end)

@@ -66,15 +66,30 @@ void fake_emit(struct fake *f, enum hypervisor_event_kind kind, const char *id, 
     fake_submit(f, c);
 }
 
+static const char *fake_call_name(const struct fake_call *c)
+{
+    return c->kind == FAKE_MOVE ? hypervisor_move_name(c->move->kind) : hypervisor_action_name(c->action);
+}
+
+/* Faults of disks are none where no disk comes or goes. */
+static void fake_judge(struct fake *f, struct fake_call *c)
+{
+    const struct fake_guest *g = idmap_get(&f->guests, c->id);
+    unsigned has = g ? g->plugged : 0;
+    if ((c->fault == FAKE_LACKS && !(c->disks & ~has)) || (c->fault == FAKE_CLINGS && !(has & ~c->disks)))
+        c->fault = FAKE_GOOD;
+}
+
 /* The fault of a call as a result, or what it did. */
 static int fake_do(struct fake *f, struct fake_call *c, struct error *e)
 {
     if (!f->connected)
         return error_set(e, ERR_UNAVAILABLE, "The fake hypervisor is not connected");
-    if (c->fault == FAKE_PASSING)
-        return error_set(e, ERR_HYPERVISOR, "A passing fault in %s", hypervisor_action_name(c->action));
+    fake_judge(f, c);
+    if (c->fault == FAKE_PASSING || c->fault == FAKE_CLINGS)
+        return error_set(e, ERR_HYPERVISOR, "A passing fault in %s", fake_call_name(c));
     if (c->fault == FAKE_FINAL || c->fault == FAKE_NEEDS_RESTART || c->fault == FAKE_LACKS)
-        return error_set(e, ERR_HYPERVISOR, "A final fault in %s", hypervisor_action_name(c->action));
+        return error_set(e, ERR_HYPERVISOR, "A final fault in %s", fake_call_name(c));
     if (c->fault == FAKE_HANGS)
         return error_set(e, ERR_TIMEOUT, "The call was given up as lost");
     int code = 0;
@@ -84,15 +99,18 @@ static int fake_do(struct fake *f, struct fake_call *c, struct error *e)
             return error_set(e, ERR_NOT_FOUND, "The server's disk is missing on its host");
         if (c->orphan && !g->traces)
             return error_set(e, ERR_NOT_FOUND, "The server that it is a clone of is not on this host any more");
+        code = fake_prepare_disks(c, g, e);
+        if (code)
+            return code;
         memcpy(g->name, c->name, sizeof(g->name));
         fake_set(f, g, g->domain, true);
     } else if (c->kind == FAKE_ACT) {
-        code = fake_act_now(f, c->action, fake_guest(f, c->id), e);
+        code = fake_act_now(f, c, fake_guest(f, c->id), e);
         struct fake_guest *left = idmap_get(&f->guests, c->id);
         if (left && left->domain == HYPERVISOR_ABSENT && !left->traces)
             free(idmap_remove(&f->guests, c->id));
     } else if (c->kind == FAKE_MOVE) {
-        code = fake_move_now(f, c->move, fake_guest(f, c->id), e);
+        code = fake_move_now(f, c, fake_guest(f, c->id), e);
         struct fake_guest *left = idmap_get(&f->guests, c->id);
         if (left && left->domain == HYPERVISOR_ABSENT && !left->traces)
             free(idmap_remove(&f->guests, c->id));
@@ -127,8 +145,9 @@ static void fake_end(struct fake *f, struct fake_call *c)
         return;
     }
     result.code = fake_do(f, c, &e);
-    result.transient = result.code == ERR_TIMEOUT || result.code == ERR_UNAVAILABLE || c->fault == FAKE_PASSING;
-    result.restart = c->fault == FAKE_NEEDS_RESTART;
+    result.transient = result.code == ERR_TIMEOUT || result.code == ERR_UNAVAILABLE || c->fault == FAKE_PASSING ||
+                       c->fault == FAKE_CLINGS;
+    result.restart = c->fault == FAKE_NEEDS_RESTART || c->fault == FAKE_CLINGS;
     result.lacks = c->fault == FAKE_LACKS;
     result.domain = fake_domain(&f->base, c->id);
     if (c->kind == FAKE_LIST)
@@ -184,12 +203,22 @@ static void fake_op_list(struct hypervisor *h, hypervisor_list_fn done, void *ar
     fake_submit(fake_of(h), c);
 }
 
+static void fake_call_take(struct fake_call *c, const struct spec *spec)
+{
+    c->disks = !spec ? FAKE_DISKS_UNTOLD
+                     : (spec->ephemeral_gib > 0 ? FAKE_DISK_EPHEMERAL : 0) | (spec->swap_mib > 0 ? FAKE_DISK_SWAP : 0);
+    c->root_gib = spec ? spec->root_gib : 0;
+    c->ephemeral_gib = spec ? spec->ephemeral_gib : 0;
+    c->swap_mib = spec ? spec->swap_mib : 0;
+}
+
 static void fake_op_prepare(struct hypervisor *h, const struct hypervisor_prepare *what, hypervisor_done_fn done,
                             void *arg)
 {
     struct fake_call *c = fake_call_new(fake_of(h), FAKE_PREPARE, "prepare", what->spec->id);
     snprintf(c->name, sizeof(c->name), "%s", what->spec->hostname);
     c->first = what->first;
+    fake_call_take(c, what->spec);
     c->orphan = what->first && what->spec->clone_of && !what->source;
     c->done = done;
     c->arg = arg;
@@ -200,7 +229,7 @@ static void fake_op_act(struct hypervisor *h, enum hypervisor_action action, con
                         const struct spec *spec, hypervisor_done_fn done, void *arg)
 {
     struct fake_call *c = fake_call_new(fake_of(h), FAKE_ACT, hypervisor_action_name(action), server_id);
-    (void)spec;
+    fake_call_take(c, spec);
     c->action = action;
     c->done = done;
     c->arg = arg;
@@ -211,6 +240,7 @@ static void fake_op_move(struct hypervisor *h, const struct hypervisor_move *mov
 {
     struct fake_call *c = fake_call_new(fake_of(h), FAKE_MOVE, hypervisor_move_name(move->kind), move->server_id);
     c->move = move;
+    fake_call_take(c, move->spec);
     c->text = done;
     c->arg = arg;
     fake_submit(fake_of(h), c);

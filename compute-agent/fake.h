@@ -25,10 +25,11 @@ int fake_new(const struct fake_setup *setup, struct hypervisor **ret, struct err
 
 enum fake_fault {
     FAKE_GOOD,
-    FAKE_PASSING,         /* fails, trying again may help */
-    FAKE_FINAL,           /* fails for good */
-    FAKE_NEEDS_RESTART,   /* fails for good, and says that a restart would do it */
-    FAKE_LACKS,           /* fails for good, and says that a disk cannot be made */
+    FAKE_PASSING,       /* fails, trying again may help */
+    FAKE_FINAL,         /* fails for good */
+    FAKE_NEEDS_RESTART, /* fails for good, and says that a restart would do it */
+    FAKE_CLINGS,        /* "adjust" that takes a disk from a guest fails, trying again may help, else a restart would */
+    FAKE_LACKS,         /* "adjust" that brings one fails for good, and says that the server runs as it was */
     FAKE_DONE_BUT_FAILED, /* does it, then says that it failed (a lost answer); passing */
     FAKE_HANGS,           /* its callback comes when fake_release is called */
 };

@@ -1,4 +1,4 @@
-/* What an action makes of a domain, or why it refuses. */
+/* What an action makes of a domain and of its disks, or why it refuses. */
 #include "compute-agent/fake_internal.h"
 #include "compute-agent/network_plan.h"
 #include <stdlib.h>
@@ -21,9 +21,44 @@ static int fake_start(struct fake *f, struct fake_guest *g, struct error *e)
 {
     if (!g->traces)
         return error_set(e, ERR_HYPERVISOR, "Cannot start: there is no disk");
+    if (g->domain != HYPERVISOR_RUNNING && g->domain != HYPERVISOR_PAUSED)
+        g->plugged = g->disks;
     if (g->domain != HYPERVISOR_RUNNING)
         f->starts++;
     fake_set(f, g, HYPERVISOR_RUNNING, true);
+    return 0;
+}
+
+static int64_t fake_larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* One that has gone is made anew some day. */
+static void fake_grow(const struct fake_call *c, struct fake_guest *g)
+{
+    g->root_gib = fake_larger(c->root_gib, g->root_gib);
+    g->ephemeral_gib = g->disks & FAKE_DISK_EPHEMERAL ? fake_larger(c->ephemeral_gib, g->ephemeral_gib) : 0;
+    g->swap_mib = g->disks & FAKE_DISK_SWAP ? fake_larger(c->swap_mib, g->swap_mib) : 0;
+}
+
+int fake_prepare_disks(const struct fake_call *c, struct fake_guest *g, struct error *e)
+{
+    if (!c->first && (c->disks & ~g->disks))
+        return error_set(e, ERR_NOT_FOUND, "A further disk of the server is missing on its host");
+    g->disks = c->disks;
+    fake_grow(c, g);
+    return 0;
+}
+
+static int fake_adjust(struct fake *f, const struct fake_call *c, struct fake_guest *g, struct error *e)
+{
+    if (g->domain != HYPERVISOR_RUNNING && g->domain != HYPERVISOR_PAUSED)
+        return fake_refuse(e, "adjust", g);
+    f->adjustments++;
+    g->disks = g->plugged = c->disks;
+    fake_grow(c, g);
+    fake_set(f, g, g->domain, true);
     return 0;
 }
 
@@ -43,9 +78,9 @@ static int fake_ask(struct fake *f, struct fake_guest *g, enum hypervisor_action
     return 0;
 }
 
-int fake_act_now(struct fake *f, enum hypervisor_action action, struct fake_guest *g, struct error *e)
+int fake_act_now(struct fake *f, const struct fake_call *c, struct fake_guest *g, struct error *e)
 {
-    switch (action) {
+    switch (c->action) {
     case HYPERVISOR_CREATE:
     case HYPERVISOR_START:
         return fake_start(f, g, e);
@@ -53,7 +88,7 @@ int fake_act_now(struct fake *f, enum hypervisor_action action, struct fake_gues
         return g->domain == HYPERVISOR_ABSENT ? (fake_set(f, g, HYPERVISOR_SHUTOFF, true), 0) : 0;
     case HYPERVISOR_SHUTDOWN:
     case HYPERVISOR_REBOOT:
-        return fake_ask(f, g, action, e);
+        return fake_ask(f, g, c->action, e);
     case HYPERVISOR_DESTROY:
         if (g->domain == HYPERVISOR_RUNNING || g->domain == HYPERVISOR_PAUSED)
             fake_set(f, g, HYPERVISOR_SHUTOFF, true);
@@ -71,10 +106,7 @@ int fake_act_now(struct fake *f, enum hypervisor_action action, struct fake_gues
     case HYPERVISOR_DISCARD:
         return fake_switch(f, g, HYPERVISOR_SAVED, HYPERVISOR_SHUTOFF, "discard", e);
     case HYPERVISOR_ADJUST:
-        if (g->domain != HYPERVISOR_RUNNING && g->domain != HYPERVISOR_PAUSED)
-            return fake_refuse(e, "adjust", g);
-        f->adjustments++;
-        return 0;
+        return fake_adjust(f, c, g, e);
     case HYPERVISOR_REMOVE:
         fake_set(f, g, HYPERVISOR_ABSENT, false);
         return 0;
@@ -93,25 +125,34 @@ static int fake_send(struct fake *f, struct fake_guest *g, struct error *e)
     return 0;
 }
 
-int fake_move_now(struct fake *f, const struct hypervisor_move *move, struct fake_guest *g, struct error *e)
+int fake_move_now(struct fake *f, const struct fake_call *c, struct fake_guest *g, struct error *e)
 {
-    switch (move->kind) {
+    switch (c->move->kind) {
     case HYPERVISOR_MOVE_RELEASE:
         fake_set(f, g, HYPERVISOR_ABSENT, true);
         return 0;
     case HYPERVISOR_MOVE_RECEIVE:
     case HYPERVISOR_MOVE_READY:
     case HYPERVISOR_MOVE_ADOPT:
+        g->disks = c->disks;
+        fake_grow(c, g);
         fake_set(f, g, g->domain, true);
         return 0;
     case HYPERVISOR_MOVE_SEND:
         return fake_send(f, g, e);
     case HYPERVISOR_MOVE_ARRIVE:
+        g->plugged = g->domain == HYPERVISOR_ABSENT ? g->disks : g->plugged;
         if (g->domain == HYPERVISOR_ABSENT)
-            fake_set(f, g, move->paused ? HYPERVISOR_PAUSED : HYPERVISOR_RUNNING, true);
+            fake_set(f, g, c->move->paused ? HYPERVISOR_PAUSED : HYPERVISOR_RUNNING, true);
         return 0;
     case HYPERVISOR_MOVE_SNAPSHOT:
         return g->traces ? 0 : error_set(e, ERR_NOT_FOUND, "Cannot copy the disk: there is none");
+    case HYPERVISOR_MOVE_FIT:
+        g->disks |= c->disks;
+        g->ephemeral_gib = g->ephemeral_gib ? g->ephemeral_gib : c->ephemeral_gib; /* what is there does not grow */
+        g->swap_mib = g->swap_mib ? g->swap_mib : c->swap_mib;
+        fake_set(f, g, g->domain, true);
+        return 0;
     case HYPERVISOR_MOVE_DISCARD:
         fake_set(f, g, HYPERVISOR_ABSENT, false);
         return 0;

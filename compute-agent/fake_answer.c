@@ -2,6 +2,7 @@
 #include "common/clock.h"
 #include "common/json_out.h"
 #include "common/memory.h"
+#include "common/model/resize.h"
 #include "compute-agent/fake_internal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +106,8 @@ static void fake_print_cpu(const struct fake *f, struct json_out *o)
     json_out_array(o, "traits");
     json_out_text(o, NULL, "CUSTOM_CLONE");
     json_out_text(o, NULL, "CUSTOM_FLATTEN");
+    json_out_text(o, NULL, RESIZE_LIVE_TRAIT);
+    json_out_text(o, NULL, RESIZE_DISK_TRAIT);
     guest_cpu_each_trait(&h, fake_print_trait, o);
     json_out_array_end(o);
     guest_cpu_print(&h, "x86_64 fake", "fake", f->setup.cpu, o);

@@ -1,5 +1,5 @@
-/* Domains are rows in memory. Their file is an append-only log of "id state traces" lines without any sync: it survives
- * the process, which is all that a fake host can lose. */
+/* Domains are rows in memory. Their file is an append-only log of "id state traces disks plugged root ephemeral swap"
+ * lines without any sync: it survives the process, which is all that a fake host can lose. */
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/log.h"
@@ -12,7 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FAKE_LOG_SIZE ((size_t)1 << 20) /* beyond this a log is written anew on start */
+#define FAKE_LINE_SIZE (UUID_SIZE + 80)
+#define FAKE_LOG_SIZE  ((size_t)1 << 20) /* beyond this a log is written anew on start */
 
 struct fake_guest *fake_guest(struct fake *f, const char *id)
 {
@@ -25,14 +26,15 @@ struct fake_guest *fake_guest(struct fake *f, const char *id)
     return g;
 }
 
-static int fake_print_line(const struct fake_guest *g, char ret[UUID_SIZE + 16])
+static int fake_print_line(const struct fake_guest *g, char ret[FAKE_LINE_SIZE])
 {
-    return snprintf(ret, UUID_SIZE + 16, "%s %d %d\n", g->id, (int)g->domain, (int)g->traces);
+    return snprintf(ret, FAKE_LINE_SIZE, "%s %d %d %u %u %lld %lld %lld\n", g->id, (int)g->domain, (int)g->traces,
+                    g->disks, g->plugged, (long long)g->root_gib, (long long)g->ephemeral_gib, (long long)g->swap_mib);
 }
 
 static void fake_write(struct fake *f, const struct fake_guest *g)
 {
-    char line[UUID_SIZE + 16];
+    char line[FAKE_LINE_SIZE];
     if (f->fd < 0)
         return;
     int size = fake_print_line(g, line);
@@ -60,10 +62,18 @@ static int fake_load_line(struct fake *f, const char *line)
 {
     char id[UUID_SIZE];
     int domain, traces;
-    if (sscanf(line, "%36s %d %d", id, &domain, &traces) != 3 || !uuid_valid(id) || domain < 0 ||
-        domain >= HYPERVISOR_DOMAIN_COUNT)
+    unsigned disks, plugged;
+    long long root_gib, ephemeral_gib, swap_mib;
+    if (sscanf(line, "%36s %d %d %u %u %lld %lld %lld", id, &domain, &traces, &disks, &plugged, &root_gib,
+               &ephemeral_gib, &swap_mib) != 8 ||
+        !uuid_valid(id) || domain < 0 || domain >= HYPERVISOR_DOMAIN_COUNT)
         return ERR_CORRUPT;
     struct fake_guest *g = fake_guest(f, id);
+    g->disks = disks;
+    g->plugged = plugged;
+    g->root_gib = root_gib;
+    g->ephemeral_gib = ephemeral_gib;
+    g->swap_mib = swap_mib;
     int fd = f->fd;
     f->fd = -1; /* not written again */
     fake_set(f, g, (enum hypervisor_domain)domain, traces != 0);
@@ -78,7 +88,7 @@ static int fake_compact(struct fake *f, struct error *e)
     size_t at = 0;
     strbuf_init(&text, (size_t)1 << 30);
     for (struct fake_guest *g; (g = idmap_next(&f->guests, &at));) {
-        char line[UUID_SIZE + 16];
+        char line[FAKE_LINE_SIZE];
         strbuf_append(&text, line, (size_t)fake_print_line(g, line));
     }
     int code = file_replace(f->setup.file, text.data, text.size, 0600, e);

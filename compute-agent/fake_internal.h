@@ -11,8 +11,14 @@ struct fake_guest {
     char id[UUID_SIZE], name[64];
     enum hypervisor_domain domain;
     bool traces;
-    int64_t since_us, ran_us; /* since_us: running since; ran_us: before that */
+    unsigned disks,
+        plugged; /* of FAKE_DISK_...: files besides the root's, and what its guest has of them while it is on */
+    int64_t root_gib, ephemeral_gib, swap_mib; /* as large as its disks are: never smaller again */
+    int64_t since_us, ran_us;                  /* since_us: running since; ran_us: before that */
 };
+#define FAKE_DISK_EPHEMERAL 1u
+#define FAKE_DISK_SWAP      2u
+#define FAKE_DISKS_UNTOLD   4u
 struct fake_network {
     char id[UUID_SIZE];
     size_t reservations;
@@ -40,6 +46,8 @@ struct fake_call {
     const struct hypervisor_move *move;
     char id[UUID_SIZE], name[64];
     bool first;
+    unsigned disks; /* PREPARE, ACT, MOVE: those of the specification, or FAKE_DISKS_UNTOLD */
+    int64_t root_gib, ephemeral_gib, swap_mib;
     bool orphan; /* PREPARE: a clone of a server that is not here */
     size_t reservations;
     int64_t lines, due_us;
@@ -84,8 +92,11 @@ void fake_set(struct fake *f, struct fake_guest *g, enum hypervisor_domain domai
 int fake_load(struct fake *f, struct error *e);
 
 /* ---- fake_act.c ---- */
-int fake_act_now(struct fake *f, enum hypervisor_action action, struct fake_guest *g, struct error *e);
-int fake_move_now(struct fake *f, const struct hypervisor_move *move, struct fake_guest *g, struct error *e);
+/* The call tells the disks of its specification. */
+int fake_act_now(struct fake *f, const struct fake_call *c, struct fake_guest *g, struct error *e);
+int fake_move_now(struct fake *f, const struct fake_call *c, struct fake_guest *g, struct error *e);
+/* Before a start: nothing is made anew unless it is the first. */
+int fake_prepare_disks(const struct fake_call *c, struct fake_guest *g, struct error *e);
 
 /* ---- fake_answer.c ---- */
 /* The call's callback with its answer. */

@@ -23,9 +23,13 @@ struct fake_rules {
 
 static bool fake_rules_fault(const char *text, enum fake_fault *ret)
 {
-    static const char *const names[] = {[FAKE_GOOD] = "good",   [FAKE_PASSING] = "passing",
-                                        [FAKE_FINAL] = "final", [FAKE_NEEDS_RESTART] = "restart",
-                                        [FAKE_LACKS] = "lacks", [FAKE_DONE_BUT_FAILED] = "lost",
+    static const char *const names[] = {[FAKE_GOOD] = "good",
+                                        [FAKE_PASSING] = "passing",
+                                        [FAKE_FINAL] = "final",
+                                        [FAKE_NEEDS_RESTART] = "restart",
+                                        [FAKE_CLINGS] = "clings",
+                                        [FAKE_LACKS] = "lacks",
+                                        [FAKE_DONE_BUT_FAILED] = "lost",
                                         [FAKE_HANGS] = "hang"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(names[i], text) == 0) {

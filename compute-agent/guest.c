@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define GUEST_SAY_AGAIN_MS 2000
+#define GUEST_ECHO_US      (3 * CLOCK_SECOND_US)
 
 struct guest *guest_new(struct host *h, const char *server_id)
 {
@@ -225,7 +226,6 @@ static void guest_take_over(struct guest *g)
         g->connected = false;
     }
     g->given_up = g->restart = false;
-    error_clear(&g->lacking);
     spec_free(&g->spec);
     g->spec = g->incoming;
     g->incoming = NULL;
@@ -265,6 +265,12 @@ void guest_found(struct guest *g, enum hypervisor_domain domain, bool traces, in
 
 void guest_event(struct guest *g, const struct hypervisor_event *event)
 {
+    bool echo = !g->busy && g->asked == RECONCILE_ASKED_NOTHING && g->domain == HYPERVISOR_RUNNING &&
+                event->domain != HYPERVISOR_RUNNING && clock_mono_us() - g->started_us < GUEST_ECHO_US;
+    if (echo) { /* such as "off", of a reset that has ended: what is there is looked at */
+        host_list(g->host);
+        return;
+    }
     g->touched_us = clock_mono_us();
     if (event->kind == HYPERVISOR_EVENT_REBOOT) {
         if (g->asked == RECONCILE_ASKED_REBOOT && g->spec) {

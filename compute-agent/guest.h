@@ -26,13 +26,13 @@ struct guest {
 
     enum hypervisor_domain domain;
     bool traces, prepared;
-    bool stale;           /* the domain may have other devices, or other rules for them, than the specification ... */
-    bool connected;       /* ... and the networks for these are there */
-    bool restart;         /* it is to be switched off and on for that */
-    struct error lacking; /* why its disks cannot be made; code 0: they can, as far as is known */
-    bool given_up;        /* it could not be changed under the guest: not tried again until the next specification */
-    int64_t changed_us;   /* when the domain became what it is; 0 when that has been said */
-    int64_t touched_us;   /* clock_mono_us of the last event or end of a step: older listings know less */
+    bool stale;         /* the domain may have other devices, or other rules for them, than the specification ... */
+    bool connected;     /* ... and the networks for these are there */
+    bool restart;       /* it is to be switched off and on for that */
+    bool given_up;      /* it could not be changed under the guest: not tried again until the next specification */
+    int64_t changed_us; /* when the domain became what it is; 0 when that has been said */
+    int64_t touched_us; /* clock_mono_us of the last event or end of a step: older listings know less */
+    int64_t started_us; /* of the last (re)start: events may still tell of what it went through */
 
     bool busy; /* a step is under way, or a clone of it is made */
     enum reconcile_step step;

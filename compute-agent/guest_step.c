@@ -172,6 +172,7 @@ static void guest_note_success(struct guest *g)
     case RECONCILE_START:
     case RECONCILE_FORCE_REBOOT:
         g->asked = RECONCILE_ASKED_NOTHING;
+        g->started_us = g->touched_us;
         guest_note_action(g);
         break;
     case RECONCILE_ASK_SHUTDOWN:
@@ -217,6 +218,7 @@ static void guest_step_failed(struct guest *g, const struct hypervisor_result *r
     bool away = result->code == ERR_UNAVAILABLE;
     bool ever = away || g->step == RECONCILE_REMOVE;
     bool asking = g->step == RECONCILE_ASK_SHUTDOWN || g->step == RECONCILE_ASK_REBOOT;
+    bool patient = result->transient && g->attempts < (unsigned)g->host->settings->retries;
     g->prepared = false;
     if (g->event_seen && g->event_domain != g->domain)
         guest_note_domain(g, g->event_domain);
@@ -225,30 +227,24 @@ static void guest_step_failed(struct guest *g, const struct hypervisor_result *r
         g->patience_over = true;
     } else if (g->incoming) {
         g->attempts = 0; /* the newer specification decides */
-    } else if (result->restart) {
+    } else if (result->restart && !patient) {
         log_info("the server is restarted", "server=%s reason=\"%s\"", g->id, error_text(result->error));
         g->restart = true;
         g->attempts = 0;
-    } else if (ever || (result->transient && g->attempts < (unsigned)g->host->settings->retries)) {
+    } else if (ever || patient) {
         int64_t pause = g->host->settings->retry_pause_ms << (g->attempts < 8 ? g->attempts : 8);
         log_info("step is tried again", "server=%s step=%s attempt=%u error=\"%s\"", g->id,
                  reconcile_step_name(g->step), g->attempts + 1, error_text(result->error));
         g->attempts++;
         guest_rest_for(g, pause < GUEST_PAUSE_MOST_MS ? pause : GUEST_PAUSE_MOST_MS);
-    } else if (result->lacks) { /* not so much as it is to have: switched off, it says so and can be as it was */
-        log_warn("the server is switched off, it cannot have its new size", "server=%s error=\"%s\"", g->id,
-                 error_text(result->error));
-        g->restart = true;
-        g->lacking = *result->error;
-        g->attempts = 0;
-    } else if (g->step == RECONCILE_ADJUST || g->step == RECONCILE_CONNECT) {
+    } else if (!result->lacks && (g->step == RECONCILE_ADJUST || g->step == RECONCILE_CONNECT)) {
         /* no reason to call a server that runs a failure */
         log_warn("the guest's devices change with its next start only", "server=%s error=\"%s\"", g->id,
                  error_text(result->error));
         g->given_up = true;
         g->attempts = 0;
     } else {
-        guest_fail(g, g->step == RECONCILE_PREPARE && g->lacking.code ? &g->lacking : result->error);
+        guest_fail(g, result->error);
         g->attempts = 0;
     }
 }

@@ -185,10 +185,13 @@ static void host_listed(void *arg, const struct hypervisor_list *list)
             guest_work(g);
     }
     host_check_unknown(h);
+    if (h->list_again)
+        host_list(h);
 }
 
 void host_list(struct host *h)
 {
+    h->list_again = h->listing; /* which may know less than whoever asks */
     if (h->listing || !h->connected)
         return;
     h->listing = true;

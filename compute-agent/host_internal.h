@@ -55,6 +55,7 @@ struct host {
     struct loop_timer *resync, *sample, *upkeep;
     bool durable, connected, listing, listed; /* listed: the hypervisor's domains are known since it was connected */
     bool renewing;
+    bool list_again;       /* ... and somebody asked for another meanwhile */
     int64_t list_began_us; /* clock_mono_us of the listing under way */
     struct host_alive alive;
     struct host_check *checks; /* of all guests */

@@ -56,7 +56,7 @@ static struct guest *task_guest(const struct host_task *t)
     return idmap_get(&t->host->guests, t->server_id);
 }
 
-/* No move: the server stays as it is while it is done. */
+/* No move: the server stays as it is while it is done, which may take long. */
 static bool task_stays(const struct host_task *t)
 {
     return t->move.kind == HYPERVISOR_MOVE_SNAPSHOT || t->move.kind == HYPERVISOR_MOVE_FLATTEN;
@@ -177,6 +177,8 @@ static void task_note(struct host_task *t, enum hypervisor_domain domain)
         guest_forget(g);
         return;
     }
+    if (t->move.kind == HYPERVISOR_MOVE_FIT)
+        return;
     if (t->move.kind != HYPERVISOR_MOVE_SERVE && !task_stays(t)) {
         g->domain = domain;
         g->changed_us = 0;
@@ -279,7 +281,7 @@ void host_task_network_done(struct host_task *t, const struct hypervisor_result 
 static bool task_brings_spec(const struct host_task *t)
 {
     return t->move.kind == HYPERVISOR_MOVE_RECEIVE || t->move.kind == HYPERVISOR_MOVE_READY ||
-           t->move.kind == HYPERVISOR_MOVE_ADOPT;
+           t->move.kind == HYPERVISOR_MOVE_ADOPT || t->move.kind == HYPERVISOR_MOVE_FIT;
 }
 
 static void task_begin(struct host_task *t)
@@ -293,6 +295,8 @@ static void task_begin(struct host_task *t)
         g->held = true;
         guest_hold(g, &t->spec);
     }
+    if (t->move.kind == HYPERVISOR_MOVE_FIT) /* whatever comes of it: the next specification looks at the disks */
+        g->stale = true;
     log_info("task begins", "task=%s server=%s kind=%s", t->id, t->server_id, hypervisor_move_name(t->move.kind));
     if (task_stays(t) && !t->beat) {
         t->beat = loop_timer_new(t->host->loop, task_beat, t);

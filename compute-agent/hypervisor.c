@@ -17,8 +17,8 @@ const char *hypervisor_action_name(enum hypervisor_action action)
     return names[action];
 }
 
-static const char *const move_names[HYPERVISOR_MOVE_COUNT] = {"release", "serve", "receive", "ready",    "send",
-                                                              "arrive",  "adopt", "discard", "snapshot", "flatten"};
+static const char *const move_names[HYPERVISOR_MOVE_COUNT] = {
+    "release", "serve", "receive", "ready", "send", "arrive", "adopt", "discard", "snapshot", "flatten", "fit"};
 
 const char *hypervisor_move_name(enum hypervisor_move_kind kind)
 {

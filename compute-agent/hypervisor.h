@@ -55,8 +55,8 @@ enum hypervisor_action {
 struct hypervisor_result {
     int code; /* 0 or an error code */
     bool transient;
-    bool restart;                  /* ADJUST failed: a restart would do it ... */
-    bool lacks;                    /* ... or would not: a disk that the server is to have cannot be made */
+    bool restart;                  /* ADJUST failed: a restart would do it, if trying again does not ... */
+    bool lacks;                    /* ... or would not: it has not what the server is to have, and runs as it was */
     const struct error *error;     /* NULL when code is 0 */
     enum hypervisor_domain domain; /* what is there now; only when code is 0 */
 };
@@ -159,13 +159,15 @@ enum hypervisor_move_kind {
     HYPERVISOR_MOVE_SNAPSHOT, /* no move: a copy of its disk as it is now, whole and by itself, while it goes on; the
                            callback's text: {"file", to be removed by the caller, or "data"; "format"} */
     HYPERVISOR_MOVE_FLATTEN,  /* no move: its disk needs no other file any more; it may be on all along */
+    HYPERVISOR_MOVE_FIT,      /* no move: the files of the disks that the specification has more; the guest that is on
+                           gets them when it is adjusted to that one */
     HYPERVISOR_MOVE_COUNT
 };
 struct hypervisor_move {
     enum hypervisor_move_kind kind;
     const char *server_id;
     const char *image_id;                             /* SNAPSHOT: what it is for */
-    const struct spec *spec;                          /* RECEIVE, READY, ADOPT; as the server will be here */
+    const struct spec *spec;                          /* RECEIVE, READY, ADOPT, FIT; as the server will be here */
     const char *peer_id, *peer_address;               /* the other host; NULL for DISCARD */
     const char *source_id;                            /* DISCARD: the migration's source, NULL: not known */
     bool same_host;                                   /* it stays where it is */

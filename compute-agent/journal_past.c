@@ -58,7 +58,7 @@ static bool take(void *arg, const char *text, size_t size)
                *state = json_in_text(json_in_member(doc.root, "state"));
     json_in_int(json_in_member(doc.root, "seq"), &event.seq);
     json_in_int(json_in_member(doc.root, "at_us"), &event.at_us);
-    if (event.seq > 0 && event.seq <= x->accepted && server && state) {
+    if (event.seq > 0 && server && state) {
         event.server_id = arena_strdup(&x->arena, server);
         event.state = arena_strdup(&x->arena, state);
         x->items = arena_more(&x->arena, x->items, x->count, &x->room, sizeof(*x->items));
@@ -74,12 +74,12 @@ static int by_seq(const void *a, const void *b)
     return x->seq < y->seq ? -1 : x->seq > y->seq;
 }
 
-/* From the newest down to the first number that is missing. */
+/* From the newest that was taken down to the first number that is missing. */
 static int64_t whole_from(const struct events *x)
 {
     int64_t first = x->accepted + 1;
     for (size_t i = x->count; i > 0 && x->items[i - 1].seq >= first - 1; i--)
-        first = x->items[i - 1].seq;
+        first = x->items[i - 1].seq < first ? x->items[i - 1].seq : first;
     return first;
 }
 
@@ -91,6 +91,7 @@ static void print(const struct events *x, const struct journal_past_query *q, st
     json_out_init(&o, to);
     json_out_object(&o, NULL);
     json_out_int(&o, "first_seq", whole_from(x));
+    json_out_int(&o, "accepted_seq", x->accepted);
     json_out_array(&o, "events");
     for (size_t i = 0; i < x->count && count <= JOURNAL_PAST_LIMIT; i++) {
         const struct event *event = &x->items[i];

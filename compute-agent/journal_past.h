@@ -12,11 +12,12 @@
 /* The file as it is becomes FILE.1, the oldest goes. What cannot be kept is logged. */
 void journal_past_keep(const char *path);
 
-/* Events that the API has taken (up to `accepted`), of a time in [from_us, to_us), with numbers above after_seq. */
+/* Events of a time in [from_us, to_us), with numbers above after_seq. What is above `accepted` the API may have, too:
+ * its answer is on the way, or lost. */
 struct journal_past_query {
     int64_t from_us, to_us, after_seq, accepted;
 };
-/* Appends {"first_seq", "events": [{"seq", "server_id", "state", "at_us"}...], "more"}: events by number, at most
- * JOURNAL_PAST_LIMIT; first_seq: from this number on none is missing; more: there are others. Reads files: on a worker.
- * ERR_IO. */
+/* Appends {"first_seq", "accepted_seq", "events": [{"seq", "server_id", "state", "at_us"}...], "more"}: events by
+ * number, at most JOURNAL_PAST_LIMIT; first_seq: from this number on none is missing; more: there are others. Reads
+ * files: on a worker. ERR_IO. */
 int journal_past_print(const char *path, const struct journal_past_query *query, struct strbuf *to, struct error *e);

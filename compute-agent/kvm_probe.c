@@ -8,6 +8,7 @@
  * plain loop runs slower than TCG would run it. Speed counts the child's processor time, so a busy machine does not
  * distort it. */
 #include "compute-agent/kvm_probe.h"
+#include "common/clock.h"
 #include "compute-agent/kvm_probe_guest.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -232,21 +233,13 @@ static void probe_in_child(struct finding *f)
     finding_tell(f, "a long-mode guest ran to its end");
 }
 
-static int64_t monotonic_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* Waits until the child has closed its end of the pipe, that is, has ended: true, or false at `end_ms`. */
 static bool wait_for_end(int pipe_end, int64_t end_ms)
 {
     struct pollfd p = {.fd = pipe_end, .events = POLLIN};
 
     for (;;) {
-        int64_t left = end_ms - monotonic_ms();
+        int64_t left = end_ms - clock_mono_us() / 1000;
         if (left <= 0)
             return false;
         if (poll(&p, 1, (int)left) > 0)
@@ -254,9 +247,7 @@ static bool wait_for_end(int pipe_end, int64_t end_ms)
     }
 }
 
-/* Forks; calls `work` in the child; kills it at the deadline. 1 if the child ended by itself, 0 if it was killed, -1 if
- * there was none. */
-static int run_in_child(void (*work)(void *context), void *context, int64_t end_ms)
+int kvm_probe_in_child(void (*work)(void *context), void *context, int64_t end_ms)
 {
     int ends[2];
 
@@ -274,7 +265,7 @@ static int run_in_child(void (*work)(void *context), void *context, int64_t end_
     if (child > 0) {
         kill(child, SIGKILL);
         /* One that the kernel does not let go is left behind. */
-        if (ended || wait_for_end(ends[0], monotonic_ms() + 1000))
+        if (ended || wait_for_end(ends[0], clock_mono_us() / 1000 + 1000))
             waitpid(child, NULL, 0);
     }
     close(ends[0]);
@@ -339,7 +330,7 @@ static void ask_emulator(const char *emulator, int64_t end_ms, struct finding *f
 
     f->usable = 0;
     f->told = 0;
-    if (run_in_child(question_work, &question, end_ms) <= 0 && !f->told)
+    if (kvm_probe_in_child(question_work, &question, end_ms) <= 0 && !f->told)
         finding_tell(f, "%s does not say in time whether it can use KVM", emulator);
     else if (f->usable)
         finding_tell(f, "a long-mode guest ran to its end and %s can use KVM", emulator);
@@ -347,14 +338,14 @@ static void ask_emulator(const char *emulator, int64_t end_ms, struct finding *f
 
 int kvm_probe_run(const char *emulator, unsigned deadline_ms, char *reason, size_t reason_size)
 {
-    int64_t end_ms = monotonic_ms() + deadline_ms;
+    int64_t end_ms = clock_mono_us() / 1000 + deadline_ms;
     struct finding *f = mmap(NULL, sizeof *f, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
     if (f == MAP_FAILED) {
         snprintf(reason, reason_size, "no memory for a guest");
         return 0;
     }
-    int ended = run_in_child(probe_work, f, end_ms);
+    int ended = kvm_probe_in_child(probe_work, f, end_ms);
     const char *stage = kvm_probe_guest_stage_name((enum guest_stage)f->stage);
     if (ended < 0)
         finding_tell(f, "no process to probe /dev/kvm in: %s", strerror(errno));
@@ -369,14 +360,3 @@ int kvm_probe_run(const char *emulator, unsigned deadline_ms, char *reason, size
     munmap(f, sizeof *f);
     return usable;
 }
-
-#ifdef KVM_PROBE_MAIN
-int main(int argc, char **argv)
-{
-    char reason[REASON_BYTES];
-    int usable = kvm_probe_run(argc > 1 ? argv[1] : NULL, 3000, reason, sizeof reason);
-
-    printf("%s: %s\n", usable ? "usable" : "not usable", reason);
-    return usable ? 0 : 1;
-}
-#endif

@@ -115,14 +115,14 @@ static int main_open(struct program *p, struct error *e)
     log_level_parse(p->settings.log_level, &level);
     log_init("virga-agent", p->settings.log_file, level);
     main_raise_limits();
+    p->signal_fd = daemon_signal_fd(); /* first: who reads the file may send one */
+    if (p->signal_fd < 0)
+        return error_set(e, ERR_IO, "No file descriptor for signals");
     int code = daemon_pid_file(p->settings.pid_file, e);
     if (!code)
         code = main_lock(p, e);
     if (code)
         return code;
-    p->signal_fd = daemon_signal_fd();
-    if (p->signal_fd < 0)
-        return error_set(e, ERR_IO, "No file descriptor for signals");
     p->loop = loop_new();
     p->signals = loop_watch_new(p->loop, p->signal_fd, main_on_signal, p);
     loop_watch_set(p->signals, LOOP_READ);

@@ -3,6 +3,7 @@
 #include "compute-agent/spec.h"
 #include "common/log.h"
 #include "common/memory.h"
+#include "common/model/image_template.h"
 #include "common/model/ip.h"
 #include <ctype.h>
 #include <stdlib.h>
@@ -175,23 +176,10 @@ static bool spec_is_hostname(const char *text)
     return true;
 }
 
-/* A path on the hypervisor's storage. */
-static bool spec_is_template(const char *text)
-{
-    size_t size = strlen(text);
-    if (size <= 5 || size > 200 || strcmp(text + size - 5, ".vmdk") != 0 || text[0] == '/' || strstr(text, ".."))
-        return false;
-    for (const char *c = text; *c; c++) {
-        if (*c < ' ' || *c > '~' || strchr("[]<>&\"'\\", *c))
-            return false;
-    }
-    return true;
-}
-
 const char *spec_template(const struct spec_image *image)
 {
     for (size_t i = 0; image && i < image->properties.count; i++) {
-        if (strcmp(image->properties.pairs[i].key, SPEC_TEMPLATE) == 0)
+        if (strcmp(image->properties.pairs[i].key, IMAGE_TEMPLATE_PROPERTY) == 0)
             return image->properties.pairs[i].value;
     }
     return NULL;
@@ -204,9 +192,10 @@ static int spec_check_image(const struct spec_image *image, struct error *e)
     if (image->deleted)
         return 0;
     const char *template = spec_template(image);
-    if (template && !spec_is_template(template))
+    if (template && !image_template_is_path(template))
         return error_set(e, ERR_INVALID,
-                         "image property " SPEC_TEMPLATE ": \"%.64s\" is no path of a .vmdk on a datastore", template);
+                         "image property " IMAGE_TEMPLATE_PROPERTY ": \"%.64s\" is no path of a .vmdk on a datastore",
+                         template);
     if (!template && strcmp(image->disk_format, "qcow2") != 0 && strcmp(image->disk_format, "raw") != 0 &&
         strcmp(image->disk_format, "root-tar") != 0 && strcmp(image->disk_format, "squashfs") != 0)
         return error_set(e, ERR_INVALID,
@@ -536,7 +525,7 @@ bool spec_live_alike(const struct spec *a, const struct spec *b)
 {
     const struct spec_nic *x = a->nics.items, *y = b->nics.items;
     bool alike = a->nics.count == b->nics.count && a->vcpus == b->vcpus && a->memory_mib == b->memory_mib &&
-                 a->ephemeral_gib == b->ephemeral_gib && a->swap_mib == b->swap_mib;
+                 a->root_gib == b->root_gib && a->ephemeral_gib == b->ephemeral_gib && a->swap_mib == b->swap_mib;
     for (size_t i = 0; alike && i < a->nics.count; i++)
         alike = strcmp(x[i].mac, y[i].mac) == 0 && x[i].port_security == y[i].port_security &&
                 strcmp(x[i].network.id, y[i].network.id) == 0 &&

@@ -45,8 +45,7 @@ struct spec_image {
     bool deleted;         /* after the server was asked for: only its id and properties are known ... */
     bool properties_lost; /* ... or not even these */
 };
-/* The property of images that stand for a template on a hypervisor's own storage: its path there. NULL: none. */
-#define SPEC_TEMPLATE "vmware_template"
+/* What image property IMAGE_TEMPLATE_PROPERTY says. NULL: nothing. */
 const char *spec_template(const struct spec_image *image);
 struct spec_key {
     const char *name, *public;
@@ -92,8 +91,8 @@ struct spec {
  * ("" and 0 otherwise). The caller frees *ret with spec_free. */
 int spec_read(json_value *value, struct spec **ret, char *ret_id, int64_t *ret_revision, struct error *e);
 void spec_free(struct spec **spec);
-/* Whether a guest that is on as `a` says is as `b` says too: as many processors, as much memory, the same disks
- * besides the root's, the same nics, which may send the same. */
+/* Whether a guest that is on as `a` says is as `b` says too: as many processors, as much memory, the same disks,
+ * the same nics, which may send the same. */
 bool spec_live_alike(const struct spec *a, const struct spec *b);
 
 enum spec_query_kind {

@@ -239,12 +239,15 @@ void worker_pool_abandon(struct worker_pool **pool)
         return;
     loop_timer_free(&p->deadline);
     pthread_mutex_lock(&p->mutex);
+    bool idle = !p->running && !p->lost;
     p->abandoned = true;
     p->queue = NULL;
     p->queue_tail = &p->queue;
     p->stopping = true;
     pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->mutex);
+    if (idle)
+        worker_pool_free(&p);
 }
 
 void worker_submit(struct worker_pool *p, struct worker_job *job, const struct worker_class *class, int64_t deadline_ms)

@@ -39,8 +39,8 @@ struct worker_pool *worker_pool_new(struct loop *loop, const char *name, unsigne
  * loop has not delivered yet still come when it runs on. A pool with written-off threads leaks itself: the process is
  * about to end. Sets *p to NULL. */
 void worker_pool_free(struct worker_pool **p);
-/* The process is about to end: waits for nothing, threads keep what they work on. Nothing is called any more. Sets *p
- * to NULL. */
+/* The process is about to end: waits for no job, threads keep what they work on, and the pool with it. Nothing is
+ * called any more. Sets *p to NULL. */
 void worker_pool_abandon(struct worker_pool **p);
 /* Loop thread. `deadline_ms` counts from now; 0 for none. */
 void worker_submit(struct worker_pool *p, struct worker_job *job, const struct worker_class *class,

@@ -121,29 +121,9 @@ static int make_port(struct import *x, const struct import_nic *nic, size_t inde
         rc = store_secgroup_default(x->c, x->m->project_id, x->now_us, x->a, &group, e);
     if (rc)
         return rc;
-    struct port_row row = {
-        .id = uuid_ordered(arena_alloc(x->a, UUID_SIZE)),
-        .network_id = x->network.id,
-        .project_id = x->m->project_id,
-        .name = "",
-        .description = "",
-        .mac = nic->mac,
-        .admin_state_up = true,
-        .port_security = x->network.port_security,
-        .device_id = x->m->id,
-        .device_owner = "compute:nova",
-        .nic = (int64_t)index,
-        .made_for_server = true,
-        .address_pairs = "[]",
-        .dhcp_opts = "[]",
-        .tags = "[]",
-        .vnic_type = "normal",
-        .binding_profile = "{}",
-        .binding_host = "",
-        .created_us = x->now_us,
-        .updated_us = x->now_us,
-        .revision = 1,
-    };
+    struct port_row row = store_port_of_server(&x->network, x->m->project_id, x->m->id, (int64_t)index, x->now_us);
+    row.id = uuid_ordered(arena_alloc(x->a, UUID_SIZE));
+    row.mac = nic->mac;
     return store_port_insert(x->c, &row, addresses, count, &group, group ? 1 : 0, x->a, e);
 }
 

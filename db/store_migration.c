@@ -93,6 +93,11 @@ static int first(struct db_rows *rows, struct arena *a, struct migration_row *re
     return 0;
 }
 
+bool store_migration_is_local(const struct migration_row *row)
+{
+    return row->kind == MIGRATION_RESIZE && row->target_host && strcmp(row->source_host, row->target_host) == 0;
+}
+
 DB_STATEMENT(migration_insert,
              "INSERT INTO migration (id, uuid, server_id, operation_id, project_id, user_id, kind, step, outcome, "
              "request, source_host, target_host, wanted_host, drain_host, power, old_flavor, new_flavor, options, "

@@ -21,6 +21,9 @@ struct migration_row {
     const char *source_name, *target_name, *target_address;          /* of the hosts; NULL when they are gone */
 };
 
+/* A resize that stays on its host. */
+bool store_migration_is_local(const struct migration_row *row);
+
 /* Takes its number from the counter: row->id. step, outcome, request and the like are as in `row`. Wakes "placement".
  */
 int store_migration_insert(struct db_conn *c, struct migration_row *row, struct error *e);

@@ -47,10 +47,11 @@ struct placement_waiting_row {
     int64_t batch_least;   /* or not at all when fewer fit (or fewer are left of it, then all of them) */
     const char *only_host; /* id; NULL: any */
 };
-/* Of the queue `q`, the server `s` and its image `i`, in the order that store_placement_read_waiting wants. */
+/* Of the queue `q`, the server `s` and its image `i`, in the order that store_placement_read_waiting wants. What an
+ * image asked for that is gone holds on. */
 #define PLACEMENT_WAITING_COLUMNS                                                                                      \
-    "s.id, s.project_id, s.zone, s.group_id, s.flavor_extra, s.hints, i.properties, s.vcpus, s.memory_mib, "           \
-    "s.root_gib + s.ephemeral_gib + (s.swap_mib + 1023) / 1024, q.created_us, q.until_us, "                            \
+    "s.id, s.project_id, s.zone, s.group_id, s.flavor_extra, s.hints, coalesce(i.properties, s.image_properties), "    \
+    "s.vcpus, s.memory_mib, s.root_gib + s.ephemeral_gib + (s.swap_mib + 1023) / 1024, q.created_us, q.until_us, "     \
     "CASE WHEN i.container_format = 'docker' THEN 'root-tar' ELSE i.disk_format END, q.batch_id, q.batch_least, "      \
     "(SELECT 1 FROM spot_server p WHERE p.server_id = s.id), q.host_id"
 /* Reads and ends `rows`, which db_query has just opened. */

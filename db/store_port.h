@@ -82,6 +82,9 @@ int store_port_list(struct db_conn *c, const struct port_filter *filter, const c
  */
 int store_port_insert(struct db_conn *c, struct port_row *row, const struct ip_assigned *addresses, size_t count,
                       const char *const *groups, size_t group_count, struct arena *a, struct error *e);
+/* A new port of a server's nic, made with it and gone with it: without id, MAC and addresses. */
+struct port_row store_port_of_server(const struct network_row *network, const char *project_id, const char *server_id,
+                                     int64_t nic, int64_t now_us);
 /* A MAC that no port of the network has, in the arena. */
 int store_port_make_mac(struct db_conn *c, const char *network_id, struct arena *a, const char **ret, struct error *e);
 /* Writes all columns but ids, fixed_ips and security_groups; compares and grows the revision (ERR_CONFLICT;

@@ -154,6 +154,32 @@ static int take_addresses(struct attaching *t, const struct network_row *network
     return rc;
 }
 
+struct port_row store_port_of_server(const struct network_row *network, const char *project_id, const char *server_id,
+                                     int64_t nic, int64_t now_us)
+{
+    return (struct port_row){
+        .network_id = network->id,
+        .project_id = project_id,
+        .name = "",
+        .description = "",
+        .admin_state_up = true,
+        .port_security = network->port_security,
+        .device_id = server_id,
+        .device_owner = "compute:nova",
+        .nic = nic,
+        .made_for_server = true,
+        .address_pairs = "[]",
+        .dhcp_opts = "[]",
+        .tags = "[]",
+        .vnic_type = "normal",
+        .binding_profile = "{}",
+        .binding_host = "",
+        .created_us = now_us,
+        .updated_us = now_us,
+        .revision = 1,
+    };
+}
+
 static int make_port(struct attaching *t, const struct port_request *request, struct error *e)
 {
     char id[UUID_SIZE];
@@ -169,29 +195,10 @@ static int make_port(struct attaching *t, const struct port_request *request, st
         rc = store_secgroup_default(t->c, t->project_id, t->now_us, t->a, &t->group_id, e);
     if (rc != 0)
         return rc;
-    struct port_row row = {
-        .id = uuid_ordered(id),
-        .network_id = network.id,
-        .project_id = t->project_id,
-        .name = "",
-        .description = "",
-        .mac = mac,
-        .admin_state_up = true,
-        .port_security = network.port_security,
-        .device_id = t->server_id,
-        .device_owner = "compute:nova",
-        .nic = t->first + (int64_t)t->nic_count,
-        .made_for_server = true,
-        .address_pairs = "[]",
-        .dhcp_opts = "[]",
-        .tags = "[]",
-        .vnic_type = "normal",
-        .binding_profile = "{}",
-        .binding_host = "",
-        .created_us = t->now_us,
-        .updated_us = t->now_us,
-        .revision = 1,
-    };
+    struct port_row row =
+        store_port_of_server(&network, t->project_id, t->server_id, t->first + (int64_t)t->nic_count, t->now_us);
+    row.id = uuid_ordered(id);
+    row.mac = mac;
     rc = store_port_insert(t->c, &row, addresses, count, &t->group_id, secured ? 1 : 0, t->a, e);
     if (rc == 0)
         t->nics[t->nic_count++] = (struct nic){network.name, row.mac, addresses, count};

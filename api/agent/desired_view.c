@@ -1,6 +1,7 @@
 /* A server's specification as JSON. Its members are docs/agent-protocol.md's. */
 #include "api/agent/desired_view.h"
 #include "common/json_out.h"
+#include "common/model/resize.h"
 #include "db/store_cells.h"
 #include "db/store_elastic_check.h"
 #include "db/store_image.h"
@@ -65,13 +66,13 @@ static int write_image(struct db_conn *c, const struct server_row *row, struct j
     return 0;
 }
 
-static void write_amounts(struct json_out *out, const struct server_row *row)
+static void write_amounts(struct json_out *out, const struct server_row *row, const struct resize_disks *disks)
 {
     json_out_int(out, "vcpus", row->vcpus);
     json_out_int(out, "memory_mib", row->memory_mib);
-    json_out_int(out, "root_gib", row->root_gib);
-    json_out_int(out, "ephemeral_gib", row->ephemeral_gib);
-    json_out_int(out, "swap_mib", row->swap_mib);
+    json_out_int(out, "root_gib", disks->root_gib);
+    json_out_int(out, "ephemeral_gib", disks->ephemeral_gib);
+    json_out_int(out, "swap_mib", disks->swap_mib);
     json_out_text(out, "flavor_name", row->flavor_name);
     json_out_raw(out, "flavor_extra", row->flavor_extra);
 }
@@ -108,19 +109,24 @@ static bool launched(const struct server_row *row)
            row->observed_state != SERVER_STATE_BUILDING && row->observed_state != SERVER_STATE_SHELVED;
 }
 
-/* It leaves this host, and what runs of it may run on the other one already. */
-static int read_held(struct db_conn *c, const struct server_row *row, struct arena *a, bool *ret, struct error *e)
+/* Held: it leaves this host, and what runs of it may run on the other one already. A disk grows for good: of a resize
+ * on the same host with its confirmation. */
+static int read_move(struct db_conn *c, const struct server_row *row, struct arena *a, bool *ret_held,
+                     struct resize_disks *ret_disks, struct error *e)
 {
     struct migration_row m;
     struct error none = {0};
-    *ret = row->operation == SERVER_OPERATION_OFFLOADING;
+    *ret_held = row->operation == SERVER_OPERATION_OFFLOADING;
+    *ret_disks = (struct resize_disks){row->root_gib, row->ephemeral_gib, row->swap_mib};
     if (!server_operation_moves(row->operation))
         return 0;
     int rc = store_migration_of_server(c, row->id, a, &m, &none);
     if (!rc)
-        *ret = m.step == MIGRATION_RELEASING || m.step == MIGRATION_RECEIVING || m.step == MIGRATION_SENDING ||
-               m.step == MIGRATION_ADOPTING || m.step == MIGRATION_ARRIVING || m.step == MIGRATION_RECALLING ||
-               m.step == MIGRATION_BACK_RELEASING;
+        *ret_held = m.step == MIGRATION_RELEASING || m.step == MIGRATION_RECEIVING || m.step == MIGRATION_SENDING ||
+                    m.step == MIGRATION_ADOPTING || m.step == MIGRATION_ARRIVING || m.step == MIGRATION_RECALLING ||
+                    m.step == MIGRATION_BACK_RELEASING;
+    if (!rc && store_migration_is_local(&m))
+        resize_keep_disks(m.old_flavor, ret_disks);
     return rc && rc != ERR_NOT_FOUND ? error_set(e, rc, "%s", error_text(&none)) : 0;
 }
 
@@ -129,7 +135,8 @@ int desired_view_write(struct db_conn *c, const char *key, const struct server_r
 {
     const char *topology = NULL, *check = NULL, *source = NULL;
     bool held, imported = false, released = false;
-    int rc = read_held(c, row, arena, &held, e);
+    struct resize_disks disks;
+    int rc = read_move(c, row, arena, &held, &disks, e);
     rc = rc || row->image_id ? rc : store_import_get(c, row->id, &imported, &released, e); /* they have no image */
     rc = rc ? rc : store_cells_held(c, consumer, arena, &topology, e);
     rc = rc ? rc : store_elastic_check_of(c, row->id, arena, &check, e);
@@ -155,7 +162,7 @@ int desired_view_write(struct db_conn *c, const char *key, const struct server_r
         json_out_bool(out, "imported", true);
     if (released)
         json_out_bool(out, "released", true);
-    write_amounts(out, row);
+    write_amounts(out, row, &disks);
     rc = write_image(c, row, out, arena, e);
     if (!rc)
         rc = store_port_write_nics(c, row->id, out, arena, e);

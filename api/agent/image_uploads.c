@@ -7,6 +7,7 @@
 #include "api/compute/server_image.h"
 #include "api/compute/server_image_properties.h"
 #include "api/image/image_service.h"
+#include "common/model/image_template.h"
 #include <string.h>
 #include <strings.h>
 
@@ -43,7 +44,7 @@ static int upload_before(struct request *request, struct reply *reply)
 static int place(struct request *request, struct image_row *image)
 {
     const char *template = request_header(request, "X-Image-Template");
-    return template ? server_image_properties_set(request, image, "vmware_template", template) : 0;
+    return template ? server_image_properties_set(request, image, IMAGE_TEMPLATE_PROPERTY, template) : 0;
 }
 
 static int upload_take(struct request *request, struct reply *reply)

@@ -6,6 +6,7 @@
 #include "api/compute/server_image.h"
 #include "api/compute/server_life.h"
 #include "api/compute/server_shelf.h"
+#include "common/model/resize.h"
 #include "db/store_host_task.h"
 #include "db/store_migration.h"
 #include <string.h>
@@ -37,6 +38,17 @@ static int write_peer(struct writing *w, const struct migration_row *m, struct j
     return 0;
 }
 
+/* What may not be taken back waits for the confirmation. */
+static void keep_disks(const struct migration_row *m, struct server_row *server)
+{
+    struct resize_disks disks = {server->root_gib, server->ephemeral_gib, server->swap_mib};
+    if (store_migration_is_local(m))
+        resize_keep_disks(m->old_flavor, &disks);
+    server->root_gib = disks.root_gib;
+    server->ephemeral_gib = disks.ephemeral_gib;
+    server->swap_mib = disks.swap_mib;
+}
+
 /* What the target needs to know of the server: as it will be there. */
 static int write_server(struct writing *w, const struct host_task_row *task, const struct migration_row *m)
 {
@@ -55,6 +67,7 @@ static int write_server(struct writing *w, const struct host_task_row *task, con
     server.desired_power = m->power;
     server.desired_revision = task->revision;
     server.operation = SERVER_OPERATION_NONE;
+    keep_disks(m, &server);
     return desired_view_write(w->conn, "server", &server, m->uuid, w->host->zone, w->out, &request->arena,
                               &request->error);
 }
@@ -69,8 +82,8 @@ static int write_task(void *arg, const struct host_task_row *task, struct error 
     int rc = alone ? 0 : store_migration_get(w->conn, task->migration_id, a, &m, e);
     if (rc)
         return rc;
-    bool receives =
-        strcmp(task->kind, "receive") == 0 || strcmp(task->kind, "ready") == 0 || strcmp(task->kind, "adopt") == 0;
+    bool receives = strcmp(task->kind, "receive") == 0 || strcmp(task->kind, "ready") == 0 ||
+                    strcmp(task->kind, "adopt") == 0 || strcmp(task->kind, "fit") == 0;
     json_out_object(out, NULL);
     json_out_text(out, "id", task->id);
     json_out_text(out, "server_id", task->server_id);

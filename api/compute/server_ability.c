@@ -5,7 +5,8 @@
 #include <string.h>
 
 /* A machine that was there before stays where and as it is, and its disks are not where ours are. */
-static int refuse_imported(struct request *request, const struct server_row *row, const char *action, const char *lack)
+int server_ability_check_kept(struct request *request, const struct server_row *row, const char *action,
+                              const char *lack)
 {
     static const char *const lacks[] = {"CUSTOM_LACKS_MIGRATE",  "CUSTOM_LACKS_LIVE_MIGRATION", "CUSTOM_LACKS_SNAPSHOT",
                                         "CUSTOM_LACKS_NIC_PLUG", "CUSTOM_LACKS_CONSOLE",        "CUSTOM_LACKS_RESIZE"};
@@ -26,7 +27,7 @@ int server_ability_check(struct request *request, const struct server_row *row, 
     struct host_row host;
     if (row->host_id == NULL)
         return 0;
-    int refused = refuse_imported(request, row, action, lack);
+    int refused = server_ability_check_kept(request, row, action, lack);
     if (refused)
         return refused;
     int rc = store_host_get(request->conn, row->host_id, &request->arena, &host, &request->error);

@@ -6,3 +6,6 @@
 /* ERR_NOT_IMPLEMENTED, with the hypervisor's name, when the server's host has reported the trait `lack`. 0 also for a
  * server without a host. */
 int server_ability_check(struct request *request, const struct server_row *row, const char *action, const char *lack);
+/* The same for an imported server alone, whose machine is kept as it was, whether it runs or not. */
+int server_ability_check_kept(struct request *request, const struct server_row *row, const char *action,
+                              const char *lack);

@@ -415,7 +415,21 @@ static int server_actions_run(struct request *request, struct reply *reply)
     return action->act(request, reply, &row, wanted.value);
 }
 
+/* What the consoles' actions became in 2.6. */
+static int remote_consoles_create(struct request *request, struct reply *reply)
+{
+    struct server_row row;
+    int rc = compute_server(request, &row);
+    (void)reply;
+    return rc ? rc : compute_not_served(request, "A remote console");
+}
+
 static const struct route rows[] = {
+    {.method = "POST",
+     .pattern = "/servers/{id}/remote-consoles",
+     .permission = PERMISSION_MEMBER,
+     .since = 6,
+     .handler = remote_consoles_create},
     {.method = "POST",
      .pattern = "/servers/{id}/action",
      .permission = PERMISSION_MEMBER,

@@ -170,6 +170,20 @@ int server_image_properties_set(struct request *request, struct image_row *image
     return 0;
 }
 
+int server_image_properties_say_mode(struct request *request, struct image_row *image)
+{
+    const char *kind = store_image_kind(image);
+    struct json_doc doc;
+    if (kind == NULL || (strcmp(kind, "root-tar") != 0 && strcmp(kind, "squashfs") != 0))
+        return 0;
+    int rc = json_in_parse(image->properties, strlen(image->properties), &doc, &request->error);
+    if (rc)
+        return rc;
+    bool says = json_in_has(doc.root, "vm_mode") || json_in_has(doc.root, "hw_vm_mode");
+    json_in_done(&doc);
+    return says ? 0 : server_image_properties_set(request, image, "vm_mode", "exe");
+}
+
 int server_image_properties_fill(struct request *request, const struct server_row *row,
                                  const struct server_image_wish *wish, struct image_row *ret)
 {

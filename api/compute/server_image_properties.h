@@ -16,6 +16,9 @@ int server_image_properties_fill(struct request *request, const struct server_ro
                                  const struct server_image_wish *wish, struct image_row *ret);
 /* The image's properties with this one, in place of the one of that name; text is the request's. */
 int server_image_properties_set(struct request *request, struct image_row *image, const char *name, const char *value);
+/* An image of a container's root says vm_mode=exe, if it says nothing of the kind: its servers are containers when it
+ * is deleted, too. */
+int server_image_properties_say_mode(struct request *request, struct image_row *image);
 /* What the image of the server said of that name when it was made, or `fallback`. In the arena. */
 int server_image_properties_word(struct request *request, const struct server_row *row, const char *name,
                                  const char *fallback, const char **ret);

@@ -135,8 +135,9 @@ int server_interfaces_begin(struct request *request, enum operation_kind kind, s
     if (!may || words.task_state != NULL)
         return error_set(&request->error, ERR_CONFLICT, "Cannot '%s' instance %s while it is in %s %s", name, ret->id,
                          may ? "task_state" : "vm_state", may ? words.task_state : words.vm_state);
-    int rc =
-        strcmp(words.vm_state, "stopped") == 0 ? 0 : server_ability_check(request, ret, name, "CUSTOM_LACKS_NIC_PLUG");
+    int (*check)(struct request *, const struct server_row *, const char *, const char *) =
+        strcmp(words.vm_state, "stopped") == 0 ? server_ability_check_kept : server_ability_check;
+    int rc = check(request, ret, name, "CUSTOM_LACKS_NIC_PLUG");
     return rc ? rc : server_life_record(request->conn, ret, kind, &actor, request->now_us, &request->error);
 }
 

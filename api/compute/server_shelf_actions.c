@@ -32,7 +32,7 @@ int server_shelf_actions_shelve(struct request *request, struct reply *reply, st
     image.status = "queued";
     image.project_id = row->project_id;
     image.protected = true;
-    return server_shelf_begin(request->conn, row, &image, request->api->config->shelved_offload_s, &actor,
+    return server_shelf_begin(request->conn, row, &image, config_now(request->api->config->shelved_offload_s), &actor,
                               request->now_us, &request->arena, &request->error);
 }
 

@@ -2,6 +2,7 @@
  * group, quota, network. The server then waits for the scheduler. A refusal writes nothing: its savepoint is undone. */
 #include "api/compute/servers_create.h"
 #include "api/compute/server_cells.h"
+#include "api/compute/server_image_properties.h"
 #include "api/compute/server_machine.h"
 #include "api/compute/server_reservation.h"
 #include "api/compute/server_view.h"
@@ -143,6 +144,8 @@ int servers_create_look_up(struct request *request, const struct servers_wish *w
                         "Can not find requested image");
     if (!rc)
         rc = check_image(request, &ret->image, &ret->flavor);
+    if (!rc)
+        rc = server_image_properties_say_mode(request, &ret->image);
     if (!rc)
         rc = server_cells_check(request, &ret->flavor, ret->image.properties);
     if (!rc)

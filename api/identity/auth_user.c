@@ -261,7 +261,7 @@ int auth_user_identify(struct request *request, const struct auth_body *body, un
 {
     struct credential *c = &ret->credential;
     c->methods = methods;
-    c->expires_us = request->now_us + request->api->config->token_life_ms * 1000;
+    c->expires_us = request->now_us + config_now(request->api->config->token_life_ms) * 1000;
     int rc = 0;
     if (methods & AUTH_PASSWORD)
         rc = by_password(request, body, ret);

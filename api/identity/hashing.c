@@ -10,7 +10,8 @@
 static struct password_cost cost(const struct request *request)
 {
     const struct api_config *config = request->api->config;
-    return (struct password_cost){.passes = config->password_passes, .memory_bytes = config->password_memory};
+    return (struct password_cost){.passes = config_now(config->password_passes),
+                                  .memory_bytes = config_now(config->password_memory)};
 }
 
 int hashing_check(struct request *request, const char *password, const char *hash, bool *ret_good)

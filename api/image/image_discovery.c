@@ -19,12 +19,11 @@ static void write_version(struct request *request, struct json_out *out, const c
     json_out_object_end(out);
 }
 
-/* 300, as Glance answers; clients insist on it. */
-static int versions_list(struct request *request, struct reply *reply)
+static int write_versions(struct request *request, struct reply *reply, int status)
 {
     static const char *const versions[] = {"v2.15", "v2.13", "v2.12", "v2.11", "v2.10", "v2.9", "v2.8", "v2.7",
                                            "v2.6",  "v2.5",  "v2.4",  "v2.3",  "v2.2",  "v2.1", "v2.0"};
-    reply->status = 300;
+    reply->status = status;
     json_out_object(&reply->out, NULL);
     json_out_array(&reply->out, "versions");
     for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++)
@@ -32,6 +31,18 @@ static int versions_list(struct request *request, struct reply *reply)
     json_out_array_end(&reply->out);
     json_out_object_end(&reply->out);
     return 0;
+}
+
+/* Glance's root is a choice, which is what clients look for; who asks for the versions gets them: the glance command
+ * takes nothing but 200. */
+static int root_show(struct request *request, struct reply *reply)
+{
+    return write_versions(request, reply, 300);
+}
+
+static int versions_list(struct request *request, struct reply *reply)
+{
+    return write_versions(request, reply, 200);
 }
 
 /* ---- schemas ---- */
@@ -46,8 +57,8 @@ static const char *const statuses[] = {"queued",    "saving",    "active",      
                                        "uploading", "importing", "pending_delete", "deactivated", NULL};
 static const char *const visibilities[] = {"community", "public", "private", "shared", NULL};
 static const char *const containers[] = {"ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed", NULL};
-static const char *const disks[] = {"ami", "ari",   "aki", "vhd", "vhdx",  "vmdk",
-                                    "raw", "qcow2", "vdi", "iso", "ploop", NULL};
+static const char *const disks[] = {"ami",   "ari", "aki", "vhd",   "vhdx",     "vmdk",     "raw",
+                                    "qcow2", "vdi", "iso", "ploop", "root-tar", "squashfs", NULL};
 static const char *const member_statuses[] = {"pending", "accepted", "rejected", NULL};
 
 static const struct property image_properties[] = {
@@ -290,7 +301,7 @@ static int image_tasks(struct request *request, struct reply *reply)
 }
 
 static const struct route rows[] = {
-    {.method = "GET", .pattern = "/", .permission = PERMISSION_PUBLIC, .handler = versions_list},
+    {.method = "GET", .pattern = "/", .permission = PERMISSION_PUBLIC, .handler = root_show},
     {.method = "GET", .pattern = "/versions", .permission = PERMISSION_PUBLIC, .handler = versions_list},
     {.method = "GET", .pattern = "/v2/schemas/{name}", .permission = PERMISSION_AUTHENTICATED, .handler = schemas_show},
     {.method = "GET", .pattern = "/v2/info/import", .permission = PERMISSION_AUTHENTICATED, .handler = info_import},

@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SWEEP_INTERVAL_MS 300000
@@ -96,7 +95,8 @@ static void sweep_file(struct api *api, const char *name, int64_t least_age_s)
     struct strbuf path;
     strbuf_init(&path, 0);
     strbuf_appendf(&path, "%s/%s", api->config->image_dir, name);
-    bool old = stat(path.data, &about) == 0 && time(NULL) - about.st_ctime >= least_age_s;
+    /* Not time(): its coarse clock is behind the stamp of a file that was just made. */
+    bool old = stat(path.data, &about) == 0 && clock_now_us() / CLOCK_SECOND_US - about.st_ctime >= least_age_s;
     if (old && !is_known(api, name) && unlink(path.data) == 0)
         log_info("image file without an image removed", "file=%s", path.data);
     strbuf_done(&path);

@@ -51,7 +51,7 @@ static int root_metrics(struct request *request, struct reply *reply)
 {
     const char *from = request_client_address(request);
     bool local = !strncmp(from, "127.", 4) || !strcmp(from, "::1") || !strncmp(from, "::ffff:127.", 11);
-    if (request->api->config && !request->api->config->metrics_public && !local)
+    if (request->api->config && !config_now(request->api->config->metrics_public) && !local)
         return error_set(&request->error, ERR_FORBIDDEN, "Figures are for the machine itself");
     reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
     metrics_text(request->api->metrics, &reply->body);

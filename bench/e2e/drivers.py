@@ -1,4 +1,18 @@
-"""Start of a server through the API, against the same call of libvirt alone in the same run: VMware ESX (simulated), libvirt's test driver."""
+"""Start of a server through the API, against the same call of libvirt alone in the same run: VMware ESX (simulated), libvirt's test driver.
+
+Nothing starts with either driver, so the ratio of the two says little; what is the cloud's beside the call is what counts, and the floor is
+100 ms. On the test driver (0.15 ms to define, 0.15 ms to start) it is about 2 ms: three writes that must be on the disk before anybody is
+told, 0.2 to 0.3 ms each (the request's commit, the agent's journal, the commit of what it reports), two requests and an answer over TLS
+between agent and API, 0.2 ms each way, and the handlers, 0.3 to 0.5 ms each. With a start that takes 25 ms or more it would be less than 10 %.
+
+On ESX each question to its API is two to eight requests of libvirt's driver over HTTPS. A start needs the look-up (1.9 ms) and the call
+(4.4 ms), which is what libvirt alone is measured with; beside these the agent asks once for the machine's XML (4.7 ms), to see whose it is and
+whether it is defined as it is to be now. Its state is known from the look-up and from the call's success. The disk is looked for by
+a connection of its own (27 ms, most of it for reading the certificates of all authorities) only when a start fails.
+
+A real ESX takes its time to power a machine on. A line of its own says what the ratio is when the simulator answers each power-on after
+POWER_ON_MS, an assumption and no measurement, for libvirt alone and for the cloud alike. What the cloud adds does not depend on it, so that
+line also says from what time on the ratio is kept."""
 import ctypes
 import os
 import sys
@@ -12,6 +26,8 @@ sys.path.append(str(ROOT / "tests/e2e/lib"))
 import vsphere  # noqa: E402
 
 TEMPLATE = "templates/tiny.vmdk"
+POWER_ON_MS = 1000
+RATIO = 1.10
 TEST_DOMAIN = "<domain type='test'><name>bare</name><memory>65536</memory><vcpu>1</vcpu><os><type>hvm</type></os></domain>"
 REST_S = 20
 
@@ -43,10 +59,10 @@ class Libvirt:
         return seconds
 
 
-def compare(context, cloud, server, libvirt, name):
+def compare(turns, cloud, server, libvirt, name):
     """In turn, so that what else the machine does falls on both."""
     ours, bare = [], []
-    for turn in range(context.pick(20, 4) + 1):
+    for turn in range(turns + 1):
         cloud.act(server, "os-stop", "SHUTOFF")
         started = cloud.act(server, "os-start", "ACTIVE")
         alone = libvirt.start(name)
@@ -60,6 +76,12 @@ def row(what, ours, bare, floor=None):
     ms = lambda values: median(values) * 1000  # noqa: E731
     return Row(f"{what}: os-start until ACTIVE", ms(ours), "ms", floor, least=False,
                reference=f"libvirt's call alone {ms(bare):.1f} ms; {ms(ours) - ms(bare):.1f} ms are the cloud's, worst {(max(ours)) * 1000:.0f} ms")
+
+
+def ratio(what, ours, bare):
+    more = (median(ours) - median(bare)) * 1000
+    return Row(f"{what}: os-start until ACTIVE", median(ours) / median(bare), "× libvirt's call alone", RATIO, least=False,
+               reference=f"{median(ours) * 1000:.1f} ms against {median(bare) * 1000:.1f} ms; with {more:.1f} ms of the cloud's it is kept from {more / (RATIO - 1):.0f} ms on")
 
 
 def inventory(cloud, hypervisor):
@@ -90,10 +112,14 @@ def esx(context):
                 server = cloud.good("POST", "/compute/v2.1/servers", cloud.server_body(host.add_network()))["server"]["id"]
                 cloud.wait_status(server, "ACTIVE")
                 simulated.define("bare")
-                ours, bare = compare(context, cloud, server, Libvirt(simulated.uri), "bare")
+                libvirt = Libvirt(simulated.uri)
+                at_once = compare(context.pick(20, 4), cloud, server, libvirt, "bare")
+                simulated.power_on_takes(POWER_ON_MS)
+                delayed = compare(context.pick(8, 3), cloud, server, libvirt, "bare")
         finally:
             simulated.stop()
-    return row("VMware ESX (simulated: it starts nothing)", ours, bare, 100)
+    return [row("VMware ESX (simulated: it starts nothing)", *at_once, 100),
+            ratio(f"VMware ESX (simulated: a power-on that takes {POWER_ON_MS} ms)", *delayed)]
 
 
 def test(context):
@@ -102,7 +128,7 @@ def test(context):
         cloud.unlimited()
         cloud.flavor = cloud.make_flavor(ram=1, disk=0)
         with RealHost(cloud, ("hypervisor_uri = test:///default", "port_security = off", "reserved_memory = 0")) as host:
-            cloud.image = host.add_image("none", bytes(4096), "raw")
+            cloud.image = host.add_image("none", bytes(4096), "raw", hypervisor_type="test")
             inventory(cloud, "test")
             network = host.add_network()
             with cloud.sql() as db:
@@ -113,7 +139,7 @@ def test(context):
                 cloud.wait_status(server, "ACTIVE")
             libvirt = Libvirt("test:///default")
             libvirt.define(TEST_DOMAIN)
-            ours, bare = compare(context, cloud, servers[0], libvirt, "bare")
+            ours, bare = compare(context.pick(20, 4), cloud, servers[0], libvirt, "bare")
             time.sleep(2)
             begin, used = time.monotonic(), cpu_seconds(host.agent.pid)
             time.sleep(context.pick(REST_S, 5))
@@ -128,4 +154,4 @@ def measure(context):
     if reason:
         context.say(f"no simulator of ESX: {reason}")
         return rows
-    return rows + [esx(context)]
+    return rows + esx(context)

@@ -253,15 +253,16 @@ class Cloud:
                         body=self.server_body(network), expect=202, requests=count, seconds=600)
 
     def wait_status(self, server, status):
-        """Asks almost without a pause: the answer costs a fraction of a millisecond."""
-        end = time.monotonic() + 120
+        """Asks almost without a pause at first, which costs a fraction of a millisecond each, then every 2 ms."""
+        begin = time.monotonic()
         while True:
             shown = self.good("GET", f"/compute/v2.1/servers/{server}")["server"]
             if shown["status"] == status and not shown["OS-EXT-STS:task_state"]:
                 return
-            if shown["status"] == "ERROR" or time.monotonic() > end:
+            waited = time.monotonic() - begin
+            if shown["status"] == "ERROR" or waited > 120:
                 raise RuntimeError(f"{server} does not become {status}: {shown.get('fault')}")
-            time.sleep(0.002)
+            time.sleep(0.0001 if waited < 0.03 else 0.002)
 
     def act(self, server, action, status):
         """Seconds from the request until the server has the status."""

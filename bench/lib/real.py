@@ -60,8 +60,8 @@ class RealHost:
         self.cloud.agents.remove(self.agent)
         subprocess.run([f"{self.cloud.build}/virga-agent", "--config", self.config, "--purge"], timeout=600, check=False)
 
-    def add_image(self, name, data, disk_format):
-        image = self.cloud.good("POST", "/image/v2/images", {"name": name, "disk_format": disk_format, "container_format": "bare"})["id"]
+    def add_image(self, name, data, disk_format, **properties):
+        image = self.cloud.good("POST", "/image/v2/images", {"name": name, "disk_format": disk_format, "container_format": "bare", **properties})["id"]
         answer = self.cloud.call("PUT", f"/image/v2/images/{image}/file", data, {"Content-Type": "application/octet-stream"})
         if answer.status != 204:
             raise RuntimeError(f"image upload: {answer.status} {answer.body[:500]}")

@@ -42,9 +42,9 @@ static const struct {
     const char *image, *flavor; /* flavor: NULL: flavors do not say it */
     const char *const *words;
 } rows[PLACE_COUNT] = {
-    [FIRMWARE] = {"hw_firmware_type", NULL, firmwares},
+    [FIRMWARE] = {"hw_firmware_type", "hw:firmware_type", firmwares},
     [SECURE_BOOT] = {"os_secure_boot", "os:secure_boot", secure_boots},
-    [ARCHITECTURE] = {"hw_architecture", NULL, architectures},
+    [ARCHITECTURE] = {"hw_architecture", "hw:architecture", architectures},
     [DISK_BUS] = {"hw_disk_bus", NULL, disk_buses},
     [SCSI_MODEL] = {"hw_scsi_model", NULL, scsi_models},
     [VIF_MODEL] = {"hw_vif_model", NULL, vif_models},

@@ -46,7 +46,9 @@ int machine_each_trait(const struct machine *m, machine_trait_fn each, void *arg
 #define MACHINE_TRAIT_TPM_CRB     "COMPUTE_SECURITY_TPM_CRB"
 #define MACHINE_TRAIT_XENPVH      "CUSTOM_MACHINE_XENPVH"
 #define MACHINE_TRAIT_XENFV       "CUSTOM_MACHINE_XENFV"
-/* What confines the guests' processes on the host. */
+/* Guests are processes of emulators on the host ... */
+#define MACHINE_TRAIT_EMULATORS "CUSTOM_EMULATOR_PROCESSES"
+/* ... which these confine. */
 #define MACHINE_TRAIT_APPARMOR "CUSTOM_CONFINED_APPARMOR"
 #define MACHINE_TRAIT_SELINUX  "CUSTOM_CONFINED_SELINUX"
 #define MACHINE_TRAIT_USER     "CUSTOM_CONFINED_USER"

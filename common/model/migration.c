@@ -17,6 +17,7 @@ static const struct step_row {
     int64_t limit_us;
 } steps[MIGRATION_STEP_COUNT] = {
     [MIGRATION_QUEUED] = {"queued", "queued", NULL, false, 5 * MINUTE_US},
+    [MIGRATION_FITTING] = {"fitting", "pre-migrating", "fit", true, 10 * MINUTE_US},
     [MIGRATION_STOPPING] = {"stopping", "migrating", NULL, true, 10 * MINUTE_US},
     [MIGRATION_RELEASING] = {"releasing", "migrating", "release", true, 10 * MINUTE_US},
     [MIGRATION_RECEIVING] = {"receiving", "post-migrating", "receive", false, 24 * 60 * MINUTE_US},
@@ -142,6 +143,13 @@ static void finish(struct migration_move *m, enum migration_step step, enum migr
     go(m, step);
 }
 
+/* After the switch. What is where it was gets its old size from the very agent that gave it the new one. */
+static void go_back(const struct migration_view *v, struct migration_move *m, enum migration_outcome outcome)
+{
+    m->switches = v->in_place;
+    finish(m, v->in_place ? MIGRATION_BACK_STARTING : MIGRATION_BACK_STOPPING, outcome);
+}
+
 /* Before the switch: the target forgets it, the source goes on. */
 static void give_up(const struct migration_view *v, struct migration_move *m)
 {
@@ -175,6 +183,8 @@ static enum migration_step first_step(const struct migration_view *v)
         return MIGRATION_READYING;
     if (v->kind == MIGRATION_EVACUATION && v->shares)
         return MIGRATION_ADOPTING;
+    if (v->in_place && v->plugs)
+        return MIGRATION_FITTING;
     return v->kind == MIGRATION_EVACUATION || v->in_place ? MIGRATION_STARTING : MIGRATION_STOPPING;
 }
 
@@ -219,7 +229,7 @@ static void next_starting(const struct migration_view *v, struct migration_move 
     if (v->server_rests && !(v->in_place && v->troubled))
         go(m, cold ? MIGRATION_VERIFYING : MIGRATION_CLEARING);
     else if (v->server_wanted && cold && (v->server_failed || v->overdue))
-        finish(m, MIGRATION_BACK_STOPPING, MIGRATION_FAILED);
+        go_back(v, m, MIGRATION_FAILED);
     else if (v->server_wanted && (v->server_failed || v->overdue)) /* there is nothing to go back to */
         finish(m, MIGRATION_CLEARING, MIGRATION_FAILED);
     if (m->step == MIGRATION_CLEARING && m->outcome == MIGRATION_OPEN)
@@ -231,7 +241,7 @@ static void next_verifying(const struct migration_view *v, struct migration_move
     if (!v->server_wanted) /* its delete ends it */
         return;
     if (v->request == MIGRATION_REVERT)
-        finish(m, MIGRATION_BACK_STOPPING, MIGRATION_REVERTED);
+        go_back(v, m, MIGRATION_REVERTED);
     else if (v->request == MIGRATION_CONFIRM || v->overdue)
         finish(m, v->same_host ? MIGRATION_DONE : MIGRATION_CLEARING, MIGRATION_COMPLETED);
 }
@@ -265,6 +275,9 @@ void migration_next(const struct migration_view *v, struct migration_move *ret)
     switch (v->step) {
     case MIGRATION_QUEUED:
         next_queued(v, ret);
+        break;
+    case MIGRATION_FITTING:
+        next_task(v, ret, MIGRATION_STARTING);
         break;
     case MIGRATION_STOPPING:
         if (!v->server_wanted || v->request == MIGRATION_ABORT || v->server_failed || v->overdue)

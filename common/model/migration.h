@@ -4,11 +4,11 @@
  * source until `switched`, which one transaction writes together with the server's host: from then on the target owns
  * it. What the other host holds is never run, and is removed last.
  *
- *   resize in place  QUEUED =switch= STARTING - VERIFYING - DONE: the guest grows while it runs
- *   cold, resize     QUEUED - STOPPING - RELEASING - RECEIVING =switch= STARTING - VERIFYING - CLEARING - DONE
- *   live             QUEUED - READYING - SENDING - ARRIVING =switch= CLEARING - DONE
- *   evacuation       QUEUED =switch= STARTING - CLEARING - DONE; where the hosts share the disks QUEUED - ADOPTING
- * =switch=
+ *   resize in place  QUEUED =switch= STARTING - VERIFYING - DONE: the guest grows while it runs; when it gets a disk
+ * QUEUED - FITTING =switch= ...; revert and failure: - BACK_STARTING =switch back= DONE cold, resize     QUEUED -
+ * STOPPING - RELEASING - RECEIVING =switch= STARTING - VERIFYING - CLEARING - DONE live             QUEUED - READYING -
+ * SENDING - ARRIVING =switch= CLEARING - DONE evacuation       QUEUED =switch= STARTING - CLEARING - DONE; where the
+ * hosts share the disks QUEUED - ADOPTING =switch=
  *                    ...; never without proof that the source is off
  *   revert           VERIFYING - BACK_STOPPING - BACK_RELEASING =switch back= BACK_STARTING - UNDOING - DONE
  *   failure          before the switch: - UNDOING - DONE, the server goes on at the source; a guest that has left and
@@ -30,6 +30,7 @@ int migration_kind_parse(const char *text); /* -1 when unknown */
 
 enum migration_step {
     MIGRATION_QUEUED,    /* waits for a host */
+    MIGRATION_FITTING,   /* what the guest is to get is made, before it changes */
     MIGRATION_STOPPING,  /* the guest is switched off */
     MIGRATION_RELEASING, /* source: the domain goes, the files stay */
     MIGRATION_RECEIVING, /* target: fetches the files */
@@ -88,6 +89,7 @@ struct migration_view {
     enum migration_request request;
     bool same_host;     /* a resize that stays where it is */
     bool in_place;      /* ... under the running guest */
+    bool plugs;         /* ... which gets a disk */
     bool placed;        /* a target was found and holds room */
     bool shares;        /* ... and it reaches the storage of the source, as far as is known */
     bool refused;       /* no host can take it */

@@ -69,16 +69,21 @@ static bool same_disks(const struct sizes *x, const struct sizes *y)
     return x->ephemeral_gib == y->ephemeral_gib && x->swap_mib == y->swap_mib;
 }
 
-/* A disk comes behind those that are there, which keep their names: the ephemeral one is the second, swap the last. */
-static bool adds_disks(const struct sizes *x, const struct sizes *y)
+static bool grows_others(const struct sizes *x, const struct sizes *y)
 {
-    return (x->ephemeral_gib == y->ephemeral_gib || (x->ephemeral_gib == 0 && x->swap_mib == 0)) &&
-           (x->swap_mib == y->swap_mib || x->swap_mib == 0);
+    return x->ephemeral_gib <= y->ephemeral_gib && x->swap_mib <= y->swap_mib;
+}
+
+/* One without a size of its own has its image's. */
+static bool grows_root(const struct sizes *x, const struct sizes *y)
+{
+    return x->root_gib > 0 && x->root_gib < y->root_gib;
 }
 
 static bool stays(const struct sizes *x, const struct sizes *y)
 {
-    return x->plain && y->plain && x->root_gib == y->root_gib && x->vcpus <= y->vcpus && x->memory_mib <= y->memory_mib;
+    return x->plain && y->plain && (x->root_gib == y->root_gib || grows_root(x, y)) && x->vcpus <= y->vcpus &&
+           x->memory_mib <= y->memory_mib;
 }
 
 static enum resize_way way_of(const struct sizes *x, const struct sizes *y)
@@ -86,15 +91,15 @@ static enum resize_way way_of(const struct sizes *x, const struct sizes *y)
     if (!stays(x, y))
         return RESIZE_ANEW;
     bool live = runs_on(x, y);
-    if (same_disks(x, y))
+    if (same_disks(x, y) && !grows_root(x, y))
         return live ? RESIZE_LIVE : RESIZE_RESTART;
-    return live && adds_disks(x, y) ? RESIZE_PLUG : RESIZE_ANEW;
+    return live && grows_others(x, y) ? RESIZE_PLUG : RESIZE_ANEW;
 }
 
 /* As placement counts them. */
 static int64_t disks_gib(const struct sizes *s)
 {
-    return s->ephemeral_gib + (s->swap_mib + 1023) / 1024;
+    return s->root_gib + s->ephemeral_gib + (s->swap_mib + 1023) / 1024;
 }
 
 enum resize_way resize_way_of(const char *old_flavor, const char *new_flavor, struct resources *ret_more)
@@ -113,6 +118,38 @@ enum resize_way resize_way_of(const char *old_flavor, const char *new_flavor, st
     }
     arena_done(&a);
     return way;
+}
+
+static bool read_disks(const char *flavor, struct resize_disks *ret)
+{
+    struct arena a;
+    struct sizes s;
+    arena_init(&a);
+    bool good = read_sizes(flavor, &a, &s);
+    if (good)
+        *ret = (struct resize_disks){s.root_gib, s.ephemeral_gib, s.swap_mib};
+    arena_done(&a);
+    return good;
+}
+
+void resize_keep_disks(const char *old_flavor, struct resize_disks *disks)
+{
+    struct resize_disks old;
+    if (!read_disks(old_flavor, &old))
+        return;
+    disks->root_gib = old.root_gib;
+    disks->ephemeral_gib = old.ephemeral_gib > 0 ? old.ephemeral_gib : disks->ephemeral_gib;
+    disks->swap_mib = old.swap_mib > 0 ? old.swap_mib : disks->swap_mib;
+}
+
+bool resize_waits(const char *old_flavor, const char *new_flavor)
+{
+    struct resize_disks new, now;
+    if (!read_disks(new_flavor, &new))
+        return false;
+    now = new;
+    resize_keep_disks(old_flavor, &now);
+    return now.root_gib != new.root_gib || now.ephemeral_gib != new.ephemeral_gib || now.swap_mib != new.swap_mib;
 }
 
 bool resize_is_in_place(const char *options)

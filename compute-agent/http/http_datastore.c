@@ -14,7 +14,7 @@
 #define HTTP_DATASTORE_CENTER "ha-datacenter" /* a host's own, without vCenter */
 
 struct http_datastore_address {
-    char *scheme, *user, *host, *port, *path, *query;
+    char *user, *host, *port, *path, *query;
 };
 
 static char *http_datastore_part(CURLU *url, CURLUPart part)
@@ -30,8 +30,7 @@ static int http_datastore_parse(const struct http_datastore *d, struct http_data
     if (!url)
         abort();
     bool bad = curl_url_set(url, CURLUPART_URL, d->uri, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK;
-    *ret = (struct http_datastore_address){.scheme = http_datastore_part(url, CURLUPART_SCHEME),
-                                           .path = http_datastore_part(url, CURLUPART_PATH),
+    *ret = (struct http_datastore_address){.path = http_datastore_part(url, CURLUPART_PATH),
                                            .user = http_datastore_part(url, CURLUPART_USER),
                                            .host = http_datastore_part(url, CURLUPART_HOST),
                                            .port = http_datastore_part(url, CURLUPART_PORT),
@@ -42,7 +41,6 @@ static int http_datastore_parse(const struct http_datastore *d, struct http_data
 
 static void http_datastore_forget(struct http_datastore_address *a)
 {
-    curl_free(a->scheme);
     curl_free(a->path);
     curl_free(a->user);
     curl_free(a->host);
@@ -80,7 +78,7 @@ static void http_datastore_center(CURL *easy, struct strbuf *to, const struct ht
                                   const struct http_datastore_address *a)
 {
     struct strbuf first;
-    bool managed = a->scheme && strncmp(a->scheme, "vpx", 3) == 0 && a->path && a->path[0] == '/';
+    bool managed = a->path && a->path[0] == '/' && a->path[1]; /* of one host nothing follows */
     strbuf_init(&first, 0);
     if (managed)
         strbuf_appendf(&first, "%.*s", (int)strcspn(a->path + 1, "/"), a->path + 1);
@@ -158,6 +156,15 @@ static size_t http_datastore_swallow(char *data, size_t size, size_t count, void
     return size * count;
 }
 
+static CURL *http_datastore_begin(void)
+{
+    CURL *easy = curl_easy_init();
+    if (!easy)
+        abort();
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, http_datastore_swallow);
+    return easy;
+}
+
 /* `ret_there`: NULL when it is an error that there is nothing. */
 static int http_datastore_run(CURL *easy, const struct http_datastore *d, const char *path, bool *ret_there,
                               struct error *e)
@@ -171,7 +178,6 @@ static int http_datastore_run(CURL *easy, const struct http_datastore *d, const 
         code = http_datastore_sign(easy, d, &a, e);
     }
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, why);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, http_datastore_swallow);
     CURLcode outcome = code ? CURLE_OK : curl_easy_perform(easy);
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     if (!code && outcome != CURLE_OK)
@@ -195,9 +201,7 @@ int http_datastore_put(const struct http_datastore *d, const char *path, const c
             fclose(from);
         return error_set(e, ERR_IO, "%s: %s", file, strerror(why));
     }
-    CURL *easy = curl_easy_init();
-    if (!easy)
-        abort();
+    CURL *easy = http_datastore_begin();
     curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
     curl_easy_setopt(easy, CURLOPT_READDATA, from);
     curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)st.st_size);
@@ -209,11 +213,31 @@ int http_datastore_put(const struct http_datastore *d, const char *path, const c
 
 int http_datastore_find(const struct http_datastore *d, const char *path, bool *ret_there, struct error *e)
 {
-    CURL *easy = curl_easy_init();
-    if (!easy)
-        abort();
+    CURL *easy = http_datastore_begin();
     curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
     int code = http_datastore_run(easy, d, path, ret_there, e);
+    curl_easy_cleanup(easy);
+    return code;
+}
+
+static size_t http_datastore_keep(char *data, size_t size, size_t count, void *arg)
+{
+    strbuf_append(arg, data, size * count);
+    return size * count;
+}
+
+int http_datastore_get(const struct http_datastore *d, const char *path, struct strbuf *ret, bool *ret_there,
+                       struct error *e)
+{
+    struct strbuf text;
+    CURL *easy = http_datastore_begin();
+    strbuf_init(&text, ret->ceiling);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, http_datastore_keep);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, &text);
+    int code = http_datastore_run(easy, d, path, ret_there, e);
+    if (!code && *ret_there)
+        strbuf_append(ret, text.data, text.size);
+    strbuf_done(&text);
     curl_easy_cleanup(easy);
     return code;
 }
@@ -221,9 +245,7 @@ int http_datastore_find(const struct http_datastore *d, const char *path, bool *
 int http_datastore_remove(const struct http_datastore *d, const char *path, struct error *e)
 {
     bool there;
-    CURL *easy = curl_easy_init();
-    if (!easy)
-        abort();
+    CURL *easy = http_datastore_begin();
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "DELETE");
     int code = http_datastore_run(easy, d, path, &there, e);
     curl_easy_cleanup(easy);

@@ -19,5 +19,8 @@ int http_datastore_url(const struct http_datastore *d, const char *path, struct 
  * not answer, ERR_HYPERVISOR when it refuses, ERR_IO. */
 int http_datastore_put(const struct http_datastore *d, const char *path, const char *file, struct error *e);
 int http_datastore_find(const struct http_datastore *d, const char *path, bool *ret_there, struct error *e);
+/* A small file, behind what `ret` has; what is longer than it may become is cut off. */
+int http_datastore_get(const struct http_datastore *d, const char *path, struct strbuf *ret, bool *ret_there,
+                       struct error *e);
 /* A file, or a folder with all that it holds. What is not there is no error. */
 int http_datastore_remove(const struct http_datastore *d, const char *path, struct error *e);

@@ -72,13 +72,15 @@ int libvirt_call_fail(struct libvirt_call *c, const char *what)
     const virError *error = virGetLastError();
     const char *text = arena_strdup(&c->arena, error && error->message ? error->message : "no reason given");
     int number = c->number = error ? error->code : VIR_ERR_INTERNAL_ERROR;
+    /* A domain's network that is off: it comes with the plan, after a libvirtd that has lost it is connected. */
+    bool offline = number == VIR_ERR_OPERATION_INVALID && error && error->domain == VIR_FROM_NETWORK;
     if (!libvirt_call_alive(c)) {
         c->transient = true;
         return c->code = error_set(&c->error, ERR_UNAVAILABLE, "%s: %s", what, text);
     }
     c->transient = number == VIR_ERR_OPERATION_TIMEOUT || number == VIR_ERR_RESOURCE_BUSY ||
                    number == VIR_ERR_SYSTEM_ERROR || number == VIR_ERR_INTERNAL_ERROR ||
-                   number == VIR_ERR_OPERATION_FAILED || number == VIR_ERR_NO_MEMORY;
+                   number == VIR_ERR_OPERATION_FAILED || number == VIR_ERR_NO_MEMORY || offline;
     return c->code = error_set(&c->error, ERR_HYPERVISOR, "%s: %s", what, text);
 }
 
@@ -117,7 +119,7 @@ static void libvirt_call_lost(struct libvirt_call *c)
     log_warn("hypervisor call lost", "call=\"%s\" id=%s", c->what, c->id);
     if (c->id[0] && !idmap_get(&lv->lost, c->id))
         idmap_put(&lv->lost, c->id, c);
-    if (c->conn)
+    if (c->connected) /* conn itself is the worker's */
         libvirt_connect_drop(lv, c->generation, "a call did not return in time");
     c->deliver(c, &result);
 }
@@ -178,6 +180,7 @@ void libvirt_call_submit(struct libvirt_call *c, int64_t deadline_ms)
     } else {
         virConnectRef(lv->conn);
         c->conn = lv->conn;
+        c->connected = true;
         c->generation = lv->generation;
         worker_submit(lv->calls, &c->job, &class, deadline_ms);
     }

@@ -20,6 +20,7 @@
 struct loop_timer;
 struct storage;
 struct libvirt_call;
+struct http_datastore;
 
 /* Found out when the connection was made; never changed afterwards. */
 struct libvirt_facts {
@@ -87,7 +88,8 @@ struct libvirt_call {
     struct worker_job job;     /* first */
     struct libvirt *owner;     /* loop thread; NULL: freed meanwhile */
     struct libvirt_call *next; /* of outstanding */
-    virConnectPtr conn;        /* a reference of the call's own */
+    virConnectPtr conn;        /* a reference of the call's own; the worker's once it runs */
+    bool connected;            /* loop thread: it began with the owner's connection */
     unsigned generation;
     void (*work)(struct libvirt_call *c);                                            /* on the worker */
     void (*deliver)(struct libvirt_call *c, const struct hypervisor_result *result); /* on the loop, once */
@@ -100,27 +102,33 @@ struct libvirt_call {
     char id[UUID_SIZE];
     enum hypervisor_action action;
     const char *xml;
-    const char *guard; /* with xml: what port_guard_put made of the server; NULL: not the agent's matter */
-    bool imported;     /* its domain was there before it; also found out on the worker */
-    bool released;     /* REMOVE: and is given back */
-    bool redefine;     /* ADJUST: xml is to be the definition as well */
-    int64_t ephemeral_gib, swap_mib;    /* ADJUST */
+    const char *guard;             /* with xml: what port_guard_put made of the server; NULL: not the agent's matter */
+    bool imported;                 /* its domain was there before it; also found out on the worker */
+    bool released;                 /* REMOVE: and is given back */
+    bool redefine;                 /* ADJUST: xml is to be the definition as well */
+    bool defined;                  /* the domain is as xml has it: that is not asked or done twice */
+    bool started;                  /* the hypervisor has just said that the domain runs */
+    struct domain_xml_marks marks; /* of the domain, as libvirt_identify_is_ours has read them */
+    int64_t ephemeral_gib, swap_mib;    /* ADJUST, FIT */
     const struct hypervisor_move *move; /* the caller's: it stays until the call has been delivered */
     const struct identity *identity;
     bool direct_io;
     const char *user, *password;
     const char *clone;             /* id of the server that is made of it */
     bool freezes, must_freeze;     /* its guest's file systems are, before its disk is copied or cloned */
+    bool goes_on;                  /* ... and its owner wants it to run after that */
     const char *template, *config; /* a volume's: what it is a copy of, and the file of its config drive */
     bool first;                    /* it may be made ... */
-    int64_t root_gib;              /* ... if its template is no larger; 0: any */
+    int64_t root_gib;              /* ... if its template is no larger; 0: any. ADJUST: it grows to that */
     atomic_bool stop;              /* a move is to be given up */
     struct network_plan plan;
     int64_t lines;
     struct guest_cpu_baseline baseline; /* inventory: in the call's arena; id 0: none */
     const char **cpus;                  /* what a baseline is asked of, as libvirt words them */
     size_t cpu_count;
-    struct libvirt_facts facts; /* also output of connecting */
+    struct libvirt_facts facts;            /* also output of connecting */
+    struct libvirt_import_source *sources; /* foreign, imported: what all containers have, once gathered; arena */
+    size_t source_count;
     /* Output: */
     int code;
     int number; /* of libvirt's error, after libvirt_call_fail: that may make libvirt forget it */
@@ -181,9 +189,14 @@ virDomainPtr libvirt_identify_lookup(const struct libvirt_call *c, const char *i
 bool libvirt_identify_id(const struct profile *p, const struct names *names, const struct settings *settings,
                          virDomainPtr domain, char ret[UUID_SIZE]);
 /* Whether the domain has our marks, too. False also when they cannot be read. */
-bool libvirt_identify_is_ours(const struct libvirt_call *c, virDomainPtr domain);
-/* Whether the domain is as c->xml defines it, our marks apart; for drivers whose definitions cannot be changed. */
-bool libvirt_identify_is_defined(const struct libvirt_call *c, virDomainPtr domain);
+bool libvirt_identify_is_ours(struct libvirt_call *c, virDomainPtr domain);
+/* Whether these marks are of this host's server with that id. */
+bool libvirt_identify_is_mine(const struct libvirt_call *c, const struct domain_xml_marks *marks, const char *id);
+/* What marks a domain has, empty when they cannot be understood; an error when that is not known. */
+int libvirt_identify_marks(struct libvirt_call *c, virDomainPtr domain, struct domain_xml_marks *ret, bool *ret_has,
+                           struct error *e);
+/* Whether the domain that was found last is as c->xml defines it; for drivers whose definitions cannot be changed. */
+bool libvirt_identify_is_defined(const struct libvirt_call *c);
 
 /* ---- libvirt_volume.c: servers' files on storage of the hypervisor's own ---- */
 /* After the server's files of this machine are made. */
@@ -191,13 +204,32 @@ void libvirt_volume_prepare(struct libvirt *lv, const struct hypervisor_prepare 
                             void *arg);
 /* On the worker: a copy of the server's disk that others may be copies of. */
 void libvirt_volume_snapshot(struct libvirt_call *c, virDomainPtr domain);
+/* On the worker, when a start has failed: if that is for want of the server's disk, the call's error says so. */
+void libvirt_volume_explain(struct libvirt_call *c);
+/* On the worker: by its datastore and its path there; what is not there is no error. */
+int libvirt_volume_delete(struct libvirt_call *c, const char *store, const char *name);
+/* That datastore's web server. */
+struct http_datastore libvirt_volume_web(const struct libvirt_call *c, const char *store);
 /* On the worker: before and after the domain is undefined. What is not there is no error. */
-/* On the worker: by its path there; what is not there is no error. */
-int libvirt_volume_delete(struct libvirt_call *c, const char *name);
 int libvirt_volume_remove_disk(struct libvirt_call *c);
 int libvirt_volume_remove_folder(struct libvirt_call *c);
 /* On the worker: its only one, or the one that the settings name; NULL with the call's error. Caller frees. */
 char *libvirt_volume_datastore(struct libvirt_call *c, virConnectPtr conn);
+
+/* ---- libvirt_beside.c: imported machines whose definitions take no marks; on the worker ---- */
+/* Those of the machine with that UUID; an error when that is not known. */
+int libvirt_beside_read(struct libvirt_call *c, const char *id, struct domain_xml_marks *ret, bool *ret_has,
+                        struct error *e);
+/* NULL: takes them away. Returns the code. */
+int libvirt_beside_mark(struct libvirt_call *c, const char *marks);
+/* Before domains are listed: notes those of them that were imported, when the agent's notes were lost. */
+int libvirt_beside_regain(struct libvirt_call *c, virDomainPtr *domains, int count);
+/* Of its disk "[DATASTORE] PATH": its size, 0 when it is not known. / Deletes it; what is not there is no error. */
+int64_t libvirt_beside_bytes(struct libvirt_call *c, const char *path);
+int libvirt_beside_delete(struct libvirt_call *c, const char *path);
+/* Its disks are deleted: what else there is of it is to go. / Once its domain is undefined: it goes. */
+int libvirt_beside_begin_end(struct libvirt_call *c);
+int libvirt_beside_end(struct libvirt_call *c);
 
 /* ---- libvirt_image.c: copies of servers' disks on the hypervisor's storage, which images stand for ---- */
 #define LIBVIRT_VOLUME_IMAGES "virga-images" /* their folder */
@@ -286,8 +318,16 @@ char *libvirt_layer_plain(const struct libvirt_call *c, const char *xml);
 /* Before a saved guest starts: it looks at the files that there are. */
 int libvirt_layer_fix_saved(struct libvirt_call *c, virDomainPtr domain);
 
+/* ---- libvirt_raw.c: work, on the worker ---- */
+/* The raw disk `root` as it is at one moment is in the file `to`. `domain` may be NULL. */
+void libvirt_raw_copy(struct libvirt_call *c, virDomainPtr domain, const char *root, const char *to);
+/* c->clone begins with what c->id has on its root disk. It may take long. */
+void libvirt_raw_clone(struct libvirt_call *c);
+/* A raw disk names no other file: all that is to be found out is that it is there. */
+void libvirt_raw_flatten(struct libvirt_call *c);
+
 /* ---- libvirt_snapshot.c: work, on the worker ---- */
-/* What the specification's image says of freezing. */
+/* What the specification says of a copy of its disk: the image of freezing, the owner of going on. */
 void libvirt_snapshot_ask(struct libvirt_call *c, const struct spec *spec);
 /* True: the guest's file systems are frozen, as c->freezes wants. A failure is one of the call only if it must be. */
 bool libvirt_snapshot_freeze(struct libvirt_call *c, virDomainPtr domain);
@@ -310,8 +350,14 @@ bool libvirt_filter_ensure(virConnectPtr conn, const struct settings *settings);
 bool libvirt_guard_ensure(struct libvirt_call *c);
 /* What the server may send is c->guard from now on; before it starts. */
 int libvirt_guard_put(struct libvirt_call *c);
+/* The same, but what other ports of it may send stays as it is, until libvirt_guard_put: they are there still. */
+int libvirt_guard_add(struct libvirt_call *c);
 /* The server is not any more; before its folder goes. */
 void libvirt_guard_forget(const struct libvirt_call *c, const char *server_id);
+/* Removes what libvirt and its emulators logged of the server's domain. */
+void libvirt_log_forget(struct libvirt_call *c, const char *server_id);
+/* The same of a domain that has a name of its own. */
+void libvirt_log_forget_domain(struct libvirt_call *c, const char *name);
 /* Rules that somebody has taken away from a server that runs are put back. `ports`: what libvirt_guard_look appended,
  * once for all. */
 void libvirt_guard_look(const struct libvirt_call *c, struct strbuf *ports);
@@ -322,6 +368,13 @@ void libvirt_guard_end(const struct libvirt_call *c);
 /* ---- libvirt_adjust.c: work, on the worker ---- */
 /* A domain that is on gets what c->xml has, as far as that goes while it is on: its nics, and what they may send. */
 int libvirt_adjust(struct libvirt_call *c, virDomainPtr domain);
+/* Before that: the files of its further disks. */
+void libvirt_adjust_fit(struct libvirt_call *c);
+
+/* ---- libvirt_link.c: work, on the worker ---- */
+/* The nics of a running container that libvirt has left without a name get theirs, their size of frames, and are
+ * switched on. */
+int libvirt_link_up(struct libvirt_call *c, virDomainPtr domain);
 
 /* ---- libvirt_probe.c ---- */
 void libvirt_probe(struct hypervisor *h, const struct hypervisor_probe *probe, hypervisor_done_fn done, void *arg);

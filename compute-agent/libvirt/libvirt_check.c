@@ -24,13 +24,11 @@ static int check_refuse(struct libvirt_call *c, const char *text)
 static int check_kind(struct checked *k)
 {
     struct libvirt_call *c = k->c;
-    if (strcmp(k->machine, "xenpvh") == 0 && !c->facts.pvh)
-        return check_refuse(c, "The guest runs in its processor's own container (PVH), which this host's has not");
-    if (strcmp(k->machine, "xenfv") == 0 && !c->facts.fv)
-        return check_refuse(
-            c, "The guest is a whole machine of Xen (HVM), for which this host lacks the processor or the emulator");
-    if (strcmp(k->type, "kvm") == 0 && !c->facts.kvm)
-        return check_refuse(c, "The guest runs under KVM, which this host has not");
+    const bool has[PROFILE_FACT_COUNT] = {
+        [PROFILE_FACT_KVM] = c->facts.kvm, [PROFILE_FACT_PVH] = c->facts.pvh, [PROFILE_FACT_FV] = c->facts.fv};
+    for (const struct profile_guest *g = c->profile->guests; g && g->word; g++)
+        if (!has[g->needs] && (strcmp(g->word, k->type) == 0 || strcmp(g->word, k->machine) == 0))
+            return check_refuse(c, g->refusal);
     char *found = virConnectGetDomainCapabilities(c->conn, NULL, k->arch, k->machine, k->type, 0);
     bool good = found != NULL;
     free(found);
@@ -89,7 +87,8 @@ static int check_compared(struct libvirt_call *c, int found)
 /* The guest has its host's own processor: this host's must have all of it. */
 static int check_whole(struct checked *k)
 {
-    bool compared = k->cpu && strcmp(k->type, "kvm") == 0;
+    const char *type = k->c->profile->accelerated_type;
+    bool compared = k->cpu && type && strcmp(k->type, type) == 0;
     return compared ? check_compared(
                           k->c, virConnectCompareCPU(k->c->conn, k->cpu, VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE))
                     : 0;

@@ -10,6 +10,7 @@
 #include "compute-agent/loop.h"
 #include "compute-agent/settings.h"
 #include "compute-agent/xml/xml.h"
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,9 +26,15 @@
 
 /* Whose events: one hypervisor in a process, so a plain pointer and a number do. */
 static struct libvirt *libvirt_connect_owner;
+static pthread_mutex_t libvirt_connect_lock = PTHREAD_MUTEX_INITIALIZER; /* of the next */
+static struct loop *libvirt_connect_loop;                                /* NULL: nobody listens any more */
 
 struct libvirt_link {
     unsigned generation;
+};
+struct libvirt_closed {
+    unsigned generation;
+    int reason;
 };
 
 static struct libvirt *libvirt_connect_of(const struct libvirt_link *link)
@@ -124,15 +131,31 @@ static void libvirt_connect_on_reboot(virConnectPtr conn, virDomainPtr domain, v
         libvirt_connect_limit(lv, told.server_id);
 }
 
+static void libvirt_connect_take_close(void *arg)
+{
+    struct libvirt_closed *closed = arg;
+    struct libvirt_link link = {.generation = closed->generation};
+    struct libvirt *lv = libvirt_connect_of(&link);
+    if (lv)
+        libvirt_connect_drop(lv, link.generation,
+                             closed->reason == VIR_CONNECT_CLOSE_REASON_KEEPALIVE ? "the hypervisor does not answer"
+                                                                                  : "the hypervisor closed it");
+    free(closed);
+}
+
+/* Events come on the loop, this from whoever finds the connection closed: a worker amid its call, too. */
 static void libvirt_connect_on_close(virConnectPtr conn, int reason, void *opaque)
 {
     const struct libvirt_link *link = opaque;
-    struct libvirt *lv = libvirt_connect_of(link);
+    struct libvirt_closed *closed = memory_new(sizeof(*closed));
     (void)conn;
-    if (lv)
-        libvirt_connect_drop(lv, link->generation,
-                             reason == VIR_CONNECT_CLOSE_REASON_KEEPALIVE ? "the hypervisor does not answer"
-                                                                          : "the hypervisor closed it");
+    *closed = (struct libvirt_closed){.generation = link->generation, .reason = reason};
+    pthread_mutex_lock(&libvirt_connect_lock);
+    if (libvirt_connect_loop)
+        loop_post(libvirt_connect_loop, libvirt_connect_take_close, closed);
+    else
+        free(closed);
+    pthread_mutex_unlock(&libvirt_connect_lock);
 }
 
 /* ---- on the worker ---- */
@@ -174,9 +197,9 @@ static xmlDocPtr libvirt_connect_capabilities(virConnectPtr conn, const char *vi
 }
 
 /* The emulator that libvirt would use with KVM; NULL when it has none for it. */
-static char *libvirt_connect_kvm_emulator(virConnectPtr conn)
+static char *libvirt_connect_kvm_emulator(const struct libvirt_call *c)
 {
-    xmlDocPtr doc = libvirt_connect_capabilities(conn, "kvm");
+    xmlDocPtr doc = libvirt_connect_capabilities(c->made, c->profile->accelerated_type);
     char *path = doc ? xml_get_text(xml_first(xmlDocGetRootElement(doc), "path")) : NULL;
     if (doc)
         xmlFreeDoc(doc);
@@ -232,10 +255,10 @@ static void libvirt_connect_find_kvm(struct libvirt_call *c)
     const char *type = c->settings->virt_type;
     char reason[256] = "libvirt has no KVM here";
     if (strcmp(type, "auto") != 0) {
-        c->facts.kvm = strcmp(type, "kvm") == 0;
+        c->facts.kvm = strcmp(type, c->profile->accelerated_type) == 0;
         return;
     }
-    c->facts.emulator = libvirt_connect_kvm_emulator(c->made);
+    c->facts.emulator = libvirt_connect_kvm_emulator(c);
     c->facts.kvm =
         c->facts.emulator && kvm_probe_run(c->facts.emulator, LIBVIRT_KVM_PROBE_MS, reason, sizeof(reason)) == 1;
     if (c->facts.kvm)
@@ -295,6 +318,8 @@ static bool libvirt_connect_filters(struct libvirt_call *c)
     if (strcmp(c->settings->port_security, "require") == 0)
         c->code = error_set(&c->error, ERR_INVALID, "port_security is require, and the hypervisor %s filters nothing",
                             c->profile->driver);
+    else if (strcmp(c->settings->port_security, "off") != 0)
+        log_warn("guests are not kept from sending with others' addresses", "hypervisor=%s", c->profile->driver);
     return false;
 }
 
@@ -376,6 +401,9 @@ void libvirt_connect(struct libvirt *lv)
     if (lv->connecting || lv->conn)
         return;
     libvirt_connect_owner = lv;
+    pthread_mutex_lock(&libvirt_connect_lock);
+    libvirt_connect_loop = lv->setup.loop;
+    pthread_mutex_unlock(&libvirt_connect_lock);
     lv->connecting = true;
     struct libvirt_call *c = libvirt_call_new(lv, "connect", NULL, libvirt_connect_work, libvirt_connect_done, NULL);
     c->generation = ++lv->generation;
@@ -424,4 +452,7 @@ void libvirt_connect_look(void *arg)
 void libvirt_connect_forget(void)
 {
     libvirt_connect_owner = NULL;
+    pthread_mutex_lock(&libvirt_connect_lock);
+    libvirt_connect_loop = NULL;
+    pthread_mutex_unlock(&libvirt_connect_lock);
 }

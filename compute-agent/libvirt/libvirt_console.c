@@ -1,4 +1,5 @@
-/* Where a domain's terminal is, for drivers that write no log of it. */
+/* Where a domain's terminal is, for drivers that write no log of it. That of a machine that was there before is read by
+ * whoever read it then. */
 #include "common/log.h"
 #include "compute-agent/console/console_pump.h"
 #include "compute-agent/libvirt/libvirt_call.h"
@@ -20,7 +21,8 @@ static char *libvirt_console_tty(virDomainPtr domain)
 void libvirt_console_follow(const struct libvirt_call *c, virDomainPtr domain, const char *server_id)
 {
     struct error e = {0};
-    if (c->profile->console != PROFILE_CONSOLE_PTY || virDomainIsActive(domain) != 1)
+    if (c->profile->console != PROFILE_CONSOLE_PTY || virDomainIsActive(domain) != 1 ||
+        storage_is_imported(c->settings, server_id))
         return;
     char *tty = libvirt_console_tty(domain), *folder = storage_folder(c->settings, server_id);
     const char *path = arena_printf((struct arena *)&c->arena, "%s/" DOMAIN_XML_CONSOLE, folder);

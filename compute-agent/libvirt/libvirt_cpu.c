@@ -14,7 +14,7 @@
 
 static const char *type_of(const struct libvirt_call *c)
 {
-    return c->facts.kvm ? "kvm" : "qemu";
+    return c->facts.kvm ? c->profile->accelerated_type : c->profile->virt_type;
 }
 
 /* What they have in common, or NULL. Caller frees. */

@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,8 @@
 #include <unistd.h>
 
 #define LIBVIRT_DHCP_RELEASE_MS 5000
+#define LIBVIRT_DHCP_END_MS     2000
+#define LIBVIRT_DHCP_LOOK_MS    5
 #define LIBVIRT_DHCP_PIDS       "/run/libvirt/network" /* where libvirt puts its dnsmasqs' process ids */
 #define LIBVIRT_DHCP_DEFINITION ".definition"
 #define LIBVIRT_DHCP_LINE       512
@@ -140,17 +143,35 @@ static bool libvirt_dhcp_is_server(long pid, const char *name)
     return is;
 }
 
-static void libvirt_dhcp_reload(const char *name)
+/* The one that libvirt noted, if it lives; else 0. */
+static pid_t libvirt_dhcp_server(const char *name)
 {
     struct strbuf path, text;
     strbuf_init(&path, 0);
     strbuf_init(&text, 64);
     strbuf_appendf(&path, LIBVIRT_DHCP_PIDS "/%s.pid", name);
     long pid = file_read(path.data, &text, NULL) ? 0 : strtol(text.data, NULL, 10);
-    if (!libvirt_dhcp_is_server(pid, name) || kill((pid_t)pid, SIGHUP))
-        log_warn("DHCP server not told of a reservation that went", "network=%s pid=%ld", name, pid);
     strbuf_done(&path);
     strbuf_done(&text);
+    return libvirt_dhcp_is_server(pid, name) ? (pid_t)pid : 0;
+}
+
+static void libvirt_dhcp_reload(const char *name)
+{
+    pid_t pid = libvirt_dhcp_server(name);
+    if (pid == 0 || kill(pid, SIGHUP))
+        log_warn("DHCP server not told of a reservation that went", "network=%s pid=%d", name, (int)pid);
+}
+
+void libvirt_dhcp_end_server(const char *name)
+{
+    pid_t pid = libvirt_dhcp_server(name);
+    if (pid == 0)
+        return;
+    log_info("DHCP server of a network that is off is ended", "network=%s pid=%d", name, (int)pid);
+    kill(pid, SIGKILL);
+    for (int ms = 0; ms < LIBVIRT_DHCP_END_MS && libvirt_dhcp_is_server(pid, name); ms += LIBVIRT_DHCP_LOOK_MS)
+        poll(NULL, 0, LIBVIRT_DHCP_LOOK_MS);
 }
 
 /* ---- what comes ---- */

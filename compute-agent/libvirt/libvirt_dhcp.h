@@ -16,6 +16,8 @@ char *libvirt_dhcp_folder(const struct settings *settings, const struct names *n
  * does not run: leases of what goes are released, and dnsmasq reads the folder anew. ERR_IO, ERR_NO_SPACE. */
 int libvirt_dhcp_apply(const char *folder, const struct network_plan *plan, const char *name, const char *bridge,
                        struct error *e);
+/* Ends the dnsmasq that libvirt noted for its network `name`, if it runs; it is gone when this returns. */
+void libvirt_dhcp_end_server(const char *name);
 /* The definition of the network that was started last: read ("" when there is none) and written. It lies in the folder
  * too. */
 void libvirt_dhcp_read_definition(const char *folder, struct strbuf *ret);

@@ -91,16 +91,23 @@ static int libvirt_domain_call(struct libvirt_call *c, int rc, const char *what)
     return rc < 0 ? libvirt_call_fail(c, what) : 0;
 }
 
+/* As it was when it was found, which asks nothing: a domain that is off has no number. */
+static bool libvirt_domain_was_off(virDomainPtr domain)
+{
+    return virDomainGetID(domain) == (unsigned)-1;
+}
+
 /* ---- actions ---- */
 
 static int libvirt_domain_undefine(struct libvirt_call *c, virDomainPtr *domain);
 
 static int libvirt_domain_define(struct libvirt_call *c, virDomainPtr *domain)
 {
-    if (*domain && virDomainIsActive(*domain) == 1)
+    if (c->defined || (*domain && !libvirt_domain_was_off(*domain) && virDomainIsActive(*domain) == 1))
         return 0;
     if (*domain && c->profile->fixed) {
-        if (libvirt_identify_is_defined(c, *domain))
+        c->defined = libvirt_identify_is_defined(c);
+        if (c->defined)
             return 0;
         if (libvirt_domain_undefine(c, domain))
             return c->code;
@@ -111,6 +118,7 @@ static int libvirt_domain_define(struct libvirt_call *c, virDomainPtr *domain)
     if (*domain)
         virDomainFree(*domain);
     *domain = defined;
+    c->defined = true;
     if (c->profile->key == PROFILE_KEY_UUID)
         return 0;
     virDomainFree(defined); /* it carries our UUID, which is none of the hypervisor's */
@@ -121,7 +129,7 @@ static int libvirt_domain_define(struct libvirt_call *c, virDomainPtr *domain)
 /* What the driver wants to find before a start. */
 static int libvirt_domain_ready(struct libvirt_call *c)
 {
-    if (c->profile->root == PROFILE_ROOT_NONE)
+    if (c->profile->root == PROFILE_ROOT_NONE || c->imported)
         return 0;
     char *folder = storage_folder(c->settings, c->id);
     int code;
@@ -144,14 +152,25 @@ static int libvirt_domain_ready(struct libvirt_call *c)
     return c->code = code;
 }
 
+static int libvirt_domain_power_on(struct libvirt_call *c, virDomainPtr domain)
+{
+    int rc = virDomainCreateWithFlags(domain, 0);
+    if (libvirt_domain_check(c, domain, rc, true, "The server cannot be started") == 0)
+        c->started = rc == 0;
+    else if (c->profile->root == PROFILE_ROOT_VOLUME && !c->imported)
+        libvirt_volume_explain(c);
+    return c->code;
+}
+
 /* As its specification is now, unless it goes on from saved memory, which has a definition of its own. */
 static int libvirt_domain_start(struct libvirt_call *c, virDomainPtr *domain)
 {
-    if (c->profile->suspend_saves && libvirt_domain_is_saved(c, *domain))
+    bool off = libvirt_domain_was_off(*domain);
+    if (!off && c->profile->suspend_saves && libvirt_domain_is_saved(c, *domain))
         return libvirt_domain_call(c, virDomainResume(*domain), "The server cannot be resumed");
-    if (virDomainIsActive(*domain) == 1)
+    if (!off && virDomainIsActive(*domain) == 1)
         return 0;
-    bool saved = libvirt_domain_is_saved(c, *domain);
+    bool saved = !c->profile->suspend_saves && libvirt_domain_is_saved(c, *domain);
     int code = libvirt_layer_settle(c, *domain);
     if (!code && c->xml && !saved)
         code = libvirt_domain_define(c, domain);
@@ -159,9 +178,7 @@ static int libvirt_domain_start(struct libvirt_call *c, virDomainPtr *domain)
         code = libvirt_layer_fix_saved(c, *domain);
     code = code ? code : libvirt_domain_ready(c);
     code = code ? code : libvirt_guard_put(c);
-    if (code)
-        return code;
-    return libvirt_domain_check(c, *domain, virDomainCreateWithFlags(*domain, 0), true, "The server cannot be started");
+    return code ? code : libvirt_domain_power_on(c, *domain);
 }
 
 static int libvirt_domain_destroy(struct libvirt_call *c, virDomainPtr domain)
@@ -225,6 +242,7 @@ static int libvirt_domain_remove_files(struct libvirt_call *c)
 {
     libvirt_limit_forget(c, c->id);
     libvirt_guard_forget(c, c->id);
+    libvirt_log_forget(c, c->id);
     bool leaves = libvirt_domain_leaves_files(c);
     char *folder = storage_folder(c->settings, c->id);
     if (leaves)
@@ -238,9 +256,9 @@ static int libvirt_domain_remove_files(struct libvirt_call *c)
 /* Where the domain's own file lies among the server's, it must go first; this machine's folder still tells of it. */
 static int libvirt_domain_remove_remote(struct libvirt_call *c, virDomainPtr *domain)
 {
-    int code = libvirt_volume_remove_disk(c);
+    int code = c->imported ? 0 : libvirt_volume_remove_disk(c);
     code = code || !*domain ? code : libvirt_domain_undefine(c, domain);
-    code = code ? code : libvirt_volume_remove_folder(c);
+    code = code ? code : c->imported ? libvirt_beside_end(c) : libvirt_volume_remove_folder(c);
     return code ? code : libvirt_domain_remove_files(c);
 }
 
@@ -357,6 +375,16 @@ static int libvirt_domain_do(struct libvirt_call *c, virDomainPtr *domain)
     }
 }
 
+/* What it is now. Where each question is a round trip and nobody would hear of a change before the next look anyhow,
+ * a start's own word is enough. */
+static int libvirt_domain_outcome(struct libvirt_call *c, virDomainPtr domain)
+{
+    if (!c->profile->silent || !c->started)
+        return libvirt_domain_state(c, domain, &c->domain);
+    c->domain = HYPERVISOR_RUNNING;
+    return 0;
+}
+
 void libvirt_domain_act(struct libvirt_call *c)
 {
     virDomainPtr domain = NULL;
@@ -365,7 +393,7 @@ void libvirt_domain_act(struct libvirt_call *c)
     if (!code)
         code = libvirt_domain_do(c, &domain);
     if (!code && domain)
-        code = libvirt_domain_state(c, domain, &c->domain);
+        code = libvirt_domain_outcome(c, domain);
     if (!code && domain && c->domain == HYPERVISOR_RUNNING &&
         (c->action == HYPERVISOR_LOOK ||
          c->action == HYPERVISOR_RESUME)) /* after a start somebody looks, see deliver */
@@ -439,6 +467,8 @@ void libvirt_domain_list(struct libvirt_call *c)
     struct strbuf guarded;
     strbuf_init(&guarded, 0);
     libvirt_guard_look(c, &guarded);
+    if (c->profile->marks_beside)
+        code = libvirt_beside_regain(c, domains, count);
     for (int i = 0; i < count; i++) {
         if (!code)
             code = libvirt_domain_list_one(c, domains[i], &guarded);

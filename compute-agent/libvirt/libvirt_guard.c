@@ -80,7 +80,18 @@ static int libvirt_guard_replace(struct libvirt_call *c, const char *path, const
     return code ? code : libvirt_guard_run(c, "", c->guard, &c->error);
 }
 
-int libvirt_guard_put(struct libvirt_call *c)
+static int libvirt_guard_extend(struct libvirt_call *c, const char *path, const char *had)
+{
+    struct strbuf both;
+    strbuf_init(&both, 0);
+    port_guard_join(&both, had, c->guard);
+    int code = strcmp(both.data, had) == 0 ? 0 : file_replace(path, both.data, both.size, 0600, &c->error);
+    code = code ? code : libvirt_guard_run(c, "", both.data, &c->error);
+    strbuf_done(&both);
+    return code;
+}
+
+static int libvirt_guard_do(struct libvirt_call *c, int (*change)(struct libvirt_call *, const char *, const char *))
 {
     struct strbuf had;
     if (!c->guard)
@@ -89,12 +100,22 @@ int libvirt_guard_put(struct libvirt_call *c)
     strbuf_init(&had, 0);
     pthread_mutex_lock(&libvirt_guard_lock);
     file_read(path, &had, NULL);
-    int code = libvirt_guard_replace(c, path, had.data);
+    int code = change(c, path, had.data);
     pthread_mutex_unlock(&libvirt_guard_lock);
     strbuf_done(&had);
     free(path);
     c->transient = c->transient || code;
     return c->code = code;
+}
+
+int libvirt_guard_put(struct libvirt_call *c)
+{
+    return libvirt_guard_do(c, libvirt_guard_replace);
+}
+
+int libvirt_guard_add(struct libvirt_call *c)
+{
+    return libvirt_guard_do(c, libvirt_guard_extend);
 }
 
 /* What cannot be taken away guards a port that is not there any more: no harm. */

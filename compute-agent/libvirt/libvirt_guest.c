@@ -37,6 +37,11 @@ static void guest_write_nics(struct libvirt_call *c, virDomainPtr domain)
 {
     virDomainInterfacePtr *list = NULL;
     struct json_out o;
+    if (!c->profile->guest_agent) {
+        c->code = error_set(&c->error, ERR_NOT_IMPLEMENTED,
+                            "The hypervisor %s cannot ask its guests for their addresses", c->profile->driver);
+        return;
+    }
     virDomainAgentSetResponseTimeout(domain, GUEST_AGENT_S, 0);
     int count = virDomainInterfaceAddresses(domain, &list, VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT, 0);
     if (count < 0) {

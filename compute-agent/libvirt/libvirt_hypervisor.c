@@ -52,7 +52,7 @@ static void libvirt_hypervisor_deliver(struct libvirt_call *c, const struct hype
     if (lv && !result->code && c->profile->processes && libvirt_hypervisor_starts(c->action))
         libvirt_connect_limit(lv, c->id);
     c->done(c->arg, result);
-    if (c->profile->silent && c->action == HYPERVISOR_REBOOT && !result->code) /* nobody will tell when it has */
+    if (c->profile->reboots_unsaid && c->action == HYPERVISOR_REBOOT && !result->code)
         lv->listener.on_event(lv->listener.arg, &rebooted);
 }
 
@@ -158,6 +158,7 @@ static void libvirt_hypervisor_act(struct hypervisor *h, enum hypervisor_action 
         c->guard = libvirt_hypervisor_guard(c, lv, spec);
     }
     c->redefine = libvirt_hypervisor_is_whole(spec);
+    c->root_gib = spec ? spec->root_gib : 0;
     c->ephemeral_gib = spec ? spec->ephemeral_gib : 0;
     c->swap_mib = spec ? spec->swap_mib : 0;
     c->imported = spec && spec->imported;
@@ -190,16 +191,17 @@ static void libvirt_hypervisor_clone(struct libvirt *lv, const struct hypervisor
 {
     struct cloning *x = memory_new(sizeof(*x));
     *x = (struct cloning){.owner = lv, .what = *what, .done = done, .arg = arg};
-    bool tree = lv->profile->root == PROFILE_ROOT_TREE;
-    struct libvirt_call *c =
-        libvirt_call_new(lv, "clone", what->source->id, tree ? libvirt_layer_clone_tree : libvirt_layer_clone,
-                         libvirt_hypervisor_cloned, x);
+    static void (*const ways[])(struct libvirt_call *) = {[PROFILE_ROOT_DISK] = libvirt_layer_clone,
+                                                          [PROFILE_ROOT_TREE] = libvirt_layer_clone_tree,
+                                                          [PROFILE_ROOT_BLOCK] = libvirt_raw_clone};
+    enum profile_root root = lv->profile->root;
+    struct libvirt_call *c = libvirt_call_new(lv, "clone", what->source->id, ways[root], libvirt_hypervisor_cloned, x);
     c->clone = arena_strdup(&c->arena, what->spec->id);
     libvirt_snapshot_ask(c, what->source);
-    if (tree)
-        libvirt_call_submit_move(c, 0);
-    else
+    if (root == PROFILE_ROOT_DISK)
         libvirt_call_submit(c, lv->setup.settings->start_deadline_ms);
+    else /* it may have to be copied */
+        libvirt_call_submit_move(c, 0);
 }
 
 static void libvirt_hypervisor_prepare(struct hypervisor *h, const struct hypervisor_prepare *what,
@@ -387,7 +389,7 @@ static void libvirt_hypervisor_deliver_samples(struct libvirt_call *c, const str
         c->owner->nics = c->nics;
         c->nics = (struct libvirt_nics){0};
     }
-    c->samples_done(c->arg, result, c->samples, result->code ? 0 : c->sample_count);
+    c->samples_done(c->arg, result, result->code ? NULL : c->samples, result->code ? 0 : c->sample_count);
 }
 
 static void libvirt_hypervisor_samples(struct hypervisor *h, hypervisor_samples_fn done, void *arg)

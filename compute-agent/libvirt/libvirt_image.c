@@ -52,7 +52,7 @@ static void libvirt_image_work(struct libvirt_call *c)
     if (!libvirt_image_is_gone(c) || libvirt_call_open(c))
         return;
     const char *disk = arena_printf(&c->arena, LIBVIRT_VOLUME_IMAGES "/%s" DOMAIN_XML_VOLUME_SUFFIX, c->id);
-    if (libvirt_volume_delete(c, disk))
+    if (libvirt_volume_delete(c, c->facts.datastore, disk))
         return;
     unlink(libvirt_image_file(c, c->id));
     log_info("the copy of an image that is gone is removed", "image=%s datastore=%s", c->id, c->facts.datastore);

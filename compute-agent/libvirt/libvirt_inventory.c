@@ -121,6 +121,7 @@ static void libvirt_inventory_print_traits(struct json_out *o, const struct libv
                  {c->facts.tpm_crb, MACHINE_TRAIT_TPM_CRB},
                  {c->facts.pvh, MACHINE_TRAIT_XENPVH},
                  {c->facts.fv, MACHINE_TRAIT_XENFV},
+                 {c->profile->virt_type && !c->profile->remote, MACHINE_TRAIT_EMULATORS},
                  {c->facts.security.apparmor, MACHINE_TRAIT_APPARMOR},
                  {c->facts.security.selinux, MACHINE_TRAIT_SELINUX},
                  {c->facts.security.user, MACHINE_TRAIT_USER},

@@ -16,6 +16,7 @@
 #include "compute-agent/storage/owner.h"
 #include "compute-agent/storage/storage.h"
 #include "compute-agent/storage/tree_clone.h"
+#include "compute-agent/storage/tree_flatten.h"
 #include "compute-agent/xml/domain_chain.h"
 #include <errno.h>
 #include <poll.h>
@@ -268,22 +269,39 @@ void libvirt_layer_clone(struct libvirt_call *c)
 
 /* ---- flattening ---- */
 
+static void print_progress(struct libvirt_call *c, int64_t done, int64_t total)
+{
+    struct json_out o;
+    json_out_init(&o, &c->text);
+    json_out_object(&o, NULL);
+    json_out_int(&o, "disk_total_bytes", total);
+    json_out_int(&o, "disk_processed_bytes", done);
+    json_out_object_end(&o);
+}
+
+static void measure_tree(struct libvirt_call *c)
+{
+    int64_t done, total;
+    char *folder = storage_folder(c->settings, c->id);
+    if (tree_flatten_measure(folder, &done, &total))
+        print_progress(c, done, total);
+    free(folder);
+}
+
 void libvirt_layer_measure(struct libvirt_call *c)
 {
     virDomainBlockJobInfo info;
     virDomainPtr domain = NULL;
     struct live live = {0};
-    struct json_out o;
-    if (libvirt_domain_find(c, &domain) || !domain)
+    if (c->profile->root == PROFILE_ROOT_TREE) {
+        measure_tree(c);
+        return;
+    }
+    if (c->profile->root != PROFILE_ROOT_DISK || libvirt_domain_find(c, &domain) || !domain)
         return;
     if (virDomainIsActive(domain) == 1 && !read_live(c, domain, root_of(c, c->id), &live) &&
-        virDomainGetBlockJobInfo(domain, live.device, &info, 0) > 0) {
-        json_out_init(&o, &c->text);
-        json_out_object(&o, NULL);
-        json_out_int(&o, "disk_total_bytes", (int64_t)info.end);
-        json_out_int(&o, "disk_processed_bytes", (int64_t)info.cur);
-        json_out_object_end(&o);
-    }
+        virDomainGetBlockJobInfo(domain, live.device, &info, 0) > 0)
+        print_progress(c, (int64_t)info.cur, (int64_t)info.end);
     done_live(&live);
     virDomainFree(domain);
 }
@@ -347,7 +365,22 @@ static void flatten(struct libvirt_call *c, virDomainPtr domain, const char *roo
     }
 }
 
-void libvirt_layer_flatten(struct libvirt_call *c)
+static void flatten_tree(struct libvirt_call *c)
+{
+    virDomainPtr domain = NULL;
+    char *folder = storage_folder(c->settings, c->id);
+    int code = libvirt_call_open(c);
+    code = code ? code : libvirt_domain_find(c, &domain);
+    if (!code && owner_is_other(folder, c->names.host_id))
+        c->code = error_set(&c->error, ERR_NOT_FOUND, "The server's files are missing on its host");
+    else if (!code)
+        c->code = tree_flatten(folder, domain && virDomainIsActive(domain) != 0, &c->stop, &c->error);
+    if (domain)
+        virDomainFree(domain);
+    free(folder);
+}
+
+static void flatten_disk(struct libvirt_call *c)
 {
     virDomainPtr domain = NULL;
     char backing[IMAGE_CHECK_NAME_SIZE];
@@ -367,4 +400,14 @@ void libvirt_layer_flatten(struct libvirt_call *c)
         virDomainFree(domain);
     free(folder);
     layer_tidy(c->settings);
+}
+
+void libvirt_layer_flatten(struct libvirt_call *c)
+{
+    if (c->profile->root == PROFILE_ROOT_TREE)
+        flatten_tree(c);
+    else if (c->profile->root == PROFILE_ROOT_BLOCK)
+        libvirt_raw_flatten(c);
+    else
+        flatten_disk(c);
 }

@@ -409,6 +409,7 @@ static const struct {
     [HYPERVISOR_MOVE_DISCARD] = {libvirt_domain_act, false},
     [HYPERVISOR_MOVE_SNAPSHOT] = {libvirt_snapshot_take, true},
     [HYPERVISOR_MOVE_FLATTEN] = {libvirt_layer_flatten, true},
+    [HYPERVISOR_MOVE_FIT] = {libvirt_adjust_fit, false},
 };
 
 static void work_refuse(struct libvirt_call *c)
@@ -422,7 +423,7 @@ static bool stays(const struct libvirt *lv, const struct hypervisor_move *move)
 {
     bool leaves = move->kind == HYPERVISOR_MOVE_RELEASE || move->kind == HYPERVISOR_MOVE_SERVE ||
                   move->kind == HYPERVISOR_MOVE_SEND || move->kind == HYPERVISOR_MOVE_SNAPSHOT ||
-                  move->kind == HYPERVISOR_MOVE_FLATTEN;
+                  move->kind == HYPERVISOR_MOVE_FLATTEN || move->kind == HYPERVISOR_MOVE_FIT;
     return leaves && storage_is_imported(lv->setup.settings, move->server_id);
 }
 
@@ -443,6 +444,8 @@ void libvirt_move(struct hypervisor *h, const struct hypervisor_move *move, hype
     c->move = move;
     c->identity = lv->setup.identity;
     c->xml = uri_of(c, lv);
+    c->ephemeral_gib = move->spec ? move->spec->ephemeral_gib : 0;
+    c->swap_mib = move->spec ? move->spec->swap_mib : 0;
     idmap_put(&lv->moving, g->id, g);
     if (move->kind != HYPERVISOR_MOVE_SERVE && move->kind != HYPERVISOR_MOVE_SEND &&
         move->kind != HYPERVISOR_MOVE_SNAPSHOT && move->kind != HYPERVISOR_MOVE_FLATTEN)

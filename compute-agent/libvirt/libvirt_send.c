@@ -212,14 +212,33 @@ void libvirt_send_abort(struct libvirt_call *c)
     virDomainFree(domain);
 }
 
+static bool is_going(virDomainPtr domain)
+{
+    virDomainJobInfo info;
+    return virDomainGetJobInfo(domain, &info) == 0 && info.type != VIR_DOMAIN_JOB_NONE;
+}
+
+/* libvirt lets it go on when the migration fails, but only if it fails after this. One that has gone off meanwhile has
+ * arrived on the other host. */
+static void stand_still(struct libvirt_call *c, virDomainPtr domain)
+{
+    int state = VIR_DOMAIN_NOSTATE;
+    if (virDomainGetState(domain, &state, NULL, 0) == 0 && state == VIR_DOMAIN_PAUSED)
+        return; /* as its owner wants it */
+    if (virDomainSuspend(domain) < 0)
+        libvirt_call_fail(c, "The migration cannot be forced");
+    else if (!is_going(domain) && virDomainResume(domain) < 0)
+        log_debug("a guest whose migration ended before it was forced is not there", "server=%s", c->id);
+}
+
 /* After this its memory does not change any more, or is fetched by need. */
 void libvirt_send_force(struct libvirt_call *c)
 {
     virDomainPtr domain = NULL;
     if (libvirt_domain_find(c, &domain) || !domain)
         return;
-    if (virDomainMigrateStartPostCopy(domain, 0) < 0 && virDomainSuspend(domain) < 0)
-        libvirt_call_fail(c, "The migration cannot be forced");
+    if (is_going(domain) && virDomainMigrateStartPostCopy(domain, 0) < 0)
+        stand_still(c, domain);
     virDomainFree(domain);
 }
 

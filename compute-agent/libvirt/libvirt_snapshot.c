@@ -46,6 +46,7 @@ void libvirt_snapshot_ask(struct libvirt_call *c, const struct spec *spec)
 {
     c->freezes = says_yes(spec, "hw_qemu_guest_agent");
     c->must_freeze = says_yes(spec, "os_require_quiesce");
+    c->goes_on = spec && spec->power == SERVER_POWER_RUNNING;
 }
 
 /* ---- a guest that is on ---- */
@@ -178,42 +179,12 @@ static void copy_stopped(struct libvirt_call *c, const char *root, const char *f
                                  : child_run(&child, NULL, &c->error);
 }
 
-/* ---- a guest that is on, whose disk nobody but its hypervisor's kernel writes ---- */
+/* ---- a raw disk, which this machine's kernel writes ---- */
 
-static int clone(struct libvirt_call *c, const char *root, const char *to, bool share)
-{
-    const char *argv[] = {"cp", share ? "--reflink=always" : "--reflink=never", "--sparse=always", "--", root, to,
-                          NULL};
-    struct child child = {.argv = argv, .deadline_ms = SNAPSHOT_CONVERT_MS, .stop = &c->stop};
-    struct error e = {0};
-    int code = child_run(&child, NULL, share ? &e : &c->error);
-    if (!share)
-        c->code = code;
-    return code;
-}
-
-/* It stands still for as long as its disk is copied. One that an agent before this one has left so goes on as well,
- * unless its owner wants it to be paused. */
-static void clone_paused(struct libvirt_call *c, virDomainPtr domain, const char *root, const char *to)
-{
-    bool resume = c->move->spec && c->move->spec->power == SERVER_POWER_RUNNING;
-    int state = VIR_DOMAIN_NOSTATE;
-    if (virDomainGetState(domain, &state, NULL, 0) == 0 && state != VIR_DOMAIN_PAUSED && virDomainSuspend(domain) < 0) {
-        libvirt_call_fail(c, "The guest cannot be stopped for the copy of its disk");
-        return;
-    }
-    clone(c, root, to, false);
-    if (resume && virDomainResume(domain) < 0 && virDomainIsActive(domain) == 1)
-        libvirt_call_fail(c, "The guest cannot be let go on after the copy of its disk");
-}
-
-/* Where the file system can share blocks the copy is made in one moment, and the guest does not notice. */
 static void copy_raw(struct libvirt_call *c, virDomainPtr domain, const char *root, const char *to)
 {
     const char *as_it_is = arena_printf(&c->arena, "%s.raw", to);
-    unlink(as_it_is);
-    if (clone(c, root, as_it_is, true))
-        clone_paused(c, domain, root, as_it_is);
+    libvirt_raw_copy(c, domain, root, as_it_is);
     if (!c->code)
         copy_stopped(c, as_it_is, "raw", to);
     unlink(as_it_is);

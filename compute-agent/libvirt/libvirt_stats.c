@@ -163,8 +163,9 @@ static void libvirt_stats_sample_each(struct libvirt_call *c)
     c->samples = memory_array((size_t)count + 1, sizeof(*c->samples));
     for (int i = 0; i < count; i++) {
         virDomainStatsRecord record;
-        if (names_is_ours(&c->names, virDomainGetName(domains[i])) && !libvirt_stats_leaves(c, domains[i]) &&
-            libvirt_stats_single(domains[i], &record) == 0) {
+        char id[UUID_SIZE];
+        if (libvirt_identify_id(c->profile, &c->names, c->settings, domains[i], id) &&
+            !libvirt_stats_leaves(c, domains[i]) && libvirt_stats_single(domains[i], &record) == 0) {
             libvirt_stats_take(c, &record);
             virTypedParamsFree(record.params, record.nparams);
         }

@@ -90,6 +90,8 @@ int libvirt_stats_single(virDomainPtr domain, virDomainStatsRecord *ret)
     single_add(&s, "balloon.rss", info.memory);
     single_add(&s, "balloon.maximum", info.maxMem);
     single_add(&s, "vcpu.current", info.nrVirtCpu);
+    if (info.nrVirtCpu == 1) /* of several nobody says which */
+        single_add(&s, "vcpu.0.time", info.cpuTime);
     single_add_devices(&s, domain);
     *ret = (virDomainStatsRecord){.dom = domain, .params = s.params, .nparams = s.count};
     return 0;

@@ -9,6 +9,7 @@
 #include "common/json_out.h"
 #include "common/log.h"
 #include "common/memory.h"
+#include "common/model/image_template.h"
 #include "compute-agent/http/http_datastore.h"
 #include "compute-agent/libvirt/libvirt_call.h"
 #include "compute-agent/settings.h"
@@ -62,31 +63,31 @@ static void libvirt_volume_name(struct libvirt_call *c, char **ret_folder, char 
     *ret_disk = arena_printf(&c->arena, "%s/%s" DOMAIN_XML_VOLUME_SUFFIX, name, name);
 }
 
-static struct http_datastore libvirt_volume_web(const struct libvirt_call *c)
+struct http_datastore libvirt_volume_web(const struct libvirt_call *c, const char *store)
 {
     return (struct http_datastore){.uri = c->settings->hypervisor_uri,
                                    .password_file = c->settings->password_file,
-                                   .datastore = c->facts.datastore,
+                                   .datastore = store,
                                    .datacenter = c->settings->datacenter,
                                    .deadline_s = (long)(c->settings->call_deadline_ms / 1000 + 1)};
 }
 
-static int libvirt_volume_is_there(struct libvirt_call *c, const char *name, bool *ret)
+static int libvirt_volume_is_there(struct libvirt_call *c, const char *store, const char *name, bool *ret)
 {
-    struct http_datastore web = libvirt_volume_web(c);
+    struct http_datastore web = libvirt_volume_web(c, store);
     c->code = http_datastore_find(&web, name, ret, &c->error);
     c->transient = c->code != 0;
     return c->code;
 }
 
 /* 0 with *ret NULL when it is not there. libvirt's driver would not tell that from other errors. */
-static int libvirt_volume_find(struct libvirt_call *c, const char *name, virStorageVolPtr *ret)
+static int libvirt_volume_find(struct libvirt_call *c, const char *store, const char *name, virStorageVolPtr *ret)
 {
     bool there = false;
     *ret = NULL;
-    if (libvirt_volume_is_there(c, name, &there) || !there)
+    if (libvirt_volume_is_there(c, store, name, &there) || !there)
         return c->code;
-    virStoragePoolPtr pool = virStoragePoolLookupByName(c->conn, c->facts.datastore);
+    virStoragePoolPtr pool = virStoragePoolLookupByName(c->conn, store);
     if (!pool)
         return libvirt_call_fail(c, "The datastore cannot be reached");
     *ret = virStorageVolLookupByName(pool, name);
@@ -96,10 +97,10 @@ static int libvirt_volume_find(struct libvirt_call *c, const char *name, virStor
     return c->code;
 }
 
-int libvirt_volume_delete(struct libvirt_call *c, const char *name)
+int libvirt_volume_delete(struct libvirt_call *c, const char *store, const char *name)
 {
     virStorageVolPtr volume;
-    int code = libvirt_volume_find(c, name, &volume);
+    int code = libvirt_volume_find(c, store, name, &volume);
     if (code || !volume)
         return code;
     if (virStorageVolDelete(volume, 0) < 0) {
@@ -157,8 +158,8 @@ static int libvirt_volume_copy_from(struct libvirt_call *c, const char *disk, vi
 static int libvirt_volume_copy(struct libvirt_call *c, const char *disk)
 {
     virStorageVolPtr template = NULL;
-    int code = libvirt_volume_delete(c, disk);
-    code = code ? code : libvirt_volume_find(c, c->template, &template);
+    int code = libvirt_volume_delete(c, c->facts.datastore, disk);
+    code = code ? code : libvirt_volume_find(c, c->facts.datastore, c->template, &template);
     if (!code && !template)
         code = c->code = error_set(&c->error, ERR_NOT_FOUND, "The image's template [%s] %s is not there",
                                    c->facts.datastore, c->template);
@@ -169,23 +170,32 @@ static int libvirt_volume_copy(struct libvirt_call *c, const char *disk)
     return code;
 }
 
-/* Before every start: only a copy is worth a connection. */
+/* Before every start: only a copy is worth a connection. A disk that went away is the start's to find. */
 static int libvirt_volume_ensure(struct libvirt_call *c, const char *disk)
 {
     struct stat st;
-    bool there = false;
     char *note = libvirt_volume_note(c, LIBVIRT_VOLUME_NOTE);
     int code = 0;
     if (c->first && stat(note, &st)) {
         code = libvirt_call_open(c);
         code = code ? code : libvirt_volume_copy(c, disk);
         code = code ? code : (c->code = file_replace(note, "", 0, 0600, &c->error));
-    } else if ((code = libvirt_volume_is_there(c, disk, &there)) == 0 && !there) {
-        code = c->code =
-            error_set(&c->error, ERR_NOT_FOUND, "The server's disk [%s] %s is not there", c->facts.datastore, disk);
     }
     free(note);
     return code;
+}
+
+void libvirt_volume_explain(struct libvirt_call *c)
+{
+    char *folder, *disk;
+    bool there = true;
+    struct http_datastore web = libvirt_volume_web(c, c->facts.datastore);
+    libvirt_volume_name(c, &folder, &disk);
+    if (c->code == ERR_UNAVAILABLE || http_datastore_find(&web, disk, &there, NULL) || there)
+        return;
+    error_clear(&c->error);
+    c->transient = false;
+    c->code = error_set(&c->error, ERR_NOT_FOUND, "The server's disk [%s] %s is not there", c->facts.datastore, disk);
 }
 
 /* Which config drive there is: one that has not changed is not put again. */
@@ -200,7 +210,7 @@ static const char *libvirt_volume_stamp(struct libvirt_call *c)
 
 static void libvirt_volume_put_config(struct libvirt_call *c, const char *folder)
 {
-    struct http_datastore web = libvirt_volume_web(c);
+    struct http_datastore web = libvirt_volume_web(c, c->facts.datastore);
     const char *stamp = libvirt_volume_stamp(c);
     char *note = libvirt_volume_note(c, LIBVIRT_VOLUME_SENT);
     struct strbuf last;
@@ -256,7 +266,7 @@ static struct libvirt_call *libvirt_volume_call(const struct libvirt_volume_task
     c->transient = c->code != 0;
     if (!c->code && c->first && !c->template)
         c->code = error_set(&c->error, ERR_INVALID,
-                            "The image names no template of the hypervisor (property " SPEC_TEMPLATE ")");
+                            "The image names no template of the hypervisor (property " IMAGE_TEMPLATE_PROPERTY ")");
     return c;
 }
 
@@ -351,13 +361,13 @@ int libvirt_volume_remove_disk(struct libvirt_call *c)
 {
     char *folder, *disk;
     libvirt_volume_name(c, &folder, &disk);
-    return libvirt_volume_delete(c, disk);
+    return libvirt_volume_delete(c, c->facts.datastore, disk);
 }
 
 int libvirt_volume_remove_folder(struct libvirt_call *c)
 {
     char *folder, *disk;
-    struct http_datastore web = libvirt_volume_web(c);
+    struct http_datastore web = libvirt_volume_web(c, c->facts.datastore);
     libvirt_volume_name(c, &folder, &disk);
     c->code = http_datastore_remove(&web, folder, &c->error);
     c->transient = c->code != 0;

@@ -104,20 +104,66 @@ bool port_guard_next(const char **at, char ret[NAMES_BRIDGE_SIZE])
     return whole;
 }
 
-static void port_guard_name_all(struct strbuf *s, const char *text)
+static bool port_guard_names(const char *text, const char *wanted)
 {
     char port[NAMES_BRIDGE_SIZE];
-    for (const char *at = text; port_guard_next(&at, port);)
-        strbuf_appendf(s, " %s", port);
+    for (const char *at = text; port_guard_next(&at, port);) {
+        if (strcmp(port, wanted) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void port_guard_name_all(struct strbuf *s, const char *text, const char *except)
+{
+    char port[NAMES_BRIDGE_SIZE];
+    for (const char *at = text; port_guard_next(&at, port);) {
+        if (!port_guard_names(except, port))
+            strbuf_appendf(s, " %s", port);
+    }
+}
+
+/* Whether the line is a command about the port: its chain, a rule in that, or its element. */
+static bool port_guard_concerns(const char *line, size_t size, const char *port)
+{
+    size_t length = strlen(port);
+    for (size_t i = 1; i + length <= size; i++) {
+        if (line[i - 1] == ' ' && strncmp(line + i, port, length) == 0 &&
+            (i + length == size || line[i + length] == ' '))
+            return true;
+    }
+    return false;
+}
+
+static void port_guard_copy(struct strbuf *s, const char *text, const char *port)
+{
+    for (const char *line = text + strcspn(text, "\n"); *line++;) {
+        size_t size = strcspn(line, "\n");
+        if (port_guard_concerns(line, size, port))
+            strbuf_appendf(s, "%.*s\n", (int)size, line);
+        line += size;
+    }
 }
 
 void port_guard_join(struct strbuf *s, const char *had, const char *wanted)
 {
-    strbuf_append_text(s, PORT_GUARD_NOTE);
-    port_guard_name_all(s, had);
-    port_guard_name_all(s, wanted);
-    const char *rest = wanted + strcspn(wanted, "\n");
-    strbuf_append_text(s, *rest ? rest : "\n");
+    struct strbuf more;
+    char port[NAMES_BRIDGE_SIZE];
+    strbuf_init(&more, 0);
+    port_guard_name_all(&more, had, wanted);
+    if (more.size) {
+        strbuf_appendf(s, PORT_GUARD_NOTE "%s", more.data);
+        port_guard_name_all(s, wanted, "");
+        strbuf_append_char(s, '\n');
+        for (const char *at = had; port_guard_next(&at, port);) {
+            if (!port_guard_names(wanted, port))
+                port_guard_copy(s, had, port);
+        }
+        wanted += strcspn(wanted, "\n");
+        wanted += *wanted ? 1 : 0;
+    }
+    strbuf_append_text(s, wanted);
+    strbuf_done(&more);
 }
 
 /* What is to go is made first, for what is not there cannot be deleted. */

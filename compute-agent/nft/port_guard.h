@@ -14,7 +14,7 @@ void port_guard_put(struct strbuf *s, const struct names *names, const struct sp
 /* The ports that port_guard_put has put, one after the other: `at` starts as that text and moves on. False at the end.
  */
 bool port_guard_next(const char **at, char ret[NAMES_BRIDGE_SIZE]);
-/* The commands of `wanted`, with the ports of both. */
+/* `wanted`, and of `had` what concerns ports that `wanted` has not. */
 void port_guard_join(struct strbuf *s, const char *had, const char *wanted);
 /* The port, guarded or not, is not any more. */
 void port_guard_take(struct strbuf *s, const struct names *names, const char *port);

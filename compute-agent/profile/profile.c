@@ -100,8 +100,10 @@ void profile_each_trait(const struct profile *p, bool accelerated, profile_trait
         each(arg, "CUSTOM_CLONE");
     if (p->flattens)
         each(arg, "CUSTOM_FLATTEN");
-    if (p->remote)
+    if (p->root == PROFILE_ROOT_VOLUME)
         each(arg, "CUSTOM_IMAGE_TEMPLATES");
+    if (p->root == PROFILE_ROOT_NONE)
+        each(arg, "CUSTOM_IMAGE_UNREAD");
     if (p->console == PROFILE_CONSOLE_NONE)
         each(arg, "CUSTOM_LACKS_CONSOLE");
     if (!p->guest_agent)

@@ -51,6 +51,19 @@ enum {
     PROFILE_KEEPS_SAVED = 8
 };
 
+/* What a host may have for guests, and must for some: they are known by a domain's type or its machine. */
+enum profile_fact { PROFILE_FACT_KVM, PROFILE_FACT_PVH, PROFILE_FACT_FV, PROFILE_FACT_COUNT };
+struct profile_guest {
+    const char *word; /* "kvm", "xenpvh" */
+    enum profile_fact needs;
+    const char *refusal; /* of a host without; a sentence without a full stop */
+};
+
+/* A log of each domain on this machine, around the domain's name in its path. */
+struct profile_log {
+    const char *before, *after;
+};
+
 #define PROFILE_ACTION(action) (1u << (action))
 #define PROFILE_ACTIONS_BASIC                                                                                          \
     (PROFILE_ACTION(HYPERVISOR_CREATE) | PROFILE_ACTION(HYPERVISOR_DEFINE) | PROFILE_ACTION(HYPERVISOR_START) |        \
@@ -60,32 +73,39 @@ enum {
 #define PROFILE_ACTIONS_SAVE  (PROFILE_ACTION(HYPERVISOR_SAVE) | PROFILE_ACTION(HYPERVISOR_DISCARD))
 
 struct profile {
-    const char *scheme;               /* of libvirt's URIs */
-    const char *also;                 /* another scheme of the same driver; NULL: none */
-    const char *driver;               /* hypervisor_type, and the name in messages */
-    const char *accelerated;          /* the same where the processor itself runs guests; NULL: no difference */
-    const char *vm_mode;              /* "hvm", "exe" */
-    const char *virt_type;            /* for domain capabilities; NULL: the driver has none */
-    const char *const *image_formats; /* NULL-terminated, these too: */
+    const char *scheme;                 /* of libvirt's URIs */
+    const char *also;                   /* another scheme of the same driver; NULL: none */
+    const char *driver;                 /* hypervisor_type, and the name in messages */
+    const char *accelerated;            /* the same where the processor itself runs guests; NULL: no difference */
+    const char *vm_mode;                /* "hvm", "exe" */
+    const char *virt_type;              /* for domain capabilities; NULL: the driver has none */
+    const char *accelerated_type;       /* the same where the processor runs guests; NULL: no difference */
+    const struct profile_guest *guests; /* ends with word NULL; NULL: all of its hosts run all of its guests */
+    const char *const *image_formats;   /* NULL-terminated, these too: */
     const char *const *disk_buses, *const *nics; /* models that images may ask for */
+    const struct profile_log *logs;              /* end with before NULL; NULL: none */
     unsigned actions;                            /* bits of enum hypervisor_action */
     unsigned moves;
     unsigned keeps;
-    bool cells;           /* guests are fitted to the host's NUMA cells and processors */
-    bool power_button;    /* shutdown and reboot press it; else the driver has its own way */
-    bool guest_agent;     /* QEMU's agent in the guest can be spoken to */
-    bool tunnels;         /* guests that move go through libvirt's own connection, encrypted as that is */
-    bool snapshots;       /* images can be made of guests, running or not */
-    bool clones;          /* guests can be cloned, sharing what their disks had (layer.h, tree_clone.h) ... */
-    bool flattens;        /* ... and made to share nothing */
-    bool plugs_disks;     /* a guest that runs takes another disk */
+    bool cells;        /* guests are fitted to the host's NUMA cells and processors */
+    bool power_button; /* shutdown and reboot press it; else the driver has its own way */
+    bool guest_agent;  /* QEMU's agent in the guest can be spoken to */
+    bool tunnels;      /* guests that move go through libvirt's own connection, encrypted as that is */
+    bool snapshots;    /* images can be made of guests, running or not */
+    bool clones;       /* guests can be cloned, sharing what their disks had (layer.h, tree_clone.h, raw_clone.h) ... */
+    bool flattens;     /* ... and made to share nothing (libvirt_layer.c, tree_flatten.h) */
+    bool plugs_disks;  /* a guest that runs takes another disk */
+    bool imports;      /* domains that were there before become servers as they are (libvirt_import.c) */
+    bool marks_beside; /* ... and as their definitions take no marks, a file says whose they are (libvirt_beside.c) */
     bool shutdown_signal; /* shutdown tells the first process */
     bool processes;       /* its guests are processes of the host's kernel, limited by control groups (cgroup.h) */
+    bool bare_nics;       /* a nic that is plugged comes unnamed and switched off (libvirt_link.c) */
     bool owns_memory;     /* the machine's memory is the hypervisor's: the host's kernel sees its own share only */
     bool remote;          /* the hypervisor is another machine: memory, disk and networks are that one's */
     bool silent;          /* it tells nothing by itself, not even that its connection is lost: the agent looks */
-    bool rigid;           /* what was made stays as large */
-    bool fixed;           /* a definition cannot be changed: its domain is defined anew */
+    bool reboots_unsaid; /* nor does it tell that a guest has rebooted: whoever was asked to counts as having done it */
+    bool rigid;          /* what was made stays as large */
+    bool fixed;          /* a definition cannot be changed: its domain is defined anew */
     bool
         suspend_saves; /* virDomainSuspend writes the guest's memory to disk, and virDomainResume takes it from there */
     bool asks_password; /* of who connects */

@@ -18,6 +18,7 @@ const struct profile profile_hyperv = {
     .filter = PROFILE_FILTER_NONE,
     .remote = true,
     .silent = true,
+    .reboots_unsaid = true,
     .fixed = true,
     .rigid = true,
     .asks_password = true,

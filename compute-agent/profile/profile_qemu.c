@@ -4,6 +4,10 @@
 static const char *const profile_formats[] = {"qcow2", "raw", NULL};
 static const char *const profile_buses[] = {"virtio", "sata", NULL};
 static const char *const profile_nics[] = {"virtio", "e1000", "e1000e", "rtl8139", NULL};
+static const struct profile_guest profile_guests[] = {
+    {"kvm", PROFILE_FACT_KVM, "The guest runs under KVM, which this host has not"}, {0}};
+static const struct profile_log profile_logs[] = {
+    {"/var/log/libvirt/qemu/", ".log"}, {"/var/log/swtpm/libvirt/qemu/", "-swtpm.log"}, {0}};
 
 const struct profile profile_qemu = {
     .scheme = "qemu",
@@ -11,6 +15,9 @@ const struct profile profile_qemu = {
     .accelerated = "KVM",
     .vm_mode = "hvm",
     .virt_type = "qemu",
+    .accelerated_type = "kvm",
+    .guests = profile_guests,
+    .logs = profile_logs,
     .image_formats = profile_formats,
     .disk_buses = profile_buses,
     .nics = profile_nics,
@@ -23,6 +30,7 @@ const struct profile profile_qemu = {
     .clones = true,
     .flattens = true,
     .plugs_disks = true,
+    .imports = true,
     .guest_agent = true,
     .root = PROFILE_ROOT_DISK,
     .console = PROFILE_CONSOLE_LOGGED,

@@ -13,6 +13,7 @@ const struct profile profile_test = {
     .nics = profile_none,
     .actions = PROFILE_ACTIONS_BASIC | PROFILE_ACTIONS_PAUSE | PROFILE_ACTIONS_SAVE,
     .keeps = PROFILE_KEEPS_SAVED | PROFILE_KEEPS_SNAPSHOTS,
+    .reboots_unsaid = true,
     .root = PROFILE_ROOT_NONE,
     .console = PROFILE_CONSOLE_NONE,
     .stats = PROFILE_STATS_SINGLE,

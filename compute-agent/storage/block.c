@@ -2,12 +2,15 @@
  * restart of the agent the same call finds the same device, after one of the host it makes a new one. */
 #include "compute-agent/storage/block.h"
 #include "common/child.h"
+#include "common/log.h"
 #include "common/strbuf.h"
 #include "compute-agent/xml/domain_xml.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/loop.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define BLOCK_DEADLINE_MS 20000
@@ -67,6 +70,17 @@ static void block_drop_old(const char *path, const char *link, const char *devic
     strbuf_done(&file);
 }
 
+/* A device that was there before has the size that the file had then; one that guests have cannot be told, nor need it.
+ */
+static void block_fit(const char *device)
+{
+    int fd = open(device, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && ioctl(fd, LOOP_SET_CAPACITY, 0) < 0)
+        log_warn("a loop device keeps its size", "device=%s error=%s", device, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+}
+
 /* tmpfs and some others do not know O_DIRECT. */
 static bool block_can_direct(const char *path)
 {
@@ -88,6 +102,7 @@ static int block_attach_one(const char *path, bool read_only, const char *link, 
     if (!code) {
         device.data[strcspn(device.data, "\n")] = 0;
         block_drop_old(path, link, device.data);
+        block_fit(device.data);
         code = strncmp(device.data, "/dev/", 5) == 0 ? block_link(device.data, link, e)
                                                      : error_set(e, ERR_IO, "losetup names no device for %s", path);
     }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -62,14 +63,54 @@ static int disk_check_space(const char *folder, struct error *e)
     return 0;
 }
 
+/* By its header alone, as every start asks. */
+static int disk_read_size(const char *path, int64_t *ret_bytes, struct error *e)
+{
+    unsigned char header[32];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd < 0 ? -1 : pread(fd, header, sizeof(header), 0);
+    int code = size < 0 ? error_set(e, ERR_IO, "%s: %s", path, strerror(errno)) : 0;
+    if (fd >= 0)
+        close(fd);
+    if (!code && (size != (ssize_t)sizeof(header) || memcmp(header, "QFI\xfb", 4) != 0))
+        code = error_set(e, ERR_CORRUPT, "%s is no qcow2 file", path);
+    uint64_t bytes = 0;
+    for (size_t i = 24; i < sizeof(header); i++)
+        bytes = bytes << 8 | header[i];
+    if (!code)
+        *ret_bytes = (int64_t)bytes;
+    return code;
+}
+
+static int disk_enlarge(const char *path, int64_t bytes, struct error *e)
+{
+    char size[24];
+    int64_t now = 0;
+    snprintf(size, sizeof(size), "%lld", (long long)bytes);
+    const char *resize[] = {"qemu-img", "resize", "-q", "-f", "qcow2", "--", path, size, NULL};
+    struct child child = {.argv = resize, .deadline_ms = DISK_DEADLINE_MS};
+    int code = disk_read_size(path, &now, e);
+    return code || now >= bytes ? code : child_run(&child, NULL, e);
+}
+
+static int disk_enlarge_raw(const char *path, int64_t bytes, struct error *e)
+{
+    struct stat st;
+    if (stat(path, &st) == 0 && (st.st_size >= bytes || truncate(path, bytes) == 0))
+        return 0;
+    return error_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+}
+
 /* The two ways to keep disks. */
 struct disk_kind {
     const char *root, *ephemeral, *swap; /* files */
     int (*create)(const char *path, const struct disk_base *base, int64_t bytes, struct error *e);
+    int (*enlarge)(const char *path, int64_t bytes, struct error *e); /* unless it is as large */
 };
-static const struct disk_kind disk_overlays = {DOMAIN_XML_ROOT, DOMAIN_XML_EPHEMERAL, DOMAIN_XML_SWAP, disk_create};
+static const struct disk_kind disk_overlays = {DOMAIN_XML_ROOT, DOMAIN_XML_EPHEMERAL, DOMAIN_XML_SWAP, disk_create,
+                                               disk_enlarge};
 static const struct disk_kind disk_raws = {DOMAIN_XML_RAW_ROOT, DOMAIN_XML_RAW_EPHEMERAL, DOMAIN_XML_RAW_SWAP,
-                                           disk_create_raw};
+                                           disk_create_raw, disk_enlarge_raw};
 
 struct disk_job {
     const struct disk_kind *kind;
@@ -93,6 +134,8 @@ static int disk_make_one(const struct disk_job *j, const char *name, const struc
     else if (!(code = disk_check_space(j->folder, e)) && !(code = j->kind->create(partial.data, base, bytes, e)) &&
              rename(partial.data, path.data))
         code = error_set(e, ERR_IO, "%s: %s", path.data, strerror(errno));
+    if (code)
+        unlink(partial.data);
     strbuf_done(&path);
     strbuf_done(&partial);
     return code;
@@ -126,8 +169,21 @@ static int disk_drop(const struct disk_job *j, const char *name, struct error *e
     strbuf_init(&path, 0);
     strbuf_appendf(&path, "%s/%s", j->folder, name);
     int code = unlink(path.data) && errno != ENOENT ? error_set(e, ERR_IO, "%s: %s", path.data, strerror(errno)) : 0;
+    strbuf_append_text(&path, ".part"); /* of a making that did not end */
+    unlink(path.data);
     strbuf_done(&path);
     return code;
+}
+
+static int disk_drop_others(const struct disk_job *j, int64_t ephemeral_gib, int64_t swap_mib, struct error *e)
+{
+    int code = ephemeral_gib == 0 ? disk_drop(j, j->kind->ephemeral, e) : 0;
+    return code || swap_mib > 0 ? code : disk_drop(j, j->kind->swap, e);
+}
+
+int disk_drop_more(const char *folder, int64_t ephemeral_gib, int64_t swap_mib, struct error *e)
+{
+    return disk_drop_others(&(struct disk_job){&disk_overlays, folder, false}, ephemeral_gib, swap_mib, e);
 }
 
 static int disk_make_all(const struct disk_job *j, const struct spec *spec, const struct disk_base *base,
@@ -147,13 +203,29 @@ static int disk_make_all(const struct disk_job *j, const struct spec *spec, cons
     return code ? code : disk_make_others(j, spec->ephemeral_gib, spec->swap_mib, e);
 }
 
+/* bytes 0: as large as it is. */
+static int disk_grow(const struct disk_job *j, const char *name, int64_t bytes, struct error *e)
+{
+    struct strbuf path;
+    strbuf_init(&path, 0);
+    strbuf_appendf(&path, "%s/%s", j->folder, name);
+    int code = bytes > 0 ? j->kind->enlarge(path.data, bytes, e) : 0;
+    strbuf_done(&path);
+    return code;
+}
+
+static int disk_fit(const struct disk_job *j, const struct spec *spec, const struct disk_base *base, struct error *e)
+{
+    int code = disk_make_all(j, spec, base, e);
+    code = code ? code : disk_grow(j, j->kind->root, spec->root_gib * DISK_GIB, e);
+    code = code ? code : disk_grow(j, j->kind->ephemeral, spec->ephemeral_gib * DISK_GIB, e);
+    code = code ? code : disk_grow(j, j->kind->swap, spec->swap_mib * DISK_MIB, e);
+    return code ? code : disk_drop_others(j, spec->ephemeral_gib, spec->swap_mib, e);
+}
+
 int disk_make(const char *folder, const struct spec *spec, const struct disk_base *base, bool first, struct error *e)
 {
-    const struct disk_job job = {&disk_overlays, folder, first};
-    int code = disk_make_all(&job, spec, base, e);
-    if (!code && spec->ephemeral_gib == 0)
-        code = disk_drop(&job, job.kind->ephemeral, e);
-    return code || spec->swap_mib > 0 ? code : disk_drop(&job, job.kind->swap, e);
+    return disk_fit(&(struct disk_job){&disk_overlays, folder, first}, spec, base, e);
 }
 
 int disk_make_more(const char *folder, int64_t ephemeral_gib, int64_t swap_mib, struct error *e)
@@ -164,7 +236,7 @@ int disk_make_more(const char *folder, int64_t ephemeral_gib, int64_t swap_mib, 
 int disk_make_raw(const char *folder, const struct spec *spec, const struct disk_base *base, bool first,
                   struct error *e)
 {
-    return disk_make_all(&(struct disk_job){&disk_raws, folder, first}, spec, base, e);
+    return disk_fit(&(struct disk_job){&disk_raws, folder, first}, spec, base, e);
 }
 
 static int disk_remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)

@@ -16,6 +16,7 @@
 #define IMAGE_CHECK_DEADLINE_MS 20000
 #define IMAGE_CHECK_MEMORY      ((int64_t)1 << 30)
 #define IMAGE_CHECK_CPU_S       20
+#define IMAGE_CHECK_MOST        ((int64_t)1 << 60) /* so that sums with it are numbers */
 /* qcow2: incompatible feature bits */
 #define IMAGE_CHECK_DIRTY       1u /* refcounts are inexact: repaired when opened */
 #define IMAGE_CHECK_COMPRESSION 8u
@@ -178,7 +179,7 @@ static int image_check_ask(const char *path, const char *format, int64_t *ret_vi
     return code;
 }
 
-int image_check(const char *path, const char *format, int64_t *ret_virtual_bytes, struct error *e)
+static int image_check_content(const char *path, const char *format, int64_t *ret_virtual_bytes, struct error *e)
 {
     struct stat st;
     int64_t files;
@@ -195,6 +196,17 @@ int image_check(const char *path, const char *format, int64_t *ret_virtual_bytes
         return error_set(e, ERR_IO, "%s: %s", path, strerror(errno));
     *ret_virtual_bytes = st.st_size;
     return 0;
+}
+
+int image_check(const char *path, const char *format, int64_t *ret_virtual_bytes, struct error *e)
+{
+    int64_t bytes = 0;
+    int code = image_check_content(path, format, &bytes, e);
+    if (!code && (bytes < 0 || bytes > IMAGE_CHECK_MOST))
+        code = error_set(e, ERR_INVALID, "The image is larger than any disk that can be made of it");
+    if (!code)
+        *ret_virtual_bytes = bytes;
+    return code;
 }
 
 int image_check_backing(const char *path, char ret[IMAGE_CHECK_NAME_SIZE], struct error *e)

@@ -294,63 +294,14 @@ static int fetch_all(struct job *j, struct error *e)
 
 /* ---- what the flavor wants ---- */
 
-static int grow(struct job *j, const char *name, int64_t bytes, struct error *e)
-{
-    const char *path = arena_printf(&j->arena, "%s/%s", j->folder, name);
-    const char *size = arena_printf(&j->arena, "%lld", (long long)bytes);
-    const char *measure[] = {"qemu-img", "info", "--output=json", "-f", "qcow2", "--", path, NULL};
-    const char *resize[] = {"qemu-img", "resize", "-q", "-f", "qcow2", "--", path, size, NULL};
-    struct child child = {.argv = measure, .deadline_ms = RECEIVE_IMAGE_MS};
-    struct strbuf text;
-    struct json_doc doc;
-    int64_t now = 0;
-    if (bytes == 0 || access(path, F_OK) != 0)
-        return 0;
-    strbuf_init(&text, 1 << 20);
-    int code = child_run(&child, &text, e);
-    code = code ? code : json_in_parse(text.data, text.size, &doc, e);
-    if (!code) {
-        json_in_int(json_in_member(doc.root, "virtual-size"), &now);
-        json_in_done(&doc);
-    }
-    strbuf_done(&text);
-    return code || now >= bytes ? code : image_tool(resize, e);
-}
-
-static int grow_raw(struct job *j, const char *name, int64_t bytes, struct error *e)
-{
-    const char *path = arena_printf(&j->arena, "%s/%s", j->folder, name);
-    struct stat st;
-    if (bytes == 0 || stat(path, &st) || st.st_size >= bytes || truncate(path, bytes) == 0)
-        return 0;
-    return error_set(e, ERR_IO, "%s: %s", path, strerror(errno));
-}
-
-static int fit_raw(struct job *j, struct error *e)
-{
-    const struct spec *s = j->what->spec;
-    static const struct disk_base none = {0};
-    int code = grow_raw(j, DOMAIN_XML_RAW_ROOT, s->root_gib << 30, e);
-    code = code ? code : grow_raw(j, DOMAIN_XML_RAW_EPHEMERAL, s->ephemeral_gib << 30, e);
-    code = code ? code : grow_raw(j, DOMAIN_XML_RAW_SWAP, s->swap_mib << 20, e);
-    return code || s->root_gib == 0 ? code : disk_make_raw(j->folder, s, &none, true, e);
-}
-
 static int fit(struct job *j, struct error *e)
 {
-    const struct spec *s = j->what->spec;
     static const struct disk_base none = {0};
     if (access(arena_printf(&j->arena, "%s/" DOMAIN_XML_RAW_ROOT, j->folder), F_OK) == 0)
-        return fit_raw(j, e);
-    const char *root = arena_printf(&j->arena, "%s/%s", j->folder, DOMAIN_XML_ROOT);
-    if (access(root, F_OK) != 0)
+        return disk_make_raw(j->folder, j->what->spec, &none, true, e);
+    if (access(arena_printf(&j->arena, "%s/" DOMAIN_XML_ROOT, j->folder), F_OK) != 0)
         return error_set(e, ERR_NOT_FOUND, "The server's disk is missing on its host");
-    int code = grow(j, DOMAIN_XML_ROOT, s->root_gib << 30, e);
-    code = code ? code : grow(j, DOMAIN_XML_EPHEMERAL, s->ephemeral_gib << 30, e);
-    code = code ? code : grow(j, DOMAIN_XML_SWAP, s->swap_mib << 20, e);
-    if (code || s->root_gib == 0)
-        return code;
-    return disk_make(j->folder, s, &none, true, e); /* those that the old flavor had not */
+    return disk_make(j->folder, j->what->spec, &none, true, e);
 }
 
 /* ---- storage that both hosts reach ---- */

@@ -18,6 +18,7 @@
 #include "compute-agent/storage/owner.h"
 #include "compute-agent/storage/tree.h"
 #include "compute-agent/storage/tree_snapshot.h"
+#include "compute-agent/storage/volume.h"
 #include "compute-agent/worker.h"
 #include "compute-agent/xml/domain_xml.h"
 #include <dirent.h>
@@ -172,6 +173,14 @@ int storage_import(const struct settings *settings, const char *host_id, const c
     return code;
 }
 
+int storage_import_read(const struct settings *settings, const char *server_id, struct strbuf *ret)
+{
+    char *file = storage_imported_file(settings, server_id);
+    int code = file_read(file, ret, NULL);
+    free(file);
+    return code;
+}
+
 bool storage_is_imported(const struct settings *settings, const char *server_id)
 {
     char *file = storage_imported_file(settings, server_id);
@@ -254,6 +263,14 @@ static int storage_give(const struct storage_task *t, const char *path, struct e
     return code ? code : tree_own(path, first, e);
 }
 
+/* A start has sealed the last one. */
+static int storage_make_seed(const struct storage_task *t, const char *path, struct error *e)
+{
+    volume_unmount(path);
+    int code = config_drive_write_folder(path, t->spec, e);
+    return code ? code : storage_give(t, path, e);
+}
+
 static void storage_drive_run(struct worker_job *job)
 {
     struct storage_part *p = (struct storage_part *)job;
@@ -265,9 +282,7 @@ static void storage_drive_run(struct worker_job *job)
     if (!p->code && (t->root == PROFILE_ROOT_DISK || t->root == PROFILE_ROOT_BLOCK || t->root == PROFILE_ROOT_VOLUME))
         p->code = config_drive_make(t->folder, path.data, t->spec, &p->error);
     else if (!p->code && t->root == PROFILE_ROOT_TREE)
-        p->code = config_drive_write_folder(path.data, t->spec, &p->error);
-    if (!p->code && t->root == PROFILE_ROOT_TREE)
-        p->code = storage_give(t, path.data, &p->error);
+        p->code = storage_make_seed(t, path.data, &p->error);
     strbuf_done(&path);
 }
 

@@ -7,6 +7,7 @@ struct identity;
 struct loop;
 struct profile;
 struct settings;
+struct strbuf;
 struct storage;
 
 struct storage_setup {
@@ -35,6 +36,8 @@ int storage_remove(const struct settings *settings, const char *host_id, const c
  * wants to know. Its disks are where they were. ERR_IO. */
 int storage_import(const struct settings *settings, const char *host_id, const char *server_id, const char *definition,
                    struct error *e);
+/* That definition. ERR_NOT_FOUND, ERR_IO. */
+int storage_import_read(const struct settings *settings, const char *server_id, struct strbuf *ret);
 bool storage_is_imported(const struct settings *settings, const char *server_id);
 /* Blocking, any thread: ids of servers that have a folder which is not another host's. The caller frees each and the
  * list. */

@@ -9,6 +9,7 @@
 #include "compute-agent/storage/id_mount.h"
 #include "compute-agent/storage/id_range.h"
 #include "compute-agent/storage/image_check.h"
+#include "compute-agent/storage/tree_flatten.h"
 #include "compute-agent/storage/tree_snapshot.h"
 #include "compute-agent/storage/unpack.h"
 #include "compute-agent/storage/volume.h"
@@ -16,6 +17,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +33,9 @@
 #define TREE_PATH_MOST  1024
 #define TREE_GIB        ((int64_t)1 << 30)
 #define TREE_SLACK      ((int64_t)64 << 20) /* free space below which nothing new is begun */
-#define TREE_FILE_BYTES 8192                /* room for so many files: one for so many bytes */
+#define TREE_TRIES      250
+#define TREE_WAIT_MS    20
+#define TREE_FILE_BYTES 8192 /* room for so many files: one for so many bytes */
 
 static pthread_mutex_t tree_lock = PTHREAD_MUTEX_INITIALIZER; /* who mounts an image */
 
@@ -258,6 +262,33 @@ static int64_t tree_layer_bytes(const struct spec *spec, const struct disk_base 
     return base->virtual_bytes > TREE_GIB ? base->virtual_bytes : TREE_GIB;
 }
 
+/* ---- unmounting ---- */
+
+void tree_unmount(const char *folder)
+{
+    static const char *const names[] = {DOMAIN_XML_SEED, DOMAIN_XML_TREE, TREE_LOWER, TREE_LAYER};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char *at = strbuf_print("%s/%s", folder, names[i]);
+        volume_unmount(at);
+        free(at);
+    }
+}
+
+/* The volume's device is there for as long as any process has its mounts. */
+int tree_unmount_all(const char *folder, struct error *e)
+{
+    char *volume = strbuf_print("%s/" TREE_LAYER_FILE, folder);
+    bool used = true;
+    tree_unmount(folder);
+    for (int i = 0; used && i < TREE_TRIES; i++) {
+        used = volume_is_attached(volume);
+        if (used)
+            poll(NULL, 0, TREE_WAIT_MS);
+    }
+    free(volume);
+    return used ? error_set(e, ERR_BUSY, "The server's files are still in use by its last run") : 0;
+}
+
 /* The server was given a larger disk: it is off, and mounted anew with its next start. */
 static int tree_grow_layer(const char *folder, const struct spec *spec, struct error *e)
 {
@@ -265,8 +296,8 @@ static int tree_grow_layer(const char *folder, const struct spec *spec, struct e
     char *path = strbuf_print("%s/" TREE_LAYER_FILE, folder);
     int code = 0;
     if (volume_bytes(path) < bytes) {
-        tree_unmount(folder);
-        code = volume_grow(path, bytes, e);
+        code = tree_unmount_all(folder, e);
+        code = code ? code : volume_grow(path, bytes, e);
     }
     free(path);
     return code;
@@ -292,12 +323,14 @@ int tree_make(const char *instances, const char *folder, const struct spec *spec
 
 /* What a start mounts, from the image to the root. */
 struct tree_mounts {
+    bool flat; /* the image is not there, and `shown` is empty */
     char *shown, *volume, *layer, *upper, *work, *lower, *root;
 };
 
 static void tree_mounts_init(struct tree_mounts *m, const char *folder, const char *base)
 {
-    m->shown = strbuf_print("%s" TREE_SUFFIX, base);
+    m->flat = strcmp(base, TREE_FLAT) == 0;
+    m->shown = m->flat ? strbuf_print("%s/" TREE_LAYER "/" TREE_FLAT, folder) : strbuf_print("%s" TREE_SUFFIX, base);
     m->volume = strbuf_print("%s/" TREE_LAYER_FILE, folder);
     m->layer = strbuf_print("%s/" TREE_LAYER, folder);
     m->upper = strbuf_print("%s/" TREE_LAYER "/" TREE_UPPER, folder);
@@ -333,13 +366,21 @@ int tree_mount_volume(const char *folder, const char *volume, const char *by, co
     return code;
 }
 
+static int tree_mount_changes(const char *folder, const struct tree_mounts *m, struct error *e)
+{
+    int code = file_make_dirs(m->layer, 0700, e);
+    if (!code && !volume_is_mounted(m->layer))
+        code = tree_mount_volume(folder, m->volume, m->lower, m->layer, e);
+    return code;
+}
+
 /* The upper layer's root is what the container sees as its root's owner and mode. */
 static int tree_mount_layer(const char *folder, const struct tree_mounts *m, uid_t first, struct error *e)
 {
     struct stat st;
-    int code = file_make_dirs(m->layer, 0700, e);
-    if (!code && !volume_is_mounted(m->layer))
-        code = tree_mount_volume(folder, m->volume, m->lower, m->layer, e);
+    int code = tree_mount_changes(folder, m, e);
+    if (!code && m->flat)
+        code = file_make_dirs(m->shown, 0755, e);
     if (!code && stat(m->shown, &st))
         code = tree_fail(m->shown, e);
     if (!code && access(m->upper, F_OK) != 0)
@@ -353,11 +394,13 @@ static int tree_mount_layer(const char *folder, const struct tree_mounts *m, uid
 static int tree_mount_root(const struct tree_mounts *m, uid_t first, struct error *e)
 {
     volume_unmount(m->lower); /* of a start that was interrupted */
-    int code = file_make_dirs(m->lower, 0700, e);
-    code = code ? code : id_mount(m->shown, m->lower, DOMAIN_XML_IDS_FIRST, first, e);
+    int code = m->flat ? 0 : file_make_dirs(m->lower, 0700, e);
+    if (!code && !m->flat)
+        code = id_mount(m->shown, m->lower, DOMAIN_XML_IDS_FIRST, first, e);
     if (code)
         return code;
-    char *layers = strbuf_print("lowerdir=%s,upperdir=%s,workdir=%s", m->lower, m->upper, m->work);
+    char *layers = m->flat ? strbuf_print("lowerdir=%s,upperdir=%s,workdir=%s,index=off", m->shown, m->upper, m->work)
+                           : strbuf_print("lowerdir=%s,upperdir=%s,workdir=%s", m->lower, m->upper, m->work);
     if (mount("overlay", m->root, "overlay", MS_NODEV, layers))
         code = error_set(e, ERR_IO, "The server's files cannot be mounted at %s: %s", m->root, strerror(errno));
     volume_unmount(m->lower);
@@ -380,7 +423,8 @@ static int tree_mount_all(const char *folder, const char *base, uid_t first, str
     int code = 0;
     if (!volume_is_mounted(m.root)) {
         code = tree_check_name(folder, e);
-        code = code ? code : tree_show(base, e);
+        if (!code && !m.flat)
+            code = tree_show(base, e);
         code = code ? code : tree_mount_layer(folder, &m, first, e);
         code = code ? code : tree_mount_root(&m, first, e);
     }
@@ -388,7 +432,16 @@ static int tree_mount_all(const char *folder, const char *base, uid_t first, str
     return code;
 }
 
-int tree_mount(const char *folder, struct error *e)
+int tree_mount_own(const char *folder, struct error *e)
+{
+    struct tree_mounts m;
+    tree_mounts_init(&m, folder, TREE_FLAT);
+    int code = tree_mount_changes(folder, &m, e);
+    tree_mounts_done(&m);
+    return code;
+}
+
+int tree_mount_layers(const char *folder, struct error *e)
 {
     char *base = NULL;
     uid_t first = id_range_of(folder);
@@ -399,14 +452,21 @@ int tree_mount(const char *folder, struct error *e)
     return code;
 }
 
-void tree_unmount(const char *folder)
+/* It is on the host's disk, which nothing that runs inside may fill. */
+static int tree_seal_seed(const char *folder, struct error *e)
 {
-    static const char *const names[] = {DOMAIN_XML_TREE, TREE_LOWER, TREE_LAYER};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        char *at = strbuf_print("%s/%s", folder, names[i]);
-        volume_unmount(at);
-        free(at);
-    }
+    char *seed = strbuf_print("%s/" DOMAIN_XML_SEED, folder);
+    volume_unmount(seed);
+    int code = access(seed, F_OK) == 0 ? volume_seal(seed, e) : 0;
+    free(seed);
+    return code;
+}
+
+int tree_mount(const char *folder, struct error *e)
+{
+    int code = tree_flatten_end(folder, e);
+    code = code ? code : tree_mount_layers(folder, e);
+    return code ? code : tree_seal_seed(folder, e);
 }
 
 /* What belongs to its users goes before the note of who they are. */

@@ -8,7 +8,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* In a server's folder; a link to the image's file, made last: where it is, the rest is. */
+/* In a server's folder; a link to the image's file, or to TREE_FLAT (tree_flatten.h), made last: where it is, the rest
+ * is. */
 #define TREE_BASE "base"
 /* An unpacked image is seen at the image's path with this behind it, while the host is up. */
 #define TREE_SUFFIX ".tree"
@@ -25,11 +26,18 @@
  * `first` is false and the files are gone, ERR_IO, ERR_NO_SPACE, ERR_TIMEOUT. */
 int tree_make(const char *instances, const char *folder, const struct spec *spec, const struct disk_base *base,
               bool first, struct error *e);
-/* The layers become DOMAIN_XML_TREE in `folder`, or are it already. ERR_NOT_FOUND, ERR_IO. */
+/* The layers become DOMAIN_XML_TREE in `folder`, or are it already, and DOMAIN_XML_SEED can only be read; of a server
+ * that is off. ERR_NOT_FOUND, ERR_IO. */
 int tree_mount(const char *folder, struct error *e);
+/* The same, whatever is left to be done of it; and its volume alone, at TREE_LAYER. */
+int tree_mount_layers(const char *folder, struct error *e);
+int tree_mount_own(const char *folder, struct error *e);
 /* What is not there is no error. */
 void tree_unmount(const char *folder);
-/* The same, and the server's changes and seed are gone. */
+/* The same, and no process anywhere has them any more: the volume can be used otherwise. ERR_BUSY after some seconds.
+ */
+int tree_unmount_all(const char *folder, struct error *e);
+/* tree_unmount, and the server's changes and seed are gone. */
 void tree_discard(const char *folder);
 /* The folder's first user; as written in its volume. 0 when there is none. */
 uid_t tree_owners(const char *folder);
@@ -38,7 +46,7 @@ uid_t tree_owners(const char *folder);
 int tree_mount_volume(const char *folder, const char *volume, const char *by, const char *at, struct error *e);
 /* Makes the link to the image's file, or there is one. ERR_IO. */
 int tree_link(const char *folder, const char *base, struct error *e);
-/* The image that a server's folder is based on; false when it is on none. Caller frees. */
+/* What TREE_BASE says; false when there is none. Caller frees. */
 bool tree_base(const char *folder, char **ret);
 /* The image's files are seen at its path with TREE_SUFFIX. ERR_IO, and as tree_make. */
 int tree_show(const char *image, struct error *e);

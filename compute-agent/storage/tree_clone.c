@@ -2,9 +2,11 @@
  * there; each on disk before the next. */
 #include "compute-agent/storage/tree_clone.h"
 #include "common/strbuf.h"
+#include "compute-agent/storage/file_copy.h"
 #include "compute-agent/storage/id_range.h"
 #include "compute-agent/storage/tree.h"
 #include "compute-agent/storage/tree_copy.h"
+#include "compute-agent/storage/tree_flatten.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,28 +14,17 @@
 #include <string.h>
 #include <unistd.h>
 
-static int tree_clone_sync(const char *path, struct error *e)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    int code = fd < 0 || fsync(fd) ? error_set(e, ERR_IO, "%s: %s", path, strerror(errno)) : 0;
-    if (fd >= 0)
-        close(fd);
-    return code;
-}
-
 static int tree_clone_volume(const char *from, const char *to, const atomic_bool *stop, struct error *e)
 {
     char *volume = strbuf_print("%s/" TREE_LAYER_FILE, to), *part = strbuf_print("%s.part", volume);
     unlink(part);
     int code = tree_copy(from, part, stop, e);
-    code = code ? code : tree_clone_sync(part, e);
-    if (!code && rename(part, volume))
-        code = error_set(e, ERR_IO, "%s: %s", volume, strerror(errno));
+    code = code ? code : file_copy_publish(part, volume, e);
     if (code)
         unlink(part);
     free(volume);
     free(part);
-    return code ? code : tree_clone_sync(to, e);
+    return code;
 }
 
 int tree_clone(const char *instances, const char *from, const char *to, const atomic_bool *stop, struct error *e)
@@ -49,8 +40,9 @@ int tree_clone(const char *instances, const char *from, const char *to, const at
     int code = id_range_take(instances, to, &first, e);
     code = code ? code : id_range_write(to, TREE_OWNERS, owners, e);
     code = code ? code : tree_clone_volume(from, to, stop, e);
+    code = code ? code : tree_flatten_inherit(from, to, e);
     code = code ? code : tree_link(to, base, e);
-    code = code ? code : tree_clone_sync(to, e);
+    code = code ? code : file_copy_sync(to, e);
     free(base);
     return code;
 }

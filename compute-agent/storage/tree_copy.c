@@ -4,8 +4,8 @@
  * Failure modes: an agent that dies with the volume frozen leaves the container waiting; the lock ends with it, and the
  * next one thaws all when it starts. */
 #include "compute-agent/storage/tree_copy.h"
-#include "common/child.h"
 #include "common/strbuf.h"
+#include "compute-agent/storage/file_copy.h"
 #include "compute-agent/storage/tree.h"
 #include "compute-agent/storage/volume.h"
 #include <errno.h>
@@ -15,12 +15,9 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
-#define TREE_COPY_MS    600000
-#define TREE_COPY_SLACK ((int64_t)64 << 20)
+#define TREE_COPY_MS 600000
 
 static int tree_copy_fail(const char *path, struct error *e)
 {
@@ -54,45 +51,16 @@ static int tree_copy_set(const char *layer, unsigned long request)
     return why;
 }
 
-/* False: the file system shares no blocks. */
-static bool tree_copy_share(int from, const char *to)
-{
-    int fd = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    bool shared = fd >= 0 && ioctl(fd, FICLONE, from) == 0;
-    if (fd >= 0)
-        close(fd);
-    return shared;
-}
-
-static int tree_copy_check_space(int from, const char *volume, struct error *e)
-{
-    struct stat st;
-    struct statvfs fs;
-    if (fstat(from, &st) || fstatvfs(from, &fs))
-        return tree_copy_fail(volume, e);
-    return (int64_t)(fs.f_bavail * fs.f_frsize) < (int64_t)st.st_blocks * 512 + TREE_COPY_SLACK
-               ? error_set(e, ERR_NO_SPACE, "There is no space left on the host for a copy of the server's changes")
-               : 0;
-}
-
-static int tree_copy_bytes(int from, const char *volume, const char *to, const atomic_bool *stop, struct error *e)
-{
-    const char *argv[] = {"cp", "--reflink=auto", "--sparse=always", "--", volume, to, NULL};
-    struct child child = {.argv = argv, .deadline_ms = TREE_COPY_MS, .stop = stop};
-    int code = tree_copy_check_space(from, volume, e);
-    return code ? code : child_run(&child, NULL, e);
-}
-
 /* EBUSY: it is frozen, of one that was interrupted. */
-static int tree_copy_frozen(int from, const char *volume, const char *layer, const char *to, const atomic_bool *stop,
+static int tree_copy_frozen(const char *volume, const char *layer, const char *to, const atomic_bool *stop,
                             struct error *e)
 {
     bool mounted = volume_is_mounted(layer);
     int why = mounted ? tree_copy_set(layer, FIFREEZE) : 0, code = 0;
     if (why && why != EBUSY)
         return error_set(e, ERR_IO, "%s cannot be frozen: %s", layer, strerror(why));
-    if (!tree_copy_share(from, to))
-        code = tree_copy_bytes(from, volume, to, stop, e);
+    if (!file_copy_share(volume, to))
+        code = file_copy_bytes(volume, to, TREE_COPY_MS, stop, e);
     if (mounted)
         tree_copy_set(layer, FITHAW);
     return code;
@@ -102,7 +70,7 @@ int tree_copy(const char *folder, const char *to, const atomic_bool *stop, struc
 {
     char *volume = strbuf_print("%s/" TREE_LAYER_FILE, folder), *layer = strbuf_print("%s/" TREE_LAYER, folder);
     int lock = tree_copy_lock(volume, LOCK_EX);
-    int code = lock < 0 ? tree_copy_fail(volume, e) : tree_copy_frozen(lock, volume, layer, to, stop, e);
+    int code = lock < 0 ? tree_copy_fail(volume, e) : tree_copy_frozen(volume, layer, to, stop, e);
     if (lock >= 0)
         close(lock);
     free(volume);

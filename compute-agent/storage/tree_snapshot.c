@@ -13,6 +13,7 @@
 #include "compute-agent/storage/id_range.h"
 #include "compute-agent/storage/tree.h"
 #include "compute-agent/storage/tree_copy.h"
+#include "compute-agent/storage/tree_flatten.h"
 #include "compute-agent/storage/volume.h"
 #include "compute-agent/xml/domain_xml.h"
 #include <errno.h>
@@ -54,13 +55,21 @@ static void tree_snapshot_done(struct tree_snapshot *s)
 
 /* ---- the archive ---- */
 
+static int tree_snapshot_mount_lower(const struct tree_snapshot *s, struct error *e)
+{
+    int code = tree_show(s->base, e);
+    return code ? code : id_mount(s->shown, s->lower, DOMAIN_XML_IDS_FIRST, s->first, e);
+}
+
+/* Without an image: the folder for the lower layer, with nothing mounted on it, is as empty as that is to be. */
 static int tree_snapshot_mount(const struct tree_snapshot *s, struct error *e)
 {
     int code = tree_mount_volume(s->folder, s->copy, s->lower, s->at, e);
     if (!code && access(s->upper, F_OK) != 0)
         code = error_set(e, ERR_NOT_FOUND, "The server has never run: it has no files of its own");
-    code = code ? code : tree_show(s->base, e);
-    code = code ? code : id_mount(s->shown, s->lower, DOMAIN_XML_IDS_FIRST, s->first, e);
+    code = code ? code : tree_flatten_tidy(s->folder, s->upper, e);
+    if (!code && strcmp(s->base, TREE_FLAT) != 0)
+        code = tree_snapshot_mount_lower(s, e);
     if (code)
         return code;
     char *layers = strbuf_print("lowerdir=%s:%s", s->upper, s->lower);

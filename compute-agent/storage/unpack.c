@@ -205,6 +205,20 @@ static const struct unpack_kind *unpack_find(const char *format)
     return NULL;
 }
 
+/* Clients that do not know the word squashfs can only say "an archive" (container format docker): which one shows in
+ * its first bytes, as tar's compression does. */
+static const struct unpack_kind *unpack_look(const char *image, const char *format)
+{
+    const struct unpack_kind *kind = unpack_find(format);
+    char magic[4] = "";
+    int fd = kind && kind->files == unpack_tar ? open(image, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return kind;
+    bool squashed = pread(fd, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) && memcmp(magic, "hsqs", 4) == 0;
+    close(fd);
+    return squashed ? unpack_find("squashfs") : kind;
+}
+
 bool unpack_takes(const char *format)
 {
     return unpack_find(format) != NULL;
@@ -224,7 +238,7 @@ static int64_t unpack_line_bytes(const char *line)
 
 int unpack_list(const char *image, const char *format, int64_t *ret_bytes, int64_t *ret_files, struct error *e)
 {
-    const struct unpack_kind *kind = unpack_find(format);
+    const struct unpack_kind *kind = unpack_look(image, format);
     if (!kind || !kind->list)
         return error_set(e, ERR_INVALID, "%s is no archive of a container's root", format);
     struct child child = {.argv = kind->list, .input = image};
@@ -235,7 +249,8 @@ int unpack_list(const char *image, const char *format, int64_t *ret_bytes, int64
     int code = unpack_run(&child, &list, what.data, e);
     int64_t bytes = 0, files = 0;
     for (const char *line = list.data; !code && *line; files++) {
-        bytes += unpack_line_bytes(line);
+        if (__builtin_add_overflow(bytes, unpack_line_bytes(line), &bytes))
+            code = error_set(e, ERR_INVALID, "The image's files are larger than any disk");
         line += strcspn(line, "\n");
         line += *line == '\n';
     }
@@ -250,7 +265,7 @@ int unpack_list(const char *image, const char *format, int64_t *ret_bytes, int64
 
 int unpack_files(const char *image, const char *format, const char *folder, const char *scratch, struct error *e)
 {
-    const struct unpack_kind *kind = unpack_find(format);
+    const struct unpack_kind *kind = unpack_look(image, format);
     return kind ? kind->files(image, folder, scratch, e)
                 : error_set(e, ERR_INVALID, "A container cannot be made from a %s image", format);
 }

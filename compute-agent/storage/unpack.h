@@ -7,8 +7,8 @@
 
 /* "root-tar", "squashfs", "qcow2", "raw". */
 bool unpack_takes(const char *format);
-/* Reads the listing of an archive or squashfs to its end. *ret_bytes: of all files in it, *ret_files: how many.
- * ERR_INVALID, ERR_TIMEOUT, ERR_NOT_FOUND without a program for it. */
+/* A "root-tar" may be a squashfs as well. Reads the listing of an archive or squashfs to its end. *ret_bytes: of all
+ * files in it, *ret_files: how many. ERR_INVALID, ERR_TIMEOUT, ERR_NOT_FOUND without a program for it. */
 int unpack_list(const char *image, const char *format, int64_t *ret_bytes, int64_t *ret_files, struct error *e);
 /* Puts the files into `folder`, which is to be empty and the first user's of DOMAIN_XML_IDS_FIRST, as all files will be
  * the users' from there on. Device nodes are left out. Of a disk, the files are those of the largest ext file system on

@@ -2,11 +2,14 @@
  * writes the file's blocks, so that mounting it is no risk. */
 #include "compute-agent/storage/volume.h"
 #include "common/child.h"
+#include "common/file.h"
 #include "common/strbuf.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/loop.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -152,6 +155,47 @@ bool volume_is_mounted(const char *at)
     bool mounted = stat(at, &inner) == 0 && stat(up.data, &outer) == 0 && inner.st_dev != outer.st_dev;
     strbuf_done(&up);
     return mounted;
+}
+
+/* /sys/block/loopN/loop/backing_file */
+static bool volume_is_behind(const char *device, const char *path)
+{
+    struct strbuf text;
+    char *name = strbuf_print("/sys/block/%s/loop/backing_file", device);
+    strbuf_init(&text, 0);
+    bool is = file_read(name, &text, NULL) == 0 && strncmp(text.data, path, strlen(path)) == 0 &&
+              strcmp(text.data + strlen(path), "\n") == 0;
+    strbuf_done(&text);
+    free(name);
+    return is;
+}
+
+bool volume_is_attached(const char *path)
+{
+    bool is = false;
+    char *whole = realpath(path, NULL);
+    DIR *dir = whole ? opendir("/sys/block") : NULL;
+    for (struct dirent *d; !is && dir && (d = readdir(dir));)
+        is = strncmp(d->d_name, "loop", 4) == 0 && volume_is_behind(d->d_name, whole);
+    if (dir)
+        closedir(dir);
+    free(whole);
+    return is;
+}
+
+/* It is never there without being sealed. Who has a copy of the mount in a user namespace of its own cannot change it.
+ */
+int volume_seal(const char *folder, struct error *e)
+{
+    struct mount_attr sealed = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV};
+    int tree = open_tree(AT_FDCWD, folder, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    int code = tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &sealed, sizeof(sealed)) ||
+                       move_mount(tree, "", AT_FDCWD, folder, MOVE_MOUNT_F_EMPTY_PATH)
+                   ? volume_fail(folder, "it cannot be sealed", e)
+                   : 0;
+    if (tree >= 0)
+        close(tree);
+    return code;
 }
 
 void volume_unmount(const char *at)

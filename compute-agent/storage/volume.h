@@ -20,5 +20,9 @@ int64_t volume_bytes(const char *path);
 int volume_grow(const char *path, int64_t bytes, struct error *e);
 /* Something is mounted at the folder. */
 bool volume_is_mounted(const char *at);
-/* Whatever is; nothing there is no error. */
+/* Some process on the host has the volume mounted, or it is just being given up. */
+bool volume_is_attached(const char *path);
+/* A mount of the folder over itself through which nothing can be written; nothing else may be mounted there. ERR_IO. */
+int volume_seal(const char *folder, struct error *e);
+/* Whatever is mounted at the folder; nothing there is no error. */
 void volume_unmount(const char *at);

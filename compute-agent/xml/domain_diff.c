@@ -1,6 +1,8 @@
 /* The documents are read; each nic or disk of one is looked for in the other. */
 #include "compute-agent/xml/domain_diff.h"
 #include "common/memory.h"
+#include "common/strbuf.h"
+#include "compute-agent/xml/domain_xml.h"
 #include "compute-agent/xml/xml.h"
 #include <stdbool.h>
 #include <stdlib.h>
@@ -35,6 +37,43 @@ static bool has_nic(xmlDocPtr doc, xmlNodePtr nic)
     return false;
 }
 
+/* ---- what a container calls its nics ---- */
+
+static bool is_called(xmlNodePtr nic, const char *name)
+{
+    char *called = xml_get(xml_first(nic, "guest"), "dev");
+    bool is = called && strcmp(called, name) == 0;
+    free(called);
+    return is;
+}
+
+/* By a nic that stays, or by one that is plugged before. */
+static bool is_taken(const char *name, xmlDocPtr from, xmlDocPtr to, xmlNodePtr before)
+{
+    for (xmlNodePtr nic = first_nic(from); nic; nic = xml_next(nic, "interface")) {
+        if (is_called(nic, name) && has_nic(to, nic))
+            return true;
+    }
+    for (xmlNodePtr nic = first_nic(to); nic && nic != before; nic = xml_next(nic, "interface")) {
+        if (is_called(nic, name) && !has_nic(from, nic))
+            return true;
+    }
+    return false;
+}
+
+/* A definition counts from its first nic on; what runs has kept the names that it was started with. */
+static void rename_nic(xmlNodePtr nic, xmlDocPtr from, xmlDocPtr to)
+{
+    char *name = xml_get(xml_first(nic, "guest"), "dev");
+    for (int number = 0; name && is_taken(name, from, to, nic); number++) {
+        free(name);
+        name = strbuf_print("eth%d", number);
+    }
+    if (name)
+        xmlSetProp(xml_first(nic, "guest"), BAD_CAST "dev", BAD_CAST name);
+    free(name);
+}
+
 /* Takes over `name`. */
 static void add(struct domain_diff *diff, enum domain_diff_kind kind, xmlNodePtr device, char *name)
 {
@@ -58,8 +97,12 @@ int domain_diff_nics(const char *live, const char *wanted, struct domain_diff *r
         if (!has_nic(to, nic))
             add(&diff, DOMAIN_DIFF_UNPLUG, nic, mac_of(nic));
     }
-    for (xmlNodePtr nic = to ? first_nic(to) : NULL; nic; nic = xml_next(nic, "interface"))
-        add(&diff, has_nic(from, nic) ? DOMAIN_DIFF_UPDATE : DOMAIN_DIFF_PLUG, nic, mac_of(nic));
+    for (xmlNodePtr nic = to ? first_nic(to) : NULL; nic; nic = xml_next(nic, "interface")) {
+        bool there = has_nic(from, nic);
+        if (!there)
+            rename_nic(nic, from, to);
+        add(&diff, there ? DOMAIN_DIFF_UPDATE : DOMAIN_DIFF_PLUG, nic, mac_of(nic));
+    }
     if (from)
         xmlFreeDoc(from);
     if (to)
@@ -80,10 +123,56 @@ static char *target_of(xmlNodePtr disk)
     return xml_get(xml_first(disk, "target"), "dev");
 }
 
-static bool has_disk(xmlDocPtr doc, xmlNodePtr disk)
+/* `but`: up to there; NULL: any. */
+static bool has_target(xmlDocPtr doc, const char *target, xmlNodePtr but)
+{
+    for (xmlNodePtr disk = first_disk(doc); disk && disk != but; disk = xml_next(disk, "disk")) {
+        char *name = target_of(disk);
+        bool same = name && strcmp(name, target) == 0;
+        free(name);
+        if (same)
+            return true;
+    }
+    return false;
+}
+
+/* Disks that the guest has keep their places until it starts next. */
+static void rename_disk(xmlNodePtr disk, xmlDocPtr from, xmlDocPtr to)
+{
+    char target[] = "vdb";
+    char *name = target_of(disk);
+    bool taken = name && has_target(from, name, NULL);
+    free(name);
+    while (taken && target[2] < 'z' && (has_target(from, target, NULL) || has_target(to, target, disk)))
+        target[2]++;
+    if (taken)
+        xmlSetProp(xml_first(disk, "target"), BAD_CAST "dev", BAD_CAST target);
+}
+
+static char *file_of(xmlNodePtr disk)
+{
+    return xml_get(xml_first(disk, "source"), "file");
+}
+
+static bool is_of(xmlNodePtr disk, const char *name)
+{
+    char *file = file_of(disk);
+    const char *slash = file ? strrchr(file, '/') : NULL;
+    bool is = slash && strcmp(slash + 1, name) == 0;
+    free(file);
+    return is;
+}
+
+/* A file that a resize may bring and take: the root's and the config drive's stay. */
+static bool is_further(xmlNodePtr disk)
+{
+    return is_of(disk, DOMAIN_XML_EPHEMERAL) || is_of(disk, DOMAIN_XML_SWAP);
+}
+
+static bool has_file(xmlDocPtr doc, xmlNodePtr disk)
 {
     for (xmlNodePtr other = first_disk(doc); other; other = xml_next(other, "disk")) {
-        if (same_text(target_of(other), target_of(disk)))
+        if (same_text(file_of(other), file_of(disk)))
             return true;
     }
     return false;
@@ -95,9 +184,15 @@ int domain_diff_disks(const char *live, const char *defined, const char *wanted,
     struct domain_diff diff = {0};
     xmlDocPtr from = xml_parse(live, e), kept = from ? xml_parse(defined, e) : NULL;
     xmlDocPtr to = kept ? xml_parse(wanted, e) : NULL;
+    for (xmlNodePtr disk = to ? first_disk(from) : NULL; disk; disk = xml_next(disk, "disk")) {
+        if (is_further(disk) && !has_file(to, disk))
+            add(&diff, DOMAIN_DIFF_UNPLUG, disk, target_of(disk));
+    }
     for (xmlNodePtr disk = to ? first_disk(to) : NULL; disk; disk = xml_next(disk, "disk")) {
-        if (!has_disk(from, disk) && !has_disk(kept, disk))
-            add(&diff, DOMAIN_DIFF_PLUG, disk, target_of(disk));
+        if (!is_further(disk) || has_file(from, disk) || has_file(kept, disk))
+            continue;
+        rename_disk(disk, from, to);
+        add(&diff, DOMAIN_DIFF_PLUG, disk, target_of(disk));
     }
     int code = to ? 0 : ERR_CORRUPT;
     if (from)
@@ -109,6 +204,17 @@ int domain_diff_disks(const char *live, const char *defined, const char *wanted,
     if (!code)
         *ret = diff;
     return code;
+}
+
+char *domain_diff_target(const char *domain, const char *name)
+{
+    xmlDocPtr doc = xml_parse(domain, NULL);
+    char *target = NULL;
+    for (xmlNodePtr disk = doc ? first_disk(doc) : NULL; disk && !target; disk = xml_next(disk, "disk"))
+        target = is_of(disk, name) ? target_of(disk) : NULL;
+    if (doc)
+        xmlFreeDoc(doc);
+    return target;
 }
 
 void domain_diff_done(struct domain_diff *diff)

@@ -19,12 +19,16 @@ struct domain_diff {
     size_t count, unplugs;
 };
 /* Compares the nics of what libvirt says of the domain with those of our definition: a nic is the same when its MAC
- * address and its network are. ERR_CORRUPT when either is no XML. The caller frees *ret with domain_diff_done. */
+ * address and its network are. One to be plugged gets another name inside where that of the definition is taken.
+ * ERR_CORRUPT when either is no XML. The caller frees *ret with domain_diff_done. */
 int domain_diff_nics(const char *live, const char *wanted, struct domain_diff *ret, struct error *e);
-/* The disks that only our definition has: neither the running domain nor the definition that libvirt has of it has one
- * of that target. All are to be plugged. The same errors, the same owner. */
+/* The same of ephemeral and swap disks. Plugged are those that neither the running domain nor the definition that
+ * libvirt has of it has, with another target where that of the definition is taken; unplugged those that only the
+ * running domain has. */
 int domain_diff_disks(const char *live, const char *defined, const char *wanted, struct domain_diff *ret,
                       struct error *e);
+/* What the domain calls the disk whose file has that name; NULL: it has none. Caller frees. */
+char *domain_diff_target(const char *domain, const char *name);
 /* What a domain has now, or starts with. ERR_CORRUPT. */
 struct domain_diff_sizes {
     int64_t vcpus, memory_mib;

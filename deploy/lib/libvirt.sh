@@ -55,9 +55,15 @@ libvirt_reaper() {
     if [ ! -d /run/systemd/system ] && command -v tini >/dev/null; then echo "tini -s --"; fi
 }
 
+# One at a time: of two that start a daemon at once, one would see it fail.
 libvirt_start_by_hand() {
+    mkdir -p /run/libvirt
+    (flock 9 && libvirt_start_daemons 9>&-) 9>/run/libvirt/virga-start.lock
+}
+
+libvirt_start_daemons() {
     local log=/var/log/libvirt
-    mkdir -p /run/libvirt $log /var/lib/libvirt/images
+    mkdir -p $log /var/lib/libvirt/images
     libvirt_prepare_kvm_device
     libvirt_daemon_runs /run/virtlogd.pid virtlogd || virtlogd -d || libvirt_fail "virtlogd does not start" || return 1
     # A libvirtd that is there but slow is waited for, not started twice.
@@ -115,7 +121,8 @@ libvirt_node_write_config() { # NAME DIR ADDRESS
     mkdir -p "$dir"/{etc,run,log,cache,cgroup,varlib/{images,qemu}}
     [ -s "$dir/host_uuid" ] || cat /proc/sys/kernel/random/uuid >"$dir/host_uuid"
     cp -r /etc/libvirt/. "$dir/etc/"
-    rm -rf "$dir"/etc/qemu/*.xml "$dir"/etc/{qemu/autostart,qemu/networks,storage,secrets}
+    # Settings, not what others have defined here by now.
+    rm -rf "$dir"/etc/{qemu,lxc,libxl}/*.xml "$dir"/etc/{qemu,lxc,libxl}/autostart "$dir"/etc/{qemu/networks,storage,secrets} "$dir"/etc/nwfilter/virga-*
     {
         printf 'auth_unix_rw = "none"\nunix_sock_group = "root"\nunix_sock_rw_perms = "0700"\n'
         printf 'host_uuid = "%s"\n' "$(cat "$dir/host_uuid")"
@@ -145,6 +152,8 @@ for controller in /sys/fs/cgroup/*/; do
     for file in cpuset.cpus cpuset.mems; do
         [ ! -e "$controller/$file" ] || cat "$controller/$file" >"$own/$file"
     done
+    # Otherwise all its guests together would weigh as much as one program of this machine's.
+    [ ! -e "$own/cpu.shares" ] || echo 8192 >"$own/cpu.shares"
     mount --bind "$own" "$controller"
 done
 # libvirt cannot cope with version 1 controllers beside a unified tree.

@@ -4,7 +4,6 @@
 #include "common/model/cpu.h"
 #include "db/store_host_leave.h"
 #include "db/store_host_load.h"
-#include "db/store_image.h"
 #include "db/store_rebalance.h"
 #include "scheduler/flows/rebalance_flow.h"
 #include "scheduler/reading/requirements.h"
@@ -110,19 +109,6 @@ static bool is_at_rest(const struct server_row *row)
            row->fault_code == 0 && row->observed_revision >= row->desired_revision;
 }
 
-static int read_image(struct reader *r, const struct server_row *row, struct placement_waiting_row *to, struct error *e)
-{
-    struct image_row image;
-    struct error none = {0};
-    int rc =
-        row->image_id ? store_image_get(r->d->conn, row->image_id, NULL, true, r->arena, &image, &none) : ERR_NOT_FOUND;
-    if (!rc) {
-        to->image_properties = image.properties;
-        to->image_kind = store_image_kind(&image);
-    }
-    return rc && rc != ERR_NOT_FOUND ? error_set(e, rc, "%s", error_text(&none)) : 0;
-}
-
 /* The server itself is no member that others must keep away from. */
 static void forget_self(struct placement_request *q, int32_t slot, struct arena *a)
 {
@@ -150,7 +136,7 @@ static int read_request(struct reader *r, const struct server_row *row, struct r
     w->need = (struct resources){
         {row->vcpus, row->memory_mib, row->root_gib + row->ephemeral_gib + (row->swap_mib + 1023) / 1024}};
     memcpy(w->id, row->id, strnlen(row->id, sizeof(w->id) - 1));
-    int rc = read_image(r, row, w, e);
+    int rc = requirements_read_image(r->d->conn, row, r->arena, w, e);
     if (rc)
         return rc;
     rc = requirements_read(r->d->conn, r->d->feed.placement, w, r->arena, &to->request, &reason);

@@ -45,11 +45,14 @@ static int view(struct db_conn *c, struct look *l, struct migration_view *v, str
     const struct relocate *m = l->m;
     const struct migration_row *row = &m->row;
     enum server_power rest;
+    struct resources more;
     *v =
         (struct migration_view){.kind = row->kind, .step = row->step, .outcome = row->outcome, .request = row->request};
     v->placed = row->target_host != NULL;
     v->same_host = v->placed && strcmp(row->target_host, row->source_host) == 0;
     v->in_place = v->same_host && row->kind == MIGRATION_RESIZE && resize_is_in_place(row->options);
+    v->plugs = v->in_place && row->step == MIGRATION_QUEUED &&
+               resize_way_of(row->old_flavor, row->new_flavor, &more) == RESIZE_PLUG;
     v->shares = relocate_shares(row);
     v->refused = l->refusal != NULL;
     v->server_gone = m->gone;

@@ -7,7 +7,6 @@
 #include "db/store_cells.h"
 #include "db/store_host.h"
 #include "db/store_host_storage.h"
-#include "db/store_image.h"
 #include "scheduler/flows/relocate_internal.h"
 #include "scheduler/reading/requirements.h"
 #include <string.h>
@@ -42,25 +41,6 @@ static int note_busy(void *arg, const struct migration_row *row, struct error *e
     return 0;
 }
 
-static int read_image(struct search *s, struct error *e)
-{
-    const struct server_row *server = &s->m->server;
-    struct image_row image;
-    struct error none = {0};
-    int rc = server->image_id
-                 ? store_image_get(s->m->dispatch->conn, server->image_id, NULL, true, s->m->arena, &image, &none)
-                 : ERR_NOT_FOUND;
-    if (!rc) {
-        s->waiting.image_properties = image.properties;
-        s->waiting.image_kind = store_image_kind(&image);
-    } else if (rc == ERR_NOT_FOUND && server->image_id) { /* gone: what it asked for holds on */
-        error_clear(&none);
-        rc = store_server_image_properties(s->m->dispatch->conn, server->id, s->m->arena, &s->waiting.image_properties,
-                                           &none);
-    }
-    return rc && rc != ERR_NOT_FOUND ? error_set(e, rc, "%s", error_text(&none)) : 0;
-}
-
 static int read_search(struct search *s, struct error *e)
 {
     struct relocate *m = s->m;
@@ -83,7 +63,7 @@ static int read_search(struct search *s, struct error *e)
     s->waiting.group_id = m->server.group_id;
     s->waiting.flavor_extra = wished.flavor_extra;
     s->waiting.hints = m->server.hints;
-    return read_image(s, e);
+    return requirements_read_image(s->m->dispatch->conn, &s->m->server, s->m->arena, &s->waiting, e);
 }
 
 /* The server itself is no member that others must keep away from. */

@@ -19,6 +19,7 @@
 static enum server_operation operation_at(const struct migration_move *m, enum migration_kind kind)
 {
     switch (m->step) {
+    case MIGRATION_FITTING:
     case MIGRATION_STOPPING:
         return SERVER_OPERATION_RESIZE_PREP;
     case MIGRATION_RELEASING:
@@ -98,7 +99,8 @@ static int change_owner(struct db_conn *c, struct relocate *m, const struct migr
 
 static bool is_for_target(const char *kind)
 {
-    return strcmp(kind, "receive") == 0 || strcmp(kind, "ready") == 0 || strcmp(kind, "adopt") == 0;
+    return strcmp(kind, "receive") == 0 || strcmp(kind, "ready") == 0 || strcmp(kind, "adopt") == 0 ||
+           strcmp(kind, "fit") == 0;
 }
 
 static char *print_args(const struct relocate *m, const char *kind)
@@ -225,6 +227,16 @@ static int accept_power(struct db_conn *c, struct relocate *m, struct error *e)
     return desire(c, m, rest, e);
 }
 
+/* What waits for the confirmation of a resize on the same host. */
+static int confirm_disks(struct db_conn *c, struct relocate *m, struct error *e)
+{
+    const struct migration_row *row = &m->row;
+    enum server_power rest;
+    if (!m->server.desired_exists || !store_migration_is_local(row) || !resize_waits(row->old_flavor, row->new_flavor))
+        return 0;
+    return desire(c, m, server_power_of(m->server.observed_state, &rest) ? rest : m->server.desired_power, e);
+}
+
 static int resume_source(struct db_conn *c, struct relocate *m, struct error *e)
 {
     if (!m->server.desired_exists)
@@ -257,6 +269,8 @@ static int change_server(struct db_conn *c, struct relocate *m, const struct mig
         rc = desire(c, m, SERVER_POWER_STOPPED, e);
     if (!rc && move->step == MIGRATION_CLEARING && m->row.step == MIGRATION_VERIFYING)
         rc = accept_power(c, m, e);
+    if (!rc && move->step == MIGRATION_DONE && move->outcome == MIGRATION_COMPLETED)
+        rc = confirm_disks(c, m, e);
     if (!rc && s->operation == SERVER_OPERATION_NONE && server_operation_moves(was))
         rc = settle(c, m, move, e);
     if (!rc && move->step == MIGRATION_VERIFYING)

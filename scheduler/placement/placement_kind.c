@@ -206,7 +206,8 @@ static void mark_keys(struct placement *p, const struct kind_key *key)
         if (size < sizeof(text)) {
             memcpy(text, property, size);
             text[size] = '\0';
-            p->name_at[placement_name_intern(p, text)]->is_key = true;
+            int32_t number = placement_name_intern(p, text); /* may move name_at */
+            p->name_at[number]->is_key = true;
         }
     }
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define HOST_NAMES_MAX 256 /* traits, or properties, or tenants of one host */
 
@@ -35,16 +36,22 @@ static void names_add(struct names *n, const char *text)
     }
 }
 
+/* What is one driver in Nova's eyes. */
+static const struct {
+    const char *name, *driver;
+} aliases[] = {{"KVM", "QEMU"}};
+
 char *feed_hypervisor(const char *name, char *ret, size_t size)
 {
-    size_t i = 0;
-    for (; name[i] && i + 1 < size; i++) {
-        ret[i] = (char)tolower((unsigned char)name[i]);
+    size_t count = 0;
+    for (const char *at = name; *at && count + 1 < size; at++) {
+        if (*at != '-')
+            ret[count++] = (char)tolower((unsigned char)*at);
     }
-    ret[i] = '\0';
-    if (strcmp(ret, "kvm") == 0 && size > strlen("qemu")) {
-        memcpy(ret, "qemu", sizeof("qemu"));
-    }
+    ret[count] = '\0';
+    for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++)
+        if (strcasecmp(ret, aliases[i].name) == 0)
+            feed_hypervisor(aliases[i].driver, ret, size);
     return ret;
 }
 
@@ -90,6 +97,9 @@ static int add_capabilities(struct refresh *r, const struct placement_host_row *
         names_add(properties, cpu->items[i]);
     }
     names_add(properties, arena_printf(&r->arena, "capabilities:hypervisor_type=%s", row->hypervisor));
+    for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++)
+        if (strcmp(row->hypervisor, aliases[i].name) == 0)
+            names_add(properties, arena_printf(&r->arena, "capabilities:hypervisor_type=%s", aliases[i].driver));
     names_add(properties,
               arena_printf(&r->arena, "capabilities:hypervisor_version=%lld", (long long)row->hypervisor_version));
     return rc;

@@ -25,5 +25,6 @@ int feed_refresh_alive(struct feed *f, struct db_conn *c, int64_t now_us, struct
 /* The caller committed a change numbered `number` itself and has told the library already: skips it when nobody else's
  * lies between. */
 void feed_skip_own(struct feed *f, int64_t number);
-/* "KVM" and "QEMU" are one driver: the name that both hosts and images are compared by, lower case. Returns ret. */
+/* "KVM" and "QEMU" are one driver, "hyperv" is "Hyper-V": the name by which hosts are compared with what images and
+ * flavors ask for. Returns ret. */
 char *feed_hypervisor(const char *name, char *ret, size_t size);

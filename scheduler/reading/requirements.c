@@ -1,8 +1,8 @@
 /* Requirements: flavor extra specs "trait:NAME" = required|forbidden, "resources:CLASS" = amount,
  * "placement:policy" = NAME and "aggregate_instance_extra_specs:KEY" = VALUE, "hw:..." of NUMA cells
- * (common/model/numa_wish.h), image properties "trait:NAME", "hypervisor_type", "vm_mode", "architecture",
- * "vmware_template", those of common/model/machine.h, hints (scheduler/reading/hints.h), the server group. Names are
- * Nova's. */
+ * (common/model/numa_wish.h), image properties "trait:NAME", what both say of the host's kind
+ * (scheduler/reading/host_kind.h) and of the machine (common/model/machine.h), hints (scheduler/reading/hints.h), the
+ * server group. Names are Nova's. */
 #include "scheduler/reading/requirements.h"
 #include "common/json_in.h"
 #include "common/model/machine.h"
@@ -10,15 +10,13 @@
 #include "common/model/spec_match.h"
 #include "db/store_cells.h"
 #include "db/store_host_reach.h"
+#include "db/store_image.h"
 #include "scheduler/reading/feed.h"
 #include "scheduler/reading/hints.h"
+#include "scheduler/reading/host_kind.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define MODE_CONTAINER "CUSTOM_VM_MODE_EXE"
-#define MODE_XEN       "CUSTOM_VM_MODE_XEN"
-#define TEMPLATES      "CUSTOM_IMAGE_TEMPLATES"
 
 struct reading {
     struct placement_request *request;
@@ -26,8 +24,7 @@ struct reading {
     struct arena *arena;
     struct error *error;
     size_t required, forbidden, properties;
-    const char *vm_mode; /* trait; NULL: none asked for */
-    bool template;       /* the image is a name for a template on a hypervisor's storage */
+    struct host_kind kind;
 };
 
 static int push(struct reading *r, const char **list, size_t *count, const char *text)
@@ -144,7 +141,7 @@ static int read_spec(struct reading *r, const char *name, const char *spec)
 {
     const char *key = after(name, "aggregate_instance_extra_specs:");
     if (!key && (after(name, "capabilities:") || !strchr(name, ':'))) {
-        key = name;
+        key = strcmp(name, "hypervisor_type") == 0 ? "capabilities:hypervisor_type" : name;
     }
     return !key || strcmp(name, "hide_hypervisor_id") == 0 ? 0 : match_property(r, name, key, spec);
 }
@@ -253,57 +250,9 @@ static int read_extra_spec(void *arg, const char *name, json_value *value)
     if (strcmp(name, "placement:storage") == 0) {
         return keep_for_storage(r, text);
     }
-    return read_spec(r, name, text);
-}
-
-/* Hypervisors that keep their own storage start servers from templates there, not from images. */
-static int finish_template(struct reading *r)
-{
-    if (r->template) {
-        return push(r, r->request->required, &r->required, TEMPLATES);
-    }
-    return r->request->hypervisor ? 0 : push(r, r->request->forbidden, &r->forbidden, TEMPLATES);
-}
-
-/* nova/objects/fields.py, VMMode, with its aliases. */
-static int read_vm_mode(struct reading *r, const char *text)
-{
-    static const struct {
-        const char *word, *trait;
-    } modes[] = {{"hvm", "CUSTOM_VM_MODE_HVM"},
-                 {"hv", "CUSTOM_VM_MODE_HVM"},
-                 {"xen", MODE_XEN},
-                 {"pv", MODE_XEN},
-                 {"exe", MODE_CONTAINER}};
-    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
-        if (strcmp(modes[i].word, text) == 0) {
-            r->vm_mode = modes[i].trait;
-            return 0;
-        }
-    }
-    return error_set(r->error, ERR_NO_VALID_HOST, "vm_mode %.32s is not one of hvm, xen, exe", text);
-}
-
-/* Hosts of containers and of paravirtual guests take only what is made for them; hosts of machines need not say that
- * they are. */
-static int finish_vm_mode(struct reading *r, const char *image_kind)
-{
-    bool archive = image_kind && (strcmp(image_kind, "root-tar") == 0 || strcmp(image_kind, "squashfs") == 0);
-    if (archive && r->vm_mode && strcmp(r->vm_mode, MODE_CONTAINER) != 0) {
-        return error_set(r->error, ERR_NO_VALID_HOST,
-                         "the image holds a container's root, and asks for a vm_mode of machines");
-    }
-    if (archive || (r->vm_mode && strcmp(r->vm_mode, MODE_CONTAINER) == 0)) {
-        return push(r, r->request->required, &r->required, MODE_CONTAINER);
-    }
-    if (r->vm_mode && strcmp(r->vm_mode, "CUSTOM_VM_MODE_HVM") != 0) {
-        return push(r, r->request->required, &r->required, r->vm_mode);
-    }
-    if (r->request->hypervisor) {
-        return 0;
-    }
-    int code = push(r, r->request->forbidden, &r->forbidden, MODE_CONTAINER);
-    return code ? code : push(r, r->request->forbidden, &r->forbidden, MODE_XEN);
+    bool taken = false;
+    int rc = host_kind_read_flavor(&r->kind, name, text, &taken, r->error);
+    return rc || taken ? rc : read_spec(r, name, text);
 }
 
 static int read_image_property(void *arg, const char *name, json_value *value)
@@ -317,21 +266,8 @@ static int read_image_property(void *arg, const char *name, json_value *value)
     if (trait) {
         return read_trait(r, trait, text);
     }
-    if (strcmp(name, "hypervisor_type") == 0 || strcmp(name, "img_hv_type") == 0) {
-        char *lower = arena_alloc(r->arena, 64);
-        r->request->hypervisor = feed_hypervisor(text, lower, 64);
-    } else if (strcmp(name, "vmware_template") == 0) {
-        r->template = true;
-    } else if (strcmp(name, "architecture") == 0 || strcmp(name, "hw_architecture") == 0) {
-        if (strcmp(text, "aarch64") != 0) /* that one is a trait: hosts of other kinds may emulate it */
-            r->request->architecture = arena_strdup(r->arena, text);
-    } else if (strcmp(name, "vm_mode") == 0 || strcmp(name, "hw_vm_mode") == 0) {
-        int rc = read_vm_mode(r, text);
-        if (rc) {
-            return rc;
-        }
-    }
-    return keep_for_image(r, name, text);
+    int rc = host_kind_read_image(&r->kind, name, text, r->error);
+    return rc ? rc : keep_for_image(r, name, text);
 }
 
 static int each_member(const char *json, json_in_each_fn fn, struct reading *r)
@@ -347,6 +283,20 @@ static int each_member(const char *json, json_in_each_fn fn, struct reading *r)
     rc = json_in_each(doc.root, fn, r);
     json_in_done(&doc);
     return rc;
+}
+
+static int push_kind_trait(void *arg, const char *trait, bool wanted)
+{
+    struct reading *r = arg;
+    return wanted ? push(r, r->request->required, &r->required, trait)
+                  : push(r, r->request->forbidden, &r->forbidden, trait);
+}
+
+static int finish_kind(struct reading *r, const char *image_kind)
+{
+    r->request->hypervisor = r->kind.hypervisor;
+    r->request->architecture = r->kind.architecture;
+    return host_kind_each_trait(&r->kind, image_kind, push_kind_trait, r, r->error);
 }
 
 static int push_machine_trait(void *arg, const char *trait)
@@ -460,6 +410,22 @@ static int read_topology(struct reading *r, const struct placement_waiting_row *
     return rc;
 }
 
+int requirements_read_image(struct db_conn *c, const struct server_row *server, struct arena *a,
+                            struct placement_waiting_row *ret, struct error *e)
+{
+    struct image_row image;
+    struct error none = {0};
+    int rc = server->image_id ? store_image_get(c, server->image_id, NULL, true, a, &image, &none) : ERR_NOT_FOUND;
+    if (!rc) {
+        ret->image_properties = image.properties;
+        ret->image_kind = store_image_kind(&image);
+    } else if (rc == ERR_NOT_FOUND && server->image_id) {
+        error_clear(&none);
+        rc = store_server_image_properties(c, server->id, a, &ret->image_properties, &none);
+    }
+    return rc && rc != ERR_NOT_FOUND ? error_set(e, rc, "%s", error_text(&none)) : 0;
+}
+
 int requirements_read(struct db_conn *c, struct placement *p, const struct placement_waiting_row *row, struct arena *a,
                       struct placement_request *ret, struct error *e)
 {
@@ -468,12 +434,11 @@ int requirements_read(struct db_conn *c, struct placement *p, const struct place
     ret->project_id = row->project_id;
     ret->zone = row->zone;
     ret->only_host = row->only_host;
-    struct reading r = {.request = ret, .placement = p, .arena = a, .error = e};
+    struct reading r = {.request = ret, .placement = p, .arena = a, .error = e, .kind = {.arena = a}};
     int rc = each_member(row->image_properties, read_image_property, &r);
     rc = rc ? rc : each_member(row->flavor_extra, read_extra_spec, &r);
     rc = rc ? rc : read_machine(&r, row);
-    rc = rc ? rc : finish_vm_mode(&r, row->image_kind);
-    rc = rc ? rc : finish_template(&r);
+    rc = rc ? rc : finish_kind(&r, row->image_kind);
     rc = rc ? rc : read_topology(&r, row);
     rc = rc ? rc : read_networks(c, &r, row);
     if (!rc && row->hints && strcmp(row->hints, "{}") != 0) {

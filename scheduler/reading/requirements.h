@@ -3,6 +3,7 @@
 #pragma once
 #include "common/arena.h"
 #include "db/store_placement.h"
+#include "db/store_server.h"
 #include "scheduler/placement/placement.h"
 
 /* Fills `ret` from the row; text lives in the row or the arena. Looks groups and hosts of other servers up through `c`.
@@ -10,6 +11,9 @@
  * database errors as they come. */
 int requirements_read(struct db_conn *c, struct placement *p, const struct placement_waiting_row *row, struct arena *a,
                       struct placement_request *ret, struct error *e);
+/* The image's part of the row, for a server that is placed already; what an image asked for that is gone holds on. */
+int requirements_read_image(struct db_conn *c, const struct server_row *server, struct arena *a,
+                            struct placement_waiting_row *ret, struct error *e);
 /* Adds that the host must reach the networks of the list, as placement_waiting_row has it. */
 int requirements_of_networks(struct placement *p, const char *networks, struct arena *a, struct placement_request *ret,
                              struct error *e);

@@ -37,10 +37,11 @@ def invariant(function=None, *, at_rest=False):
 class View:
     """One snapshot of the database, with the tables as lists of dicts, beside the hosts' own word."""
 
-    def __init__(self, database, ledger=None, agent_dirs=(), libvirt_uris=()):
+    def __init__(self, database, ledger=None, agent_dirs=(), libvirt_uris=(), others=(), unseen=()):
+        """`others`: functions that give further hosts, as FakeHost is one; `unseen`: names of hosts that cannot be looked into."""
         self.database = database
         self.ledger = ledger
-        self.agent_dirs, self.libvirt_uris = agent_dirs, libvirt_uris
+        self.agent_dirs, self.libvirt_uris, self.others, self.unseen = agent_dirs, libvirt_uris, others, unseen
         self.connection = open_tables(database)
         self.servers = {row["id"]: row for row in self.rows("server")}
         self.history = {row["id"]: row for row in self.rows("server_history")}
@@ -54,11 +55,11 @@ class View:
         self.ports = {row["id"]: row for row in self.rows("port")}
         self.addresses = self.rows("port_address")
         self.held = [FakeHost(path) for directory in agent_dirs for path in fake_hosts(directory)]
-        self.held += [LibvirtHost(uri, self.hosts.keys()) for uri in libvirt_uris]
+        self.held += [LibvirtHost(uri, self.hosts.keys()) for uri in libvirt_uris] + [look() for look in others]
 
     def again(self):
         """The same a moment later."""
-        return View(self.database, self.ledger, self.agent_dirs, self.libvirt_uris)
+        return View(self.database, self.ledger, self.agent_dirs, self.libvirt_uris, self.others, self.unseen)
 
     def moves(self, server_id, host_id=None):
         """The server's migrations that have not ended; those of that host."""
@@ -83,7 +84,7 @@ def fake_hosts(directory):
 
 
 class FakeHost:
-    """What a fake host holds: the last line about each domain, `id state traces` (compute-agent/fake.c)."""
+    """What a fake host holds: the last line about each domain, `id state traces disks plugged root ephemeral swap` (compute-agent/fake_guests.c)."""
 
     STATES = ("absent", "shutoff", "running", "paused", "saved", "crashed")
 
@@ -91,11 +92,12 @@ class FakeHost:
         self.name = directory
         with open(os.path.join(directory, "host_id"), encoding="ascii") as file:
             self.host_id = file.read().strip()
-        self.domains = {}
+        self.domains, self.disks = {}, {}
         with open(os.path.join(directory, "domains"), encoding="ascii") as file:
             for line in file:
-                server_id, state, traces = line.split()
+                server_id, state, traces, disks, plugged, *sizes = line.split()
                 self.domains[server_id] = self.STATES[int(state)]
+                self.disks[server_id] = (int(disks), int(plugged), [int(size) for size in sizes])  # 1: ephemeral, 2: swap; root and ephemeral in GiB, swap in MiB
                 if state == "0" and traces == "0":
                     del self.domains[server_id]
 
@@ -109,7 +111,7 @@ class LibvirtHost:
     def __init__(self, uri, host_ids):
         self.name = uri
         self.host_id = None
-        self.domains = {}
+        self.domains, self.disks = {}, {}
         for uuid in self.virsh("list", "--all", "--uuid").split():
             xml = self.virsh("dumpxml", uuid, check=False)  # one that went away since is nobody's
             mark = ElementTree.fromstring(xml).find("metadata/{*}server") if xml else None
@@ -538,8 +540,27 @@ def hosts_hold_what_is_wanted(view):
                     state == "shutoff" and server["observed_state"] in ("suspended", "crashed")):
                 yield f"server {server_id} is shown as {server['observed_state']}, its domain is {state}"
     for s in view.servers.values() if view.held else ():
-        if s["observed_state"] in states and s["id"] not in held:
+        if s["observed_state"] in states and s["id"] not in held and view.hosts[s["host_id"]]["name"] not in view.unseen:
             yield f"server {s['id']} is shown as {s['observed_state']} and no host holds it"
+
+
+@invariant(at_rest=True)
+def hosts_hold_the_disks(view):
+    """A server's host has the disks of its flavor and no others, as large as it says, its guest, while it is on, too; until a resize on the same host is confirmed those that were there are as they were; of one that is off they grow with its start"""
+    resizes = {m["server_id"]: json.loads(m["old_flavor"]) for m in view.migrations.values() if m["step"] == "verifying" and m["kind"] == "resize" and m["source_host"] == m["target_host"]}
+    for host in view.held:
+        for server_id, (disks, plugged, sizes) in host.disks.items():
+            server, state = view.servers.get(server_id), host.domains.get(server_id, "absent")
+            if not server or server["host_id"] != host.host_id or server["fault_code"] or state == "absent":
+                continue
+            wanted = (server["ephemeral_gib"] > 0) + 2 * (server["swap_mib"] > 0)
+            if disks != wanted or (state in ("running", "paused") and plugged != wanted):
+                yield f"server {server_id} ({state}) has files of {disks}, a guest with {plugged}, its flavor has {wanted}"
+            was = resizes.get(server_id, {"root_gib": server["root_gib"]})
+            size = [was["root_gib"], was.get("ephemeral_gib") or server["ephemeral_gib"], was.get("swap_mib") or server["swap_mib"]]
+            grows = state not in ("running", "paused") and all(a <= b for a, b in zip(sizes, size))
+            if sizes != size and not grows:
+                yield f"the disks of server {server_id} have {sizes} (root and ephemeral in GiB, swap in MiB), and should have {size}"
 
 
 # ---- metering ----

@@ -11,6 +11,7 @@
 #pragma once
 #include <inttypes.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -20,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 struct check_test {
@@ -83,6 +85,14 @@ __attribute__((unused)) static void check_int(const char *file, int line, const 
         check_fail(file, line, "%s is %" PRId64 " and not %" PRId64, what, actual, expected);
 }
 
+/* Seconds that pass whatever a test does to its clock. */
+__attribute__((unused)) static time_t check_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
+}
+
 /* True when `run` ends in an abort (an assert), tried in a child. */
 __attribute__((unused)) static bool check_aborts(void (*run)(void))
 {
@@ -103,6 +113,12 @@ __attribute__((unused)) static bool check_aborts(void (*run)(void))
         if (!(condition))                                                                                              \
             check_fail(__FILE__, __LINE__, "not so: %s", #condition);                                                  \
     } while (0)
+/* Becomes so by another thread's or process's doing, which is waited for: on a busy machine that may take long. */
+#define CHECK_SOON(condition)                                                                                          \
+    for (time_t check_end = check_seconds() + 120; !(condition); sched_yield()) {                                      \
+        if (check_seconds() > check_end)                                                                               \
+            check_fail(__FILE__, __LINE__, "never so: %s", #condition);                                                \
+    }
 #define CHECK_INT(actual, expected)  check_int(__FILE__, __LINE__, #actual, (int64_t)(actual), (int64_t)(expected))
 #define CHECK_TEXT(actual, expected) check_text(__FILE__, __LINE__, #actual, actual, expected)
 #define CHECK_CONTAINS(actual, part) check_contains(__FILE__, __LINE__, #actual, actual, part)

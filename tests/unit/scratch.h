@@ -33,8 +33,8 @@ __attribute__((unused)) static const char *scratch_folder(void)
 {
     if (!scratch_path[0]) {
         scratch_owner = getpid();
-        snprintf(scratch_path, sizeof(scratch_path), "/tmp/virga-test-%d", (int)getpid());
-        if (mkdir(scratch_path, 0700))
+        snprintf(scratch_path, sizeof(scratch_path), "/tmp/virga-test.XXXXXX");
+        if (!mkdtemp(scratch_path))
             abort();
         atexit(scratch_remove);
     }

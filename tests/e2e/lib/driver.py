@@ -4,6 +4,7 @@ with VIRGA_RECORD=1 writes what it sees there; then docs/generate makes the tabl
 import fcntl
 import json
 import os
+import re
 import sys
 import time
 
@@ -12,7 +13,8 @@ import say
 FILE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "drivers.json")
 # The table's rows, with the names that the API has for them.
 ACTIONS = ["create", "os-getConsoleOutput", "diagnostics", "os-stop", "os-start", "reboot SOFT", "reboot HARD", "pause", "unpause", "suspend", "resume",
-           "createImage", "clone", "flatten", "attach interface", "changePassword", "resize", "migrate", "os-migrateLive", "delete"]
+           "createImage", "createBackup", "shelve", "unshelve", "clone", "flatten", "attach interface", "changePassword", "resize", "migrate", "os-migrateLive",
+           "evacuate", "import host", "release", "delete"]
 WAIT_S = 240
 PATIENCE_S = 30
 SLOW_S = 10
@@ -28,6 +30,13 @@ class Seen:
         """`message`: of a refusal with status 501."""
         assert action in ACTIONS, action
         self.actions[action] = {"seen": message if message else "works" if good else "failed", "test": self.test}
+
+    def tried(self, actions, part, *words):
+        """They work when no check of that part of a test fails."""
+        before = say.failures
+        part(*words)
+        for action in actions:
+            self.note(action, say.failures == before)
 
     def end(self):
         with open(FILE, "r+", encoding="utf-8") as file:
@@ -53,10 +62,11 @@ class Seen:
 
 
 class Trial:
-    """All actions on a server that is ACTIVE; those in `skip` are another test's."""
+    """All actions on a server that is ACTIVE; those in `skip` are another test's, as is the evacuation of a host. The server's disk is
+    a new one afterwards, made of what was on it."""
 
-    def __init__(self, seen, tenant, server_id, skip=()):
-        self.seen, self.tenant, self.id, self.skip = seen, tenant, server_id, skip
+    def __init__(self, cloud, seen, tenant, server_id, skip=()):
+        self.cloud, self.seen, self.tenant, self.id, self.skip = cloud, seen, tenant, server_id, skip
         self.api = tenant.api
 
     def ask(self, method, path, body=None, microversion="2.1"):
@@ -93,10 +103,10 @@ class Trial:
         else:
             self.act(back, None, "ACTIVE")
 
-    def image(self):
-        if "createImage" in self.skip:
+    def image(self, action, body):
+        if action in self.skip:
             return
-        answer = self.ask("POST", f"/servers/{self.id}/action", {"createImage": {"name": "of-a-server"}}, microversion="2.45")
+        answer = self.ask("POST", f"/servers/{self.id}/action", {action: body}, microversion="2.45")
         image = answer.json.get("image_id") if answer.status == 202 else None
 
         def active():
@@ -108,11 +118,13 @@ class Trial:
                 time.sleep(0.2)
             return False
 
-        if self.judge("createImage", answer, active) and image:
+        if self.judge(action, answer, active) and image:
             self.api.call("DELETE", f"/image/v2/images/{image}", expect=(204, 404))
 
     def copies(self):
         """A clone, which ends with this, and the end of what the two share."""
+        if "clone" in self.skip:
+            return
         answer = self.ask("POST", f"/elastic/v1/servers/{self.id}/clone", {"clone": {"name": "clone"}})
         made = answer.json["server"]["id"] if answer.status == 202 else None
         if made:
@@ -121,6 +133,22 @@ class Trial:
         if made:
             self.tenant.delete("clone", made)
         self.judge("flatten", self.ask("POST", f"/elastic/v1/servers/{self.id}/flatten"), lambda: self.settles("ACTIVE"))
+
+    def shelf(self):
+        """There and back."""
+        if self.act("shelve", None, "SHELVED_OFFLOADED"):
+            self.act("unshelve", None, "ACTIVE")
+
+    def foreign(self):
+        """Machines that were there before; tests/e2e/import does it where that can be."""
+        host = self.tenant.show(self.id)["OS-EXT-SRV-ATTR:host"]
+        try:
+            said, good = self.cloud.run("virga", "import", "host", host, "--project", "admin", "--dry-run", "--prefix", self.cloud.prefix), True
+        except RuntimeError as failure:
+            said, good = str(failure), False
+        refused = re.search(r"The hypervisor \w+'s machines cannot be imported", said)
+        if refused or "import host" not in self.skip:
+            self.seen.note("import host", good, refused and refused[0] + ".")
 
     def interface(self):
         path = f"/servers/{self.id}/os-interface"
@@ -142,6 +170,9 @@ class Trial:
             self.judge(f"reboot {kind}", self.ask("POST", f"/servers/{self.id}/action", {"reboot": {"type": kind}}), lambda: self.settles("ACTIVE"))
         self.pair("pause", "unpause", "PAUSED")
         self.pair("suspend", "resume", "SUSPENDED")
-        self.image()
+        self.image("createImage", {"name": "of-a-server"})
+        self.image("createBackup", {"name": "backup", "backup_type": "daily", "rotation": 1})
         self.copies()
         self.interface()
+        self.foreign()
+        self.shelf()

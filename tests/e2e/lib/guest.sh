@@ -11,7 +11,8 @@
 #   guest_domain_xml NAME KEY=VALUE... prints a domain that looks like an OpenStack server: machine=pc memory=128 (MiB) disk= drive= bus=virtio|ide|sata
 #                                      network= console= (file of the serial console)
 #   guest_network_xml NAME BRIDGE A.B.C  prints a NATed network A.B.C.0/24 with DHCP
-#   guest_free_subnet A.B              prints three numbers of a /24 below A.B that nothing on this machine has
+#   guest_free_subnet A.B              prints three numbers of a /24 below A.B that nothing on this machine has, nor will have by the tests
+#                                      that tests/run runs beside this one
 #   guest_wait_for FILE PATTERN SECONDS [COUNT]  until so many lines (1) of FILE match
 #   guest_wait_gone NAME MILLISECONDS  until libvirt has no such domain
 
@@ -59,7 +60,9 @@ guest_make_disk() {
 
 guest_free_subnet() {
     local subnet
-    until subnet=$1.$((RANDOM % 254 + 1)) && ! ip -4 -brief address | grep -qF " $subnet."; do :; done
+    local first=1 step=1
+    if [ -n "${VIRGA_TEST_PORTS:-}" ]; then first=$((VIRGA_TEST_PORTS / 1000 % 8)) step=8; fi
+    until subnet=$1.$((first + RANDOM % (254 / step) * step)) && [ "${subnet##*.}" != 0 ] && ! ip -4 -brief address | grep -qF " $subnet."; do :; done
     echo "$subnet"
 }
 

@@ -1,4 +1,5 @@
 """Further libvirt hosts on the same machine, in namespaces of their own (deploy/lib/libvirt.sh)."""
+import atexit
 import os
 import shlex
 import signal
@@ -6,19 +7,14 @@ import subprocess
 import tempfile
 import uuid
 
-from cloud import process_lives, shell, wait_for
+from cloud import free_subnet, process_lives, shell, wait_for  # noqa: F401
 
 LIBVIRT = "deploy/lib/libvirt.sh"
 
 
-def free_subnet(rng, net="10.97"):
-    """The first three numbers of a /24 below `net` that no other test's hosts have."""
-    taken = subprocess.run(["ip", "-4", "-brief", "address"], capture_output=True, text=True, check=True).stdout
-    return next(subnet for subnet in iter(lambda: f"{net}.{rng.randrange(1, 255)}", None) if f" {subnet}." not in taken)
-
-
 class Node:
-    """A further host on this machine; those of one subnet reach each other, and this machine at .1."""
+    """A further host on this machine; those of one subnet reach each other, and this machine at .1. It ends with this program at the
+    latest."""
 
     def __init__(self, subnet, number=2, tcp=False, cgroups="own"):
         self.name = f"two{os.getpid()}n{number}"
@@ -28,6 +24,7 @@ class Node:
         self.address = f"{subnet}.{number}"
         self.tcp = "1" if tcp else ""
         self.cgroups = cgroups
+        atexit.register(self.stop)
         self.shell(f"libvirt_node_start {self.name} {self.folder} {self.address}")
         self.uri = shell(LIBVIRT, f"libvirt_node_uri {self.name}")
 
@@ -36,6 +33,13 @@ class Node:
 
     def run(self, *words):
         return shell(LIBVIRT, f"libvirt_node_exec {self.name} {shlex.join(words)}")
+
+    def spawn(self, log, *words):
+        """A process inside it. Its id is the program's own: nsenter becomes what it runs."""
+        with open(os.path.join(self.folder, "run/holder.pid"), encoding="ascii") as file:
+            holder = file.read().strip()
+        with open(log, "ab") as out:
+            return subprocess.Popen(["nsenter", "-t", holder, "-m", "-n", "-u", "-i", "--", *words], stdin=subprocess.DEVNULL, stdout=out, stderr=out)
 
     def virsh(self, *words):
         return self.run("virsh", "-q", *words)
@@ -68,5 +72,6 @@ class Node:
         self.shell(f"libvirt_node_start_daemons {self.name}")
 
     def stop(self):
-        shell(LIBVIRT, f"libvirt_node_stop {self.name}")
+        if os.path.exists(f"/run/virga-nodes/{self.name}"):
+            shell(LIBVIRT, f"libvirt_node_stop {self.name}")
         subprocess.run(["rm", "-rf", self.folder], check=False)

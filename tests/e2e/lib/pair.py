@@ -8,12 +8,12 @@ import tempfile
 import time
 
 from client import Ledger, Tenant
-from cloud import BUILD, Cloud, process_lives, seed, shell, wait_for
-from node import LIBVIRT, Node, free_subnet
+from cloud import BUILD, Cloud, free_subnet, process_lives, seed, shell, wait_for
+from node import LIBVIRT, Node
 import say
 
 SIM = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../sim"))
-BOOT_S = 150
+BOOT_S = 300
 
 
 class Host:
@@ -69,7 +69,7 @@ class Pair:
         self.cloud = c = Cloud(hosts=1)
         c.config["virga-api"]["agent_listen"] = f"0.0.0.0:{c.port + 1}"
         c.start()
-        subnet = free_subnet(self.rng)
+        subnet = free_subnet(self.rng, "10.97")
         self.hosts = {}
         for number in (2, 3):
             host = Host(c, subnet, number, prepare, **config)
@@ -115,12 +115,12 @@ class Pair:
                     found[host.name] = words[2]
         return found
 
-    def crash(self, server_id):
+    def crash(self, server_id, victim=None, forced=None):
         """Something dies at some moment of a live migration, and comes back. One copy is left, where it belongs."""
         source = self.place(server_id)
         target = next(name for name in self.hosts if name != source)
-        victim = self.rng.choice(("source agent", "target agent", "source libvirtd", "target libvirtd", "api", "scheduler"))
-        forced = self.rng.random() < 0.5
+        victim = victim or self.rng.choice(("source agent", "target agent", "source libvirtd", "target libvirtd", "api", "scheduler"))
+        forced = self.rng.random() < 0.5 if forced is None else forced
         self.live(server_id)
         pause = self.rng.random() * 4
         time.sleep(pause)

@@ -1,9 +1,11 @@
 """An ESX host for tests (vsphere/vsphere.go), built when it is first wanted."""
+import hashlib
 import os
 import re
 import shutil
 import signal
 import subprocess
+import time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 CACHE = os.environ.get("VIRGA_VSPHERE_DIR", "/var/cache/virga/vsphere")
@@ -20,8 +22,9 @@ def lacks():
 
 
 def build():
-    program = os.path.join(CACHE, "vsphere")
-    if not os.path.exists(program) or os.path.getmtime(program) < os.path.getmtime(SOURCE):
+    with open(SOURCE, "rb") as file:  # other trees on this machine may have another one
+        program = os.path.join(CACHE, "vsphere-" + hashlib.sha256(file.read()).hexdigest()[:16])
+    if not os.path.exists(program):
         os.makedirs(CACHE, exist_ok=True)
         env = {**os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOCACHE": os.path.join(CACHE, "go")}
         partial = f"{program}.{os.getpid()}"
@@ -44,11 +47,19 @@ class Vsphere:
         self.start()
 
     def start(self):
-        self.process = subprocess.Popen([build(), f"127.0.0.1:{self.port}", USER, PASSWORD], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.DEVNULL, text=True)
+        with open(os.path.join(self.work, "vsphere.log"), "a", encoding="utf-8") as log:
+            self.process = subprocess.Popen([build(), f"127.0.0.1:{self.port}", USER, PASSWORD], stdin=subprocess.PIPE,
+                                            stdout=subprocess.PIPE, stderr=log, text=True)
         word, _, self.datastore = self.process.stdout.readline().strip().partition(" ")
         if word != "ready":
-            raise RuntimeError("the simulator of ESX does not start")
+            raise RuntimeError(f"the simulator of ESX does not start, see {log.name}")
+
+    def power_on_takes(self, ms):
+        """From now on."""
+        self.process.stdin.write(f"{ms}\n")
+        self.process.stdin.flush()
+        if self.process.stdout.readline().strip() != str(ms):
+            raise RuntimeError("the simulator of ESX takes no delay")
 
     @property
     def uri(self):
@@ -79,14 +90,17 @@ class Vsphere:
             raise RuntimeError(f"virsh {' '.join(words)}: {done.stderr}")
         return done.stdout
 
-    def define(self, name):
-        """A machine of somebody else's."""
+    def define(self, name, mac=None):
+        """A machine of somebody else's; its UUID."""
+        self.add_template(f"{name}/disk.vmdk")
         xml = os.path.join(self.work, "foreign.xml")
         with open(xml, "w", encoding="ascii") as file:
+            nic = f"<interface type='bridge'><mac address='{mac}'/><source bridge='VM Network'/></interface>" if mac else ""
             file.write(f"<domain type='vmware'><name>{name}</name><memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type>hvm</type></os><devices>"
-                       f"<disk type='file' device='disk'><source file='[LocalDS_0] {name}/disk.vmdk'/><target dev='sda' bus='scsi'/></disk>"
+                       f"<disk type='file' device='disk'><source file='[LocalDS_0] {name}/disk.vmdk'/><target dev='sda' bus='scsi'/></disk>{nic}"
                        "</devices></domain>")
         self.virsh("define", xml)
+        return self.virsh("domuuid", name).strip()
 
     def undefine(self, name):
         self.virsh("undefine", name)
@@ -98,13 +112,26 @@ class Vsphere:
             said = dict(re.findall(r'^(\S+) = "(.*)"$', file.read(), re.MULTILINE))
         return int(said.get("numvcpus", "1")), int(said["memsize"])
 
+    def tasks(self, name):
+        """What was asked of the power of the machine that is called so now, in order."""
+        number = re.search(r"<vmware:moref>(.*?)<", self.virsh("dumpxml", name))[1]
+        with open(os.path.join(self.work, "vsphere.log"), encoding="utf-8") as file:
+            return re.findall(rf"^(\w+)VM_Task {number}$", file.read(), re.MULTILINE)
+
     def domains(self):
         """State by name."""
         rows = (re.split(r"\s{2,}", line.strip()) for line in self.virsh("list", "--all").splitlines())
         return {row[-2]: row[-1] for row in rows if len(row) > 1}
 
     def signal(self, number):
+        """After SIGSTOP none of its threads runs any more."""
         self.process.send_signal(number)
+        while number == signal.SIGSTOP and self.state() != "T":
+            time.sleep(0.001)
+
+    def state(self):
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
+            return file.read().rpartition(")")[2].split()[0]
 
     def stop(self):
         self.signal(signal.SIGCONT)

@@ -11,13 +11,20 @@ from client import Ledger, Tenant
 from cloud import BUILD, ROOT, Cloud, seed, wait_for
 
 BOOT_S = 300
-# Says on the console what the guest has whenever that changes.
+# Says on the console what the guest has whenever that changes, and asks for an address for each interface that comes.
 WATCH = r"""#!/bin/sh
 echo HELLO FROM USER DATA
 (
     had=
     while :; do
-        has="mem=$(sed -n 's/MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo)"
+        has="mem=$(sed -n 's/MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo) nics="
+        for nic in /sys/class/net/eth*; do
+            name=${nic##*/}
+            [ -e $nic ] || continue
+            [ $name = eth0 ] || [ -e /run/asked.$name ] || { : >/run/asked.$name; ip link set $name up; /usr/lib/guest/dhcp $name; }
+            has="$has$(cat $nic/address)=$(ip -4 -o addr show dev $name | sed -n 's/.*inet \([0-9.]*\).*/\1/p'),"
+        done
+        for name in eth1 eth2 eth3; do [ -e /sys/class/net/$name ] || rm -f /run/asked.$name; done
         [ "$has" = "$had" ] || echo "HAS $has" >/dev/console
         had=$has
         sleep 2
@@ -129,6 +136,17 @@ class Guest:
         except TimeoutError:
             say.note(f"the guest says {said()}")
             return 0
+
+    def nics(self, *wanted):
+        """Whether the guest comes to say that it has interfaces with these MAC addresses, and addresses, and no others. What Xen gave up
+        to plug, because its machine is too busy, leaves one without an address."""
+        said = lambda: (re.findall(r"HAS .*nics=(\S*)", self.tenant.console(self.id)) or [""])[-1]  # noqa: E731
+        work = lambda: sorted(nic for nic in said().split(",") if re.search(r"=\d", nic))  # noqa: E731
+        try:
+            return wait_for("its interfaces", lambda: work() == sorted("=".join(nic) for nic in wanted), BOOT_S, 1)
+        except TimeoutError:
+            say.note(f"the guest says {said()}")
+            return False
 
     def says(self, text, times=1):
         try:

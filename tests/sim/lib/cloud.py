@@ -2,6 +2,7 @@
 is ended by the ids in its pid files; on failure the folder is kept."""
 import atexit
 import datetime
+import glob
 import os
 import random
 import re
@@ -21,6 +22,7 @@ from tables import open_tables
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "../../.."))
 BUILD = os.environ.get("VIRGA_BUILD", os.path.join(ROOT, ".build/release"))
 LONG = bool(os.environ.get("VIRGA_LONG"))
+GUEST_SHARES = "8192"  # of processor time; a program has 1024
 DAEMONS = ("api", "scheduler", "metering", "agent")
 
 
@@ -31,18 +33,25 @@ def seed():
     return random.Random(value)
 
 
+GIVEN = set()  # ports that may be taken later only
+
+
 def free_ports(count):
-    """The first of `count` free ports in a row, among those that tests/run leaves to this test, if it runs others beside it."""
+    """The first of `count` free ports in a row, among those that tests/run leaves to this test, if it runs others beside it. None is
+    given twice."""
     own = os.environ.get("VIRGA_TEST_PORTS")
     lowest, highest = (int(own), int(own) + 1000) if own else (20000, 30000)
     for _ in range(500):
         first = random.randrange(lowest, highest - count)
+        if GIVEN.intersection(range(first, first + count)):
+            continue
         sockets = []
         try:
             for port in range(first, first + count):
                 s = socket.socket()
                 sockets.append(s)
                 s.bind(("127.0.0.1", port))
+            GIVEN.update(range(first, first + count))
             return first
         except OSError:
             continue
@@ -50,6 +59,30 @@ def free_ports(count):
             for s in sockets:
                 s.close()
     raise RuntimeError("no free ports")
+
+
+def free_subnet(rng, net):
+    """The first three numbers of a /24 below `net` that nothing on this machine has, nor will have by tests that tests/run runs beside
+    this one: of eight subnets one is this test's."""
+    own = os.environ.get("VIRGA_TEST_PORTS")
+    taken = subprocess.run(["ip", "-4", "-brief", "address"], capture_output=True, text=True, check=True).stdout
+    numbers = [n for n in range(1, 255) if (not own or n % 8 == int(own) // 1000 % 8) and f" {net}.{n}." not in taken]
+    return f"{net}.{rng.choice(numbers)}"
+
+
+def free_cidr(rng):
+    """A network for servers on this machine's own libvirt."""
+    return free_subnet(rng, f"10.{rng.randrange(130, 190)}") + ".0/24"
+
+
+def favour_guests():
+    """Guests of this machine's libvirt get the processor beside what else runs here: all of them together weigh as much as one program
+    otherwise, where control groups are of version 1."""
+    for file in glob.glob("/sys/fs/cgroup/*/cpu.shares"):
+        group = os.path.join(os.path.dirname(file), "machine")
+        os.makedirs(group, exist_ok=True)
+        with open(os.path.join(group, "cpu.shares"), "w", encoding="ascii") as shares:
+            shares.write(GUEST_SHARES)
 
 
 def wait_for(what, condition, seconds=60, pause=0.05):
@@ -87,6 +120,8 @@ class Cloud:
 
     def __init__(self, hosts=20, real=False, agent_dir=None):
         self.hosts = 1 if real else hosts
+        if real:
+            favour_guests()
         self.real = real
         self.prefix = tempfile.mkdtemp(prefix="virga-sim.", dir=os.environ.get("VIRGA_TEST_DIR", "/tmp"))
         os.chmod(self.prefix, 0o755)  # QEMU reads its disks as another user
@@ -99,7 +134,9 @@ class Cloud:
         self.agent_dir = os.path.join(self.prefix, agent_dir) if agent_dir else os.path.join(self.state, "agent")
         self.agent_dirs = [] if real else [self.agent_dir]
         self.libvirt_uris = ["qemu:///system"] if real else []
+        self.other_hosts, self.unseen_hosts = [], []  # as invariants.View has them
         self.extra = []  # processes besides `virga run`
+        self.releases = []  # called in the end, once nothing runs any more
         self.config = {
             "virga-api": {"listen": f"127.0.0.1:{self.port}", "agent_listen": f"127.0.0.1:{self.port + 1}"},
             "virga-scheduler": {"lease_ms": "1s"},
@@ -189,6 +226,27 @@ class Cloud:
             os.kill(pid, number)
         return bool(pid)
 
+    def reload(self, daemon):
+        """A running daemon reads its configuration (an agent its faults, too) again; returns once it has, or another has begun in its place."""
+        def count():
+            try:
+                with open(os.path.join(self.prefix, f"var/log/virga/virga-{daemon}.log"), encoding="utf-8", errors="replace") as file:
+                    return file.read().count('event="configuration reloaded"')
+            except FileNotFoundError:
+                return 0
+        before, pid = count(), self.pid(daemon)
+        if pid and self.signal(daemon, signal.SIGHUP):
+            wait_for(f"the {daemon}'s reading of its configuration", lambda: count() > before or self.pid(daemon) not in (pid, None))
+
+    def set_faults(self, *lines):
+        """How calls of the fake hosts fail from now on (HOST CALL FAULT [PERCENT]); first told before the start."""
+        path = os.path.join(self.prefix, "faults")
+        with open(path + ".new", "w", encoding="ascii") as file:
+            file.writelines(line + "\n" for line in lines)
+        os.replace(path + ".new", path)  # an agent that starts reads all of them
+        self.config["virga-agent"]["fake_faults"] = path
+        self.reload("agent")
+
     def stop(self):
         if self.pid("virga"):
             self.run("virga", "stop", "--prefix", self.prefix)
@@ -236,10 +294,17 @@ class Cloud:
             say.not_ok("the cloud stops", [str(e)])
             for daemon in ("virga", *DAEMONS):
                 self.signal(daemon, signal.SIGKILL)
-        if say.failures or sys.exc_info()[0] or getattr(sys, "last_type", None):
+        for release in self.releases:
+            release()
+        if self.failed():
             say.note(f"kept: {self.prefix}")
         else:
             shutil.rmtree(self.prefix, ignore_errors=True)
+
+    @staticmethod
+    def failed():
+        """Whether something was not ok, or the test ends by an exception."""
+        return bool(say.failures or sys.exc_info()[0] or getattr(sys, "last_type", None))
 
     # ---- what there is ----
 
@@ -309,22 +374,35 @@ class Cloud:
         except TimeoutError:
             return say.check("everything comes to rest", False, [state["busy"]])
 
+    def wait_metered(self):
+        """Until the meter has seen every event that there is."""
+        wait_for("the meter", lambda: not self.query("SELECT max(id) FROM lifecycle_event HAVING max(id) > coalesce((SELECT max(position) FROM meter_cursor), 0)"))
+
+    def view(self, promises):
+        return invariants.View(self.database, promises, self.agent_dirs, self.libvirt_uris, self.other_hosts, self.unseen_hosts)
+
     def hosts_differ(self):
-        view = invariants.View(self.database, None, self.agent_dirs, self.libvirt_uris)
+        view = self.view(None)
         try:
             return "; ".join(list(invariants.hosts_hold_what_is_wanted(view))[:3])
         finally:
             view.close()
 
-    def check_bills(self, *words):
-        """Says whether ledger, journals, hypervisors and invoices agree, by the operator's own commands."""
+    def check_bills(self, *words, connected_s=0):
+        """Says whether ledger, journals, hypervisors and invoices agree, by the operator's own commands. `connected_s`: for so long a host
+        may have lost its hypervisor, which is no difference."""
         for command in (("meter", "verify", "--settled", "0", *words), ("bill", "verify")):
-            done = subprocess.run([os.path.join(BUILD, "virga"), *command, "--database", self.database], capture_output=True, text=True, timeout=120, check=False)
+            end = time.monotonic() + connected_s
+            while True:
+                done = subprocess.run([os.path.join(BUILD, "virga"), *command, "--database", self.database], capture_output=True, text=True, timeout=120, check=False)
+                if "not connected" not in done.stdout + done.stderr or time.monotonic() > end:
+                    break
+                time.sleep(1)
             say.check(f"virga {' '.join(command[:2])} finds no difference", done.returncode == 0 and " 0 differ" in done.stdout, (done.stdout + done.stderr).splitlines())
 
     def check(self, ledger, suffix="", busy=False):
         """Says for each invariant whether it holds."""
-        view = invariants.View(self.database, ledger.promises if ledger else None, self.agent_dirs, self.libvirt_uris)
+        view = self.view(ledger.promises if ledger else None)
         for sentence, violations in invariants.check(view, busy):
             say.check(sentence + suffix, not violations, violations)
         view.close()

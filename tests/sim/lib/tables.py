@@ -1,9 +1,11 @@
 """A cloud's tables as one consistent snapshot to read: the SQLite file itself, or a copy in memory of what a PostgreSQL
 database holds."""
 import csv
+import fcntl
 import io
 import sqlite3
 import subprocess
+import time
 
 
 def open_tables(database):
@@ -35,6 +37,26 @@ def write_tables(database, script):
         connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nCOMMIT;\n")
     finally:
         connection.close()
+
+
+def is_lockable(database, table, name):
+    """Whether nobody keeps others from writing that row, for longer than a moment."""
+    try:
+        if database.startswith("postgres"):
+            psql(database, f"SET lock_timeout = '500ms'; SELECT 1 FROM {table} WHERE name = '{name}' FOR UPDATE;")
+            return True
+    except RuntimeError:
+        return False
+    end = time.monotonic() + 0.5
+    with open(database + ".lock", "r+b") as file:  # db/write_lock.c: the turnstile's byte, and that of the lock
+        while True:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 2)
+                return True
+            except OSError:
+                if time.monotonic() > end:
+                    return False
+                time.sleep(0.001)
 
 
 MARK = "=== next table ==="

@@ -141,7 +141,7 @@ static void check_golden(const char *file, const char *text)
     CHECK_TEXT(text, had.data);
     strbuf_done(&had);
     const char *argv[] = {"virt-xml-validate", file, NULL};
-    struct child child = {.argv = argv, .deadline_ms = 20000};
+    struct child child = {.argv = argv, .deadline_ms = 60000};
     struct error e = {0};
     int code = child_run(&child, NULL, &e);
     if (code && code != ERR_NOT_FOUND)

@@ -22,6 +22,7 @@ struct cloud_server {
     int64_t revision;
     const char *network; /* NULL: no nic */
     const char *pair;    /* an address that it may send from besides; NULL: none */
+    int64_t ephemeral_gib, swap_mib;
     /* What was reported last: */
     char state[16], error[128], done_operation[UUID_SIZE];
     int64_t state_revision, state_at_us;
@@ -86,6 +87,8 @@ static void cloud_print_server(struct json_out *o, const struct cloud_server *s)
     json_out_int(o, "vcpus", 1);
     json_out_int(o, "memory_mib", 64);
     json_out_int(o, "root_gib", 1);
+    json_out_int(o, "ephemeral_gib", s->ephemeral_gib);
+    json_out_int(o, "swap_mib", s->swap_mib);
     json_out_array(o, "nics");
     if (s->network) {
         char mac[24];

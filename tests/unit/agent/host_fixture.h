@@ -11,7 +11,7 @@
 
 #define NETWORK_1   "01890000-0000-7000-8000-00000000aaaa"
 #define NETWORK_2   "01890000-0000-7000-8000-00000000bbbb"
-#define PATIENCE_US (20 * CLOCK_SECOND_US)
+#define PATIENCE_US (120 * CLOCK_SECOND_US)
 
 static struct {
     struct loop *loop;

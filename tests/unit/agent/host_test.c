@@ -109,32 +109,59 @@ TEST("what a running server cannot be given comes with a restart")
     world_close();
 }
 
-static enum fake_fault adjust_lacks(void *arg, const char *call, const char *id)
+static enum fake_fault adjust_clings(void *arg, const char *call, const char *id)
 {
-    bool *lacks = arg;
+    int *left = arg;
     (void)id;
-    if (strcmp(call, "adjust") == 0)
-        *lacks = true;
-    return !*lacks                        ? FAKE_GOOD
-           : strcmp(call, "adjust") == 0  ? FAKE_LACKS
-           : strcmp(call, "prepare") == 0 ? FAKE_FINAL
-                                          : FAKE_GOOD;
+    return strcmp(call, "adjust") == 0 && (*left)-- > 0 ? FAKE_CLINGS : FAKE_GOOD;
 }
 
-TEST("a running server whose new disk cannot be made is switched off and says why")
+TEST("a guest that keeps what it is to give up is asked again, and restarted only in the end")
 {
-    bool lacks = false;
+    static const struct {
+        int times; /* that it keeps it */
+        size_t starts;
+    } rows[] = {{2, 1}, {4, 2}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int left = rows[i].times;
+        world_open();
+        CHECK_INT(world.settings.retries, 3);
+        fake_set_faults(world.fake, adjust_clings, &left);
+        host_start(world.host);
+        struct cloud_server *s = cloud_add(1, "running", NETWORK_1);
+        s->swap_mib = 64;
+        WAIT(all_settled);
+        s->swap_mib = 0;
+        cloud_want(s, true, "running", NULL);
+        WAIT(all_settled);
+        CHECK_TEXT(s->state, "running");
+        CHECK_TEXT(s->error, "");
+        CHECK_INT(fake_figures(world.fake).starts, rows[i].starts);
+        CHECK_INT(left, -1);
+        world_close();
+    }
+}
+
+static enum fake_fault adjust_lacks(void *arg, const char *call, const char *id)
+{
+    (void)arg;
+    (void)id;
+    return strcmp(call, "adjust") == 0 ? FAKE_LACKS : FAKE_GOOD;
+}
+
+TEST("a running server whose new disk cannot be made says why and runs on")
+{
     world_open();
-    fake_set_faults(world.fake, adjust_lacks, &lacks);
+    fake_set_faults(world.fake, adjust_lacks, NULL);
     host_start(world.host);
     struct cloud_server *s = cloud_add(1, "running", NETWORK_1);
     WAIT(all_settled);
-    s->pair = "10.0.0.77";
+    s->swap_mib = 64;
     cloud_want(s, true, "running", NULL);
     WAIT(all_settled);
-    CHECK(lacks);
-    CHECK_TEXT(s->state, "stopped");
+    CHECK_TEXT(s->state, "running");
     CHECK_CONTAINS(s->error, "final fault in adjust");
+    CHECK_INT(domain_of(s), HYPERVISOR_RUNNING);
     CHECK_INT(fake_figures(world.fake).starts, 1);
     world_close();
 }
@@ -207,6 +234,23 @@ TEST("a guest that powers itself off is reported and left off until a higher rev
     cloud_want(s, true, "running", NULL);
     WAIT(all_settled);
     CHECK_TEXT(s->state, "running");
+    world_close();
+}
+
+TEST("an event that tells late of what a restart went through changes nothing")
+{
+    world_open();
+    host_start(world.host);
+    struct cloud_server *s = cloud_add(1, "running", NULL);
+    WAIT(all_settled);
+    cloud_want(s, true, "running", "reboot-hard");
+    WAIT(all_settled);
+    fake_change(world.fake, s->id, HYPERVISOR_SHUTOFF, false);
+    fake_change(world.fake, s->id, HYPERVISOR_RUNNING, true);
+    cloud_add(2, "running", NULL);
+    WAIT(all_settled);
+    CHECK_TEXT(s->state, "running");
+    CHECK_INT(s->state_revision, s->revision);
     world_close();
 }
 

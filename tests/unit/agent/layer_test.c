@@ -90,6 +90,23 @@ TEST("the chain of a disk ends with what is no layer")
     end(&w);
 }
 
+TEST("a chain that has no end is an error")
+{
+    struct world w;
+    struct error e = {0};
+    struct arena arena;
+    const char **files = NULL;
+    size_t count = 0;
+    begin(&w);
+    arena_init(&arena);
+    CHECK_OK(layer_split(w.disk, w.layer, &e), &e);
+    shell("for f in $PWD/.layers/*.qcow2; do qemu-img rebase -q -u -f qcow2 -F qcow2 -b $f $f; done");
+    CHECK_INT(layer_chain(w.instances, w.disk, &arena, &files, &count, &e), ERR_CORRUPT);
+    CHECK_CONTAINS(error_text(&e), "too many files");
+    arena_done(&arena);
+    end(&w);
+}
+
 TEST("layers go when neither a disk nor another layer names them, and not while somebody holds")
 {
     struct world w;

@@ -2,15 +2,17 @@
 #include "common/file.h"
 #include "compute-agent/password.h"
 #include "tests/unit/check.h"
+#include "tests/unit/scratch.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-static char path[64];
+static char *path;
 
 static int read_of(const char *text, struct strbuf *ret, struct error *e)
 {
-    snprintf(path, sizeof(path), "/tmp/virga-password-%d", (int)getpid());
+    if (!path)
+        path = scratch_file("password");
     CHECK_INT(file_replace(path, text, strlen(text), 0600, NULL), 0);
     int code = password_read(path, ret, e);
     unlink(path);

@@ -73,17 +73,23 @@ TEST("the ports of a text are found, also of two joined, and none in what has no
     CHECK_TEXT(port, PORT);
     CHECK(!port_guard_next(&at, port));
     strbuf_init(&both, 0);
-    port_guard_join(&both, "# ports vcold\nadd table x\n", text);
+    port_guard_join(&both, "# ports vcold " PORT "\nadd chain t vcold\nadd chain t vcolder\nadd chain t " PORT "\n",
+                    text);
     at = both.data;
     CHECK(port_guard_next(&at, port));
     CHECK_TEXT(port, "vcold");
     CHECK(port_guard_next(&at, port));
     CHECK_TEXT(port, PORT);
     CHECK(!port_guard_next(&at, port));
-    CHECK(!strstr(both.data, "add table x") && strstr(both.data, "add chain"));
+    CHECK(strstr(both.data, "\nadd chain t vcold\nadd chain " IN_TABLE "\n") && !strstr(both.data, "vcolder"));
+    strbuf_reset(&both); /* a second time there is nothing to be added */
+    char *joined = strbuf_print("# ports vcold\nadd rule t vcold drop\nadd element t ports { vcold : jump vcold }\n");
+    port_guard_join(&both, joined, "");
+    CHECK_TEXT(both.data, joined);
+    free(joined);
     strbuf_reset(&both);
-    port_guard_join(&both, "# ports vcold\n", "");
-    CHECK_TEXT(both.data, "# ports vcold\n");
+    port_guard_join(&both, text, text);
+    CHECK_TEXT(both.data, text);
     const char *others[] = {"", "add table x\n", "# ports\n", "# ports \n", "# ports averyverylongname\n"};
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         at = others[i];

@@ -10,8 +10,8 @@
 
 static const char networks[] =
     "mkdir www; echo fine >www/index.html; ip link set lo up; "
-    "machine() { unshare -n sleep 60 </dev/null >/dev/null 2>&1 & p=$!; "
-    "for i in $(seq 100); do [ \"$(readlink /proc/$p/ns/net)\" = \"$(readlink /proc/self/ns/net)\" ] || break; sleep "
+    "machine() { unshare -n sleep 600 </dev/null >/dev/null 2>&1 & p=$!; "
+    "for i in $(seq 1500); do [ \"$(readlink /proc/$p/ns/net)\" = \"$(readlink /proc/self/ns/net)\" ] || break; sleep "
     "0.02; done; "
     "ip link add $1 type veth peer name eth0 netns $p; ip addr add $2.1/24 dev $1; ip link set $1 up; "
     "nsenter -t $p -n sh -c \"ip addr add $2.2/24 dev eth0; ip link set eth0 up; busybox httpd -p 80 -h $PWD/www\"; "
@@ -22,7 +22,7 @@ static const char networks[] =
 static void shell(const char *text)
 {
     char script[2048];
-    struct child child = {.argv = (const char *[]){"bash", "-ec", script, NULL}, .deadline_ms = 30000};
+    struct child child = {.argv = (const char *[]){"bash", "-ec", script, NULL}, .deadline_ms = 120000};
     struct error e = {0};
     snprintf(script, sizeof(script), "cd %s; %s", scratch_folder(), text);
     CHECK_OK(child_run(&child, NULL, &e), &e);

@@ -70,6 +70,17 @@ TEST("a domain is forgotten with all that its driver keeps of it, and not with w
         CHECK_INT(rows[i].profile->keeps, rows[i].keeps);
 }
 
+TEST("who takes machines that were there before can say whose they are")
+{
+    static const struct profile *const all[] = {&profile_qemu, &profile_lxc, &profile_xen,
+                                                &profile_test, &profile_esx, &profile_hyperv};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        bool metadata = all[i]->key == PROFILE_KEY_UUID;
+        bool beside = all[i]->marks_beside && all[i]->root == PROFILE_ROOT_VOLUME;
+        CHECK(!all[i]->imports || metadata || beside);
+    }
+}
+
 TEST("hosts report what they have, and what their driver lacks")
 {
     check_traits(&profile_qemu, true,
@@ -80,12 +91,12 @@ TEST("hosts report what they have, and what their driver lacks")
     check_traits(&profile_lxc, false,
                  "COMPUTE_NODE CUSTOM_IMAGE_TYPE_ROOT_TAR CUSTOM_IMAGE_TYPE_SQUASHFS CUSTOM_IMAGE_TYPE_QCOW2 "
                  "CUSTOM_IMAGE_TYPE_RAW CUSTOM_VIRT_LXC CUSTOM_VM_MODE_EXE CUSTOM_LACKS_SUSPEND "
-                 "CUSTOM_LACKS_NIC_PLUG CUSTOM_CLONE CUSTOM_LACKS_GUEST_AGENT "
+                 "CUSTOM_CLONE CUSTOM_FLATTEN CUSTOM_LACKS_GUEST_AGENT "
                  "CUSTOM_LACKS_MIGRATE CUSTOM_LACKS_LIVE_MIGRATION ");
     check_traits(&profile_xen, false,
                  "COMPUTE_NODE COMPUTE_IMAGE_TYPE_QCOW2 COMPUTE_IMAGE_TYPE_RAW CUSTOM_VIRT_XEN CUSTOM_VM_MODE_XEN "
-                 "CUSTOM_LIVE_RESIZE "
-                 "CUSTOM_LACKS_NIC_PLUG CUSTOM_LACKS_GUEST_AGENT CUSTOM_LACKS_BLOCK_MIGRATION ");
+                 "CUSTOM_LIVE_RESIZE CUSTOM_CLONE CUSTOM_FLATTEN "
+                 "CUSTOM_LACKS_GUEST_AGENT CUSTOM_LACKS_BLOCK_MIGRATION ");
     check_traits(&profile_esx, false,
                  "COMPUTE_NODE COMPUTE_IMAGE_TYPE_VMDK COMPUTE_NET_VIF_MODEL_VMXNET3 COMPUTE_NET_VIF_MODEL_E1000 "
                  "COMPUTE_NET_VIF_MODEL_E1000E COMPUTE_STORAGE_BUS_SCSI COMPUTE_STORAGE_BUS_IDE CUSTOM_VIRT_VMWARE "
@@ -95,7 +106,7 @@ TEST("hosts report what they have, and what their driver lacks")
         &profile_hyperv, false,
         "COMPUTE_NODE COMPUTE_IMAGE_TYPE_VHDX COMPUTE_IMAGE_TYPE_VHD COMPUTE_STORAGE_BUS_IDE "
         "COMPUTE_STORAGE_BUS_SCSI CUSTOM_VIRT_HYPER_V CUSTOM_VM_MODE_HVM CUSTOM_LACKS_NIC_PLUG CUSTOM_LACKS_SNAPSHOT "
-        "CUSTOM_IMAGE_TEMPLATES CUSTOM_LACKS_CONSOLE CUSTOM_LACKS_GUEST_AGENT CUSTOM_LACKS_MIGRATE "
+        "CUSTOM_IMAGE_UNREAD CUSTOM_LACKS_CONSOLE CUSTOM_LACKS_GUEST_AGENT CUSTOM_LACKS_MIGRATE "
         "CUSTOM_LACKS_RESIZE CUSTOM_LACKS_LIVE_MIGRATION ");
     CHECK_TEXT(profile_type(&profile_qemu, false), "QEMU");
     CHECK_TEXT(profile_type(&profile_lxc, true), "LXC");

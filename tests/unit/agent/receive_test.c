@@ -104,7 +104,7 @@ enum what { FILES, RUNNING, RUNNING_SHARED, CONSOLE, DOMAIN };
 static int receive(struct world *w, const char *host, int64_t root_gib, enum what what, struct error *e)
 {
     struct identity me = identity_of(host);
-    struct settings settings = {.image_deadline_ms = 5000};
+    struct settings settings = {.image_deadline_ms = 60000};
     struct spec spec = {.exists = true, .root_gib = root_gib, .swap_mib = 0};
     memcpy(spec.id, SERVER, UUID_SIZE);
     settings.instances_dir = memory_strdup(path_of(host, "instances"));

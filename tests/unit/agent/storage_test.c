@@ -1,157 +1,15 @@
-/* A server's files: disks, disguised images, the config drive read back, the console's log, what the image cache
- * removes. */
-#include "common/child.h"
-#include "common/file.h"
-#include "compute-agent/storage/base64.h"
+/* A server's files: disks, the console's log, what the image cache removes. */
 #include "compute-agent/storage/block.h"
-#include "compute-agent/storage/config_drive.h"
 #include "compute-agent/storage/console_log.h"
 #include "compute-agent/storage/disk.h"
 #include "compute-agent/storage/image_check.h"
 #include "compute-agent/storage/image_files.h"
 #include "compute-agent/tls/digest.h"
+#include "tests/unit/agent/files_fixture.h"
 #include "tests/unit/agent/samples.h"
-#include "tests/unit/scratch.h"
-#include <fcntl.h>
 
-#define MIB  ((int64_t)1 << 20)
 #define GIB  ((int64_t)1 << 30)
 #define HOST "01890000-9999-7222-8333-00000000000a"
-
-static void run_tool(const char *const *argv)
-{
-    struct child child = {.argv = argv, .deadline_ms = 20000};
-    struct error e = {0};
-    CHECK_OK(child_run(&child, NULL, &e), &e);
-}
-
-/* LUKS alone: qemu-img measures its own processor time to choose the iterations and gives up when the kernel shows none
- * yet. */
-static void make_luks(const char *path)
-{
-    struct child child = {.argv = (const char *[]){"qemu-img", "create", "-q", "-f", "luks", "--object",
-                                                   "secret,id=s,data=x", "-o", "key-secret=s,iter-time=10", path, "1M",
-                                                   NULL},
-                          .deadline_ms = 20000};
-    struct error e = {0};
-    int rc = child_run(&child, NULL, &e);
-    for (int again = 0; rc != 0 && strstr(e.text, "accurate CPU usage") && again < 20; again++)
-        rc = child_run(&child, NULL, &e);
-    CHECK_OK(rc, &e);
-}
-
-static char *make_image(const char *name, const char *format, const char *size)
-{
-    char *path = scratch_file(name);
-    run_tool((const char *[]){"qemu-img", "create", "-q", "-f", format, path, size, NULL});
-    return path;
-}
-
-static void poke(const char *path, off_t at, const void *data, size_t size)
-{
-    int fd = open(path, O_RDWR | O_CREAT, 0600);
-    CHECK(fd >= 0 && pwrite(fd, data, size, at) == (ssize_t)size);
-    close(fd);
-}
-
-static void check_refused(const char *path, const char *format, const char *reason)
-{
-    int64_t size;
-    struct error e = {0};
-    CHECK_INT(image_check(path, format, &size, &e), ERR_INVALID);
-    CHECK_CONTAINS(e.text, reason);
-}
-
-/* ---- images ---- */
-
-TEST("an image that is what it was declared as is taken")
-{
-    char *qcow2 = make_image("good.qcow2", "qcow2", "20M"), *raw = make_image("good.raw", "raw", "3M");
-    int64_t size = 0;
-    struct error e = {0};
-    CHECK_OK(image_check(qcow2, "qcow2", &size, &e), &e);
-    CHECK_INT(size, 20 * MIB);
-    CHECK_OK(image_check(raw, "raw", &size, &e), &e);
-    CHECK_INT(size, 3 * MIB);
-    free(qcow2);
-    free(raw);
-}
-
-TEST("a disguised image is refused, whatever it is and is declared as")
-{
-    static const char *const formats[] = {"vmdk", "vdi", "vhdx", "qed", "luks"};
-    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-        char *path = scratch_file("disguised");
-        if (strcmp(formats[i], "luks") == 0)
-            make_luks(path);
-        else
-            run_tool((const char *[]){"qemu-img", "create", "-q", "-f", formats[i], path, "1M", NULL});
-        check_refused(path, "raw", formats[i]);
-        check_refused(path, "qcow2", formats[i]);
-        free(path);
-    }
-}
-
-TEST("a VMDK descriptor that points at a file of the host is refused")
-{
-    static const char text[] =
-        "# Disk DescriptorFile\nversion=1\ncreateType=\"monolithicFlat\"\nRW 1 FLAT \"/etc/shadow\" 0\n";
-    char *path = scratch_file("descriptor");
-    poke(path, 0, text, sizeof(text));
-    check_refused(path, "raw", "vmdk");
-    check_refused(path, "qcow2", "vmdk");
-    free(path);
-}
-
-TEST("raw and qcow2 are not mistaken for each other")
-{
-    char *qcow2 = make_image("a.qcow2", "qcow2", "1M"), *raw = make_image("a.raw", "raw", "1M");
-    check_refused(qcow2, "raw", "it is qcow2");
-    check_refused(raw, "qcow2", "it is raw or something unknown");
-    free(qcow2);
-    free(raw);
-}
-
-TEST("an image with a backing file is refused")
-{
-    char *base = make_image("base.raw", "raw", "1M"), *path = scratch_file("overlay.qcow2");
-    run_tool((const char *[]){"qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", path, NULL});
-    check_refused(path, "qcow2", "backing file");
-    free(base);
-    free(path);
-}
-
-TEST("an image with an external data file is refused")
-{
-    char *data = scratch_file("data.raw"), *path = scratch_file("external.qcow2"), option[200];
-    snprintf(option, sizeof(option), "data_file=%s,data_file_raw=on", data);
-    run_tool((const char *[]){"qemu-img", "create", "-q", "-f", "qcow2", "-o", option, path, "1M", NULL});
-    check_refused(path, "qcow2", "another file");
-    free(data);
-    free(path);
-}
-
-TEST("a damaged or cut qcow2 is refused with a sentence")
-{
-    char *path = make_image("damaged.qcow2", "qcow2", "1M");
-    CHECK_INT(truncate(path, 60), 0);
-    check_refused(path, "qcow2", "damaged");
-    poke(path, 7, "\x09", 1);
-    check_refused(path, "qcow2", "unknown version");
-    free(path);
-    path = make_image("table.qcow2", "qcow2", "1M");
-    poke(path, 40, "\xff\xff\xff\xff\xff\xff\x00\x00", 8); /* where the first table is */
-    check_refused(path, "qcow2", "cannot be read");
-    free(path);
-}
-
-TEST("unknown incompatible features are refused")
-{
-    char *path = make_image("features.qcow2", "qcow2", "1M");
-    poke(path, 72, "\x40", 1);
-    check_refused(path, "qcow2", "features");
-    free(path);
-}
 
 /* ---- disks ---- */
 
@@ -160,20 +18,6 @@ static struct spec *sized_spec(int root_gib)
     struct spec *spec = sample_read(SAMPLE("\"ephemeral_gib\":1,\"swap_mib\":8,"));
     spec->root_gib = root_gib;
     return spec;
-}
-
-static char *make_folder(const char *name)
-{
-    char *folder = scratch_file(name);
-    CHECK_INT(mkdir(folder, 0700), 0);
-    return folder;
-}
-
-static char *below(const char *folder, const char *name)
-{
-    char *path;
-    CHECK(asprintf(&path, "%s/%s", folder, name) > 0);
-    return path;
 }
 
 TEST("a root disk is an overlay with an explicit format, as large as the flavor says")
@@ -189,7 +33,7 @@ TEST("a root disk is an overlay with an explicit format, as large as the flavor 
     CHECK_OK(image_check_backing(root, backing, &e), &e);
     CHECK_TEXT(backing, base);
     struct child info = {.argv = (const char *[]){"qemu-img", "info", "-f", "qcow2", "--output=json", root, NULL},
-                         .deadline_ms = 20000};
+                         .deadline_ms = 60000};
     strbuf_init(&text, 0);
     CHECK_OK(child_run(&info, &text, &e), &e);
     CHECK_CONTAINS(text.data, "\"virtual-size\": 2147483648");
@@ -321,11 +165,95 @@ TEST("a disk that was lost is an error, never an empty disk")
     free(folder);
 }
 
+/* As qemu-img reads it. */
+static int64_t virtual_size(const char *path)
+{
+    struct child info = {.argv = (const char *[]){"qemu-img", "info", "-f", "qcow2", "--output=json", path, NULL},
+                         .deadline_ms = 60000};
+    struct strbuf text;
+    struct error e = {0};
+    strbuf_init(&text, 0);
+    CHECK_OK(child_run(&info, &text, &e), &e);
+    const char *size = strstr(text.data, "\"virtual-size\": ");
+    int64_t bytes = size ? strtoll(size + strlen("\"virtual-size\": "), NULL, 10) : -1;
+    strbuf_done(&text);
+    return bytes;
+}
+
+TEST("a root disk that is smaller than its flavor's grows with the next start, and never shrinks")
+{
+    char *base = make_image("grow-base.qcow2", "qcow2", "20M"), *folder = make_folder("grow"),
+         *root = below(folder, "root.qcow2");
+    struct disk_base from = {base, "qcow2", 20 * MIB};
+    struct spec *spec = sized_spec(1);
+    struct error e = {0};
+    spec->ephemeral_gib = spec->swap_mib = 0;
+    CHECK_OK(disk_make(folder, spec, &from, true, &e), &e);
+    CHECK_INT(virtual_size(root), GIB);
+    spec->root_gib = 3;
+    CHECK_OK(disk_make(folder, spec, &(struct disk_base){0}, false, &e), &e);
+    CHECK_INT(virtual_size(root), 3 * GIB);
+    spec->root_gib = 2;
+    CHECK_OK(disk_make(folder, spec, &(struct disk_base){0}, false, &e), &e);
+    CHECK_INT(virtual_size(root), 3 * GIB);
+    CHECK_INT(truncate(root, 16), 0);
+    CHECK_INT(disk_make(folder, spec, &(struct disk_base){0}, false, &e), ERR_CORRUPT);
+    spec_free(&spec);
+    free(base);
+    free(folder);
+    free(root);
+}
+
+static int64_t file_size(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) ? -1 : st.st_size;
+}
+
+TEST("the other disks grow too, in either way to keep them, and go")
+{
+    static int (*const ways[])(const char *, const struct spec *, const struct disk_base *, bool,
+                               struct error *) = {disk_make, disk_make_raw};
+    static int64_t (*const sizes[])(const char *) = {virtual_size, file_size};
+    for (size_t i = 0; i < 2; i++) {
+        char *base = make_image("others-base.raw", "raw", "20M"), *folder = make_folder(i ? "others-raw" : "others"),
+             *root = below(folder, i ? "root.raw" : "root.qcow2"),
+             *ephemeral = below(folder, i ? "ephemeral.raw" : "ephemeral.qcow2"),
+             *swap = below(folder, i ? "swap.raw" : "swap.qcow2");
+        struct disk_base from = {base, "raw", 20 * MIB};
+        struct spec *spec = sized_spec(1);
+        struct stat before, after;
+        struct error e = {0};
+        spec->ephemeral_gib = 1;
+        spec->swap_mib = 64;
+        CHECK_OK(ways[i](folder, spec, &from, true, &e), &e);
+        CHECK_INT(stat(ephemeral, &before), 0);
+        spec->root_gib = spec->ephemeral_gib = 2;
+        spec->swap_mib = 65;
+        CHECK_OK(ways[i](folder, spec, &(struct disk_base){0}, false, &e), &e);
+        CHECK_INT(stat(ephemeral, &after), 0);
+        CHECK_INT(before.st_ino, after.st_ino);
+        CHECK_INT(sizes[i](root), 2 * GIB);
+        CHECK_INT(sizes[i](ephemeral), 2 * GIB);
+        CHECK_INT(sizes[i](swap), 65 * MIB);
+        spec->root_gib = spec->ephemeral_gib = spec->swap_mib = 0;
+        CHECK_OK(ways[i](folder, spec, &(struct disk_base){0}, false, &e), &e);
+        CHECK_INT(sizes[i](root), 2 * GIB);
+        CHECK(access(ephemeral, F_OK) != 0 && access(swap, F_OK) != 0);
+        spec_free(&spec);
+        free(base);
+        free(folder);
+        free(root);
+        free(ephemeral);
+        free(swap);
+    }
+}
+
 TEST("disks that come later are made once, and go when the server has them no more")
 {
     char *base = make_image("more-base.qcow2", "qcow2", "20M"), *folder = make_folder("more"),
          *ephemeral = below(folder, "ephemeral.qcow2"), *swap = below(folder, "swap.qcow2"),
-         *root = below(folder, "root.qcow2");
+         *root = below(folder, "root.qcow2"), *partial = below(folder, "swap.qcow2.part");
     struct disk_base from = {base, "qcow2", 20 * MIB};
     struct spec *spec = sized_spec(1);
     struct stat before, after;
@@ -338,6 +266,16 @@ TEST("disks that come later are made once, and go when the server has them no mo
     CHECK_OK(disk_make_more(folder, 1, 64, &e), &e);
     CHECK_INT(stat(ephemeral, &after), 0);
     CHECK_INT(before.st_ino, after.st_ino);
+    CHECK_OK(disk_drop_more(folder, 1, 0, &e), &e);
+    CHECK_INT(access(ephemeral, F_OK), 0);
+    CHECK_INT(access(swap, F_OK), -1);
+    CHECK_INT(mkdir(partial, 0700), 0); /* in its way */
+    CHECK(disk_make_more(folder, 1, 64, &e) != 0);
+    CHECK_INT(access(swap, F_OK), -1);
+    CHECK_INT(rmdir(partial), 0);
+    error_clear(&e);
+    CHECK_OK(disk_make_more(folder, 1, 64, &e), &e);
+    CHECK_INT(access(swap, F_OK), 0);
     spec->ephemeral_gib = 1;
     CHECK_OK(disk_make(folder, spec, &(struct disk_base){0}, false, &e), &e);
     CHECK_INT(access(ephemeral, F_OK), 0);
@@ -352,6 +290,7 @@ TEST("disks that come later are made once, and go when the server has them no mo
     free(ephemeral);
     free(swap);
     free(root);
+    free(partial);
 }
 
 TEST("an image that is larger than the flavor's disk is refused, without a disk in the flavor its size is taken")
@@ -389,126 +328,6 @@ TEST("a folder goes with everything in it, twice if need be, and links are not f
     free(inner);
     free(link);
     free(kept);
-}
-
-/* ---- config drive ---- */
-
-TEST("the documents on the config drive are OpenStack's and NoCloud's")
-{
-    struct spec *spec = sample_read(SAMPLE(""));
-    struct strbuf text;
-    struct error e = {0};
-    strbuf_init(&text, 0);
-    config_drive_meta_data(spec, &text);
-    CHECK_TEXT(text.data,
-               "{\"uuid\":\"" SAMPLE_ID
-               "\",\"hostname\":\"web-1\",\"name\":\"web <1> & \\\"co\\\"\",\"launch_index\":0,"
-               "\"availability_zone\":\"nova\",\"project_id\":\"p1\",\"meta\":{\"role\":\"web\"},"
-               "\"public_keys\":{\"me\":\"ssh-ed25519 AAAA me\"},"
-               "\"keys\":[{\"name\":\"me\",\"type\":\"ssh\",\"data\":\"ssh-ed25519 AAAA me\"}],\"devices\":[]}");
-    strbuf_reset(&text);
-    config_drive_network_data(spec, &text);
-    CHECK_CONTAINS(
-        text.data,
-        "\"links\":[{\"id\":\"tap01890000-33\",\"vif_id\":\"01890000-3333-7222-8333-000000000001\",\"type\":\"bridge\","
-        "\"mtu\":1450,\"ethernet_mac_address\":\"fa:16:3e:00:00:01\"}]");
-    CHECK_CONTAINS(
-        text.data,
-        "{\"id\":\"network0\",\"type\":\"ipv4_dhcp\",\"link\":\"tap01890000-33\",\"network_id\":\"" SAMPLE_NETWORK
-        "\"}");
-    CHECK_CONTAINS(text.data, "\"type\":\"ipv6\",\"link\":\"tap01890000-33\",\"ip_address\":\"fd00::5\",\"netmask\":"
-                              "\"ffff:ffff:ffff:ffff::\","
-                              "\"routes\":[{\"network\":\"::\",\"netmask\":\"::\",\"gateway\":\"fd00::1\"}]");
-    CHECK_CONTAINS(
-        text.data,
-        "\"services\":[{\"type\":\"dns\",\"address\":\"9.9.9.9\"},{\"type\":\"dns\",\"address\":\"1.1.1.1\"}]");
-    strbuf_reset(&text);
-    config_drive_nocloud_data(spec, &text);
-    CHECK_TEXT(text.data, "{\"instance-id\":\"" SAMPLE_ID
-                          "\",\"local-hostname\":\"web-1\",\"public-keys\":[\"ssh-ed25519 AAAA me\"]}");
-    strbuf_reset(&text);
-    CHECK_OK(config_drive_user_data(spec, &text, &e), &e);
-    CHECK_TEXT(text.data, "#!/bin/sh\necho hi\n");
-    strbuf_done(&text);
-    spec_free(&spec);
-}
-
-static void check_on_drive(const char *drive, const char *file, const char *part)
-{
-    struct child child = {.argv = (const char *[]){"isoinfo", "-R", "-i", drive, "-x", file, NULL},
-                          .deadline_ms = 20000};
-    struct strbuf text;
-    struct error e = {0};
-    strbuf_init(&text, 0);
-    CHECK_OK(child_run(&child, &text, &e), &e);
-    CHECK_CONTAINS(text.data, part);
-    strbuf_done(&text);
-}
-
-TEST("the config drive is read back as it was meant, and made anew only when it changes")
-{
-    char *folder = make_folder("drive"), *drive = below(folder, "config.iso");
-    struct spec *spec = sample_read(SAMPLE(""));
-    struct strbuf text;
-    struct stat first, second;
-    struct error e = {0};
-    CHECK_OK(config_drive_make(folder, drive, spec, &e), &e);
-    struct child child = {.argv = (const char *[]){"isoinfo", "-d", "-i", drive, NULL}, .deadline_ms = 20000};
-    strbuf_init(&text, 0);
-    CHECK_OK(child_run(&child, &text, &e), &e);
-    CHECK_CONTAINS(text.data, "Volume id: config-2");
-    strbuf_done(&text);
-    check_on_drive(drive, "/openstack/latest/meta_data.json", SAMPLE_ID);
-    check_on_drive(drive, "/openstack/latest/network_data.json", "fa:16:3e:00:00:01");
-    check_on_drive(drive, "/openstack/latest/user_data", "echo hi");
-    check_on_drive(drive, "/openstack/latest/vendor_data.json", "{}");
-    check_on_drive(drive, "/openstack/2018-08-27/meta_data.json", SAMPLE_ID);
-    check_on_drive(drive, "/ec2/latest/meta-data.json", "local-ipv4\":\"10.0.0.5");
-    check_on_drive(drive, "/meta-data", "local-hostname\":\"web-1");
-    check_on_drive(drive, "/user-data", "echo hi");
-    CHECK_INT(stat(drive, &first), 0);
-    CHECK_OK(config_drive_make(folder, drive, spec, &e), &e);
-    CHECK_INT(stat(drive, &second), 0);
-    CHECK_INT(first.st_ino, second.st_ino);
-    spec->hostname = "other";
-    CHECK_OK(config_drive_make(folder, drive, spec, &e), &e);
-    check_on_drive(drive, "/meta-data", "other");
-    spec_free(&spec);
-    free(drive);
-    free(folder);
-}
-
-TEST("user data that is no base64 fails with a sentence and leaves no drive")
-{
-    char *folder = make_folder("bad-drive"), *drive = below(folder, "config.iso");
-    struct spec *spec = sample_read(SAMPLE("\"user_data\":\"@@@\","));
-    struct error e = {0};
-    CHECK_INT(config_drive_make(folder, drive, spec, &e), ERR_INVALID);
-    CHECK_CONTAINS(e.text, "base64");
-    CHECK(access(drive, F_OK) != 0);
-    spec_free(&spec);
-    free(drive);
-    free(folder);
-}
-
-TEST("base64 is read as RFC 4648 says, with line breaks")
-{
-    static const char *const good[][2] = {{"", ""},        {"Zg==", "f"},      {"Zm8=", "fo"},
-                                          {"Zm9v", "foo"}, {"Zm9vYg", "foob"}, {"Zm9v\nYmFy\n", "foobar"}};
-    static const char *const bad[] = {"Z", "Zg=", "Zg===", "Zm=9", "Zm9v!", "Zm9vZ"};
-    struct strbuf text;
-    strbuf_init(&text, 0);
-    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-        strbuf_reset(&text);
-        CHECK(base64_decode(good[i][0], &text));
-        CHECK_TEXT(text.data, good[i][1]);
-    }
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        strbuf_reset(&text);
-        if (base64_decode(bad[i], &text))
-            check_fail(__FILE__, __LINE__, "\"%s\" was taken", bad[i]);
-    }
-    strbuf_done(&text);
 }
 
 /* ---- the console's log ---- */

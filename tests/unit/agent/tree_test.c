@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -50,7 +51,11 @@ static void run(const char *const *argv)
 /* A file of 1000 bytes, one that runs as its owner and has two names, a link and a device; the archive of it. */
 static void begin(void)
 {
+    static bool alone; /* others' mount namespaces would hold on to our mounts */
     char text[1001];
+    if (!alone)
+        CHECK(unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+    alone = true;
     memset(text, 'x', 1000);
     text[1000] = '\0';
     memcpy(work + sizeof(work) - 7, "XXXXXX", 6);
@@ -95,6 +100,51 @@ TEST("an archive's size is that of its files, and what is none is refused")
     write_file(at(work, "not"), "this is no archive");
     CHECK_INT(image_check(at(work, "not"), "root-tar", &bytes, &e), ERR_INVALID);
     CHECK_CONTAINS(error_text(&e), "root-tar");
+    end();
+}
+
+/* A header of GNU tar's old kind for a sparse file of that size, of which nothing is stored (tar's manual, "Storing
+ * Sparse Files"). */
+static void append_sparse(int fd, char name, uint64_t bytes)
+{
+    unsigned char block[512] = {(unsigned char)name};
+    unsigned sum = 0;
+    memcpy(block + 100, "0000644", 8);
+    memcpy(block + 108, "0000000", 8);
+    memcpy(block + 116, "0000000", 8);
+    memcpy(block + 124, "00000000000", 12);
+    memcpy(block + 136, "00000000000", 12);
+    memset(block + 148, ' ', 8); /* the sum, while it is made */
+    block[156] = 'S';
+    memcpy(block + 257, "ustar  ", 8);
+    block[483] = 0x80; /* a binary number of 11 bytes follows */
+    for (int i = 0; i < 8; i++)
+        block[494 - i] = (unsigned char)(bytes >> 8 * i);
+    for (size_t i = 0; i < sizeof(block); i++)
+        sum += block[i];
+    snprintf((char *)block + 148, 8, "%06o", sum);
+    CHECK_INT(write(fd, block, sizeof(block)), (int64_t)sizeof(block));
+}
+
+TEST("an archive of files that no disk holds is refused, also where their sum would be a small number again")
+{
+    struct error e = {0};
+    const char *path;
+    int64_t bytes = 0;
+    begin();
+    path = at(work, "sparse.root-tar");
+    for (int files = 1; files <= 3; files += 2) {
+        char end_of_file[1024] = "";
+        int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        CHECK(fd >= 0);
+        for (int i = 0; i < files; i++)
+            append_sparse(fd, (char)('a' + i), i < 2 ? INT64_MAX : 1000);
+        CHECK_INT(write(fd, end_of_file, sizeof(end_of_file)), (int64_t)sizeof(end_of_file));
+        close(fd);
+        error_clear(&e);
+        CHECK_INT(image_check(path, "root-tar", &bytes, &e), ERR_INVALID);
+        CHECK_CONTAINS(error_text(&e), "larger than any disk");
+    }
     end();
 }
 
@@ -145,6 +195,28 @@ TEST("a server's files are the image's, with other owners, and its changes its o
     CHECK_OK(tree_mount(folder, &e), &e);
     CHECK_INT(access(at(folder, "root/new"), F_OK), 0);
     CHECK(access(at(folder, "root/file"), F_OK) != 0);
+    spec_free(&spec);
+    end();
+}
+
+TEST("what a container is told of itself it can read only, and every start tells it anew")
+{
+    struct error e = {0};
+    begin();
+    struct spec *spec = sample_read(SAMPLE(""));
+    struct disk_base base = base_of(1000);
+    CHECK_OK(tree_make(work, folder, spec, &base, true, &e), &e);
+    CHECK_INT(mkdir(at(folder, DOMAIN_XML_SEED), 0700), 0);
+    write_file(at(folder, DOMAIN_XML_SEED "/meta-data"), "first");
+    for (int start = 0; start < 2; start++) {
+        CHECK_OK(tree_mount(folder, &e), &e);
+        CHECK_INT(open(at(folder, DOMAIN_XML_SEED "/more"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600), -1);
+        CHECK_INT(errno, EROFS);
+        CHECK_INT(open(at(folder, DOMAIN_XML_SEED "/meta-data"), O_RDWR | O_CLOEXEC), -1);
+        CHECK_INT(errno, EROFS);
+    }
+    tree_unmount(folder);
+    write_file(at(folder, DOMAIN_XML_SEED "/meta-data"), "second");
     spec_free(&spec);
     end();
 }
@@ -276,7 +348,7 @@ TEST("an image that cannot be unpacked is refused with what it has, and leaves n
     run(argv);
     base = base_of(1000);
     CHECK_INT(tree_make(work, folder, spec, &base, true, &node), ERR_INVALID);
-    CHECK_CONTAINS(error_text(&node), "cannot be unpacked");
+    CHECK_CONTAINS(error_text(&node), "cannot be unpacked: tar failed with status 2: tar: ./disk: Cannot mknod");
     CHECK(access(at(folder, TREE_BASE), F_OK) != 0);
     const char *none[] = {"sh", "-c", "! ls -d $0/*.tree*", work, NULL};
     run(none);
@@ -297,7 +369,7 @@ TEST("a program that is confined writes below its folder only, is nobody, and ha
         "cat /etc/shadow 2>/dev/null && echo secret; mount -t tmpfs none /mnt 2>/dev/null && echo mounted; "
         "grep : /proc/net/dev | grep -v lo:; sed -n 's/^NoNewPrivs:[^0-9]*/privileges /p' /proc/self/status";
     const char *argv[] = {"sh", "-c", script, work, NULL};
-    struct child child = {.argv = argv, .directory = folder, .input = at(work, "given"), .deadline_ms = 20000};
+    struct child child = {.argv = argv, .directory = folder, .input = at(work, "given"), .deadline_ms = 60000};
     write_file(child.input, "given ");
     child.confined_as = DOMAIN_XML_IDS_FIRST;
     CHECK_INT(chmod(work, 0777), 0);
@@ -438,7 +510,7 @@ static void check_clone(const char *of)
     const char *script = "printf mine >new; ! echo else 2>/dev/null >tool";
     const char *argv[] = {"setpriv", user, "--clear-groups", "sh", "-ec", script, NULL};
     struct error e = {0};
-    struct child child = {.argv = argv, .directory = root, .deadline_ms = 20000};
+    struct child child = {.argv = argv, .directory = root, .deadline_ms = 60000};
     CHECK_OK(child_run(&child, NULL, &e), &e);
     CHECK_INT(mkdir(at(of, "root/folder"), 0755), 0);
     CHECK_INT(chown(at(of, "root/folder"), (uid_t)id_in(of, 0), (gid_t)id_in(of, 0)), 0);
@@ -518,7 +590,7 @@ TEST("a clone that was begun when the agent died is made anew, and never runs wi
         snprintf(clone, sizeof(clone), "%s/clone", work);
         CHECK_INT(mkdir(clone, 0711), 0);
         struct child child = {
-            .argv = (const char *[]){"sh", "-ec", crashes[i], NULL}, .directory = clone, .deadline_ms = 20000};
+            .argv = (const char *[]){"sh", "-ec", crashes[i], NULL}, .directory = clone, .deadline_ms = 60000};
         CHECK_OK(child_run(&child, NULL, &e), &e);
         freeze(at(folder, TREE_LAYER), FIFREEZE, 0);
         CHECK_OK(tree_clone(work, folder, clone, &go_on, &e), &e);

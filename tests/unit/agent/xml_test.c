@@ -1,46 +1,18 @@
-/* Domains and networks as libvirt reads them, against golden files: tests/unit/agent/golden. To make them anew after a
- * wanted change, run with GOLDEN_WRITE=1 and read the difference. Where libvirt's own validator is installed, it reads
- * them too. */
-#include "common/child.h"
+/* Domains and networks as libvirt reads them, against golden files. */
 #include "common/file.h"
 #include "common/memory.h"
-#include "compute-agent/xml/domain_diff.h"
 #include "compute-agent/xml/domain_move.h"
 #include "compute-agent/xml/domain_room.h"
 #include "compute-agent/xml/domain_xml.h"
 #include "compute-agent/xml/filter_xml.h"
 #include "compute-agent/xml/network_xml.h"
 #include "compute-agent/xml/xml.h"
+#include "tests/unit/agent/golden_fixture.h"
 #include "tests/unit/agent/samples.h"
-
-#define GOLDEN "tests/unit/agent/golden/"
 
 static void names_of(struct names *names)
 {
     names_init(names, "cloud-1", "01890000-9999-7222-8333-000000000001");
-}
-
-static void check_saved(const char *file, const char *text)
-{
-    struct strbuf had;
-    strbuf_init(&had, 0);
-    if (getenv("GOLDEN_WRITE"))
-        CHECK_INT(file_replace(file, text, strlen(text), 0644, NULL), 0);
-    if (file_read(file, &had, NULL))
-        check_fail(__FILE__, __LINE__, "%s is missing", file);
-    CHECK_TEXT(text, had.data);
-    strbuf_done(&had);
-}
-
-static void check_golden(const char *file, const char *text)
-{
-    check_saved(file, text);
-    const char *argv[] = {"virt-xml-validate", file, NULL};
-    struct child child = {.argv = argv, .deadline_ms = 20000};
-    struct error e = {0};
-    int code = child_run(&child, NULL, &e);
-    if (code && code != ERR_NOT_FOUND)
-        check_fail(__FILE__, __LINE__, "%s: %s", file, e.text);
 }
 
 static void check_domain(const char *file, const char *sample, struct domain_xml_host host)
@@ -279,103 +251,6 @@ TEST("headroom that is none, or of a guest that is tied to parts of the host, ch
         CHECK(!room.memory);
         spec_free(&spec);
     }
-}
-
-TEST("what a domain has is read from libvirt's text and from ours")
-{
-    struct domain_diff_sizes sizes;
-    struct error e = {0};
-    CHECK_OK(domain_diff_read_sizes("<domain><memory unit='KiB'>786432</memory><vcpu placement='static' "
-                                    "current='3'>8</vcpu></domain>",
-                                    &sizes, &e),
-             &e);
-    CHECK_INT(sizes.vcpus, 3);
-    CHECK_INT(sizes.memory_mib, 768);
-    CHECK_OK(domain_diff_read_sizes("<domain><memory unit='MiB'>512</memory><vcpu>2</vcpu></domain>", &sizes, &e), &e);
-    CHECK_INT(sizes.vcpus, 2);
-    CHECK_INT(sizes.memory_mib, 512);
-    CHECK_INT(domain_diff_read_sizes("<", &sizes, &e), ERR_CORRUPT);
-    CHECK_OK(domain_diff_read_sizes("<domain><memory unit='MiB'>512</memory><currentMemory "
-                                    "unit='KiB'>262144</currentMemory><vcpu>2</vcpu></domain>",
-                                    &sizes, &e),
-             &e);
-    CHECK_INT(sizes.current_mib, 256);
-    char *piece = domain_diff_memory(128);
-    CHECK_CONTAINS(piece, "<size unit=\"MiB\">128</size>");
-    free(piece);
-}
-
-/* Kinds and MAC addresses, and the last device. */
-static char *diff_of(const char *live, const char *wanted, struct strbuf *ret_words)
-{
-    static const char *const kinds[] = {"unplug", "plug", "update"};
-    struct domain_diff diff;
-    struct error e = {0};
-    CHECK_OK(domain_diff_nics(live, wanted, &diff, &e), &e);
-    for (size_t i = 0; i < diff.count; i++)
-        strbuf_appendf(ret_words, "%s %s;", kinds[diff.devices[i].kind], diff.devices[i].name);
-    char *last = diff.count ? memory_strdup(diff.devices[diff.count - 1].text) : NULL;
-    domain_diff_done(&diff);
-    return last;
-}
-
-TEST("a running domain is compared with its definition nic by nic")
-{
-    static const char two[] =
-        "<domain><devices><interface type='network'><mac address='FA:16:3E:00:00:01'/><source network='old'/>"
-        "</interface><disk/><interface type='network'><mac address='fa:16:3e:00:00:09'/><source network='n'/>"
-        "<alias name='net1'/></interface></devices></domain>";
-    struct strbuf text, words;
-    struct error e = {0};
-    strbuf_init(&text, 0);
-    strbuf_init(&words, 0);
-    CHECK_OK(file_read(GOLDEN "domain-filtered.xml", &text, &e), &e);
-    char *nic = diff_of(text.data, text.data, &words);
-    CHECK_TEXT(words.data, "update fa:16:3e:00:00:01;");
-    check_saved(GOLDEN "interface.xml", nic);
-    free(nic);
-    strbuf_reset(&words);
-    free(diff_of("<domain/>", text.data, &words));
-    CHECK_TEXT(words.data, "plug fa:16:3e:00:00:01;");
-    strbuf_reset(&words);
-    nic = diff_of(text.data, "<domain/>", &words);
-    CHECK_TEXT(words.data, "unplug fa:16:3e:00:00:01;");
-    free(nic);
-    strbuf_reset(&words); /* the same address on another network is another nic; what goes comes first */
-    free(diff_of(two, text.data, &words));
-    CHECK_TEXT(words.data, "unplug FA:16:3E:00:00:01;unplug fa:16:3e:00:00:09;plug fa:16:3e:00:00:01;");
-    strbuf_reset(&words);
-    struct domain_diff diff;
-    CHECK_INT(domain_diff_nics("<domain", two, &diff, &e), ERR_CORRUPT);
-    strbuf_done(&words);
-    strbuf_done(&text);
-}
-
-TEST("a disk that neither the running domain nor its definition has is to be plugged")
-{
-    static const char small[] = "<domain><devices><disk><target dev='vda'/></disk><interface/><disk><target "
-                                "dev='vdz'/></disk></devices></domain>";
-    static const char large[] =
-        "<domain><devices><disk><target dev='vda'/></disk><disk type='file'><source file='/f/ephemeral.qcow2'/><target "
-        "dev='vdb' bus='virtio'/></disk><disk><target dev='vdc'/></disk><disk><target "
-        "dev='vdz'/></disk></devices></domain>";
-    struct domain_diff diff;
-    struct error e = {0};
-    CHECK_OK(domain_diff_disks(small, small, large, &diff, &e), &e);
-    CHECK_INT(diff.count, 2);
-    CHECK_INT(diff.unplugs, 0);
-    CHECK_INT(diff.devices[0].kind, DOMAIN_DIFF_PLUG);
-    CHECK_TEXT(diff.devices[0].name, "vdb");
-    CHECK_CONTAINS(diff.devices[0].text, "<source file=\"/f/ephemeral.qcow2\"/>");
-    CHECK_TEXT(diff.devices[1].name, "vdc");
-    domain_diff_done(&diff);
-    CHECK_OK(domain_diff_disks(large, small, large, &diff, &e), &e); /* the agent died before it wrote the definition */
-    CHECK_INT(diff.count, 0);
-    CHECK_OK(domain_diff_disks(small, large, large, &diff, &e), &e); /* the guest gave it up by itself */
-    CHECK_INT(diff.count, 0);
-    CHECK_OK(domain_diff_disks(large, large, small, &diff, &e), &e);
-    CHECK_INT(diff.count, 0);
-    CHECK_INT(domain_diff_disks(small, "<domain", large, &diff, &e), ERR_CORRUPT);
 }
 
 TEST("the filter accepts what its parameters say and drops the rest")

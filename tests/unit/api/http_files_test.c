@@ -178,11 +178,9 @@ TEST("an upload that is too large, refused or broken off leaves nothing")
     fd = http_connect();
     put_begin(fd, "a", 1000);
     http_send(fd, "half");
-    while (!leftovers())
-        sched_yield();
+    CHECK_SOON(leftovers());
     close(fd);
-    while (http_server_connections(api.http))
-        sched_yield();
+    CHECK_SOON(!http_server_connections(api.http));
     CHECK_INT(leftovers(), 0);
     CHECK_INT(handled, 1);
     CHECK(access(file_path("a"), F_OK));
@@ -225,12 +223,10 @@ TEST("uploads of a killed process are removed at start, those of living ones sta
     int fd = http_connect();
     put_begin(fd, "a", 10);
     http_send(fd, "half");
-    while (leftovers() != 2)
-        sched_yield();
+    CHECK_SOON(leftovers() == 2);
     CHECK_OK(upload_sweep(http_folder, &e), &e); /* maybe before the living one is locked: then it is made again */
     CHECK(access(file_path("upload-dead"), F_OK));
-    while (leftovers() != 1)
-        sched_yield();
+    CHECK_SOON(leftovers() == 1);
     struct http_answer answer;
     http_send(fd, "+half2");
     http_receive(fd, &answer);

@@ -28,8 +28,7 @@ static int files(const char *prefix)
 /* A spooled body that was not kept goes when its answer has left. */
 static int files_kept(void)
 {
-    while (files("upload-") > 0)
-        sched_yield();
+    CHECK_SOON(files("upload-") == 0);
     return files("");
 }
 
@@ -37,7 +36,7 @@ TEST("an image goes through its life")
 {
     steps_begin();
     STEPS({NOBODY, "GET", "/image/", NULL, 300, "\"id\":\"v2.15\",\"status\":\"CURRENT\""},
-          {NOBODY, "GET", "/image/versions", NULL, 300, "http://test/image/v2/"},
+          {NOBODY, "GET", "/image/versions", NULL, 200, "http://test/image/v2/"},
           {NOBODY, "GET", V "/images", NULL, 401},
           {A, "POST", V "/images", "{\"name\":\"i\"," RAW ",\"os_distro\":\"debian\",\"tags\":[\"t\"]}", 201,
            "\"status\":\"queued\"", NULL, "i"},
@@ -278,11 +277,9 @@ TEST("an upload that breaks off, and one that is too large, leave nothing")
     int fd = http_connect();
     http_send(fd, "PUT %s HTTP/1.1\r\nHost: test\r\nX-Auth-Token: %s\r\n" BYTES "Content-Length: 50\r\n\r\nonly some",
               path, steps_tokens[A]);
-    while (files("upload-") == 0) /* until the server has begun to write it */
-        sched_yield();
+    CHECK_SOON(files("upload-") != 0); /* until the server has begun to write it */
     close(fd);
-    while (files("upload-") != 0) /* until it has seen that the rest does not come */
-        sched_yield();
+    CHECK_SOON(files("upload-") == 0); /* until it has seen that the rest does not come */
     STEPS({A, "GET", V "/images/$i", NULL, 200, "\"status\":\"queued\""});
     char large[102];
     memset(large, 'x', 101);
@@ -303,8 +300,7 @@ TEST("of two uploads of one image the first to finish wins")
     int fd = http_connect();
     http_send(fd, "PUT %s HTTP/1.1\r\nHost: test\r\nX-Auth-Token: %s\r\n" BYTES "Content-Length: 5\r\n\r\nslo", path,
               steps_tokens[A]);
-    while (files("upload-") == 0)
-        sched_yield();
+    CHECK_SOON(files("upload-") != 0);
     STEPS({A, "PUT", V "/images/$i/file", "quick", 204, NULL, NULL, NULL, BYTES});
     http_send(fd, "ow");
     struct http_answer answer;

@@ -62,6 +62,69 @@ TEST("what a server's hypervisor cannot do is refused with its name, and nothing
     end();
 }
 
+#define LACKS                                                                                                          \
+    "[\"CUSTOM_LACKS_PAUSE\",\"CUSTOM_LACKS_SUSPEND\",\"CUSTOM_LACKS_NIC_PLUG\",\"CUSTOM_LACKS_CONSOLE\","             \
+    "\"CUSTOM_LACKS_GUEST_AGENT\",\"CUSTOM_LACKS_SNAPSHOT\",\"CUSTOM_LACKS_MIGRATE\",\"CUSTOM_LACKS_RESIZE\","         \
+    "\"CUSTOM_LACKS_LIVE_MIGRATION\",\"CUSTOM_LACKS_BLOCK_MIGRATION\"]"
+DB_STATEMENT(actions_lack, "UPDATE host SET hypervisor = 'Bochs', traits = $1");
+DB_STATEMENT(actions_rows,
+             "SELECT (SELECT count(*) FROM operation) + (SELECT count(*) FROM image) + (SELECT count(*) FROM "
+             "migration) + (SELECT count(*) FROM agent_query) + (SELECT count(*) FROM port)");
+
+static int64_t count_rows(void)
+{
+    struct error e = {0};
+    struct db_rows rows;
+    int64_t count = -1;
+    CHECK_OK(db_query(conn, &actions_rows, &rows, &e, DB_NO_ARGS), &e);
+    if (db_next(&rows))
+        count = db_get_int(&rows, 0);
+    CHECK_OK(db_rows_done(&rows, &e), &e);
+    return count;
+}
+
+TEST("a driver that lacks everything refuses each action that is not for all, by its name, and nothing is written")
+{
+    static const struct {
+        const char *name, *value;
+        int version;
+    } rows[] = {{"pause", "null", 0},
+                {"unpause", "null", 0},
+                {"suspend", "null", 0},
+                {"resume", "null", 0},
+                {"os-getConsoleOutput", "{}", 0},
+                {"changePassword", "{\"adminPass\":\"s3cret\"}", 0},
+                {"resize", "{\"flavorRef\":\"3\"}", 0},
+                {"migrate", "null", 0},
+                {"os-migrateLive", "{\"host\":null,\"block_migration\":\"auto\"}", 30},
+                {"createImage", "{\"name\":\"x\"}", 0},
+                {"createBackup", "{\"name\":\"x\",\"backup_type\":\"daily\",\"rotation\":1}", 0},
+                {"shelve", "null", 0}};
+    struct error e = {0};
+    begin();
+    const char *id = run_server(), *path = at(BASE "/servers/%s/action", id);
+    CHECK_OK(db_exec(conn, &actions_lack, NULL, &e, DB_ARGS(db_text(LACKS))), &e);
+    const char *before = ask("GET", at(BASE "/servers/%s", id), admin, 0, NULL, 200);
+    int64_t had = count_rows();
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        CHECK_CONTAINS(ask("POST", path, admin, rows[i].version, at("{\"%s\":%s}", rows[i].name, rows[i].value), 501),
+                       at("The hypervisor Bochs of the server's host cannot do %s.", rows[i].name));
+    CHECK_INT(count_rows(), had);
+    CHECK_TEXT(ask("GET", at(BASE "/servers/%s", id), admin, 0, NULL, 200), before);
+    end();
+}
+
+TEST("what the cloud has not is said, and of which server")
+{
+    static const char body[] = "{\"remote_console\":{\"protocol\":\"vnc\",\"type\":\"novnc\"}}";
+    begin();
+    const char *path = at(BASE "/servers/%s/remote-consoles", run_server());
+    CHECK_CONTAINS(ask("POST", path, http_token, 6, body, 501), "A remote console is not implemented");
+    ask("POST", path, http_token, 5, body, 404);
+    ask("POST", path, stranger, 6, body, 404);
+    end();
+}
+
 TEST("a resize says what becomes of the disk, and a cold migration reads its body from 2.56 on")
 {
     static const char *const bodies[] = {"null", "{}", "{\"host\":null}", "{\"colour\":1}"};
@@ -110,8 +173,7 @@ static const char *ask_console(const char *id, const char *agents_answer, int st
               "POST " BASE "/servers/%s/action HTTP/1.1\r\nHost: test\r\nX-Auth-Token: %s\r\n" JSON_TYPE
               "Content-Length: %zu\r\n\r\n%s",
               id, http_token, strlen(body), body);
-    while (http_server_parked(api.http) != 1)
-        sched_yield();
+    CHECK_SOON(http_server_parked(api.http) == 1);
     compute_transact(conn, answer_run, (void *)(uintptr_t)agents_answer);
     http_receive(fd, &answer);
     CHECK_INT(answer.status, status);

@@ -125,6 +125,50 @@ TEST("a create answers as Nova does, and quotas count what is there")
     end();
 }
 
+DB_STATEMENT(compute_modes, "SELECT count(*) FROM server WHERE image_properties = "
+                            "'{\"hw_disk_bus\":\"ide\",\"vm_mode\":\"exe\"}'");
+DB_STATEMENT(compute_says_xen, "SELECT count(*) FROM server WHERE image_properties = '{\"vm_mode\":\"xen\"}'");
+
+TEST("a server of a container's root stays one when its image is deleted: its properties say so, unless they spoke "
+     "before")
+{
+    static const char *const kinds[] = {"disk_format = 'root-tar'", "disk_format = 'squashfs'",
+                                        "disk_format = 'raw', container_format = 'docker'"};
+    static const char make[] = "{\"server\":{\"name\":\"box\",\"flavorRef\":\"1\",\"imageRef\":\"" IMAGE "\"}}";
+    int64_t count = 0;
+    char sql[160];
+    struct error e = {0};
+    begin();
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        snprintf(sql, sizeof(sql), "UPDATE image SET %s WHERE id = '" IMAGE "'", kinds[i]);
+        fixture_script(api.db, sql);
+        ask("POST", BASE "/servers", http_token, 0, make, 202);
+        CHECK_OK(db_query_int(conn, &compute_modes, &count, &e, DB_NO_ARGS), &e);
+        CHECK_INT(count, (int64_t)i + 1);
+    }
+    fixture_script(api.db, "UPDATE image SET properties = '{\"vm_mode\":\"xen\"}' WHERE id = '" IMAGE "'");
+    ask("POST", BASE "/servers", http_token, 0, make, 202);
+    CHECK_OK(db_query_int(conn, &compute_says_xen, &count, &e, DB_NO_ARGS), &e);
+    CHECK_INT(count, 1);
+    end();
+}
+
+TEST("a server for VMware without a template on its datastore is refused by the property's name")
+{
+    static const char make[] = "{\"server\":{\"name\":\"v\",\"flavorRef\":\"1\",\"imageRef\":\"" IMAGE "\"}}";
+    begin();
+    fixture_script(api.db, "UPDATE image SET properties = '{\"hypervisor_type\":\"VMware\"}' WHERE id = '" IMAGE "'");
+    CHECK_CONTAINS(ask("POST", BASE "/servers", http_token, 0, make, 400), "Image property vmware_template is missing");
+    fixture_script(api.db,
+                   "UPDATE image SET properties = '{\"vmware_template\":\"/etc/passwd\"}' WHERE id = '" IMAGE "'");
+    CHECK_CONTAINS(ask("POST", BASE "/servers", http_token, 0, make, 400), "vmware_template: \\\"/etc/passwd\\\"");
+    fixture_script(api.db,
+                   "UPDATE image SET properties = "
+                   "'{\"hypervisor_type\":\"vmware\",\"vmware_template\":\"t/x.vmdk\"}' WHERE id = '" IMAGE "'");
+    ask("POST", BASE "/servers", http_token, 0, make, 202);
+    end();
+}
+
 TEST("flavors and keypairs are made, shown, listed and removed")
 {
     begin();

@@ -49,14 +49,17 @@ static int compute_add_host_run(struct db_conn *c, void *arg, struct error *e)
 {
     const char *id = arg;
     const char *containers = strstr(id, "lxc"); /* a host whose name says so has LXC, or templates */
-    const char *templates = strstr(id, "esx");
+    const char *templates = strstr(id, "esx"), *unread = strstr(id, "test"); /* or pretends */
     struct host_row row = {.id = id,
-                           .hypervisor = containers ? "LXC" : "fake",
+                           .hypervisor = containers ? "LXC"
+                                         : unread   ? "test"
+                                                    : "fake",
                            .architecture = "x86_64",
                            .address = "10.0.0.1",
                            .total = {{64, 65536, 1000}},
                            .traits = containers  ? "[\"CUSTOM_VM_MODE_EXE\",\"CUSTOM_LACKS_SUSPEND\"]"
                                      : templates ? "[\"CUSTOM_IMAGE_TEMPLATES\"]"
+                                     : unread    ? "[\"CUSTOM_IMAGE_UNREAD\"]"
                                                  : "[]",
                            .cpu = "{}"};
     int rc = store_host_enrol(c, id, id, "nova", "aa", clock_now_us(), e);

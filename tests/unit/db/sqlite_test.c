@@ -66,8 +66,7 @@ TEST("who waits for the write lock gets it before who had it last")
         pthread_t thread;
         CHECK_OK(write_lock_take(fd, &e), &e);
         CHECK(!pthread_create(&thread, NULL, take_and_drop, &other));
-        while (!someone_waits(probe))
-            sched_yield();
+        CHECK_SOON(someone_waits(probe));
         write_lock_drop(fd);
         CHECK_OK(write_lock_take(fd, &e), &e);
         int mine = atomic_fetch_add(&turn, 1);

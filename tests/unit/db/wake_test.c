@@ -32,13 +32,13 @@ static void ear_close(struct ear *ear)
     close(ear->pipe[1]);
 }
 
-/* The next topic; "" when none comes for ten seconds. Static buffer. */
+/* The next topic; "" when none comes for a minute. Static buffer. */
 static const char *ear_next(struct ear *ear)
 {
     static char line[256];
     size_t size = 0;
     struct pollfd fd = {.fd = ear->pipe[0], .events = POLLIN};
-    while (size < sizeof line - 1 && poll(&fd, 1, 10000) == 1 && read(ear->pipe[0], line + size, 1) == 1 &&
+    while (size < sizeof line - 1 && poll(&fd, 1, 60000) == 1 && read(ear->pipe[0], line + size, 1) == 1 &&
            line[size] != '\n')
         size++;
     line[size] = 0;
@@ -273,7 +273,7 @@ TEST("a listener whose connection was lost connects again and says that somethin
     int64_t ended = 0;
     ear_open(&ear, db);
     CHECK_OK(db_query_int(db_reader(db), &wake_end_listeners, &ended, &e, DB_NO_ARGS), &e);
-    CHECK_INT(ended, 1);
+    CHECK(ended >= 1); /* the one of the test before may not have ended yet */
     CHECK_TEXT(ear_next(&ear), "*");
     wake_publish(db, "after");
     CHECK_TEXT(ear_next(&ear), "after");

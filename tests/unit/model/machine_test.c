@@ -45,6 +45,9 @@ TEST("hosts must have what the machine needs, and nothing for what it does not")
                  "COMPUTE_SECURITY_TPM_2_0 COMPUTE_SECURITY_TPM_CRB ");
     check_traits("{}", "{\"hw_architecture\":\"aarch64\"}", "COMPUTE_ARCH_AARCH64 ");
     check_traits("{}", "{\"architecture\":\"x86_64\"}", "");
+    check_traits("{\"hw:architecture\":\"aarch64\",\"hw:firmware_type\":\"uefi\"}", "{}", "COMPUTE_ARCH_AARCH64 ");
+    check_traits("{\"hw:firmware_type\":\"uefi\",\"os:secure_boot\":\"required\"}", "{}",
+                 "CUSTOM_FIRMWARE_UEFI COMPUTE_SECURITY_UEFI_SECURE_BOOT ");
 }
 
 static void check_refused(const char *flavor, const char *image, const char *sentence)
@@ -65,6 +68,7 @@ TEST("what cannot be is refused by the property's name")
     check_refused("{}", "{\"hw_machine_type\":\"isapc\"}", "or a version of these");
     check_refused("{}", "{\"hw_machine_type\":\"pc-q35-<evil/>\"}", "hw_machine_type");
     check_refused("{}", "{\"hw_qemu_guest_agent\":\"perhaps\"}", "hw_qemu_guest_agent");
+    check_refused("{\"hw:firmware_type\":\"bios\"}", "{\"hw_firmware_type\":\"uefi\"}", "conflicting with image");
     check_refused("{\"hw:tpm_version\":\"3\"}", "{}", "hw:tpm_version");
     check_refused("{}", "{\"os_secure_boot\":\"required\"}", "needs UEFI");
     check_refused("{}", "{\"os_secure_boot\":\"required\",\"hw_firmware_type\":\"uefi\",\"hw_machine_type\":\"pc\"}",

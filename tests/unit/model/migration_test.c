@@ -54,6 +54,7 @@ static void happen(struct world *w, bool calm)
         v->refused = !v->placed;
         v->same_host = v->placed && v->kind == MIGRATION_RESIZE && draw(w, 4) == 0;
         v->in_place = v->same_host && draw(w, 2);
+        v->plugs = v->in_place && draw(w, 2);
         v->shares = v->placed && draw(w, 2);
     }
     if (!calm && v->kind == MIGRATION_EVACUATION && draw(w, 40) == 0)
@@ -131,7 +132,7 @@ TEST("a server is evacuated with its disks where these can be reached, and not a
     CHECK(m.step == MIGRATION_DONE && m.outcome == MIGRATION_FAILED && m.resumes_source);
 }
 
-TEST("a resize in place goes on under the running guest, and back by a restart")
+TEST("a resize in place goes on under the running guest, and so it goes back")
 {
     struct migration_view v = {
         .kind = MIGRATION_RESIZE, .placed = true, .same_host = true, .in_place = true, .server_wanted = true};
@@ -148,15 +149,40 @@ TEST("a resize in place goes on under the running guest, and back by a restart")
     CHECK(m.step == MIGRATION_DONE && m.outcome == MIGRATION_COMPLETED);
     v.request = MIGRATION_REVERT;
     migration_next(&v, &m);
-    CHECK(m.step == MIGRATION_BACK_STOPPING && m.outcome == MIGRATION_REVERTED);
+    CHECK(m.step == MIGRATION_BACK_STARTING && m.outcome == MIGRATION_REVERTED && m.switches);
     v.step = MIGRATION_STARTING;
     v.request = MIGRATION_NO_REQUEST;
     v.server_failed = v.troubled = true; /* its host could not, and what runs is as it was */
     migration_next(&v, &m);
-    CHECK(m.step == MIGRATION_BACK_STOPPING && m.outcome == MIGRATION_FAILED);
+    CHECK(m.step == MIGRATION_BACK_STARTING && m.outcome == MIGRATION_FAILED && m.switches);
     v.in_place = false;
     migration_next(&v, &m);
     CHECK(m.step == MIGRATION_VERIFYING);
+}
+
+TEST("a guest that gets a disk in place is left alone until that is made, and for good when it cannot be")
+{
+    struct migration_view v = {.kind = MIGRATION_RESIZE,
+                               .placed = true,
+                               .same_host = true,
+                               .in_place = true,
+                               .plugs = true,
+                               .server_wanted = true};
+    struct migration_move m;
+    bool at_source = false;
+    migration_next(&v, &m);
+    CHECK(m.step == MIGRATION_FITTING && !m.switches);
+    CHECK_TEXT(migration_task(m.step, &at_source), "fit");
+    v.step = m.step;
+    v.task = MIGRATION_TASK_OPEN;
+    migration_next(&v, &m);
+    CHECK(!m.changed);
+    v.task = MIGRATION_TASK_DONE;
+    migration_next(&v, &m);
+    CHECK(m.step == MIGRATION_STARTING && m.switches);
+    v.task = MIGRATION_TASK_FAILED;
+    migration_next(&v, &m);
+    CHECK(m.step == MIGRATION_DONE && m.outcome == MIGRATION_FAILED && m.resumes_source && !m.switches);
 }
 
 TEST("a reverted one moves its server there and back")

@@ -40,7 +40,8 @@ TEST("beyond its headroom it is restarted, and placed anew when it is other than
     CHECK_INT(way(1, 300, 1, ROOM, ROOM), RESIZE_RESTART); /* not a piece that a guest takes */
     CHECK_INT(way(0, 256, 1, ROOM, ROOM), RESIZE_ANEW);
     CHECK_INT(way(2, 128, 1, ROOM, ROOM), RESIZE_ANEW);
-    CHECK_INT(way(2, 512, 2, ROOM, ROOM), RESIZE_ANEW); /* disks grow when it is off */
+    CHECK_INT(way(2, 512, 0, ROOM, ROOM), RESIZE_ANEW);
+    CHECK_INT(way(5, 256, 2, ROOM, ROOM), RESIZE_ANEW); /* off it goes, and takes its disk along */
     CHECK_INT(way(2, 512, 1, "", ""), RESIZE_RESTART);
     CHECK_INT(way(2, 512, 1, ROOM, ""), RESIZE_RESTART);
     CHECK_INT(way(2, 512, 1, ROOM ",\"hw:cpu_policy\":\"dedicated\"", ROOM ",\"hw:cpu_policy\":\"dedicated\""),
@@ -60,7 +61,7 @@ static enum resize_way disks(int old_ephemeral, int old_swap, int ephemeral, int
     return resize_way_of(a, b, ret_more);
 }
 
-TEST("a running guest takes disks that it had not, behind those that it has")
+TEST("a running guest takes disks that it had not, and larger ones")
 {
     struct resources more;
     CHECK_INT(disks(0, 0, 2, 1500, 256, &more), RESIZE_PLUG);
@@ -72,11 +73,53 @@ TEST("a running guest takes disks that it had not, behind those that it has")
     CHECK_INT(more.amount[RESOURCE_DISK_GIB], 1);
     CHECK_INT(disks(2, 64, 2, 64, 256, &more), RESIZE_LIVE);
     CHECK_INT(more.amount[RESOURCE_DISK_GIB], 0);
-    CHECK_INT(disks(0, 64, 2, 64, 256, &more), RESIZE_ANEW); /* swap would have another name */
-    CHECK_INT(disks(1, 0, 2, 0, 256, &more), RESIZE_ANEW);
+    CHECK_INT(disks(0, 64, 2, 64, 256, &more), RESIZE_PLUG);
+    CHECK_INT(more.amount[RESOURCE_DISK_GIB], 2);
+    CHECK_INT(disks(1, 0, 2, 0, 256, &more), RESIZE_PLUG);
+    CHECK_INT(more.amount[RESOURCE_DISK_GIB], 1);
+    CHECK_INT(disks(0, 1024, 0, 1025, 256, &more), RESIZE_PLUG);
+    CHECK_INT(more.amount[RESOURCE_DISK_GIB], 1);
     CHECK_INT(disks(2, 0, 0, 0, 256, &more), RESIZE_ANEW);
-    CHECK_INT(disks(0, 64, 0, 128, 256, &more), RESIZE_ANEW);
+    CHECK_INT(disks(0, 64, 0, 32, 256, &more), RESIZE_ANEW);
     CHECK_INT(disks(0, 0, 2, 0, 512, &more), RESIZE_ANEW); /* no headroom for the memory */
+}
+
+TEST("a running guest takes a larger root disk")
+{
+    char a[512], b[512];
+    struct resources more;
+    CHECK_INT(resize_way_of(flavor(a, 1, 256, 2, ROOM), flavor(b, 2, 384, 5, ROOM), &more), RESIZE_PLUG);
+    CHECK_INT(more.amount[RESOURCE_DISK_GIB], 3);
+    CHECK_INT(more.amount[RESOURCE_VCPU], 1);
+    CHECK_INT(resize_way_of(flavor(a, 1, 256, 0, ROOM), flavor(b, 1, 256, 5, ROOM), &more), RESIZE_ANEW);
+    CHECK_INT(resize_way_of(flavor(a, 1, 256, 2, ""), flavor(b, 1, 256, 5, ""), &more), RESIZE_PLUG);
+}
+
+static struct resize_disks kept(int old_root, int old_ephemeral, int old_swap, struct resize_disks disks,
+                                bool *ret_waits)
+{
+    static const char words[] = "{\"root_gib\":%d,\"ephemeral_gib\":%d,\"swap_mib\":%d,\"extra\":{}}";
+    char a[512], b[512];
+    snprintf(a, sizeof(a), words, old_root, old_ephemeral, old_swap);
+    snprintf(b, sizeof(b), words, (int)disks.root_gib, (int)disks.ephemeral_gib, (int)disks.swap_mib);
+    *ret_waits = resize_waits(a, b);
+    resize_keep_disks(a, &disks);
+    return disks;
+}
+
+TEST("until it is confirmed a disk is as it was, and one that it had not is there")
+{
+    bool waits;
+    struct resize_disks disks = kept(1, 2, 64, (struct resize_disks){3, 4, 128}, &waits);
+    CHECK(disks.root_gib == 1 && disks.ephemeral_gib == 2 && disks.swap_mib == 64 && waits);
+    disks = kept(1, 0, 0, (struct resize_disks){1, 4, 128}, &waits);
+    CHECK(disks.root_gib == 1 && disks.ephemeral_gib == 4 && disks.swap_mib == 128 && !waits);
+    disks = kept(0, 1, 0, (struct resize_disks){3, 1, 128}, &waits);
+    CHECK(disks.root_gib == 0 && disks.ephemeral_gib == 1 && disks.swap_mib == 128 && waits); /* its image's size */
+    disks = kept(1, 0, 64, (struct resize_disks){1, 0, 65}, &waits);
+    CHECK(disks.swap_mib == 64 && waits);
+    resize_keep_disks("{", &disks);
+    CHECK(disks.swap_mib == 64 && !resize_waits("{}", "{"));
 }
 
 TEST("the choice is kept with the migration")

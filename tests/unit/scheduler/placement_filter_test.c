@@ -268,3 +268,33 @@ TEST("a filter names what the hosts lack")
                "(phys-3)");
     placement_free(&p);
 }
+
+TEST("however many names there are when the key of a property becomes one, it is found")
+{
+    enum { MOST = 140 };
+    for (int before = 0; before < MOST; before++) {
+        struct placement *p = placement_new(NULL);
+        char traits[MOST][16];
+        const char *named[MOST], *property = "key=1";
+        for (int i = 0; i < before; i++) {
+            snprintf(traits[i], sizeof(traits[i]), "CUSTOM_%d", i);
+            named[i] = traits[i];
+        }
+        struct placement_host h = {.id = "host", .zone = "nova", .hypervisor = "qemu", .architecture = "x86_64"};
+        h.enabled = h.alive = true;
+        h.traits = named;
+        h.trait_count = (size_t)before;
+        h.aggregates = &property;
+        h.aggregate_count = 1;
+        for (int r = 0; r < RESOURCE_COUNT; r++) {
+            h.inventory[r] = (struct resource_inventory){.total = 1000, .ratio_permille = 1000};
+        }
+        placement_set_host(p, &h);
+        struct placement_request fits = {.need = {{1, 1, 1}}, .project_id = "p0"}, other = fits;
+        keep(&fits, PLACEMENT_KEEPS_NETWORKS, "key", "key=1");
+        keep(&other, PLACEMENT_KEEPS_NETWORKS, "key", "key=2");
+        CHECK(placement_choose(p, &fits) != PLACEMENT_NO_SLOT);
+        CHECK_INT(placement_choose(p, &other), PLACEMENT_NO_SLOT);
+        placement_free(&p);
+    }
+}

@@ -95,6 +95,7 @@ TEST("containers and machines find their own hosts, by the image's kind and prop
     check_placed("", "\"host-a\",\"host-b\"");
     check_placed(",\"image_properties\":{\"hw_vm_mode\":\"hvm\"}", "\"host-a\",\"host-b\"");
     check_placed(",\"image_properties\":{\"vm_mode\":\"exe\"}", "\"lxc-1\"");
+    check_placed(",\"image_properties\":{\"vm_mode\":\"EXE\"}", "\"lxc-1\"");
     check_placed(",\"image_kind\":\"root-tar\"", "\"lxc-1\"");
     check_placed(",\"image_properties\":{\"hypervisor_type\":\"LXC\"}", "\"lxc-1\"");
     check_placed(",\"image_properties\":{\"hypervisor_type\":\"fake\"}", "\"host-a\",\"host-b\"");
@@ -115,6 +116,43 @@ TEST("images that name a template go where templates are, and others do not")
     check_placed("", "\"host-a\",\"host-b\"");
     check_placed(",\"image_properties\":{\"hw_vm_mode\":\"hvm\"}", "\"host-a\",\"host-b\"");
     check_placed(",\"image_properties\":{\"vmware_template\":\"t/debian.vmdk\"}", "\"esx-1\"");
+    end();
+}
+
+TEST("hosts that read no image take only servers that name their hypervisor")
+{
+    begin();
+    compute_add_host(dispatch.conn, "test-1");
+    lead();
+    check_placed("", "\"host-a\",\"host-b\"");
+    check_placed(",\"image_properties\":{\"vm_mode\":\"hvm\"}", "\"host-a\",\"host-b\"");
+    check_placed(",\"image_properties\":{\"vmware_template\":\"t/debian.vmdk\"}", "");
+    check_placed(",\"image_properties\":{\"hypervisor_type\":\"test\"}", "\"test-1\"");
+    check_placed(",\"flavor_extra\":{\"hypervisor_type\":\"test\"}", "\"test-1\"");
+    end();
+}
+
+TEST("flavors ask for a kind of host as images do, and may not contradict them")
+{
+    begin();
+    compute_add_host(dispatch.conn, "lxc-1");
+    lead();
+    check_placed(",\"flavor_extra\":{\"hypervisor_type\":\"lxc\"}", "\"lxc-1\"");
+    check_placed(",\"flavor_extra\":{\"capabilities:hypervisor_type\":\"LXC\"}", "\"lxc-1\"");
+    check_placed(",\"flavor_extra\":{\"hypervisor_type\":\"<or> fake <or> QEMU\"}", "\"host-a\",\"host-b\"");
+    check_placed(",\"flavor_extra\":{\"hypervisor_type\":\"qemu\"}", "");
+    check_placed(",\"flavor_extra\":{\"vm_mode\":\"exe\"}", "\"lxc-1\"");
+    check_placed(",\"flavor_extra\":{\"hw:vm_mode\":\"hvm\"}", "\"host-a\",\"host-b\"");
+    check_placed(",\"flavor_extra\":{\"capabilities:vm_mode\":\"xen\"}", "");
+    check_placed(",\"flavor_extra\":{\"hw:architecture\":\"aarch64\"}", "");
+    check_placed(",\"flavor_extra\":{\"hw:architecture\":\"ppc64le\"}", "");
+    check_placed(",\"flavor_extra\":{\"hw:architecture\":\"x86_64\"}", "\"host-a\",\"host-b\"");
+    check_placed(",\"flavor_extra\":{\"hw:firmware_type\":\"uefi\"}", "");
+    CHECK(strstr(ask("{\"project_id\":\"p\",\"flavor_extra\":{\"hypervisor_type\":\"lxc\"},"
+                     "\"image_properties\":{\"hypervisor_type\":\"fake\"}}"),
+                 "the hypervisor is asked for twice"));
+    CHECK(strstr(ask("{\"project_id\":\"p\",\"flavor_extra\":{\"vm_mode\":\"hvm\"},\"image_kind\":\"root-tar\"}"),
+                 "a container's root"));
     end();
 }
 

@@ -1,13 +1,17 @@
 // An ESX host for tests: govmomi's simulator, which Debian has as a library, behind a server that makes its answers as libvirt's esx
 // driver needs them: each element of an array says its type, datastores say where they are mounted, disks how large they are, a .vmx
-// that is put has the files beside it that ESX makes; files and folders can be removed by HTTP DELETE, as VMware documents it.
+// that is put has the files beside it that ESX makes; files and folders can be removed by HTTP DELETE, as VMware documents it; a machine
+// whose disk is gone cannot be powered on.
 //
 //	vsphere ADDRESS:PORT USER PASSWORD
 //
-// Prints "ready FOLDER" (of the datastore LocalDS_0 on this machine) once it serves, and ends with its standard input.
+// Prints "ready FOLDER" (of the datastore LocalDS_0 on this machine) once it serves, and ends with its standard input. A number there, on a
+// line of its own, is how many ms each power-on takes from now on beside what the simulator needs; it is printed again when that is so. Each
+// task that changes a machine's power is a line of its standard error.
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/tls"
 	"fmt"
@@ -22,12 +26,21 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/types"
 )
 
 const diskKiB = "1048576"
+const fault = `<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"><soapenv:Body>` +
+	`<soapenv:Fault><faultcode>ServerFaultCode</faultcode><faultstring>File %s was not found</faultstring></soapenv:Fault>` +
+	`</soapenv:Body></soapenv:Envelope>`
+
+var powers = regexp.MustCompile(`(?s)<((?:PowerOn|PowerOff|Reset|Suspend)VM_Task)\b.*?<_this[^>]*>([^<]+)</_this>`)
+var needs = regexp.MustCompile(`(?m)^(?:scsi|ide)\S*\.fileName = "/vmfs/volumes/LocalDS_0/([^"]+\.vmdk)"`)
 
 var arrays = regexp.MustCompile(`(?s)<val xmlns:XMLSchema-instance="[^"]*" XMLSchema-instance:type="ArrayOf([A-Za-z]+)">(.*?)</val>`)
 var disks = regexp.MustCompile(`(?s)(<file [^>]*:type="VmDiskFileInfo">.*?)(</file>)`)
@@ -53,6 +66,7 @@ func asLibvirtWants(answer []byte) []byte {
 
 type front struct {
 	back, folder, user, password string
+	powerOnMs                    atomic.Int64
 }
 
 func (f *front) pass(method, uri string, header http.Header, body []byte) (*http.Response, error) {
@@ -88,12 +102,40 @@ func (f *front) remove(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// Of a power-on, which takes its time: the first disk that the machine needs and that is not there.
+func (f *front) missing(body []byte) string {
+	asked := powers.FindSubmatch(body)
+	if asked != nil {
+		fmt.Fprintf(os.Stderr, "%s %s\n", asked[1], asked[2])
+	}
+	if asked == nil || string(asked[1]) != "PowerOnVM_Task" {
+		return ""
+	}
+	time.Sleep(time.Duration(f.powerOnMs.Load()) * time.Millisecond)
+	machine, known := simulator.Map.Get(types.ManagedObjectReference{Type: "VirtualMachine", Value: string(asked[2])}).(*simulator.VirtualMachine)
+	if !known {
+		return ""
+	}
+	text, _ := os.ReadFile(path.Join(f.folder, strings.TrimPrefix(machine.Config.Files.VmPathName, "[LocalDS_0] ")))
+	for _, disk := range needs.FindAllSubmatch(text, -1) {
+		if _, err := os.Stat(path.Join(f.folder, string(disk[1]))); err != nil {
+			return fmt.Sprintf("[LocalDS_0] %s", disk[1])
+		}
+	}
+	return ""
+}
+
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodDelete && strings.HasPrefix(r.URL.Path, "/folder/") {
 		f.remove(w, r)
 		return
 	}
 	body, _ := io.ReadAll(r.Body)
+	if disk := f.missing(body); disk != "" {
+		w.WriteHeader(http.StatusInternalServerError)
+		fmt.Fprintf(w, fault, disk)
+		return
+	}
 	p, err := f.pass(r.Method, r.URL.RequestURI(), r.Header, body)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
@@ -149,5 +191,12 @@ func main() {
 	server.TLS = new(tls.Config)
 	server.StartTLS()
 	fmt.Println("ready", f.folder)
-	io.Copy(io.Discard, os.Stdin)
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		ms, err := strconv.ParseInt(lines.Text(), 10, 64)
+		if err != nil {
+			log.Fatal(err)
+		}
+		f.powerOnMs.Store(ms)
+		fmt.Println(ms)
+	}
 }
