@@ -1,6 +1,7 @@
 /* Both texts are read for the time of the check. */
 #include "api/compute/server_machine.h"
 #include "common/json_in.h"
+#include "common/model/hypervisor_wish.h"
 #include "common/model/image_template.h"
 #include "common/model/machine.h"
 #include <string.h>
@@ -25,6 +26,7 @@ int server_machine_check(struct request *request, const char *flavor_extra, cons
                                     .flavor_arg = flavor.root,
                                     .image_arg = image.root};
         rc = machine_read(&wish, &machine, &request->error);
+        rc = rc ? rc : hypervisor_wish_check(&wish, &request->error);
         rc = rc ? rc : image_template_check(&wish, &request->error);
         json_in_done(&image);
     }

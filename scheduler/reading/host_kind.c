@@ -1,18 +1,15 @@
 /* Hosts of containers, of paravirtual guests, of templates, and those that read no image take only what asks for them;
  * hosts of machines need not be asked for. */
 #include "scheduler/reading/host_kind.h"
+#include "common/model/hypervisor_wish.h"
 #include "common/model/image_template.h"
 #include "common/model/spec_match.h"
 #include "scheduler/reading/feed.h"
 #include <string.h>
-#include <strings.h>
 
-#define NAME_SIZE      64
-#define MODE_MACHINE   "CUSTOM_VM_MODE_HVM"
-#define MODE_XEN       "CUSTOM_VM_MODE_XEN"
-#define MODE_CONTAINER "CUSTOM_VM_MODE_EXE"
-#define TEMPLATES      "CUSTOM_IMAGE_TEMPLATES"
-#define UNREAD         "CUSTOM_IMAGE_UNREAD"
+#define NAME_SIZE 64
+#define TEMPLATES "CUSTOM_IMAGE_TEMPLATES"
+#define UNREAD    "CUSTOM_IMAGE_UNREAD"
 
 static int take(const char **place, const char *value, const char *what, struct error *e)
 {
@@ -35,17 +32,12 @@ static int take_architecture(struct host_kind *k, const char *text, struct error
     return take(&k->architecture, arena_strdup(k->arena, text), "the architecture", e);
 }
 
-/* nova/objects/fields.py, VMMode, with its aliases. */
 static int take_vm_mode(struct host_kind *k, const char *text, struct error *e)
 {
-    static const struct {
-        const char *word, *trait;
-    } modes[] = {
-        {"hvm", MODE_MACHINE}, {"hv", MODE_MACHINE}, {"xen", MODE_XEN}, {"pv", MODE_XEN}, {"exe", MODE_CONTAINER}};
-    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
-        if (strcasecmp(modes[i].word, text) == 0)
-            return take(&k->vm_mode, modes[i].trait, "vm_mode", e);
-    return error_set(e, ERR_NO_VALID_HOST, "vm_mode '%.32s' is not one of hvm, xen, exe", text);
+    const char *trait = hypervisor_wish_trait(text);
+    if (!trait)
+        return error_set(e, ERR_NO_VALID_HOST, "vm_mode '%.32s' is not one of hvm, xen, exe", text);
+    return take(&k->vm_mode, trait, "vm_mode", e);
 }
 
 int host_kind_read_image(struct host_kind *k, const char *name, const char *text, struct error *e)
@@ -87,7 +79,10 @@ static int forbid_others(const struct host_kind *k, bool any_mode, host_kind_fn 
     const struct {
         bool forbidden;
         const char *trait;
-    } rows[] = {{any_mode, MODE_CONTAINER}, {any_mode, MODE_XEN}, {!k->template, TEMPLATES}, {!k->template, UNREAD}};
+    } rows[] = {{any_mode, HYPERVISOR_WISH_CONTAINER},
+                {any_mode, HYPERVISOR_WISH_XEN},
+                {!k->template, TEMPLATES},
+                {!k->template, UNREAD}};
     int rc = 0;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && !rc && !k->hypervisor; i++)
         rc = rows[i].forbidden ? each(arg, rows[i].trait, false) : 0;
@@ -98,9 +93,9 @@ int host_kind_each_trait(const struct host_kind *k, const char *image_kind, host
                          struct error *e)
 {
     bool archive = image_kind && (strcmp(image_kind, "root-tar") == 0 || strcmp(image_kind, "squashfs") == 0);
-    const char *mode = archive ? MODE_CONTAINER : k->vm_mode;
-    bool machine = !mode || strcmp(mode, MODE_MACHINE) == 0;
-    if (archive && k->vm_mode && strcmp(k->vm_mode, MODE_CONTAINER) != 0)
+    const char *mode = archive ? HYPERVISOR_WISH_CONTAINER : k->vm_mode;
+    bool machine = !mode || strcmp(mode, HYPERVISOR_WISH_MACHINE) == 0;
+    if (archive && k->vm_mode && strcmp(k->vm_mode, HYPERVISOR_WISH_CONTAINER) != 0)
         return error_set(e, ERR_NO_VALID_HOST,
                          "the image holds a container's root, and asks for a vm_mode of machines");
     int rc = machine ? 0 : each(arg, mode, true);

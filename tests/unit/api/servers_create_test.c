@@ -169,6 +169,19 @@ TEST("a server for VMware without a template on its datastore is refused by the 
     end();
 }
 
+TEST("a mode or a driver that no host can have is refused by the name of what asks for it")
+{
+    static const char make[] = "{\"server\":{\"name\":\"v\",\"flavorRef\":\"1\",\"imageRef\":\"" IMAGE "\"}}";
+    begin();
+    fixture_script(api.db, "UPDATE image SET properties = '{\"vm_mode\":\"uml\"}' WHERE id = '" IMAGE "'");
+    CHECK_CONTAINS(ask("POST", BASE "/servers", http_token, 0, make, 400),
+                   "Invalid value for vm_mode of the image: 'uml' is not one of hvm, xen, exe");
+    fixture_script(api.db, "UPDATE image SET properties = '{\"hypervisor_type\":\"vbox\"}' WHERE id = '" IMAGE "'");
+    CHECK_CONTAINS(ask("POST", BASE "/servers", http_token, 0, make, 400),
+                   "Invalid value for hypervisor_type of the image: 'vbox' is not one of qemu");
+    end();
+}
+
 TEST("flavors and keypairs are made, shown, listed and removed")
 {
     begin();
