@@ -15,12 +15,45 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#define ORPHAN_TRIES   500
+#define ORPHAN_WAIT_US 10000
+
+/* Who holds the lock: the pid's text, "" when it is not there. */
+static void daemon_holder(int fd, char *text, size_t size)
+{
+    ssize_t got = pread(fd, text, size - 1, 0);
+    text[got > 0 ? got : 0] = 0;
+    text[strcspn(text, "\n")] = 0;
+}
+
+/* Between fork and exec a child has the lock, too. When its daemon was killed just then, that lasts a moment longer. */
+static bool daemon_is_orphan(int fd)
+{
+    char text[32] = "";
+    daemon_holder(fd, text, sizeof(text));
+    long pid = strtol(text, NULL, 10);
+    return pid > 0 && kill((pid_t)pid, 0) && errno == ESRCH;
+}
+
+/* As flock(2), of a file that nobody waits for long. */
+static int daemon_lock(int fd)
+{
+    int rc = flock(fd, LOCK_EX | LOCK_NB);
+    for (int tries = 0; rc && errno == EWOULDBLOCK && tries < ORPHAN_TRIES; tries++) {
+        if (!daemon_is_orphan(fd)) {
+            errno = EWOULDBLOCK;
+            return rc;
+        }
+        usleep(ORPHAN_WAIT_US);
+        rc = flock(fd, LOCK_EX | LOCK_NB);
+    }
+    return rc;
+}
+
 static int daemon_refuse(int fd, const char *path, struct error *e)
 {
     char text[32] = "";
-    ssize_t got = pread(fd, text, sizeof(text) - 1, 0);
-    text[got > 0 ? got : 0] = 0;
-    text[strcspn(text, "\n")] = 0;
+    daemon_holder(fd, text, sizeof(text));
     return error_set(e, ERR_CONFLICT, "%s is held by a running instance, process %s", path, text[0] ? text : "unknown");
 }
 
@@ -40,7 +73,7 @@ int daemon_pid_file(const char *path, struct error *e)
         int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
         if (fd < 0)
             return error_set(e, ERR_IO, "cannot open %s: %s", path, strerror(errno));
-        if (flock(fd, LOCK_EX | LOCK_NB)) {
+        if (daemon_lock(fd)) {
             int rc = errno == EWOULDBLOCK ? daemon_refuse(fd, path, e)
                                           : error_set(e, ERR_IO, "cannot lock %s: %s", path, strerror(errno));
             close(fd);

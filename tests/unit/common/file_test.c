@@ -5,6 +5,8 @@
 #include "tests/unit/scratch.h"
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -121,6 +123,36 @@ TEST("a second instance is refused with the first one's pid, and a dead one's fi
     CHECK_INT(daemon_pid_file(NULL, &e), 0);
     close(ready[0]);
     close(ready[1]);
+    free(path);
+}
+
+TEST("a child of a killed instance, which has its lock until it executes something else, is waited for")
+{
+    struct error e = {0};
+    char *path = scratch_file("orphan.pid"), done = 0;
+    int ready[2], end[2], ended;
+    CHECK_INT(pipe(ready), 0);
+    CHECK_INT(pipe(end), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        if (daemon_pid_file(path, &e))
+            _exit(1);
+        if (fork() == 0) {
+            close(end[1]);
+            _exit(read(end[0], &done, 1) < 0 || poll(NULL, 0, 100));
+        }
+        _exit(write(ready[1], "y", 1) != 1);
+    }
+    CHECK_INT(read(ready[0], &done, 1), 1);
+    CHECK_INT(waitpid(child, &ended, 0), child);
+    int probe = open(path, O_RDWR | O_CLOEXEC);
+    CHECK(flock(probe, LOCK_EX | LOCK_NB) != 0);
+    close(probe);
+    close(end[1]);
+    CHECK_OK(daemon_pid_file(path, &e), &e);
+    close(ready[0]);
+    close(ready[1]);
+    close(end[0]);
     free(path);
 }
 
