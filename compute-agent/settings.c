@@ -32,8 +32,8 @@ static const struct config_option settings_options[] = {
             "for each fake host."},
     {OPTION(join_only, join_only), .type = CONFIG_BOOL, .fallback = "no", .doc = "Exit after joining."},
     {OPTION(purge, purge), .type = CONFIG_BOOL, .fallback = "no",
-     .doc = "Remove every domain, disk and network of this host from its hypervisor, then exit. The agent must not be "
-            "running."},
+     .doc = "Remove every domain, disk and network of this host from its hypervisor, give imported machines back, then "
+            "exit. The agent must not be running."},
     {OPTION(state_dir, state_dir), .type = CONFIG_TEXT,
      .doc = "Folder of the host's identity and journal. Default: <prefix>/var/lib/virga/agent."},
     {OPTION(metrics_dir, metrics_dir), .type = CONFIG_TEXT,

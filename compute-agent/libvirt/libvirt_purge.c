@@ -7,6 +7,7 @@
 #include "compute-agent/settings.h"
 #include "compute-agent/storage/adopt.h"
 #include "compute-agent/storage/owner.h"
+#include "compute-agent/storage/storage.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,18 +22,20 @@ static void libvirt_purge_init(struct libvirt_call *c, const struct libvirt_call
         memcpy(c->id, id, UUID_SIZE);
 }
 
-/* One thing that cannot be removed keeps the others from nothing; the first error is told. */
+/* One thing that cannot be removed keeps the others from nothing; the first error is told. A machine that was there
+ * before the cloud is there after it. */
 static void libvirt_purge_one(const struct libvirt_call *like, const char *id, void (*work)(struct libvirt_call *c),
                               const char *what, struct error *e)
 {
     struct libvirt_call c;
     libvirt_purge_init(&c, like, id);
     c.action = HYPERVISOR_REMOVE;
+    c.released = storage_is_imported(like->settings, id);
     work(&c);
     if (c.code)
         error_set(e, c.code, "%s %s: %s", what, id, error_text(&c.error));
     else
-        log_info("purged", "what=%s id=%s", what, id);
+        log_info(c.released ? "given back" : "purged", "what=%s id=%s", what, id);
 }
 
 static int libvirt_purge_all(const struct libvirt_call *like, struct error *e)

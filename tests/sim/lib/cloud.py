@@ -261,6 +261,10 @@ class Cloud:
                     process.wait()
         self.extra = []
 
+    def purge(self):
+        """Nothing of ours stays on the hypervisor; the agent must not run."""
+        self.run("virga-agent", "--config", os.path.join(self.etc, "virga-agent.conf"), "--prefix", self.prefix, "--purge")
+
     def check_logs(self):
         """Says whether daemons ended only because they were killed or told to, and no sanitizer spoke."""
         bad = []
@@ -289,7 +293,7 @@ class Cloud:
             self.stop()
             self.check_logs()
             if self.real:
-                self.run("virga-agent", "--config", os.path.join(self.etc, "virga-agent.conf"), "--prefix", self.prefix, "--purge")
+                self.purge()
         except (RuntimeError, subprocess.TimeoutExpired) as e:
             say.not_ok("the cloud stops", [str(e)])
             for daemon in ("virga", *DAEMONS):
