@@ -128,6 +128,14 @@ int store_preemption_due(struct db_conn *c, int64_t now_us, int64_t limit, store
     return rc ? rc : walk(&rows, each, arg, e);
 }
 
+DB_STATEMENT(preemption_of, SELECT "WHERE s.desired_exists = 1 AND p.server_id = $1");
+int store_preemption_of(struct db_conn *c, const char *server_id, store_preemption_fn each, void *arg, struct error *e)
+{
+    struct db_rows rows;
+    int rc = db_query(c, &preemption_of, &rows, e, DB_ARGS(db_text(server_id)));
+    return rc ? rc : walk(&rows, each, arg, e);
+}
+
 DB_STATEMENT(preemption_list, SELECT "WHERE (s.project_id = $1 OR $1 IS NULL) AND p.server_id > $2 "
                                      "ORDER BY p.server_id LIMIT $3");
 int store_preemption_list(struct db_conn *c, const char *project_id, const char *after, int64_t limit,

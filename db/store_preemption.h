@@ -38,6 +38,8 @@ typedef int (*store_preemption_fn)(void *arg, const struct preemption_row *row, 
 /* Those that are not told yet, due by now, or not needed; texts are borrowed. */
 int store_preemption_due(struct db_conn *c, int64_t now_us, int64_t limit, store_preemption_fn each, void *arg,
                          struct error *e);
+/* That of one server, unless it is being deleted; `each` is not called when it has none. */
+int store_preemption_of(struct db_conn *c, const char *server_id, store_preemption_fn each, void *arg, struct error *e);
 /* Those of a project (NULL: of all) behind `after`, by server id. */
 int store_preemption_list(struct db_conn *c, const char *project_id, const char *after, int64_t limit,
                           store_preemption_fn each, void *arg, struct error *e);

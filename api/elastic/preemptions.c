@@ -24,7 +24,7 @@
 struct job {
     char server_id[40];
     int64_t due_us, now_us;
-    bool told, needed;
+    bool told, needed, gone; /* gone: the notice is void, or the server is being deleted */
 };
 struct jobs {
     struct job list[AT_ONCE];
@@ -39,6 +39,17 @@ static int collect(void *arg, const struct preemption_row *row, struct error *e)
     (void)e;
     *j = (struct job){.due_us = row->due_us, .now_us = jobs->now_us, .told = row->told, .needed = row->needed};
     snprintf(j->server_id, sizeof(j->server_id), "%s", row->server_id);
+    return 0;
+}
+
+static int look_again(void *arg, const struct preemption_row *row, struct error *e)
+{
+    struct job *j = arg;
+    (void)e;
+    j->due_us = row->due_us;
+    j->told = row->told;
+    j->needed = row->needed;
+    j->gone = false;
     return 0;
 }
 
@@ -108,11 +119,15 @@ static int work_on(struct db_conn *c, const struct job *j, struct arena *a, stru
     return server_life_delete(c, &row, &actor, j->now_us, e);
 }
 
+/* Whom it goes for may have been placed or deleted since the jobs were read, or another replica was faster. */
 static int run_one(struct db_conn *c, void *arg, struct error *e)
 {
+    struct job now = *(const struct job *)arg;
     struct arena a;
+    now.gone = true;
     arena_init(&a);
-    int rc = work_on(c, arg, &a, e);
+    int rc = store_preemption_of(c, now.server_id, look_again, &now, e);
+    rc = rc || now.gone ? rc : work_on(c, &now, &a, e);
     arena_done(&a);
     return rc;
 }
