@@ -3,6 +3,7 @@ is ended by the ids in its pid files; on failure the folder is kept."""
 import atexit
 import datetime
 import glob
+import http.client
 import os
 import random
 import re
@@ -202,7 +203,7 @@ class Cloud:
     def healthy(self):
         try:
             return Api(self.url, None, timeout_s=2).once("GET", "/healthz").status == 200
-        except OSError:
+        except (OSError, http.client.HTTPException):  # killed amid its answer
             return False
 
     def wait_hosts(self, count):

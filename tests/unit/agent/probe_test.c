@@ -31,7 +31,7 @@ static void shell(const char *text)
 static int ask(const char *address, const char *interface, int64_t port, const char *path, bool *asked, struct error *e)
 {
     struct hypervisor_probe probe = {
-        .address = address, .path = path, .port = port, .timeout_ms = 1000, .status_from = 200, .status_to = 299};
+        .address = address, .path = path, .port = port, .timeout_ms = 60000, .status_from = 200, .status_to = 299};
     error_clear(e);
     return http_probe(&probe, interface, asked, e);
 }

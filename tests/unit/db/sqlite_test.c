@@ -111,7 +111,7 @@ struct race {
     atomic_int total, by[2], longest;
     atomic_int last, run; /* who committed last, how often in a row; changed under the write lock */
 };
-enum { RACE_TOTAL = 600 };
+enum { RACE_TOTAL = 2400 }; /* so many that a moment without a processor does not decide */
 
 struct racer {
     struct race *race;
