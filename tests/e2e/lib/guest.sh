@@ -14,7 +14,8 @@
 #   guest_free_subnet A.B              prints three numbers of a /24 below A.B that nothing on this machine has, nor will have by the tests
 #                                      that tests/run runs beside this one
 #   guest_wait_for FILE PATTERN SECONDS [COUNT]  until so many lines (1) of FILE match
-#   guest_wait_gone NAME MILLISECONDS  until libvirt has no such domain
+#   guest_wait_gone NAME MILLISECONDS  until its emulator has ended, the time not counted in which others had the processor, and libvirt
+#                                      has no such domain any more
 
 GUEST_LIB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 GUEST_SOURCES=$(cd "$GUEST_LIB/../../../deploy/guest" && pwd)
@@ -113,11 +114,27 @@ guest_wait_for() {
     done
 }
 
+# Milliseconds in which processes could have run and did not (Documentation/scheduler/sched-stats.rst).
+guest_waited() { # PIDS...
+    local pid
+    for pid in "$@"; do cat /proc/"$pid"/task/*/schedstat 2>/dev/null; done | awk '{ waited += $2 } END { printf "%d", waited / 1e6 }'
+}
+
 guest_wait_gone() {
-    local name=$1 milliseconds=$2 start
+    local name=$1 milliseconds=$2 start pid libvirtd waited_before waited=0 now
     start=$(date +%s%3N)
-    while virsh -q domstate "$name" >/dev/null 2>&1; do
-        [ $(($(date +%s%3N) - start)) -lt "$milliseconds" ] || { echo "$name is there after $milliseconds ms" && return 1; }
+    pid=$(cat "/run/libvirt/qemu/$name.pid" 2>/dev/null) && libvirtd=$(cat /run/libvirtd.pid 2>/dev/null)
+    # shellcheck disable=SC2086 # words
+    waited_before=$(guest_waited ${pid:-} ${libvirtd:-})
+    while [ -n "$pid" ] && [ -e "/proc/$pid" ]; do
+        # shellcheck disable=SC2086
+        now=$(guest_waited $pid ${libvirtd:-})
+        [ "$now" -lt $((waited_before + waited)) ] || waited=$((now - waited_before)) # threads that end take theirs along
+        [ $(($(date +%s%3N) - start - waited)) -lt "$milliseconds" ] || { echo "$name runs after $milliseconds ms, and $waited ms without a processor" && return 1; }
+        sleep 0.02
+    done
+    until ! virsh -q domstate "$name" >/dev/null 2>&1; do
+        [ $(($(date +%s%3N) - start)) -lt 120000 ] || { echo "libvirt still has $name" && return 1; }
         sleep 0.02
     done
 }

@@ -150,7 +150,7 @@ def lives(site, one, first):
     t = site.t
     for action, state in (("pause", "PAUSED"), ("unpause", "ACTIVE")):
         t.tenant.act(one.id, {action: None})
-        say.check(f"imported, {action}: {state}", t.tenant.wait(one.id, state, seconds=60), [t.tenant.show(one.id)])
+        say.check(f"imported, {action}: {state}", t.tenant.wait(one.id, state, seconds=120), [t.tenant.show(one.id)])
     say.check("which is no restart", one.life() == first, [first])
     for action in ({"createImage": {"name": "x"}}, {"resize": {"flavorRef": t.tenant.ground["flavor"]}}):
         answer = t.api.call("POST", f"/compute/v2.1/servers/{one.id}/action", action, expect=(501,))
@@ -158,14 +158,14 @@ def lives(site, one, first):
     shown = t.api.call("GET", f"/compute/v2.1/servers/{one.id}/diagnostics", microversion="2.48").json
     say.check("diagnostics count its processor and its nic", shown["cpu_details"][0]["time"] > 0 and shown["nic_details"][0]["rx_octets"] > 0, [shown])
     t.tenant.act(one.id, {"os-stop": None})
-    say.check("it stops", t.tenant.wait(one.id, "SHUTOFF", seconds=60) and "shut off" in one.virsh("domstate", one.name), [t.tenant.show(one.id)])
+    say.check("it stops", t.tenant.wait(one.id, "SHUTOFF", seconds=120) and "shut off" in one.virsh("domstate", one.name), [t.tenant.show(one.id)])
     t.tenant.act(one.id, {"os-start": None})
-    say.check("and starts", t.tenant.wait(one.id, "ACTIVE", seconds=60), [t.tenant.show(one.id)])
+    say.check("and starts", t.tenant.wait(one.id, "ACTIVE", seconds=120), [t.tenant.show(one.id)])
     second = one.life()
     for kind in ("SOFT", "HARD"):
         before = one.life()
         t.tenant.act(one.id, {"reboot": {"type": kind}})
-        say.check(f"reboot {kind}", t.tenant.wait(one.id, "ACTIVE", seconds=60) and one.life() != before, [t.tenant.show(one.id)])
+        say.check(f"reboot {kind}", t.tenant.wait(one.id, "ACTIVE", seconds=120) and one.life() != before, [t.tenant.show(one.id)])
     return second
 
 
@@ -178,7 +178,7 @@ def comes(site, one, first):
     t.start_agent()
     t.ledger.note(one.name, id=one.id)
     say.check("a container that runs is imported", done.returncode == 0 and " yes" in done.stdout, [done.stdout, done.stderr])
-    server = t.tenant.wait(one.id, "ACTIVE", seconds=120)
+    server, ended = t.tenant.wait(one.id, "ACTIVE", seconds=120), time.time()
     say.check("it is a server, active, though the agent was killed", server and server["name"] == one.name, [t.tenant.show(one.id)])
     say.check("its first process is the same as before", one.life() == first, [first, one.life()])
     addresses = [(a["OS-EXT-IPS-MAC:mac_addr"], a["addr"]) for net in server["addresses"].values() for a in net]
@@ -189,7 +189,7 @@ def comes(site, one, first):
     plain = lambda xml: re.sub(r"\s*<metadata>.*?</metadata>", "", xml, flags=re.DOTALL)  # noqa: E731
     say.check("its definition is as it was, but for our mark", MARK in one.xml() and plain(one.xml()) == plain(had), [had, one.xml()])
     usage = wait_for("its usage", lambda: t.cloud.query("SELECT begin_us, end_us FROM usage_interval WHERE server_id = ? ORDER BY begin_us", one.id), 60)
-    say.check("it is metered from the import on", begun - 1 <= usage[0][0] / 1e6 <= begun + 60 and usage[-1][1] == OPEN_US, [begun, usage])
+    say.check("it is metered from the import on", begun - 1 <= usage[0][0] / 1e6 <= ended + 1 and usage[-1][1] == OPEN_US, [begun, ended, usage])
     counted = lambda: t.cloud.query("SELECT sum(u.cpu_ns), sum(u.net_in_bytes) FROM usage_counter u JOIN usage_name n ON n.no = u.subject_no WHERE n.text = ?", one.id)[0]  # noqa: E731
     try:
         wait_for("its counters", lambda: all(counted()), 60)
@@ -231,7 +231,7 @@ def ends(site):
     gone.virsh("define", file_of)
     done = site.imports("gone")
     t.ledger.note("gone", id=gone.id)
-    say.check("one that is off is imported, with a file that is one of its file systems", done.returncode == 0 and t.tenant.wait(gone.id, "SHUTOFF", seconds=60), [done.stdout, done.stderr])
+    say.check("one that is off is imported, with a file that is one of its file systems", done.returncode == 0 and t.tenant.wait(gone.id, "SHUTOFF", seconds=120), [done.stdout, done.stderr])
     held = t.cloud.query("SELECT disk_gib FROM allocation WHERE server_id = ?", gone.id)
     say.check("whose size counts", held == [(1,)], held)
     t.tenant.delete("gone", gone.id)
@@ -247,7 +247,7 @@ def deleted_alive(site):
     alive.virsh("start", "alive")
     done = site.imports("alive")
     t.ledger.note("alive", id=alive.id)
-    say.check("another one that runs is imported", done.returncode == 0 and t.tenant.wait(alive.id, "ACTIVE", seconds=60), [done.stdout, done.stderr])
+    say.check("another one that runs is imported", done.returncode == 0 and t.tenant.wait(alive.id, "ACTIVE", seconds=120), [done.stdout, done.stderr])
     had = os.path.exists(alive.log())
     t.tenant.delete("alive", alive.id)
     wait_for("the server's end", lambda: not t.cloud.query("SELECT 1 FROM server WHERE id = ?", alive.id), 120)

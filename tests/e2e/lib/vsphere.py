@@ -85,7 +85,7 @@ class Vsphere:
 
     def virsh(self, *words, check=True):
         env = {**os.environ, "LIBVIRT_AUTH_FILE": self.auth_file, "LIBVIRT_DEBUG": "error"}
-        done = subprocess.run(["virsh", "-q", "-c", self.uri, *words], capture_output=True, text=True, timeout=30, check=False, env=env)
+        done = subprocess.run(["virsh", "-q", "-c", self.uri, *words], capture_output=True, text=True, timeout=120, check=False, env=env)
         if check and done.returncode:
             raise RuntimeError(f"virsh {' '.join(words)}: {done.stderr}")
         return done.stdout
@@ -136,4 +136,4 @@ class Vsphere:
     def stop(self):
         self.signal(signal.SIGCONT)
         self.process.stdin.close()
-        self.process.wait(20)
+        self.process.wait(60)

@@ -8,6 +8,7 @@ import urllib.parse
 import uuid
 
 RETRY_STATUS = (503, 504, 507)
+CONSOLE_S = 60  # for so long a host that is busy, or whose agent has just begun, is asked again
 
 
 class Refused(Exception):
@@ -155,9 +156,13 @@ class Tenant:
 
     def console(self, server_id):
         """The serial console's text, or "" while it cannot be had."""
-        answer = self.api.call("POST", f"/compute/v2.1/servers/{server_id}/action", {"os-getConsoleOutput": {"length": None}},
-                               expect=(200, 404, 409, 501))
-        return answer.json["output"] if answer.status == 200 else ""
+        end = time.monotonic() + CONSOLE_S
+        while True:
+            answer = self.api.call("POST", f"/compute/v2.1/servers/{server_id}/action", {"os-getConsoleOutput": {"length": None}},
+                                   expect=(200, 404, 409, 501))
+            if answer.status != 409 or time.monotonic() > end:
+                return answer.json["output"] if answer.status == 200 else ""
+            time.sleep(0.5)
 
     def act(self, server_id, action):
         """Whether it was accepted; a conflict with what is under way is no failure."""
