@@ -25,14 +25,25 @@ struct supervisor {
     int count;
     const char *log_dir;
     int signals;
-    sigset_t inherited; /* the signal mask to give to children */
+    sigset_t inherited; /* the signal mask from before */
 };
 
+/* What daemons take as reads (daemon_signal_fd): stop and reload. */
+static void add_daemon_signals(sigset_t *mask)
+{
+    sigaddset(mask, SIGTERM);
+    sigaddset(mask, SIGINT);
+    sigaddset(mask, SIGHUP);
+}
+
+/* A signal that comes before the daemon listens waits for it: neither a stop nor a reload kills one that begins. */
 static void become_child(const struct supervisor *s, const struct supervisor_child *child)
 {
     char *path = NULL;
+    sigset_t mask = s->inherited;
     prctl(PR_SET_PDEATHSIG, SIGTERM);
-    sigprocmask(SIG_SETMASK, &s->inherited, NULL);
+    add_daemon_signals(&mask);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
     if (s->log_dir && asprintf(&path, "%s/%s.log", s->log_dir, child->name) > 0) {
         int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
         if (fd >= 0) {
@@ -149,9 +160,7 @@ static int block_signals(struct supervisor *s)
 {
     sigset_t mask;
     sigemptyset(&mask);
-    sigaddset(&mask, SIGTERM);
-    sigaddset(&mask, SIGINT);
-    sigaddset(&mask, SIGHUP);
+    add_daemon_signals(&mask);
     sigaddset(&mask, SIGCHLD);
     sigprocmask(SIG_BLOCK, &mask, &s->inherited);
     s->signals = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);

@@ -17,7 +17,8 @@ struct supervisor_child {
 
 /* Runs until SIGTERM or SIGINT, then ends the children (SIGTERM, after `grace_ms` SIGKILL) last first. A child that
  * dies is started again after a pause that doubles from 100 ms to 10 s while it keeps dying within 10 s. SIGHUP is
- * passed on to all. `log_dir`: each child's stderr goes to <log_dir>/<name>.log. Returns 0, or ERR_IO when it could not
- * start at all. */
+ * passed on to all. Children begin with SIGTERM, SIGINT and SIGHUP blocked: daemons take them as reads
+ * (daemon_signal_fd). `log_dir`: each child's stderr goes to <log_dir>/<name>.log. Returns 0, or ERR_IO when it could
+ * not start at all. */
 int supervisor_run(struct supervisor_child *children, int count, const char *log_dir, int64_t grace_ms,
                    struct error *e);
