@@ -13,8 +13,8 @@
 #
 # All need root and return 0, or 1 after a sentence on stderr. Daemons listen on unix sockets only (LIBVIRT_NODE_TCP=1 makes
 # nodes listen on ADDRESS too, without authentication, for live migration; LIBVIRT_NODE_CGROUPS=shared leaves out the subtree of
-# cgroups of the node's own, in which LXC does not find its containers). A node's processes are ended by their ids: those
-# of its pid files, then whatever else is in its network namespace.
+# cgroups of the node's own, in which LXC does not find its containers, but for that of pids, which libvirt does not use and
+# agents do). A node's processes are ended by their ids: those of its pid files, then whatever else is in its network namespace.
 
 LIBVIRT_NODES=${LIBVIRT_NODES:-/run/virga-nodes}
 
@@ -146,7 +146,8 @@ mount --rbind /sys/fs/cgroup "$dir/cgroup"
 mount -t sysfs sysfs /sys
 mount --rbind "$dir/cgroup" /sys/fs/cgroup
 for controller in /sys/fs/cgroup/*/; do
-    [ -e "$controller/cgroup.clone_children" ] && [ "$cgroups" != shared ] || continue
+    [ -e "$controller/cgroup.clone_children" ] || continue
+    [ "$cgroups" != shared ] || [ "$controller" = /sys/fs/cgroup/pids/ ] || continue
     own=$controller/virga-node-$name
     mkdir -p "$own"
     for file in cpuset.cpus cpuset.mems; do

@@ -1,5 +1,6 @@
 """Further libvirt hosts on the same machine, in namespaces of their own (deploy/lib/libvirt.sh)."""
 import atexit
+import contextlib
 import os
 import shlex
 import signal
@@ -54,12 +55,17 @@ class Node:
         os.kill(pid, signal.SIGKILL)
         wait_for("libvirtd's end", lambda: not process_lives(pid), 60)
 
-    def reboot(self):
-        """As pulling its plug: everything that runs in it dies, and what a boot would not find is not there."""
+    def die(self):
+        """As pulling its plug: everything that runs in it dies at once."""
         holder = self.run("cat", "/run/libvirt/holder.pid")
         for pid in subprocess.run(["ip", "netns", "pids", self.name], capture_output=True, text=True, check=True).stdout.split():
             if pid != holder:
-                os.kill(int(pid), signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+
+    def reboot(self):
+        """It dies, if it has not already, and what a boot would not find is not there."""
+        self.die()
         links = [line.split(":")[1].strip().split("@")[0] for line in self.run("ip", "-o", "link").splitlines()]
         for link in links:
             if link not in ("lo", "eth0"):

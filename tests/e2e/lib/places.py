@@ -11,7 +11,7 @@ import uuid
 
 import vsphere
 from client import Tenant
-from cloud import BUILD, ROOT, process_lives, shell, wait_for
+from cloud import BUILD, ROOT, free_ports, process_lives, shell, wait_for
 from node import Node
 
 HANG_S = 7  # longer than an agent's calls have
@@ -24,11 +24,13 @@ class Place:
     hangs = True  # its hypervisor can stand still
     actions = ("stop", "start", "reboot")
 
-    def __init__(self, cloud, number):
+    def __init__(self, cloud, number, name=None):
+        """The host is called `name`-1, after its driver where nothing is said."""
         self.cloud, self.number = cloud, number
+        self.name = name or self.driver
         self.program = f"virga-agent-{number}"
         self.log = os.path.join(cloud.prefix, self.program + ".log")
-        self.folder = os.path.join(cloud.prefix, self.driver)
+        self.folder = os.path.join(cloud.prefix, self.name)
         self.address = "127.0.0.1"
         self.lock = threading.Lock()
         self.ended = False
@@ -40,7 +42,7 @@ class Place:
             "report_interval": "1s", "resync_interval": "5s", "sample_interval": "2s", "call_deadline": "4s", "stop_grace": "1s", "reboot_grace": "2s",
             "retries": 12, "retry_pause": "500ms", **self.config()}
         cloud.write_config(self.program)
-        cloud.join(self.program, self.state, self.driver, 1)
+        cloud.join(self.program, self.state, self.name, 1)
         self.start_agent()
 
     def prepare(self):
@@ -63,6 +65,15 @@ class Place:
             self.agent.kill()
             self.agent.wait()
             self.start_agent()
+
+    def die(self):
+        """Nothing is heard of it any more."""
+        with self.lock:
+            self.agent.kill()
+            self.agent.wait()
+
+    def come_back(self):
+        self.start_agent()
 
     def kill_hypervisor(self):
         return False
@@ -134,6 +145,14 @@ class NodePlace(Place):
 
     def start_agent(self):
         self.agent = self.node.spawn(self.log, *self.words())
+
+    def die(self):
+        self.node.die()
+        super().die()
+
+    def come_back(self):
+        self.node.reboot()
+        super().come_back()
 
     def hypervisor_pid(self):
         return self.node.libvirtd()
@@ -222,10 +241,13 @@ class Lxc(NodePlace):
         super().end()
 
     def groups(self):
-        """The agent's own, and those of libvirt's with processes: libvirt forgets empty ones when it is killed."""
-        names = [i.rpartition("-")[2] for (i,) in self.cloud.query("SELECT id FROM server_history UNION SELECT id FROM server")]
+        """The agent's own, and those of libvirt's with processes: libvirt forgets empty ones when it is killed. Libvirt's are the whole
+        machine's, with those of servers that are on another host now."""
+        query = "SELECT id FROM server_history UNION SELECT s.id FROM server s LEFT JOIN host h ON h.id = s.host_id WHERE coalesce(h.name, ?) = ?"
+        names = [i.rpartition("-")[2] for (i,) in self.cloud.query(query, f"{self.name}-1", f"{self.name}-1")]
         text = subprocess.run(["find", "/sys/fs/cgroup", "-type", "d", "-path", "*virga*"], capture_output=True, text=True, check=False).stdout
-        return [f"group {line}" for line in text.splitlines() if any(name in line for name in names) and ("/virga/" in line or self.processes(line))]
+        return [f"group {line}" for line in text.splitlines()
+                if f"virga-node-{self.node.name}/virga/" in line or any(name in line for name in names) and self.processes(line)]
 
     @staticmethod
     def processes(group):
@@ -245,7 +267,7 @@ class Esx(Place):
 
     def prepare(self):
         os.makedirs(self.folder)
-        self.esx = vsphere.Vsphere(self.cloud.esx_port, self.folder)
+        self.esx = vsphere.Vsphere(free_ports(1), self.folder)
         self.esx.add_template(TEMPLATE)
         self.before, self.machines = self.esx.files(), self.esx.domains()
         self.cloud.other_hosts.append(self.held)
@@ -253,13 +275,22 @@ class Esx(Place):
     def config(self):
         return {"hypervisor_uri": self.esx.uri, "password_file": self.esx.password_file}
 
+    def die(self):
+        self.esx.signal(signal.SIGSTOP)
+        super().die()
+
+    def come_back(self):
+        """Its machines, which run in no guest, are as they were."""
+        self.esx.signal(signal.SIGCONT)
+        super().come_back()
+
     def hypervisor_pid(self):
         return self.esx.process.pid
 
     def held(self):
         states = {"running": "running", "shut off": "shutoff", "paused": "saved"}
         domains = {name[-36:]: states[state] for name, state in self.esx.domains().items() if name not in self.machines}
-        return types.SimpleNamespace(name=self.driver, host_id=None, domains=domains, disks={})
+        return types.SimpleNamespace(name=self.name, host_id=None, domains=domains, disks={})
 
     def image(self, api):
         return self.upload(api, bytes(512), "raw", vmware_template=TEMPLATE, hypervisor_type="vmware")
@@ -280,7 +311,7 @@ class Test(Place):
     actions = ("stop", "start", "reboot", "pause", "suspend")
 
     def config(self):
-        self.cloud.unseen_hosts.append(f"{self.driver}-1")
+        self.cloud.unseen_hosts.append(f"{self.name}-1")
         return {"hypervisor_uri": "test:///default", "port_security": "off"}
 
 
