@@ -79,7 +79,8 @@ struct libvirt {
     unsigned failures;
     struct loop_timer *again;
     bool tidying;            /* libvirt_image_tidy */
-    char tidied[UUID_SIZE];  /* the last that was looked after */
+    unsigned tidies;         /* how many may still be looked after before the next time */
+    char tidied[UUID_SIZE];  /* the last that was */
     struct loop_timer *look; /* at a hypervisor that tells nothing; NULL: it tells */
 };
 
@@ -133,6 +134,7 @@ struct libvirt_call {
     int code;
     int number; /* of libvirt's error, after libvirt_call_fail: that may make libvirt forget it */
     bool transient, restart, lacks;
+    bool gone, silent; /* libvirt_image_tidy: an image is, or the API was */
     struct error error;
     enum hypervisor_domain domain;
     virConnectPtr made; /* by connecting */
@@ -235,7 +237,7 @@ int libvirt_beside_end(struct libvirt_call *c);
 #define LIBVIRT_VOLUME_IMAGES "virga-images" /* their folder */
 /* On the worker, before it is made: that this agent has to remove it when the image is gone. Returns the code. */
 int libvirt_image_note(struct libvirt_call *c, const char *image_id);
-/* Looks after the next one; on the loop, now and then. */
+/* Looks after the next ones; on the loop, now and then. */
 void libvirt_image_tidy(struct libvirt *lv);
 
 /* ---- libvirt_connect.c ---- */

@@ -1,10 +1,10 @@
 /* What was copied of servers for images stays on the hypervisor's storage for as long as its image does. Which copies
  * are this agent's to remove stands in its state folder, a file for each, written before the copy is begun. Now and
- * then the API is asked about one of them, in turn; when it does not know the image any more, the copy goes, then the
- * file.
+ * then the API is asked about some of them, in turn; when it does not know an image any more, the copy goes, then the
+ * file, and one more is asked about.
  *
  * Failure modes: while the API does not answer everything stays; an image that is still being made, or that is
- * deactivated, is one that it knows. */
+ * deactivated, is one that it knows. When something fails, the next time goes on with the one after it. */
 #include "common/file.h"
 #include "common/log.h"
 #include "common/strbuf.h"
@@ -19,6 +19,9 @@
 
 #define LIBVIRT_IMAGE_STALL_MS 10000
 #define LIBVIRT_IMAGE_TEXT     ((size_t)1 << 20)
+#define LIBVIRT_IMAGE_MOST     16 /* that stay are asked about at a time */
+
+static void libvirt_image_ask(struct libvirt *lv);
 
 static const char *libvirt_image_file(struct libvirt_call *c, const char *image_id)
 {
@@ -33,7 +36,7 @@ int libvirt_image_note(struct libvirt_call *c, const char *image_id)
     return c->code;
 }
 
-static bool libvirt_image_is_gone(struct libvirt_call *c)
+static void libvirt_image_look(struct libvirt_call *c)
 {
     struct http_download d = {.url = c->xml,
                               .path = arena_printf(&c->arena, "/agent/v1/images/%s", c->id),
@@ -44,12 +47,14 @@ static bool libvirt_image_is_gone(struct libvirt_call *c)
     strbuf_init(&text, LIBVIRT_IMAGE_TEXT);
     int code = http_download_text(&d, &text, &e);
     strbuf_done(&text);
-    return code == ERR_NOT_FOUND;
+    c->gone = code == ERR_NOT_FOUND;
+    c->silent = code && !c->gone;
 }
 
 static void libvirt_image_work(struct libvirt_call *c)
 {
-    if (!libvirt_image_is_gone(c) || libvirt_call_open(c))
+    libvirt_image_look(c);
+    if (!c->gone || libvirt_call_open(c))
         return;
     const char *disk = arena_printf(&c->arena, LIBVIRT_VOLUME_IMAGES "/%s" DOMAIN_XML_VOLUME_SUFFIX, c->id);
     if (libvirt_volume_delete(c, c->facts.datastore, disk))
@@ -60,16 +65,18 @@ static void libvirt_image_work(struct libvirt_call *c)
 
 static void libvirt_image_done(struct libvirt_call *c, const struct hypervisor_result *result)
 {
-    c->owner->tidying = false;
+    struct libvirt *lv = c->owner;
+    lv->tidying = false;
     if (result->code)
         log_warn("the copy of an image that is gone cannot be removed", "image=%s error=\"%s\"", c->id,
                  error_text(result->error));
+    else if (!c->silent && lv->conn && (c->gone || --lv->tidies))
+        libvirt_image_ask(lv);
 }
 
-/* The least id above the last one, or the least of all; false: there is none. */
+/* The least id above the last one; false: there is none, and what is next is the least of all. */
 static bool libvirt_image_next(struct libvirt *lv, char ret[UUID_SIZE])
 {
-    char first[UUID_SIZE] = "";
     struct strbuf path;
     strbuf_init(&path, 0);
     strbuf_appendf(&path, "%s/" LIBVIRT_VOLUME_IMAGES, lv->setup.settings->state_dir);
@@ -77,29 +84,32 @@ static bool libvirt_image_next(struct libvirt *lv, char ret[UUID_SIZE])
     strbuf_done(&path);
     ret[0] = '\0';
     for (struct dirent *d; dir && (d = readdir(dir));) {
-        if (!uuid_valid(d->d_name) || strlen(d->d_name) != UUID_SIZE - 1)
-            continue;
-        if (!first[0] || strcmp(d->d_name, first) < 0)
-            memcpy(first, d->d_name, UUID_SIZE);
-        if (strcmp(d->d_name, lv->tidied) > 0 && (!ret[0] || strcmp(d->d_name, ret) < 0))
+        if (uuid_valid(d->d_name) && strlen(d->d_name) == UUID_SIZE - 1 && strcmp(d->d_name, lv->tidied) > 0 &&
+            (!ret[0] || strcmp(d->d_name, ret) < 0))
             memcpy(ret, d->d_name, UUID_SIZE);
     }
     if (dir)
         closedir(dir);
-    if (!ret[0])
-        memcpy(ret, first, UUID_SIZE);
+    memcpy(lv->tidied, ret, UUID_SIZE);
     return ret[0] != '\0';
 }
 
-void libvirt_image_tidy(struct libvirt *lv)
+static void libvirt_image_ask(struct libvirt *lv)
 {
     char id[UUID_SIZE];
-    if (lv->tidying || !libvirt_image_next(lv, id))
+    if (!libvirt_image_next(lv, id))
         return;
-    memcpy(lv->tidied, id, UUID_SIZE);
     lv->tidying = true;
     struct libvirt_call *c = libvirt_call_new(lv, "image tidying", id, libvirt_image_work, libvirt_image_done, NULL);
     c->xml = arena_strdup(&c->arena, lv->setup.url);
     c->identity = lv->setup.identity;
     libvirt_call_submit_move(c, 0);
+}
+
+void libvirt_image_tidy(struct libvirt *lv)
+{
+    if (lv->tidying)
+        return;
+    lv->tidies = LIBVIRT_IMAGE_MOST;
+    libvirt_image_ask(lv);
 }
