@@ -115,10 +115,12 @@ int fake_act_now(struct fake *f, const struct fake_call *c, struct fake_guest *g
     }
 }
 
-static int fake_send(struct fake *f, struct fake_guest *g, struct error *e)
+static int fake_send(struct fake *f, const struct hypervisor_move *move, struct fake_guest *g, struct error *e)
 {
     if (g->domain == HYPERVISOR_ABSENT) /* an earlier try ended well */
         return 0;
+    if (move->cancelled)
+        return error_set(e, ERR_CONFLICT, "It was cancelled");
     if (g->domain != HYPERVISOR_RUNNING && g->domain != HYPERVISOR_PAUSED)
         return fake_refuse(e, "send", g);
     fake_set(f, g, HYPERVISOR_ABSENT, true);
@@ -139,7 +141,7 @@ int fake_move_now(struct fake *f, const struct fake_call *c, struct fake_guest *
         fake_set(f, g, g->domain, true);
         return 0;
     case HYPERVISOR_MOVE_SEND:
-        return fake_send(f, g, e);
+        return fake_send(f, c->move, g, e);
     case HYPERVISOR_MOVE_ARRIVE:
         g->plugged = g->domain == HYPERVISOR_ABSENT ? g->disks : g->plugged;
         if (g->domain == HYPERVISOR_ABSENT)

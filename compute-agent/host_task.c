@@ -62,6 +62,12 @@ static bool task_stays(const struct host_task *t)
     return t->move.kind == HYPERVISOR_MOVE_SNAPSHOT || t->move.kind == HYPERVISOR_MOVE_FLATTEN;
 }
 
+/* An agent before may have begun it, and libvirtd goes on alone: its end decides which host has the guest. */
+static bool task_sends(const struct host_task *t)
+{
+    return t->move.kind == HYPERVISOR_MOVE_SEND;
+}
+
 /* ---- saying ---- */
 
 static void task_forget(struct host_task *t)
@@ -231,7 +237,7 @@ static void task_done(void *arg, const struct hypervisor_result *result, const c
                     t->move.kind == HYPERVISOR_MOVE_ADOPT);
     bool again =
         patient || result->code == ERR_UNAVAILABLE || (t->move.kind == HYPERVISOR_MOVE_DISCARD && result->code);
-    if (again && !t->superseded && !t->cancelled) { /* it must end well: nobody else can do it */
+    if (again && !t->superseded && (!t->cancelled || task_sends(t))) { /* it must end well: nobody else can do it */
         t->running = false;
         log_warn("task is tried again", "task=%s server=%s kind=%s error=\"%s\"", t->id, t->server_id,
                  hypervisor_move_name(t->move.kind), error_text(result->error));
@@ -315,11 +321,12 @@ void host_task_turn(struct host_task *t)
     struct guest *g = task_guest(t);
     if (t->running || t->ended || g->busy || !t->host->connected || !t->host->listed)
         return;
-    if (t->cancelled) {
+    if (t->cancelled && !task_sends(t)) {
         t->code = error_set(&t->error, ERR_CONFLICT, "It was cancelled before it began");
         task_end(t);
         return;
     }
+    t->move.cancelled = t->cancelled;
     task_begin(t);
 }
 

@@ -151,7 +151,8 @@ enum hypervisor_move_kind {
     HYPERVISOR_MOVE_RECEIVE,  /* its files are fetched from `peer` (unless that is this host), disks grown to the
                             specification */
     HYPERVISOR_MOVE_READY,    /* everything is made and checked that a running guest of `peer` needs to come here */
-    HYPERVISOR_MOVE_SEND,     /* the running guest goes to `peer`; when it is away already, that is success */
+    HYPERVISOR_MOVE_SEND,     /* the running guest goes to `peer`; when it is away already, that is success, failure
+                            that it runs here and nothing moves it */
     HYPERVISOR_MOVE_ARRIVE,   /* says that the guest is here, owned by this host */
     HYPERVISOR_MOVE_ADOPT,    /* the files of a dead host, where this one reaches them: whether its disks are here, what
                             they need is fetched, and nobody else may remove them any more */
@@ -177,6 +178,7 @@ struct hypervisor_move {
     const char *hint;                                 /* SEND: JSON object that the target's READY gave */
     int64_t bandwidth_mibps;                          /* SEND: 0 for none */
     bool auto_converge, post_copy, force;             /* SEND; force: it must end soon, whatever it costs the guest */
+    bool cancelled;                                   /* SEND: only one that has begun before is to end */
     int64_t parallel;                                 /* SEND: connections; 0: one, in the oldest way */
     const char *compress;                             /* SEND: "xbzrle", "mt", or NULL */
     void (*on_progress)(void *arg, const char *json); /* SEND, FLATTEN: an object of os-migrations' figures */

@@ -1,6 +1,9 @@
 /* Live migration, peer to peer: libvirtd here moves the guest to libvirtd there, and goes on when this agent dies. The
  * domain becomes the other host's on the way: its name, its marks, the places of its files. A domain that is not here
- * any more has arrived (or its host will say that it has not). */
+ * any more, or does not run, has arrived (or its host will say that it has not).
+ *
+ * Failure modes: whoever hears of a failure has the other host's copy removed. So this fails only when the guest runs
+ * here and nothing moves it: a migration that an agent before has begun is waited for. */
 #include "common/json_in.h"
 #include "common/json_out.h"
 #include "common/log.h"
@@ -15,6 +18,9 @@
 
 #define SEND_FLAGS         (VIR_MIGRATE_LIVE | VIR_MIGRATE_PEER2PEER | VIR_MIGRATE_PERSIST_DEST | VIR_MIGRATE_UNDEFINE_SOURCE)
 #define SEND_PARALLEL_MOST 255
+#define SEND_LOOK_US       200000
+#define SEND_LOOKS         25  /* at what cannot be understood: a domain that is just going away */
+#define SEND_BROKEN        150 /* looks at what only QEMU can end */
 
 struct destination {
     const char *uri, *folder, *name, *host, *tuning; /* tuning: NULL from agents of the version before */
@@ -171,13 +177,9 @@ static int check_encryption(struct libvirt_call *c, struct destination *to)
     return 0;
 }
 
-static void send_running(struct libvirt_call *c, virDomainPtr domain)
+static void begin(struct libvirt_call *c, virDomainPtr domain)
 {
     struct destination to;
-    if (virDomainIsActive(domain) != 1) {
-        c->code = error_set(&c->error, ERR_HYPERVISOR, "The guest does not run any more");
-        return;
-    }
     if (read_destination(c, &to) || check_encryption(c, &to))
         return;
     char *live = redefine(c, domain, &to, 0);
@@ -188,16 +190,119 @@ static void send_running(struct libvirt_call *c, virDomainPtr domain)
     free(persistent);
 }
 
-void libvirt_send_guest(struct libvirt_call *c)
+/* ---- where it is ---- */
+
+enum place {
+    PLACE_HERE, /* nothing moves it */
+    PLACE_GOING,
+    PLACE_BROKEN, /* its memory is on both sides and libvirtd has lost the other one; QEMU may end it alone */
+    PLACE_GONE,   /* or it stands still without a word of whether it has arrived: that is the other host's to say */
+    PLACE_UNKNOWN /* c->code says why */
+};
+
+static enum place place_of(struct libvirt_call *c, virDomainPtr domain)
+{
+    virDomainJobInfo info;
+    int state = VIR_DOMAIN_NOSTATE, reason = 0, active = virDomainIsActive(domain);
+    if (active == 0)
+        return PLACE_GONE;
+    if (active < 0 || virDomainGetState(domain, &state, &reason, 0) < 0 || virDomainGetJobInfo(domain, &info) < 0) {
+        libvirt_call_fail(c, "Whether the guest is on its way cannot be seen");
+        return PLACE_UNKNOWN;
+    }
+    bool paused = state == VIR_DOMAIN_PAUSED;
+    if (paused && reason == VIR_DOMAIN_PAUSED_POSTCOPY_FAILED)
+        return PLACE_BROKEN;
+    if (info.type != VIR_DOMAIN_JOB_NONE)
+        return PLACE_GOING;
+    return paused && reason == VIR_DOMAIN_PAUSED_MIGRATION ? PLACE_GONE : PLACE_HERE;
+}
+
+/* What its task asks of one that is under way. */
+static void hurry(struct libvirt_call *c, virDomainPtr domain, bool *forced)
+{
+    if (c->move->cancelled && virDomainAbortJob(domain) < 0) {
+        log_debug("a migration that has ended meanwhile is not aborted", "server=%s", c->id);
+    } else if (c->move->force && !*forced) {
+        libvirt_send_force(c);
+        *forced = true;
+    }
+}
+
+/* *ret only with PLACE_HERE and PLACE_BROKEN. */
+static enum place look(struct libvirt_call *c, virDomainPtr *ret, bool *forced)
 {
     virDomainPtr domain = NULL;
+    *ret = NULL;
+    if (libvirt_domain_find(c, &domain))
+        return PLACE_UNKNOWN;
+    if (!domain)
+        return PLACE_GONE;
+    enum place place = place_of(c, domain);
+    if (place == PLACE_GONE)
+        libvirt_domain_state(c, domain, &c->domain);
+    else if (place == PLACE_GOING)
+        hurry(c, domain, forced);
+    if (place == PLACE_HERE || place == PLACE_BROKEN)
+        *ret = domain;
+    else
+        virDomainFree(domain);
+    return place;
+}
+
+/* Waits until no migration is under way: the domain, or NULL when it has gone or c->code says why nobody knows. */
+static virDomainPtr settle(struct libvirt_call *c)
+{
+    bool forced = false;
+    for (int unknown = 0, broken = 0;;) {
+        virDomainPtr domain;
+        enum place place = look(c, &domain, &forced);
+        if (place != PLACE_UNKNOWN) {
+            c->code = 0;
+            error_clear(&c->error);
+        }
+        unknown = place == PLACE_UNKNOWN ? unknown + 1 : 0;
+        broken = place == PLACE_BROKEN ? broken + 1 : 0;
+        if (place == PLACE_HERE || place == PLACE_GONE || broken > SEND_BROKEN || c->code == ERR_UNAVAILABLE)
+            return domain;
+        if (domain)
+            virDomainFree(domain);
+        if (unknown > SEND_LOOKS || atomic_load(&c->stop)) {
+            c->code = ERR_UNAVAILABLE; /* it is asked again later */
+            return NULL;
+        }
+        usleep(SEND_LOOK_US);
+    }
+}
+
+/* What was said of a failure holds if the guest is here in spite of all. */
+static void settle_failed(struct libvirt_call *c)
+{
+    int code = c->code;
+    struct error said = c->error;
+    virDomainPtr domain = settle(c);
+    if (!domain)
+        return;
+    c->code = code;
+    c->error = said;
+    virDomainFree(domain);
+}
+
+void libvirt_send_guest(struct libvirt_call *c)
+{
     c->domain = HYPERVISOR_ABSENT;
     if (libvirt_call_open(c))
         return;
-    if (libvirt_domain_find(c, &domain) || !domain)
+    virDomainPtr domain = settle(c);
+    if (!domain)
         return;
-    send_running(c, domain);
+    if (c->move->cancelled)
+        c->code = error_set(&c->error, ERR_CONFLICT, "It was cancelled");
+    else
+        begin(c, domain);
     virDomainFree(domain);
+    if (c->code && c->code != ERR_UNAVAILABLE)
+        settle_failed(c);
 }
 
 /* ---- while it goes ---- */
