@@ -1,7 +1,7 @@
 /* The life of a call: made on the loop, run on a worker with its own reference to the connection, delivered on the
  * loop. One that does not return in time is delivered as failed; its id stays marked until it does return, so that no
  * second call for the same domain runs beside it, and the connection is replaced, because libvirtd serves only a few
- * calls per connection at a time. */
+ * calls per connection at a time. Where a connection carries one call at a time, each has one to itself. */
 #include "compute-agent/libvirt/libvirt_call.h"
 #include "common/log.h"
 #include "common/memory.h"
@@ -160,9 +160,12 @@ static void libvirt_call_late(struct worker_job *job)
 static void libvirt_call_run(struct worker_job *job)
 {
     struct libvirt_call *c = (struct libvirt_call *)job;
+    bool lent = c->connected && c->profile->solo;
     virResetLastError();
-    if (!c->code)
+    if (!c->code && (!lent || libvirt_lend_take(c) == 0))
         c->work(c);
+    if (lent)
+        libvirt_lend_give_back(c);
     if (c->conn) /* the last reference closes it, which may block: here that is allowed */
         virConnectClose(c->conn);
     c->conn = NULL;
@@ -178,8 +181,10 @@ void libvirt_call_submit(struct libvirt_call *c, int64_t deadline_ms)
     } else if (c->id[0] && idmap_get(&lv->lost, c->id)) {
         libvirt_call_refuse(c, ERR_BUSY, "An earlier call for it has not returned yet");
     } else {
-        virConnectRef(lv->conn);
-        c->conn = lv->conn;
+        if (!c->profile->solo) {
+            virConnectRef(lv->conn);
+            c->conn = lv->conn;
+        }
         c->connected = true;
         c->generation = lv->generation;
         worker_submit(lv->calls, &c->job, &class, deadline_ms);

@@ -90,7 +90,7 @@ struct libvirt_call {
     struct libvirt *owner;     /* loop thread; NULL: freed meanwhile */
     struct libvirt_call *next; /* of outstanding */
     virConnectPtr conn;        /* a reference of the call's own; the worker's once it runs */
-    bool connected;            /* loop thread: it began with the owner's connection */
+    bool connected;            /* it began with the owner's connection, or is to be lent one (libvirt_lend.c) */
     unsigned generation;
     void (*work)(struct libvirt_call *c);                                            /* on the worker */
     void (*deliver)(struct libvirt_call *c, const struct hypervisor_result *result); /* on the loop, once */
@@ -164,8 +164,8 @@ struct libvirt_call *libvirt_call_new(struct libvirt *lv, const char *what, cons
                                       void *arg);
 /* On the pool for moves; its work opens a connection of its own. `deadline_ms`: 0 for none. */
 void libvirt_call_submit_move(struct libvirt_call *c, int64_t deadline_ms);
-/* Runs it with a reference to the connection; without a connection, or while an earlier call for the same id is lost,
- * it fails later. */
+/* Runs it with a reference to the connection, or with a connection that nobody else has meanwhile (solo); without a
+ * connection, or while an earlier call for the same id is lost, it fails later. */
 void libvirt_call_submit(struct libvirt_call *c, int64_t deadline_ms);
 /* For making connections: needs none. */
 void libvirt_call_submit_unconnected(struct libvirt_call *c, int64_t deadline_ms);
@@ -176,6 +176,19 @@ int libvirt_call_fail(struct libvirt_call *c, const char *what);
 int libvirt_call_open(struct libvirt_call *c);
 /* Whether the hypervisor is there, by what its connection says or, where that cannot know, by asking it. */
 bool libvirt_call_alive(const struct libvirt_call *c);
+
+/* ---- libvirt_lend.c: connections that carry one call at a time; the profile is solo ---- */
+/* On the loop: calls of that generation are lent `conn`, whose reference is taken over, and others like it. */
+void libvirt_lend_begin(virConnectPtr conn, unsigned generation);
+/* On the loop: none is lent any more; libvirt_lend_close is to be called on a worker. */
+void libvirt_lend_end(void);
+/* On the worker: gives the call a connection that nobody else has. 0, or the call's code: its generation is over, or
+ * no connection can be made. */
+int libvirt_lend_take(struct libvirt_call *c);
+/* On the worker, when the call has done its work, whether or not it was given one. May block. */
+void libvirt_lend_give_back(struct libvirt_call *c);
+/* On the worker: closes what is idle and of no use any more. May block. */
+void libvirt_lend_close(void);
 
 /* ---- libvirt_open.c ---- */
 /* Once, before anything else of libvirt. False: it cannot be used. */

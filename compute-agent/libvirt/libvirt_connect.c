@@ -383,6 +383,10 @@ static void libvirt_connect_done(struct libvirt_call *c, const struct hypervisor
         return;
     }
     lv->conn = c->made;
+    if (c->profile->solo) {
+        virConnectRef(lv->conn);
+        libvirt_lend_begin(lv->conn, c->generation);
+    }
     lv->facts = c->facts;
     libvirt_cpu_keep(lv, c);
     if (!c->profile->silent &&
@@ -412,7 +416,9 @@ void libvirt_connect(struct libvirt *lv)
 
 static void libvirt_connect_close_work(struct libvirt_call *c)
 {
-    (void)c; /* running a call ends with giving its reference back: this one has the loop's */
+    if (c->profile->solo)
+        libvirt_lend_close();
+    /* running a call ends with giving its reference back: this one has the loop's */
 }
 
 static void libvirt_connect_closed(struct libvirt_call *c, const struct hypervisor_result *result)
@@ -430,6 +436,7 @@ void libvirt_connect_drop(struct libvirt *lv, unsigned generation, const char *w
     c->conn = lv->conn;
     c->generation = lv->generation;
     lv->conn = NULL;
+    libvirt_lend_end();
     if (lv->look)
         loop_timer_stop(lv->look);
     libvirt_call_submit_unconnected(c, LIBVIRT_CONNECT_MS);

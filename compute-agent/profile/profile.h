@@ -103,6 +103,7 @@ struct profile {
     bool owns_memory;     /* the machine's memory is the hypervisor's: the host's kernel sees its own share only */
     bool remote;          /* the hypervisor is another machine: memory, disk and networks are that one's */
     bool silent;          /* it tells nothing by itself, not even that its connection is lost: the agent looks */
+    bool solo; /* its connections carry one call at a time: libvirt's driver mixes up what threads do on one */
     bool reboots_unsaid; /* nor does it tell that a guest has rebooted: whoever was asked to counts as having done it */
     bool rigid;          /* what was made stays as large */
     bool fixed;          /* a definition cannot be changed: its domain is defined anew */

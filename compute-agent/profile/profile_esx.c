@@ -2,7 +2,7 @@
  * vCenter that manages the host. What that driver is like: it tells of no events; a domain's definition cannot be
  * changed; ESX chooses the UUIDs of domains, and keeps no metadata; suspending writes the guest's memory to disk, and
  * there is no other pause; nothing is counted; consoles cannot be read; domains do not migrate between hosts without
- * vCenter. */
+ * vCenter; threads that wait for tasks on one connection take each other's ends for their own, or none at all. */
 #include "compute-agent/profile/profile.h"
 
 static const char *const profile_formats[] = {"vmdk", NULL};
@@ -24,6 +24,7 @@ const struct profile profile_esx = {
     .filter = PROFILE_FILTER_NONE,
     .remote = true,
     .silent = true,
+    .solo = true,
     .reboots_unsaid = true,
     .fixed = true,
     .suspend_saves = true,

@@ -1,6 +1,7 @@
 /* Hyper-V, by libvirt's hyperv driver (WMI over WS-Management), where libvirt was built with it: Debian's was not. The
  * driver tells of no events, takes over name, size and devices of a definition but neither UUID nor metadata, cannot
- * change it, and has no storage: a server's disk is made by the site's own means. */
+ * change it, and has no storage: a server's disk is made by the site's own means. Its connection is one client without
+ * a lock. */
 #include "compute-agent/profile/profile.h"
 
 static const char *const profile_formats[] = {"vhdx", "vhd", NULL};
@@ -18,6 +19,7 @@ const struct profile profile_hyperv = {
     .filter = PROFILE_FILTER_NONE,
     .remote = true,
     .silent = true,
+    .solo = true,
     .reboots_unsaid = true,
     .fixed = true,
     .rigid = true,

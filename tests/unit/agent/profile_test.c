@@ -81,6 +81,14 @@ TEST("who takes machines that were there before can say whose they are")
     }
 }
 
+TEST("threads share connections to libvirtd, and no others")
+{
+    static const struct profile *const all[] = {&profile_qemu, &profile_lxc, &profile_xen,
+                                                &profile_test, &profile_esx, &profile_hyperv};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        CHECK_INT(all[i]->solo, all[i] == &profile_esx || all[i] == &profile_hyperv);
+}
+
 TEST("hosts report what they have, and what their driver lacks")
 {
     check_traits(&profile_qemu, true,
